@@ -1,0 +1,64 @@
+//! What a carrier can do, as data: the allocator, the console, the docs and the tests read it.
+
+use std::time::Duration;
+
+/// What a carrier can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Calls.
+    pub voice: bool,
+    /// Texts.
+    pub sms: bool,
+    /// Pictures and files.
+    pub mms: bool,
+    /// How calls are steered.
+    pub control: Control,
+    /// Whether the carrier reports that a text reached the phone.
+    pub receipts: bool,
+    /// What the carrier does with the same text twice.
+    pub dedupe: Dedupe,
+    /// Whether the caller hears true ringing, and pays nothing, until somebody answers.
+    pub answer_on_bridge: bool,
+    /// Whether it can speak to somebody who answered before connecting.
+    pub whisper: bool,
+    /// How many people can be rung at once.
+    pub simultaneous: usize,
+    /// How long it can be told to ring: least and most.
+    pub ring_timeout: (Duration, Duration),
+    /// The longest call that it can be told; `None` if it can't be told.
+    pub duration_max: Option<Duration>,
+    /// How long a text may be held at most before it is given up.
+    pub validity_max: Duration,
+    /// The numbers whose legs it may show as caller ID.
+    pub caller_id: CallerIdRule,
+}
+
+/// How calls are steered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// By a document in the answer.
+    Documents,
+    /// By requests of ours.
+    Commands,
+}
+
+/// What a carrier does when it gets the same text twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dedupe {
+    /// Drops the second if it has the same key, for this long.
+    Key {
+        /// How long it remembers.
+        ttl: Duration,
+    },
+    /// Sends it again, but can be asked what it has sent.
+    Lookup,
+    /// Sends it again.
+    None,
+}
+
+/// Which numbers a carrier shows as caller ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerIdRule {
+    /// Only numbers of the same account at this carrier.
+    OwnNumbers,
+}

@@ -1,0 +1,130 @@
+//! What a carrier can tell us.
+
+use std::time::Duration;
+
+use crate::{
+    domain::{
+        call::CallState,
+        message::{Body, MessageState},
+        phone::{Caller, ProxyNumber},
+    },
+    ids::LegId,
+};
+
+/// One event out of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inbound {
+    /// A person texted a proxy number.
+    Message(InboundMessage),
+    /// A person calls a proxy number; the carrier waits for a plan.
+    Call(InboundCall),
+    /// Somebody that we rang answered and is about to be connected: the carrier asks what to say
+    /// first.
+    CalleeAnswered(CalleeAnswered),
+    /// A person pressed keys where a plan asked for it.
+    Keys(Keys),
+    /// A call that we placed was answered: the carrier asks for its plan.
+    PlacedCallAnswered(PlacedCallAnswered),
+    /// The dialling of a plan's `connect` is over; the carrier waits for what comes next.
+    DialEnded(DialEnded),
+    /// News of one leg of a call.
+    CallStatus(CallStatus),
+    /// News of a text that we sent.
+    MessageStatus(MessageStatus),
+    /// Valid, and not for us.
+    Ignored(&'static str),
+}
+
+/// A text that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundMessage {
+    /// The carrier's id of the text: duplicates carry the same.
+    pub id: String,
+    /// Who sent it.
+    pub from: Caller,
+    /// The proxy number that it came to.
+    pub to: ProxyNumber,
+    /// What it says.
+    pub body: Body,
+    /// Addresses of pictures and files, at the carrier.
+    pub media: Vec<String>,
+}
+
+/// A call that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundCall {
+    /// The carrier's id of the call: duplicates carry the same.
+    pub id: String,
+    /// Who calls.
+    pub from: Caller,
+    /// The proxy number that was dialled.
+    pub to: ProxyNumber,
+}
+
+/// Somebody that we rang answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalleeAnswered {
+    /// The outbound leg.
+    pub leg: LegId,
+    /// The carrier's id of that leg.
+    pub id: String,
+}
+
+/// Keys that a person pressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// The leg on which they were pressed.
+    pub leg: LegId,
+    /// The keys; empty if none were pressed in time.
+    pub digits: String,
+}
+
+/// A call that we placed was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedCallAnswered {
+    /// The leg that we placed.
+    pub leg: LegId,
+    /// The carrier's id of that leg.
+    pub id: String,
+}
+
+/// The dialling of a `connect` is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialEnded {
+    /// The inbound leg, whose caller was to be connected.
+    pub leg: LegId,
+    /// How it ended: `Completed` only if two people were connected.
+    pub state: CallState,
+    /// How long they were connected, where the carrier tells.
+    pub duration: Option<Duration>,
+    /// Whether the caller has hung up already.
+    pub caller_gone: bool,
+}
+
+/// News of one leg of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallStatus {
+    /// The leg, where its address told.
+    pub leg: Option<LegId>,
+    /// The carrier's id of that leg.
+    pub id: String,
+    /// Its state.
+    pub state: CallState,
+    /// How long it lasted, once it ended and where the carrier tells.
+    pub duration: Option<Duration>,
+    /// The carrier's error code, if any.
+    pub carrier_code: Option<String>,
+}
+
+/// News of a text that we sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageStatus {
+    /// The leg, where its address told.
+    pub leg: Option<LegId>,
+    /// The carrier's id of the text.
+    pub id: String,
+    /// Its state.
+    pub state: MessageState,
+    /// The carrier's error code, if any.
+    pub carrier_code: Option<String>,
+}

@@ -1,0 +1,103 @@
+//! Our callback addresses, as a carrier gets them.
+
+use crate::ids::LegId;
+
+/// What a carrier asks for at a call address besides a new call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Somebody that we rang answered: what to say first?
+    Whisper,
+    /// Keys were pressed where a plan asked for them.
+    Keys,
+    /// The dialling is over: what next?
+    Dialled,
+    /// A call that we placed was answered: what is its plan?
+    Answered,
+}
+
+impl Step {
+    /// Every step.
+    pub const ALL: &'static [Self] = &[Self::Whisper, Self::Keys, Self::Dialled, Self::Answered];
+
+    /// The value of the address's `step`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Whisper => "whisper",
+            Self::Keys => "keys",
+            Self::Dialled => "dialled",
+            Self::Answered => "answered",
+        }
+    }
+}
+
+/// Makes our callback addresses for one configured carrier.
+///
+/// They carry a leg id and no number. The carrier signs the whole address, so the id is as
+/// trustworthy as the rest of the webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Links {
+    base: String,
+}
+
+impl Links {
+    /// Addresses below `<public_url>/hooks/<carrier>`.
+    pub fn new(public_url: &str, carrier: &str) -> Self {
+        Self { base: format!("{}/hooks/{carrier}", public_url.trim_end_matches('/')) }
+    }
+
+    /// Where new texts go.
+    pub fn message(&self) -> String {
+        format!("{}/message", self.base)
+    }
+
+    /// Where new calls go.
+    pub fn call(&self) -> String {
+        format!("{}/call", self.base)
+    }
+
+    /// Where news of a number's inbound calls goes.
+    pub fn status(&self) -> String {
+        format!("{}/status", self.base)
+    }
+
+    /// Where news of one leg goes.
+    pub fn leg_status(&self, leg: &LegId) -> String {
+        format!("{}/status?leg={leg}", self.base)
+    }
+
+    /// Where a carrier asks what to do next with a call.
+    pub fn step(&self, step: Step, leg: &LegId) -> String {
+        format!("{}/call?step={}&leg={leg}", self.base, step.as_str())
+    }
+}
+
+/// The leg and the step that one of our addresses carries.
+pub fn read(query: &str) -> (Option<Step>, Option<LegId>) {
+    let mut found = (None, None);
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*key {
+            "step" => found.0 = Step::ALL.iter().copied().find(|step| step.as_str() == value),
+            "leg" => found.1 = LegId::parse(&value).ok(),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What goes out in an address comes back from it.
+    #[test]
+    fn addresses_read_back() {
+        let leg = LegId::parse("LG0123456789abcdef0123456789abcdef").unwrap();
+        let links = Links::new("https://relay.example/", "twilio");
+        for step in Step::ALL {
+            let url = links.step(*step, &leg);
+            assert!(url.starts_with("https://relay.example/hooks/twilio/call?"));
+            assert_eq!(read(url.split_once('?').unwrap().1), (Some(*step), Some(leg.clone())));
+        }
+        assert_eq!(read("leg=nonsense&step=none"), (None, None));
+    }
+}

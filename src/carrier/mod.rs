@@ -1,0 +1,117 @@
+//! The provider seam: what any carrier can tell us, what we can tell it, and nothing more.
+//!
+//! A carrier is a value that translates between its dialect and our words. It does no I/O: the
+//! relay sends the bytes, so timeouts, retries, limits, metrics and redaction exist once.
+//!
+//! Adding one is a folder, a line in [`KINDS`] and fixtures: `docs/carriers/adding.md`.
+
+pub mod capabilities;
+pub mod document;
+pub mod error;
+pub mod event;
+pub mod links;
+pub mod outbound;
+pub mod plan;
+pub mod signature;
+pub mod wire;
+
+mod sandbox;
+mod twilio;
+
+use std::fmt;
+
+pub use self::{
+    capabilities::Capabilities,
+    error::{SendError, WebhookError},
+    event::Inbound,
+    links::Links,
+    outbound::{Outbound, Sent},
+    plan::{Answer, Plan, Reply},
+    wire::{Request, Response},
+};
+use crate::domain::time::Timestamp;
+
+/// A translator between one carrier's dialect and our words.
+pub trait Carrier: Send + Sync + fmt::Debug {
+    /// What this carrier can do, as data.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Whether a webhook is authentic and fresh. `request.url` is the address that the carrier was
+    /// given, never one made from a `Host` header. Compares in constant time.
+    ///
+    /// # Errors
+    /// [`WebhookError::BadSignature`] or [`WebhookError::Stale`].
+    fn verify(&self, request: &Request, now: Timestamp) -> Result<(), WebhookError>;
+
+    /// What a verified webhook says. Any event may arrive at any of the hook paths. Unknown fields
+    /// and unknown kinds are [`Inbound::Ignored`], never an error.
+    ///
+    /// # Errors
+    /// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
+    fn parse(&self, request: &Request) -> Result<Vec<Inbound>, WebhookError>;
+
+    /// Words an answer in the carrier's dialect.
+    fn reply(&self, answer: &Answer, links: &Links) -> Reply;
+
+    /// The request that does `outbound`. Built from an allow-list of fields.
+    ///
+    /// # Errors
+    /// [`SendError`] with `retry: Never` where the carrier can't do it at all.
+    fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError>;
+
+    /// What the carrier's answer to [`Carrier::request`] means.
+    ///
+    /// # Errors
+    /// [`SendError`], also for errors inside a 200.
+    fn response(&self, outbound: &Outbound, response: &Response) -> Result<Sent, SendError>;
+
+    /// A harmless request whose 2xx shows that the credentials work (`entremise check --live`).
+    fn probe(&self) -> Option<Request>;
+
+    /// Strings that must never be logged: tokens, secrets, passwords.
+    fn secrets(&self) -> Vec<String>;
+}
+
+/// One entry of the configuration, as an adapter gets it.
+#[derive(Clone)]
+pub struct Settings {
+    /// The entry's `id`, a part of the hook paths.
+    pub id: String,
+    /// Overrides the carrier's API address; trusted. No slash at the end.
+    pub api_base: Option<String>,
+    /// The kind's own keys, such as `account_sid`.
+    pub values: toml::Table,
+}
+
+/// A fault in one configuration entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingFault {
+    /// The key inside the entry.
+    pub key: String,
+    /// What is wrong and what is allowed. Never the value of a secret.
+    pub message: String,
+}
+
+/// A kind of carrier that the configuration may name.
+pub struct Kind {
+    /// The value of `kind`, and the name of its folder and of its fixtures' folder.
+    pub name: &'static str,
+    /// The adapter's page for operators.
+    pub readme: &'static str,
+    /// Builds the adapter, or says all that is wrong with its settings at once.
+    pub build: fn(&Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>>,
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Every carrier that works. One line each.
+pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND];
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}

@@ -1,0 +1,64 @@
+//! What we ask of a carrier.
+
+use std::time::Duration;
+
+use crate::{
+    domain::{
+        message::Body,
+        phone::{Identifier, ProxyNumber},
+    },
+    ids::LegId,
+};
+
+/// A request of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outbound {
+    /// Send a text.
+    Message(OutboundMessage),
+    /// Ring somebody; the carrier asks for a plan once the person answers.
+    Call(OutboundCall),
+    /// End a call.
+    EndCall {
+        /// The carrier's id of the call.
+        id: String,
+    },
+}
+
+/// A text to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundMessage {
+    /// The leg: in the status address, and the key where a carrier dedupes by key.
+    pub leg: LegId,
+    /// What the recipient sees.
+    pub from: ProxyNumber,
+    /// The recipient.
+    pub to: Identifier,
+    /// What it says.
+    pub body: Body,
+    /// Addresses of pictures and files that the carrier may fetch.
+    pub media: Vec<String>,
+    /// How long the carrier may hold it: a text must not arrive after its session has ended.
+    pub validity: Duration,
+}
+
+/// Somebody to ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundCall {
+    /// The leg.
+    pub leg: LegId,
+    /// What the person sees.
+    pub from: ProxyNumber,
+    /// The person.
+    pub to: Identifier,
+    /// How long to ring.
+    pub ring_timeout: Duration,
+    /// The longest that the call may last.
+    pub duration_max: Duration,
+}
+
+/// The carrier took it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The carrier's id of what it took.
+    pub id: String,
+}

@@ -1,0 +1,25 @@
+//! Checking webhooks' signatures: constant time, with a window of freshness.
+
+use std::time::Duration;
+
+use ring::hmac;
+
+use crate::domain::time::Timestamp;
+
+/// How far a signed time may be from ours, either way.
+pub const FRESHNESS: Duration = Duration::from_secs(300);
+
+/// Whether `tag` is the HMAC-SHA-1 of `message` (Twilio and its relatives).
+pub fn hmac_sha1(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key), message, tag).is_ok()
+}
+
+/// Whether `tag` is the HMAC-SHA-256 of `message`.
+pub fn hmac_sha256(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), message, tag).is_ok()
+}
+
+/// Whether `signed_at` is within [`FRESHNESS`] of `now`.
+pub fn fresh(signed_at: Timestamp, now: Timestamp) -> bool {
+    now.since(signed_at) <= FRESHNESS && signed_at.since(now) <= FRESHNESS
+}

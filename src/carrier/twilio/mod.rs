@@ -1,0 +1,3 @@
+//! Placeholder.
+use super::Kind;
+pub(super) const KIND: Kind = Kind { name: "twilio", readme: "", build: |_| Err(Vec::new()) };

@@ -1,0 +1,161 @@
+//! What the log says of a call or text: its kind, its outcome and the reason, in closed sets.
+
+use super::{call::CallState, closed_set, message::MessageState};
+
+closed_set! {
+    /// What was relayed.
+    Kind {
+        /// A text, with or without pictures.
+        Message = "message",
+        /// A call.
+        Call = "call",
+    }
+}
+
+closed_set! {
+    /// How an interaction, or one leg of it, ended. Set once.
+    Outcome {
+        /// The recipient's carrier took the text.
+        Relayed = "relayed",
+        /// Two people spoke.
+        Connected = "connected",
+        /// Nobody answered.
+        Missed = "missed",
+        /// The line was busy, or the person declined.
+        Busy = "busy",
+        /// It could not be relayed; the reason says why.
+        Failed = "failed",
+        /// It was accepted and then overtaken by a close, an expiry, a block or a hang-up.
+        Cancelled = "cancelled",
+        /// It was not relayed, by rule; the reason says which.
+        Refused = "refused",
+        /// It may have been sent; no answer will tell.
+        Unknown = "unknown",
+    }
+}
+
+impl Outcome {
+    /// Place from worst to best: an interaction with several recipients ends as the best of them.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Refused => 0,
+            Self::Cancelled => 1,
+            Self::Failed => 2,
+            Self::Missed => 3,
+            Self::Busy => 4,
+            Self::Unknown => 5,
+            Self::Relayed => 6,
+            Self::Connected => 7,
+        }
+    }
+
+    /// The better of two.
+    #[must_use]
+    pub const fn best(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    /// What a leg's state says of its outcome; `None` while it is still open.
+    pub const fn of_call(state: CallState) -> Option<Self> {
+        match state {
+            CallState::Completed => Some(Self::Connected),
+            CallState::Busy => Some(Self::Busy),
+            CallState::NoAnswer => Some(Self::Missed),
+            CallState::Failed => Some(Self::Failed),
+            CallState::Cancelled => Some(Self::Cancelled),
+            CallState::Queued | CallState::Initiated | CallState::Ringing | CallState::Answered => {
+                None
+            }
+        }
+    }
+
+    /// What a leg's state says of its outcome; `None` while it is still owed. A text counts as
+    /// relayed once its carrier took it: receipts move the leg's state, not its outcome.
+    pub const fn of_message(state: MessageState) -> Option<Self> {
+        match state {
+            MessageState::Sent | MessageState::Delivered | MessageState::Undelivered => {
+                Some(Self::Relayed)
+            }
+            MessageState::Failed => Some(Self::Failed),
+            MessageState::Cancelled => Some(Self::Cancelled),
+            MessageState::Unknown => Some(Self::Unknown),
+            MessageState::Received | MessageState::Queued | MessageState::Sending => None,
+        }
+    }
+}
+
+closed_set! {
+    /// Why something was refused, cancelled or failed.
+    Reason {
+        /// The dialled number belongs to no account.
+        UnknownNumber = "unknown_number",
+        /// The caller is in no session on this number.
+        UnknownCaller = "unknown_caller",
+        /// The caller's number was withheld.
+        WithheldCaller = "withheld_caller",
+        /// The session was closed.
+        SessionClosed = "session_closed",
+        /// The session's time was up.
+        SessionExpired = "session_expired",
+        /// One of the two has blocked the other, or staff has.
+        Blocked = "blocked",
+        /// A call to a session for texts only, or the reverse.
+        ModeNotAllowed = "mode_not_allowed",
+        /// The session has nobody on the other side.
+        NoPartner = "no_partner",
+        /// The sender is one of our own proxy numbers.
+        Loop = "loop",
+        /// Pictures or files, which this service or carrier does not relay.
+        MediaNotSupported = "media_not_supported",
+        /// A text with nothing in it.
+        EmptyText = "empty_text",
+        /// A stop word: never relayed.
+        StopWord = "stop_word",
+        /// The recipient has opted out of texts.
+        OptedOut = "opted_out",
+        /// The person did not press 1.
+        NotAccepted = "not_accepted",
+        /// Nobody answered in time.
+        NoAnswer = "no_answer",
+        /// The line was busy, or the person declined.
+        Busy = "busy",
+        /// The caller hung up first.
+        CallerHungUp = "caller_hung_up",
+        /// The number can't be reached by this carrier, or does not exist.
+        InvalidNumber = "invalid_number",
+        /// The carrier refused it.
+        CarrierRejected = "carrier_rejected",
+        /// The carrier refused our credentials or settings.
+        CarrierConfig = "carrier_config",
+        /// The carrier could not be reached until the time was up.
+        CarrierUnreachable = "carrier_unreachable",
+        /// The carrier's answer was lost.
+        CarrierUnknown = "carrier_unknown",
+        /// The carrier took it and could not deliver it.
+        Undelivered = "undelivered",
+        /// Its time ran out before it could be sent.
+        TooLate = "too_late",
+        /// It stopped our worker too often and was set aside.
+        Parked = "parked",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Several recipients: one good end is enough.
+    #[test]
+    fn the_best_outcome_wins() {
+        assert_eq!(Outcome::Failed.best(Outcome::Relayed), Outcome::Relayed);
+        assert_eq!(Outcome::Connected.best(Outcome::Missed), Outcome::Connected);
+    }
+
+    /// Each text reads back to its own value and to no other.
+    #[test]
+    fn texts_are_one_to_one() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.as_str()), Some(*reason));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Telephone numbers: a person's (secret) and the proxy numbers that an account rents (not).
+
+use std::fmt;
+
+/// Why a string is not a number that we take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PhoneError {
+    /// Not `+` and 7 to 15 digits of which the first is not 0 (ITU-T E.164 §6.2).
+    #[error("must be an E.164 number: a plus sign and 7 to 15 digits, the first not 0")]
+    NotE164,
+}
+
+/// Checks `+` and 7 to 15 ASCII digits, the first not 0.
+fn is_e164(text: &str) -> bool {
+    let Some(digits) = text.strip_prefix('+') else { return false };
+    (7..=15).contains(&digits.len())
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && !digits.starts_with('0')
+}
+
+/// A person's real number. Secret: it has no `Display` and its `Debug` shows no digit.
+///
+/// The digits that were given are the identity: no library rewrites them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identifier(String);
+
+impl Identifier {
+    /// Takes an E.164 number.
+    ///
+    /// # Errors
+    /// [`PhoneError::NotE164`] for anything but `+` and 7 to 15 digits.
+    pub fn parse(text: &str) -> Result<Self, PhoneError> {
+        if is_e164(text) { Ok(Self(text.to_owned())) } else { Err(PhoneError::NotE164) }
+    }
+
+    /// The number in clear, `+` first. The one way in: every use is an edge that design §6 names.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identifier(••••)")
+    }
+}
+
+/// A number that an account rents from a carrier. Not secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProxyNumber(String);
+
+impl ProxyNumber {
+    /// Takes an E.164 number.
+    ///
+    /// # Errors
+    /// [`PhoneError::NotE164`] for anything but `+` and 7 to 15 digits.
+    pub fn parse(text: &str) -> Result<Self, PhoneError> {
+        if is_e164(text) { Ok(Self(text.to_owned())) } else { Err(PhoneError::NotE164) }
+    }
+
+    /// The number, `+` first.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProxyNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who a carrier says is calling or writing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// A number.
+    Number(Identifier),
+    /// Withheld, anonymous, or anything that is not a number.
+    Withheld,
+}

@@ -1,0 +1,64 @@
+//! Instants and lengths of time, in whole milliseconds.
+
+use std::{
+    fmt,
+    ops::{Add, Sub},
+    time::Duration,
+};
+
+/// An instant, in milliseconds since 1970-01-01T00:00:00Z.
+///
+/// Never negative: arithmetic saturates at zero and at the year 292 million.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The earliest instant.
+    pub const EPOCH: Self = Self(0);
+    /// The latest instant: "never".
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// The instant `ms` milliseconds after the epoch; negative values become the epoch.
+    pub const fn from_millis(ms: i64) -> Self {
+        Self(if ms < 0 { 0 } else { ms })
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch.
+    pub const fn seconds(self) -> i64 {
+        self.0 / 1000
+    }
+
+    /// How long after `earlier` this instant is; zero if it is not after it.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, length: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(length.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, length: Duration) -> Self {
+        Self::from_millis(
+            self.0.saturating_sub(i64::try_from(length.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}ms", self.0)
+    }
+}

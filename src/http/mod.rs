@@ -1,0 +1,8 @@
+//! The accept loop and every surface.
+pub mod api;
+pub mod console;
+pub mod hooks;
+pub mod ops;
+pub mod problem;
+pub mod sandbox;
+pub mod server;

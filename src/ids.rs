@@ -1,0 +1,189 @@
+//! Prefixed, time-ordered ids: two letters and the 32 hex digits of a UUIDv7 (RFC 9562 §5.7).
+
+use std::{fmt, sync::Arc};
+
+use crate::domain::time::Timestamp;
+
+/// Where random bytes come from. Tests and simulations seed it.
+pub trait Entropy: Send + Sync + fmt::Debug {
+    /// Fills `bytes` with random ones.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's randomness.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(clippy::expect_used, reason = "without randomness nothing that we do is safe")]
+    fn fill(&self, bytes: &mut [u8]) {
+        use ring::rand::SecureRandom as _;
+        ring::rand::SystemRandom::new().fill(bytes).expect("the system gives no random bytes");
+    }
+}
+
+/// Makes ids.
+#[derive(Debug, Clone)]
+pub struct Ids(Arc<dyn Entropy>);
+
+impl Ids {
+    /// Ids whose random part comes from `entropy`.
+    pub fn new(entropy: Arc<dyn Entropy>) -> Self {
+        Self(entropy)
+    }
+
+    /// A new id made at `now`.
+    pub fn make<I: Id>(&self, now: Timestamp) -> I {
+        let mut random = [0; 10];
+        self.0.fill(&mut random);
+        let ms = u64::try_from(now.millis()).unwrap_or(0);
+        let uuid = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
+        I::from_text(format!("{}{}", I::PREFIX, uuid.simple()))
+    }
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self(Arc::new(SystemEntropy))
+    }
+}
+
+/// One kind of id.
+pub trait Id: Sized {
+    /// The two letters.
+    const PREFIX: &'static str;
+    /// What it names, for messages.
+    const NOUN: &'static str;
+
+    /// Wraps text that is known to be well formed.
+    #[doc(hidden)]
+    fn from_text(text: String) -> Self;
+}
+
+/// A string that is not an id of the kind asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be {noun} id: {prefix} and 32 lower-case hex digits")]
+pub struct IdError {
+    prefix: &'static str,
+    noun: &'static str,
+}
+
+fn well_formed(prefix: &str, text: &str) -> bool {
+    text.len() == 34
+        && text.starts_with(prefix)
+        && text.bytes().skip(2).all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal, $noun:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, serde::Serialize)]
+        #[sqlx(transparent)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads an id.
+            ///
+            /// # Errors
+            /// [`IdError`] for anything but the prefix and 32 lower-case hex digits.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                if well_formed($prefix, text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(IdError { prefix: $prefix, noun: $noun })
+                }
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Id for $name {
+            const PREFIX: &'static str = $prefix;
+            const NOUN: &'static str = $noun;
+
+            fn from_text(text: String) -> Self {
+                Self(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::parse(text)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An account: one marketplace.
+    AccountId = "AC", "an account";
+    /// A service: rules and a pool.
+    ServiceId = "KS", "a service";
+    /// A session.
+    SessionId = "KC", "a session";
+    /// A participant of one session.
+    ParticipantId = "KP", "a participant";
+    /// An interaction: one relayed call or text.
+    InteractionId = "KI", "an interaction";
+    /// A proxy number in an account's inventory.
+    NumberId = "PN", "a number";
+    /// One side of an interaction.
+    LegId = "LG", "a leg";
+    /// An event for the marketplace.
+    EventId = "EV", "an event";
+    /// An entry of the outbox.
+    OutboxId = "OB", "an outbox entry";
+    /// An API key.
+    KeyId = "AK", "an API key";
+    /// A member of the support staff.
+    StaffId = "ST", "a staff member";
+    /// One HTTP request, as it is told to the caller and logged.
+    RequestId = "RQ", "a request";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ids of later instants sort later, so that an id is a cursor.
+    #[test]
+    fn ids_sort_by_time() {
+        let ids = Ids::default();
+        let early: SessionId = ids.make(Timestamp::from_millis(1_700_000_000_000));
+        let late: SessionId = ids.make(Timestamp::from_millis(1_700_000_000_001));
+        assert!(early < late);
+        assert_eq!(SessionId::parse(early.as_str()).unwrap(), early);
+    }
+
+    /// A near miss is refused: another kind, upper case, too short, not ASCII.
+    #[test]
+    fn only_well_formed_ids_are_read() {
+        for text in [
+            "",
+            "KC",
+            "KS0123456789abcdef0123456789abcdef",
+            "KC0123456789ABCDEF0123456789abcdef",
+            "KC0123456789abcdef0123456789abcdé",
+        ] {
+            assert!(SessionId::parse(text).is_err(), "{text}");
+        }
+    }
+}
