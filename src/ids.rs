@@ -32,6 +32,11 @@ impl Ids {
         Self(entropy)
     }
 
+    /// Fills `bytes` with random ones.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
+
     /// A new id made at `now`.
     pub fn make<I: Id>(&self, now: Timestamp) -> I {
         let mut random = [0; 10];

@@ -109,8 +109,6 @@ closed_set! {
         MediaNotSupported = "media_not_supported",
         /// A text with nothing in it.
         EmptyText = "empty_text",
-        /// A stop word: never relayed.
-        StopWord = "stop_word",
         /// The recipient has opted out of texts.
         OptedOut = "opted_out",
         /// The person did not press 1.

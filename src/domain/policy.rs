@@ -1,1 +1,275 @@
-//! Placeholder.
+//! A service's rules: what an account may set, its defaults and its bounds.
+
+use std::time::Duration;
+
+use super::closed_set;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Below this a late call or text of the last session may reach a stranger: carriers hold texts for
+/// up to 72 hours (AWS End User Messaging, `TimeToLive`).
+pub const QUARANTINE_ADVISED: Duration = Duration::from_secs(72 * 60 * 60);
+
+closed_set! {
+    /// How near to a person's own number the proxy number must be.
+    GeoMatch {
+        /// Any number of the pool.
+        Any = "any",
+        /// The same country.
+        Country = "country",
+        /// The same area code, where the plan has them (+1); the same country elsewhere.
+        AreaCode = "area-code",
+        /// The same area code or one that overlays it; the same country elsewhere.
+        Overlay = "overlay",
+        /// An area code close by; the same country elsewhere.
+        Radius = "radius",
+    }
+}
+
+closed_set! {
+    /// Which number a person gets for counterparts that they had before.
+    Selection {
+        /// The one that they had then, if it is free.
+        PreferSticky = "prefer-sticky",
+        /// Another one, as long as there is another.
+        AvoidSticky = "avoid-sticky",
+    }
+}
+
+closed_set! {
+    /// In which order the members of a team are rung.
+    TeamRing {
+        /// All at once; the first who answers is connected.
+        All = "all",
+        /// One after the other, in the order in which they were added.
+        InOrder = "in-order",
+    }
+}
+
+closed_set! {
+    /// What somebody hears who calls where no session is.
+    OutOfSession {
+        /// The brand's neutral words.
+        Announce = "announce",
+        /// A tone, unanswered: costs nothing.
+        Reject = "reject",
+    }
+}
+
+/// A service's rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The marketplace's name, as callers hear it: 1 to 60 characters.
+    pub brand: String,
+    /// BCP 47 language of what is said; empty for the language of the dialled number's country.
+    pub language: String,
+    /// How long a session lives after its last interaction; zero for ever.
+    pub default_ttl: Duration,
+    /// How long nobody else gets a person's number after a session.
+    pub quarantine: Duration,
+    /// How near a proxy number must be.
+    pub geo_match: GeoMatch,
+    /// Whether a pool that has nothing near gives a number of the same country instead.
+    pub geo_fallback: bool,
+    /// Which number a pair gets again.
+    pub selection: Selection,
+    /// How many people a session may have.
+    pub participants_max: u32,
+    /// How long a phone rings.
+    pub ring_timeout: Duration,
+    /// The longest call.
+    pub call_max: Duration,
+    /// Said to the caller before the other phone rings. Empty for nothing, so that callers hear
+    /// true ringing and unanswered calls cost nothing.
+    pub caller_announcement: String,
+    /// Said to whoever answers, before the two are connected. Empty for nothing.
+    pub callee_whisper: String,
+    /// Whether whoever answers must press 1: keeps callers out of voicemail.
+    pub press_one: bool,
+    /// In which order a team is rung.
+    pub team_ring: TeamRing,
+    /// What a caller without a session hears.
+    pub out_of_session: OutOfSession,
+    /// Said instead of the neutral words; empty for those.
+    pub out_of_session_announcement: String,
+    /// Sent to the callee of a missed call, through the mask; empty for none.
+    pub missed_call_text: String,
+}
+
+impl Rules {
+    /// The rules of a new service.
+    pub fn new(brand: String) -> Self {
+        Self {
+            brand,
+            language: String::new(),
+            default_ttl: 30 * DAY,
+            quarantine: 7 * DAY,
+            geo_match: GeoMatch::Country,
+            geo_fallback: true,
+            selection: Selection::PreferSticky,
+            participants_max: 2,
+            ring_timeout: Duration::from_secs(20),
+            call_max: Duration::from_secs(30 * 60),
+            caller_announcement: String::new(),
+            callee_whisper: String::new(),
+            press_one: false,
+            team_ring: TeamRing::All,
+            out_of_session: OutOfSession::Announce,
+            out_of_session_announcement: String::new(),
+            missed_call_text: String::new(),
+        }
+    }
+
+    /// Everything that is wrong with them: the field and what is allowed.
+    pub fn faults(&self) -> Vec<(&'static str, &'static str)> {
+        let mut faults = Vec::new();
+        let mut check = |ok: bool, field, allowed| {
+            if !ok {
+                faults.push((field, allowed));
+            }
+        };
+        let said = |text: &str, most: usize| text.chars().count() <= most && !has_control(text);
+        check(
+            !self.brand.trim().is_empty() && said(&self.brand, 60),
+            "brand",
+            "must have 1 to 60 characters and no control characters",
+        );
+        check(
+            self.language.is_empty() || is_language(&self.language),
+            "language",
+            "must be a BCP 47 language such as en or fr-FR",
+        );
+        check(self.default_ttl <= 3650 * DAY, "default_ttl_seconds", "must be at most 10 years");
+        check(self.quarantine <= 3650 * DAY, "quarantine_seconds", "must be at most 10 years");
+        check(
+            (2..=20).contains(&self.participants_max),
+            "participants_max",
+            "must be between 2 and 20",
+        );
+        check(
+            (5..=600).contains(&self.ring_timeout.as_secs()),
+            "ring_timeout_seconds",
+            "must be between 5 and 600",
+        );
+        check(
+            (60..=14_400).contains(&self.call_max.as_secs()),
+            "call_max_seconds",
+            "must be between 60 and 14400",
+        );
+        for (field, text) in [
+            ("caller_announcement", &self.caller_announcement),
+            ("callee_whisper", &self.callee_whisper),
+            ("out_of_session_announcement", &self.out_of_session_announcement),
+            ("missed_call_text", &self.missed_call_text),
+        ] {
+            check(said(text, 300), field, "must have at most 300 characters, none of control");
+        }
+        faults
+    }
+
+    /// What deserves a warning though it is allowed.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let mut warnings = Vec::new();
+        if self.quarantine < QUARANTINE_ADVISED {
+            warnings.push(
+                "quarantine_seconds is under 72 hours: a late text or call of a closed session may \
+                 reach the next person who gets the number",
+            );
+        }
+        warnings
+    }
+}
+
+fn has_control(text: &str) -> bool {
+    text.chars().any(char::is_control)
+}
+
+fn is_language(text: &str) -> bool {
+    let mut parts = text.split('-');
+    parts.next().is_some_and(|p| matches!(p.len(), 2 | 3) && p.bytes().all(|b| b.is_ascii_lowercase()))
+        && parts.all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// The language of what is said: the service's, else that of the dialled number's country, else
+/// English.
+pub fn language<'a>(rules: &'a Rules, country: &str) -> &'a str {
+    if !rules.language.is_empty() {
+        return &rules.language;
+    }
+    match country {
+        "FR" | "BE" | "LU" | "MC" | "SN" | "CI" | "RE" | "GP" | "MQ" | "GF" => "fr-FR",
+        "ES" => "es-ES",
+        "MX" | "AR" | "CO" | "CL" | "PE" | "EC" | "UY" | "VE" => "es-MX",
+        "DE" | "AT" | "CH" => "de-DE",
+        "GB" | "IE" => "en-GB",
+        _ => "en-US",
+    }
+}
+
+/// What somebody hears who calls where no session is: the same for every cause.
+pub fn neutral_words(rules: &Rules, language: &str) -> String {
+    if !rules.out_of_session_announcement.is_empty() {
+        return rules.out_of_session_announcement.clone();
+    }
+    let brand = &rules.brand;
+    match language.get(..2) {
+        Some("fr") => format!(
+            "Ce numéro met en relation les membres de {brand}. Ouvrez {brand} pour les contacter."
+        ),
+        Some("es") => format!(
+            "Este número conecta a los miembros de {brand}. Abra {brand} para ponerse en contacto."
+        ),
+        Some("de") => format!(
+            "Diese Nummer verbindet Mitglieder von {brand}. Bitte öffnen Sie {brand}, um Kontakt \
+             aufzunehmen."
+        ),
+        _ => format!("This number connects members of {brand}. Please open {brand} to get in touch."),
+    }
+}
+
+/// Asked of whoever answers where `press_one` is set.
+pub fn press_one_words(language: &str) -> &'static str {
+    match language.get(..2) {
+        Some("fr") => "Appuyez sur 1 pour accepter l'appel.",
+        Some("es") => "Pulse 1 para aceptar la llamada.",
+        Some("de") => "Drücken Sie die 1, um den Anruf anzunehmen.",
+        _ => "Press 1 to accept the call.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The defaults are allowed and warn of nothing.
+    #[test]
+    fn defaults_are_sound() {
+        let rules = Rules::new("Market".into());
+        assert!(rules.faults().is_empty());
+        assert!(rules.warnings().is_empty());
+    }
+
+    /// All faults come at once, each with its field.
+    #[test]
+    fn all_faults_at_once() {
+        let mut rules = Rules::new(String::new());
+        rules.language = "English".into();
+        rules.participants_max = 1;
+        rules.ring_timeout = Duration::ZERO;
+        rules.callee_whisper = "a\u{7}".into();
+        let fields: Vec<_> = rules.faults().into_iter().map(|(field, _)| field).collect();
+        assert_eq!(
+            fields,
+            ["brand", "language", "participants_max", "ring_timeout_seconds", "callee_whisper"]
+        );
+    }
+
+    /// A quarantine under 72 hours is allowed, and warned of.
+    #[test]
+    fn a_short_quarantine_is_warned_of() {
+        let mut rules = Rules::new("Market".into());
+        rules.quarantine = Duration::from_secs(60);
+        assert!(rules.faults().is_empty());
+        assert_eq!(rules.warnings().len(), 1);
+    }
+}

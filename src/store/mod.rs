@@ -1,1 +1,124 @@
-//! Placeholder.
+//! One SQL text on SQLite and PostgreSQL; identifiers, names, bodies and stored answers are sealed
+//! at this boundary.
+//!
+//! Rules of this folder:
+//! - placeholders are `$N`; columns are TEXT, BIGINT or BOOLEAN; instants are milliseconds;
+//! - nothing computes inside SQL what an argument can say: no `now()`, no random ids;
+//! - every `ORDER BY` is total; no SQL looks inside JSON;
+//! - each query is a free function that takes `&mut Tx`, with one `const SQL`;
+//! - inside a transaction nothing is awaited but the database;
+//! - rows are private structs; bad data is [`Error::Inconsistent`] with table and column.
+
+pub mod accounts;
+pub mod blocks;
+mod db;
+pub mod events;
+pub mod holds;
+pub mod idempotency;
+pub mod inbox;
+pub mod interactions;
+pub mod legs;
+pub mod meta;
+pub mod numbers;
+pub mod outbox;
+pub mod participants;
+pub mod services;
+pub mod sessions;
+pub mod staff;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
+
+/// What can go wrong in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A row with the same key is there already.
+    #[error("a row with the same key exists")]
+    Conflict,
+    /// Another transaction held a row for too long.
+    #[error("a row stayed locked for too long")]
+    Locked,
+    /// The database can't be reached or does not answer. Nothing was acknowledged.
+    #[error("the database does not answer: {0}")]
+    Unavailable(String),
+    /// A statement failed for a reason that trying again does not mend.
+    #[error("the database refused a statement: {0}")]
+    Statement(String),
+    /// Stored data that our types can't hold.
+    #[error("bad data in {table}.{column}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// A value could not be sealed or opened: a wrong master key, or damage.
+    #[error("sealed data: {0}")]
+    Sealed(#[from] crate::privacy::Error),
+    /// The transaction lost against another; it will be run again.
+    #[error("the transaction must be run again")]
+    Transient,
+    /// The transaction's work panicked; it was rolled back.
+    #[error("a panic inside a transaction")]
+    Panicked,
+}
+
+impl From<sqlx::Error> for Error {
+    // The driver's texts may quote values of a row: only codes and kinds are kept.
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(db) => {
+                let code = db.code().unwrap_or_default().into_owned();
+                if db.is_unique_violation() {
+                    return Self::Conflict;
+                }
+                match code.as_str() {
+                    // PostgreSQL: serialization failure, deadlock.
+                    "40001" | "40P01" => Self::Transient,
+                    // PostgreSQL: lock not available (lock_timeout).
+                    "55P03" => Self::Locked,
+                    // PostgreSQL: shutdown, crash, starting up, too many connections, read-only,
+                    // disk full, query cancelled. SQLite: busy, read-only, I/O error, full.
+                    "57P01" | "57P02" | "57P03" | "57014" | "53300" | "25006" | "53100" | "5"
+                    | "261" | "517" | "8" | "10" | "13" => Self::Unavailable(code),
+                    _ => Self::Statement(if code.is_empty() { "no code".into() } else { code }),
+                }
+            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Protocol(_) => Self::Unavailable(kind_of(&error).into()),
+            other => Self::Statement(kind_of(other).into()),
+        }
+    }
+}
+
+fn kind_of(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::Io(_) => "connection lost",
+        sqlx::Error::Tls(_) => "TLS failed",
+        sqlx::Error::PoolTimedOut => "no connection was free in time",
+        sqlx::Error::PoolClosed => "shut down",
+        sqlx::Error::WorkerCrashed => "the database's thread ended",
+        sqlx::Error::Protocol(_) => "the server answered out of protocol",
+        sqlx::Error::RowNotFound => "a row that must be there is not",
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => "a column has another type",
+        sqlx::Error::ColumnNotFound(_) | sqlx::Error::ColumnIndexOutOfBounds { .. } => {
+            "a column is missing"
+        }
+        sqlx::Error::Configuration(_) => "the address is malformed",
+        _ => "driver error",
+    }
+}
+
+/// Reads a value of a closed set from its column, or says which column is bad.
+macro_rules! from_text {
+    ($table:literal . $column:literal, $parse:expr, $text:expr) => {
+        $parse($text).ok_or($crate::store::Error::Inconsistent { table: $table, column: $column })
+    };
+}
+pub(crate) use from_text;

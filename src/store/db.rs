@@ -1,0 +1,394 @@
+//! One handle for two engines: `Db` opens transactions, `Tx` runs statements.
+
+use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use sqlx::{
+    Connection as _, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Error, writer::Writer};
+use crate::{
+    clock::Clock,
+    domain::time::Timestamp,
+    ids::{Id, Ids},
+    privacy::Keyring,
+};
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// The oldest SQLite without the WAL-reset corruption bug (sqlite.org/changes, 3.51.3).
+const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
+
+/// How often a transaction that lost against another on PostgreSQL is run again.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Which engine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite, embedded: one node.
+    Sqlite,
+    /// PostgreSQL: any number of nodes.
+    Postgres,
+}
+
+/// What a store needs besides its address.
+#[derive(Debug, Clone)]
+pub struct DbOptions {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// Time, on SQLite; on PostgreSQL only its shift against the system's.
+    pub clock: Clock,
+    /// Makes ids.
+    pub ids: Ids,
+    /// Seals and opens.
+    pub keyring: Arc<Keyring>,
+    /// How many connections the pool may hold.
+    pub connections: u32,
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    shared: Arc<Shared>,
+    doors: Doors,
+}
+
+#[derive(Clone)]
+enum Doors {
+    Sqlite { readers: SqlitePool, writer: Writer, path: PathBuf },
+    Postgres(PgPool),
+}
+
+/// What each transaction carries.
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    ids: Ids,
+    keyring: Arc<Keyring>,
+}
+
+/// An open transaction.
+pub struct Tx {
+    pub(super) conn: Conn,
+    pub(super) shared: Arc<Shared>,
+    /// SQLite: the time of this transaction. PostgreSQL: asked for.
+    pub(super) at: Timestamp,
+}
+
+pub(super) enum Conn {
+    /// The writer's own connection, inside its group.
+    Sqlite(Box<SqliteConnection>),
+    /// A reader's transaction.
+    SqliteRead(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Expands the body once per engine, so that the same text is checked against both drivers.
+macro_rules! on {
+    ($tx:expr, |$conn:ident| $body:expr) => {
+        match &mut $tx.conn {
+            $crate::store::db::Conn::Sqlite(c) => {
+                let $conn = &mut **c;
+                $body
+            }
+            $crate::store::db::Conn::SqliteRead(c) => {
+                let $conn = &mut **c;
+                $body
+            }
+            $crate::store::db::Conn::Postgres(c) => {
+                let $conn = &mut **c;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+/// An error that a transaction's work may end with.
+pub trait Failure: From<Error> + Send + 'static {
+    /// The store's error, if it is one: a transient one makes the transaction run again.
+    fn store(&self) -> Option<&Error>;
+}
+
+impl Failure for Error {
+    fn store(&self) -> Option<&Error> {
+        Some(self)
+    }
+}
+
+/// Held while a server runs on a SQLite file: a second server is refused.
+#[derive(Debug)]
+pub struct ServeLock {
+    _file: Option<File>,
+}
+
+impl Db {
+    /// Opens the database, makes it if it is a SQLite file that is not there, and migrates it
+    /// under a lock of its own: two nodes that start at once migrate once.
+    ///
+    /// `tracker` and `stop` are the writer's: after `stop` it ends what is queued and goes.
+    ///
+    /// # Errors
+    /// [`Error::Statement`] for an address that is neither `sqlite:` nor `postgres:`, a SQLite that
+    /// is too old or a migration that fails; [`Error::Unavailable`] where nothing answers.
+    pub async fn open(
+        options: DbOptions,
+        tracker: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        let shared = Arc::new(Shared {
+            clock: options.clock.clone(),
+            ids: options.ids.clone(),
+            keyring: Arc::clone(&options.keyring),
+        });
+        let doors = if options.url.starts_with("sqlite:") {
+            open_sqlite(&options, &shared, tracker, stop).await?
+        } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
+            open_postgres(&options).await?
+        } else {
+            return Err(Error::Statement(
+                "the database's address must start with sqlite: or postgres:".into(),
+            ));
+        };
+        Ok(Self { shared, doors })
+    }
+
+    /// Which engine runs.
+    pub const fn engine(&self) -> Engine {
+        match self.doors {
+            Doors::Sqlite { .. } => Engine::Sqlite,
+            Doors::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// The keyring that seals.
+    pub fn keyring(&self) -> &Arc<Keyring> {
+        &self.shared.keyring
+    }
+
+    /// Claims the database for a server. On PostgreSQL any number may serve.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another server runs on the same SQLite file.
+    pub fn lock_for_serving(&self) -> Result<ServeLock, Error> {
+        let Doors::Sqlite { path, .. } = &self.doors else { return Ok(ServeLock { _file: None }) };
+        let file = lock_file(path, "serve")?;
+        match file.try_lock() {
+            Ok(()) => Ok(ServeLock { _file: Some(file) }),
+            Err(_) => Err(Error::Locked),
+        }
+    }
+
+    /// Opens a transaction that only reads: one snapshot.
+    pub async fn read(&self) -> Result<Tx, Error> {
+        let at = self.shared.clock.now();
+        let conn = match &self.doors {
+            Doors::Sqlite { readers, .. } => Conn::SqliteRead(readers.begin().await?),
+            Doors::Postgres(pool) => Conn::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
+            ),
+        };
+        Ok(Tx { conn, shared: Arc::clone(&self.shared), at })
+    }
+
+    /// Runs `work` in a transaction and commits it; an error rolls it back. May run `work` again.
+    ///
+    /// On SQLite all writes go through one writer that commits in groups: each has a savepoint of
+    /// its own, and is answered only after the commit that holds its work. A caller that goes away
+    /// does not stop its work.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        match &self.doors {
+            Doors::Sqlite { writer, .. } => writer.run(work).await,
+            Doors::Postgres(pool) => write_postgres(pool, &self.shared, work).await,
+        }
+    }
+
+    /// Ends the pools once nothing uses them. On SQLite the log is folded into the file.
+    pub async fn close(&self) {
+        match &self.doors {
+            Doors::Sqlite { readers, writer, .. } => {
+                writer.closed().await;
+                readers.close().await;
+            }
+            Doors::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn write_postgres<T, E, F>(pool: &PgPool, shared: &Arc<Shared>, work: F) -> Result<T, E>
+where
+    E: Failure,
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+{
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let conn = Conn::Postgres(pool.begin().await.map_err(Error::from)?);
+        let mut tx = Tx { conn, shared: Arc::clone(shared), at: Timestamp::EPOCH };
+        let result = work(&mut tx).await;
+        let Conn::Postgres(transaction) = tx.conn else { return Err(Error::Transient.into()) };
+        let error = match result {
+            Ok(value) => match transaction.commit().await.map_err(Error::from) {
+                Ok(()) => return Ok(value),
+                Err(error) => E::from(error),
+            },
+            Err(error) => {
+                // Nothing is lost if this fails: the server rolls back what it does not hear of.
+                let _ = transaction.rollback().await;
+                error
+            }
+        };
+        if !matches!(error.store(), Some(Error::Transient)) {
+            return Err(error);
+        }
+        if attempt == ATTEMPTS_MAX {
+            return Err(Error::Unavailable("too many transactions at once".into()).into());
+        }
+        let mut random = [0; 1];
+        shared.ids.fill(&mut random);
+        let spread = u64::from(random[0]) % (u64::from(attempt) * 8);
+        tokio::time::sleep(Duration::from_millis(spread)).await;
+    }
+}
+
+async fn open_sqlite(
+    options: &DbOptions,
+    shared: &Arc<Shared>,
+    tracker: &TaskTracker,
+    stop: CancellationToken,
+) -> Result<Doors, Error> {
+    let connect = SqliteConnectOptions::from_str(&options.url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30));
+    let path = connect.get_filename().to_path_buf();
+    let lock = lock_file(&path, "migrate")?;
+    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))
+        .await
+        .map_err(|_| Error::Panicked)?
+        .map_err(|e| Error::Unavailable(format!("lock file: {}", e.kind())))?;
+    let mut conn = SqliteConnection::connect_with(&connect).await?;
+    check_version(&mut conn).await?;
+    MIGRATOR.run(&mut conn).await.map_err(|e| Error::Statement(format!("migration: {e}")))?;
+    drop(lock);
+    let readers = SqlitePoolOptions::new()
+        .max_connections(options.connections.clamp(1, 4))
+        .connect_with(connect.read_only(true).create_if_missing(false))
+        .await?;
+    let writer = Writer::start(conn, Arc::clone(shared), tracker, stop).await?;
+    Ok(Doors::Sqlite { readers, writer, path })
+}
+
+async fn check_version(conn: &mut SqliteConnection) -> Result<(), Error> {
+    let text: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await?;
+    let mut parts = text.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    if (next(), next(), next()) >= SQLITE_MIN {
+        Ok(())
+    } else {
+        Err(Error::Statement(format!("SQLite {text} is too old: 3.51.3 or later is needed")))
+    }
+}
+
+async fn open_postgres(options: &DbOptions) -> Result<Doors, Error> {
+    let connect = PgConnectOptions::from_str(&options.url)?
+        .application_name("entremise")
+        .options([
+            ("synchronous_commit", "on"),
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(options.connections.max(2))
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(connect)
+        .await?;
+    // The migrator takes an advisory lock of its own.
+    MIGRATOR.run(&pool).await.map_err(|e| Error::Statement(format!("migration: {e}")))?;
+    Ok(Doors::Postgres(pool))
+}
+
+fn lock_file(path: &std::path::Path, purpose: &str) -> Result<File, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{purpose}.lock"));
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(name)
+        .map_err(|e| Error::Unavailable(format!("lock file: {}", e.kind())))
+}
+
+impl Tx {
+    /// The time, as the database tells it: on PostgreSQL its own clock, read now (call it after
+    /// taking locks); on SQLite the injected clock, never behind what it once was.
+    pub async fn now(&mut self) -> Result<Timestamp, Error> {
+        let Conn::Postgres(tx) = &mut self.conn else { return Ok(self.at) };
+        const SQL: &str =
+            "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+        let ms: i64 = sqlx::query_scalar(SQL).fetch_one(&mut **tx).await?;
+        Ok(Timestamp::from_millis(ms + self.shared.clock.offset_ms()))
+    }
+
+    /// A new id, made now.
+    pub async fn id<I: Id>(&mut self) -> Result<I, Error> {
+        let now = self.now().await?;
+        Ok(self.shared.ids.make(now))
+    }
+
+    /// A new id for an instant that was read already.
+    pub fn id_at<I: Id>(&self, now: Timestamp) -> I {
+        self.shared.ids.make(now)
+    }
+
+    /// The keyring that seals.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.shared.keyring)
+    }
+
+    /// Sets a mark that [`Tx::rollback_to_mark`] goes back to. Marks do not nest.
+    pub async fn mark(&mut self) -> Result<(), Error> {
+        self.run("SAVEPOINT mark").await
+    }
+
+    /// Undoes everything since the mark.
+    pub async fn rollback_to_mark(&mut self) -> Result<(), Error> {
+        self.run("ROLLBACK TO SAVEPOINT mark").await?;
+        self.release_mark().await
+    }
+
+    /// Keeps everything since the mark.
+    pub async fn release_mark(&mut self) -> Result<(), Error> {
+        self.run("RELEASE SAVEPOINT mark").await
+    }
+
+    /// How the rows that a statement reads are locked until the transaction ends. SQLite has one
+    /// writer and no such clause.
+    pub(super) const fn locks(&self) -> bool {
+        matches!(self.conn, Conn::Postgres(_))
+    }
+
+    pub(super) async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
+        on!(self, |conn| {
+            sqlx::query(sql).execute(conn).await?;
+        });
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Db({:?})", self.engine())
+    }
+}
