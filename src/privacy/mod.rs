@@ -1,1 +1,42 @@
-//! Placeholder.
+//! Keys, sealing and the blind index: what keeps real numbers and words out of the database.
+//!
+//! One master key, which the database never holds, makes a [`Keyring`]. Under it each session and
+//! each account has a [`DataKey`], which seals, and each account an [`IndexKey`], which makes the
+//! hashes by which people are found. Both are stored wrapped. To erase is to delete a data key.
+//! The decisions are in docs/adr/0005.
+
+mod aead;
+mod index;
+mod master;
+mod seal;
+
+pub use index::{Counterpart, IndexKey, Person};
+pub use master::{Keyring, MasterKey, MasterKeyError};
+pub use seal::{DataKey, Plain};
+
+/// Why sealed text did not open. It never says what the text was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It was wrapped by another master key than the one configured.
+    #[error("wrapped by master key {id}, which is not the configured one")]
+    UnknownKey {
+        /// The id of the key that wrapped it: eight hex digits, not secret.
+        id: String,
+    },
+    /// It was altered, moved from another row, or sealed with another key.
+    #[error("does not open: altered, moved from another row, or sealed with another key")]
+    Damaged,
+    /// It is not text that this version seals, or what it holds is not what was asked for.
+    #[error("is not sealed text of a form that this version knows")]
+    Malformed,
+}
+
+/// Lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
+}

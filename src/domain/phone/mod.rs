@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+mod canonical;
+mod code;
+
+pub use canonical::Canonical;
+
 /// Why a string is not a number that we take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PhoneError {
@@ -37,6 +42,16 @@ impl Identifier {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The calling code, without the plus; `None` if it is not assigned.
+    pub fn calling_code(&self) -> Option<u16> {
+        code::calling_code(&self.0)
+    }
+
+    /// The key on which two people's numbers are compared: equivalent spellings have one.
+    pub fn canonical(&self) -> Canonical {
+        Canonical::of(&self.0)
+    }
 }
 
 impl fmt::Debug for Identifier {
@@ -61,6 +76,16 @@ impl ProxyNumber {
     /// The number, `+` first.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The calling code, without the plus; `None` if it is not assigned.
+    pub fn calling_code(&self) -> Option<u16> {
+        code::calling_code(&self.0)
+    }
+
+    /// The key on which it is compared with a person's number.
+    pub fn canonical(&self) -> Canonical {
+        Canonical::of(&self.0)
     }
 }
 
