@@ -1,0 +1,271 @@
+//! What each setting may be, in words for the operator and in code.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use toml::{Table, Value};
+
+use super::{CarrierConfig, Config, MasterKey, Secret, reader::Reader};
+
+pub(super) const ADDRESS: &str = "an address with a port, such as \"127.0.0.1:8080\"";
+pub(super) const PUBLIC_URL: &str = "an origin such as \"https://relay.example\": https (http only \
+                                     for a loopback host), no user, path or query";
+pub(super) const DATABASE_URL: &str =
+    "\"sqlite:PATH\" (a file, not :memory:) or \"postgres://USER:PASSWORD@HOST/NAME\"";
+pub(super) const HOST_PORTS: &str =
+    "a list of hosts with ports, such as [\"10.0.0.5:8443\", \"shop.internal:443\"]";
+pub(super) const RANGES: &str =
+    "a list of addresses or ranges, such as [\"10.0.0.0/8\", \"::1\"]; no host bits";
+pub(super) const FILE: &str = "the path of a PEM file";
+pub(super) const BOOLEAN: &str = "true or false";
+pub(super) const FILTER: &str = "a filter, such as \"info,entremise::relay=debug\"";
+pub(super) const FORMAT: &str = "\"auto\", \"json\" or \"human\"";
+const MASTER_KEY: &str = "32 bytes in base64; to make one: head -c 32 /dev/urandom | base64";
+const CARRIER_ID: &str = "1 to 32 of a-z, 0-9 and -, not beginning with -, and unique";
+const API_BASE: &str = "an http or https address without a query, such as \"https://api.example\"";
+
+/// The form of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Human,
+}
+
+pub(super) fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+}
+
+pub(super) fn path(value: &Value) -> Option<PathBuf> {
+    text(value).map(PathBuf::from)
+}
+
+pub(super) fn format(value: &Value) -> Option<LogFormat> {
+    match value.as_str()? {
+        "auto" => Some(LogFormat::Auto),
+        "json" => Some(LogFormat::Json),
+        "human" => Some(LogFormat::Human),
+        _ => None,
+    }
+}
+
+pub(super) fn address(value: &Value) -> Option<SocketAddr> {
+    value.as_str()?.parse().ok()
+}
+
+pub(super) fn public_url(value: &Value) -> Option<String> {
+    let url = url::Url::parse(value.as_str()?).ok()?;
+    let loopback = match url.host()? {
+        url::Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+    };
+    let plain = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    let secure = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+    (plain && secure).then(|| url.origin().ascii_serialization())
+}
+
+pub(super) fn database_url(value: &Value) -> Option<Secret> {
+    let text = value.as_str()?;
+    let good = match text.split_once(':')? {
+        ("sqlite", path) => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            !path.is_empty() && !path.contains(":memory:") && !path.contains("mode=memory")
+        }
+        ("postgres" | "postgresql", rest) => {
+            rest.starts_with("//") && url::Url::parse(text).is_ok()
+        }
+        _ => false,
+    };
+    good.then(|| Secret::new(text))
+}
+
+fn list<T>(value: &Value, item: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    value.as_array()?.iter().map(|value| item(value.as_str()?)).collect()
+}
+
+pub(super) fn host_ports(value: &Value) -> Option<Vec<(String, u16)>> {
+    list(value, |text| {
+        let (host, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok().filter(|port| *port != 0)?;
+        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().ok()?.to_string(),
+            None => host.to_ascii_lowercase(),
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
+        (!host.is_empty() && host.chars().all(plain)).then_some((host, port))
+    })
+}
+
+pub(super) fn ranges(value: &Value) -> Option<Vec<(IpAddr, u8)>> {
+    list(value, range)
+}
+
+/// An address is a range of one. Bits after the prefix must be zero: `10.1.0.0/8` is a mistake.
+fn range(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+    let address: IpAddr = address.parse().ok()?;
+    let (bits, most) = match address {
+        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32),
+        IpAddr::V6(v6) => (v6.to_bits(), 128),
+    };
+    let prefix: u8 = prefix.map_or(Some(most), |prefix| prefix.parse().ok())?;
+    let host_bits = bits.checked_shl(u32::from(prefix)).unwrap_or(0);
+    (prefix <= most && host_bits == 0).then_some((address, prefix))
+}
+
+/// The text of `key`, or of the file that its `…_file` twin names.
+fn secret(reader: &mut Reader<'_>, key: &'static str, twin: &'static str) -> Option<String> {
+    let file = reader.optional(twin, "the path of a file", path);
+    let value = reader.optional(key, "text", text);
+    match (value, file) {
+        (Some(_), Some(_)) => {
+            reader.fault(key, format!("and `{twin}` exclude each other"));
+            None
+        }
+        (None, Some(file)) => match std::fs::read_to_string(&file) {
+            Ok(text) => Some(text.trim().to_owned()),
+            Err(error) => {
+                reader.fault(twin, format!("cannot be read: {}: {error}", file.display()));
+                None
+            }
+        },
+        (value, None) => value,
+    }
+}
+
+pub(super) fn master_key(reader: &mut Reader<'_>) -> MasterKey {
+    let before = reader.faults_so_far();
+    let text = secret(reader, "master_key", "master_key_file");
+    let bytes = text.as_ref().and_then(|text| STANDARD.decode(text.trim()).ok());
+    match bytes.map(<[u8; 32]>::try_from) {
+        Some(Ok(bytes)) if bytes != [0; 32] => return MasterKey::new(bytes),
+        _ if text.is_some() => reader.fault("master_key", format!("must be {MASTER_KEY}")),
+        _ if reader.faults_so_far() > before => {}
+        _ => reader.fault(
+            "master_key",
+            format!(
+                "is missing (or `master_key_file`): {MASTER_KEY}. Keep a copy: without it no \
+                     number and no text can be read again"
+            ),
+        ),
+    }
+    MasterKey::new([0; 32])
+}
+
+pub(super) fn carriers(reader: &mut Reader<'_>) -> Vec<CarrierConfig> {
+    let entries = match reader.take("carriers") {
+        None => Vec::new(),
+        Some(Value::Array(entries)) => entries,
+        Some(_) => {
+            reader.fault("carriers", "must be a list of tables: `[[carriers]]`");
+            Vec::new()
+        }
+    };
+    let mut ids = BTreeSet::new();
+    let mut carriers = Vec::new();
+    for (at, entry) in entries.into_iter().enumerate() {
+        let key = format!("carriers.{at}");
+        match entry {
+            Value::Table(table) => {
+                carriers.push(reader.below(&key, table, |entry| carrier(entry, &mut ids)));
+            }
+            _ => reader.fault(&key, "must be a table: `[[carriers]]`"),
+        }
+    }
+    carriers
+}
+
+fn carrier(entry: &mut Reader<'_>, ids: &mut BTreeSet<String>) -> CarrierConfig {
+    let id = required(entry, "id", CARRIER_ID, |value| {
+        let id = value.as_str()?;
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let good = (1..=32).contains(&id.len()) && id.bytes().all(plain) && !id.starts_with('-');
+        (good && !ids.contains(id)).then(|| id.to_owned())
+    });
+    ids.insert(id.clone());
+    let kind = required(entry, "kind", "the name of a kind of carrier", text);
+    let api_base = entry.optional("api_base", API_BASE, |value| {
+        let url = url::Url::parse(value.as_str()?).ok()?;
+        let good = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        good.then(|| url.as_str().trim_end_matches('/').to_owned())
+    });
+    let table = entry.rest();
+    CarrierConfig { id, kind, api_base, values: with_files_read(&table, entry) }
+}
+
+fn required(
+    entry: &mut Reader<'_>,
+    key: &'static str,
+    rule: &str,
+    parse: impl Fn(&Value) -> Option<String>,
+) -> String {
+    let before = entry.faults_so_far();
+    entry.optional(key, rule, parse).unwrap_or_else(|| {
+        if entry.faults_so_far() == before {
+            entry.fault(key, format!("is missing: {rule}"));
+        }
+        String::new()
+    })
+}
+
+fn with_files_read(table: &Table, entry: &mut Reader<'_>) -> Table {
+    let mut values = Table::new();
+    for (key, value) in table.clone() {
+        let Some(name) = key.strip_suffix("_file") else {
+            values.insert(key, value);
+            continue;
+        };
+        if table.contains_key(name) {
+            entry.fault(name, format!("and `{key}` exclude each other"));
+            continue;
+        }
+        match value.as_str().map(std::fs::read_to_string) {
+            Some(Ok(text)) => {
+                values.insert(name.to_owned(), Value::String(text.trim().to_owned()));
+            }
+            Some(Err(error)) => entry.fault(&key, format!("cannot be read: {error}")),
+            None => entry.fault(&key, "must be the path of a file"),
+        }
+    }
+    values
+}
+
+/// What holds between settings.
+pub(super) fn together(config: &Config, top: &mut Reader<'_>) {
+    let loopback = config.listen.ip().is_loopback();
+    if config.public_url.is_none() && !loopback && !top.has_fault("public_url") {
+        top.fault("public_url", format!("is missing, and `listen` is not loopback: {PUBLIC_URL}"));
+    }
+    match (&config.tls_cert, &config.tls_key) {
+        (Some(_), None) => top.fault("tls_key", "is missing: `tls_cert` needs it"),
+        (None, Some(_)) => top.fault("tls_cert", "is missing: `tls_key` needs it"),
+        _ => {}
+    }
+    if config.listen == config.ops_listen && config.listen.port() != 0 {
+        top.fault("ops_listen", "must differ from `listen`: it is not for the internet");
+    }
+    let sandbox = config.carriers.iter().any(|carrier| carrier.kind == "sandbox");
+    let real = config.carriers.iter().any(|carrier| carrier.kind != "sandbox");
+    if sandbox && (real || !loopback) && !config.allow_sandbox {
+        top.fault(
+            "allow_sandbox",
+            "must be true for a `sandbox` carrier beside a real one or with a `listen` that is not \
+             loopback: whoever reaches it can drive its phones",
+        );
+    }
+}
