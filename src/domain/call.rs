@@ -1,7 +1,5 @@
 //! Calls: how far a leg has come and how it ended.
 
-use super::closed_set;
-
 closed_set! {
     /// How far one leg of a call has come.
     CallState {

@@ -1,6 +1,6 @@
 //! What the log says of a call or text: its kind, its outcome and the reason, in closed sets.
 
-use super::{call::CallState, closed_set, message::MessageState};
+use super::{call::CallState, message::MessageState};
 
 closed_set! {
     /// What was relayed.

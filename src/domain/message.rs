@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::closed_set;
-
 /// The most characters that a relayed text may have (Twilio, error 21617; the others take fewer
 /// segments but as many characters).
 pub const BODY_CHARS_MAX: usize = 1600;

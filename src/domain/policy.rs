@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::closed_set;
-
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Below this a late call or text of the last session may reach a stranger: carriers hold texts for
@@ -186,7 +184,9 @@ fn has_control(text: &str) -> bool {
 
 fn is_language(text: &str) -> bool {
     let mut parts = text.split('-');
-    parts.next().is_some_and(|p| matches!(p.len(), 2 | 3) && p.bytes().all(|b| b.is_ascii_lowercase()))
+    parts
+        .next()
+        .is_some_and(|p| matches!(p.len(), 2 | 3) && p.bytes().all(|b| b.is_ascii_lowercase()))
         && parts.all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
@@ -223,7 +223,9 @@ pub fn neutral_words(rules: &Rules, language: &str) -> String {
             "Diese Nummer verbindet Mitglieder von {brand}. Bitte öffnen Sie {brand}, um Kontakt \
              aufzunehmen."
         ),
-        _ => format!("This number connects members of {brand}. Please open {brand} to get in touch."),
+        _ => {
+            format!("This number connects members of {brand}. Please open {brand} to get in touch.")
+        }
     }
 }
 

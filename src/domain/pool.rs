@@ -5,8 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use super::closed_set;
-
 /// What a number can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Capabilities {
@@ -167,9 +165,7 @@ pub fn narrow(classes: &[Class], need: &Need) -> Narrowed {
         && keep(Rule::Carrier, &mut left, &|class| {
             need.carrier.as_ref().is_none_or(|carrier| *carrier == class.carrier)
         })
-        && keep(Rule::Capability, &mut left, &|class| {
-            class.capabilities.covers(need.capabilities)
-        });
+        && keep(Rule::Capability, &mut left, &|class| class.capabilities.covers(need.capabilities));
     let mut rings = Vec::new();
     if suited {
         left.retain(|class| class.free > 0);
@@ -213,7 +209,12 @@ fn ring<'a>(
         kinds.insert((class.carrier.clone(), class.capabilities));
         size += class.free;
     }
-    Ring { country: country.to_owned(), area: area.cloned(), kinds: kinds.into_iter().collect(), size }
+    Ring {
+        country: country.to_owned(),
+        area: area.cloned(),
+        kinds: kinds.into_iter().collect(),
+        size,
+    }
 }
 
 /// The carriers that a session with calls may keep to: those that every need's rings have, the
@@ -249,7 +250,13 @@ mod tests {
     const BOTH: Capabilities = Capabilities { voice: true, sms: true, mms: false };
     const TEXTS: Capabilities = Capabilities { voice: false, sms: true, mms: false };
 
-    fn class(country: &str, area: &str, carrier: &str, capabilities: Capabilities, free: u64) -> Class {
+    fn class(
+        country: &str,
+        area: &str,
+        carrier: &str,
+        capabilities: Capabilities,
+        free: u64,
+    ) -> Class {
         Class {
             country: country.into(),
             area: area.into(),

@@ -72,8 +72,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     if side.is_empty() {
         return Decision::Refuse(Reason::NoPartner);
     }
-    let open: Vec<usize> =
-        side.into_iter().filter(|place| !facts.others[*place].blocked).collect();
+    let open: Vec<usize> = side.into_iter().filter(|place| !facts.others[*place].blocked).collect();
     if open.is_empty() { Decision::Refuse(Reason::Blocked) } else { Decision::Relay(open) }
 }
 

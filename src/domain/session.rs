@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{closed_set, time::Timestamp};
+use super::time::Timestamp;
 
 closed_set! {
     /// Where a session is in its life.

@@ -1,6 +1,13 @@
 //! One handle for two engines: `Db` opens transactions, `Tx` runs statements.
 
-use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fs::File,
+    path::PathBuf,
+    str::FromStr as _,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use sqlx::{
@@ -10,11 +17,11 @@ use sqlx::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Error, writer::Writer};
+use super::{Error, accounts::AccountKeys, writer::Writer};
 use crate::{
     clock::Clock,
     domain::time::Timestamp,
-    ids::{Id, Ids},
+    ids::{AccountId, Id, Ids},
     privacy::Keyring,
 };
 
@@ -68,6 +75,26 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     ids: Ids,
     keyring: Arc<Keyring>,
+    /// Accounts' keys never change while a process runs.
+    account_keys: RwLock<HashMap<AccountId, Arc<AccountKeys>>>,
+}
+
+/// How many accounts' keys are kept at hand; with more, all are read again.
+const ACCOUNT_KEYS_MAX: usize = 10_000;
+
+impl Shared {
+    pub(super) fn cached_keys(&self, id: &AccountId) -> Option<Arc<AccountKeys>> {
+        self.account_keys.read().ok()?.get(id).cloned()
+    }
+
+    pub(super) fn cache_keys(&self, id: &AccountId, keys: &Arc<AccountKeys>) {
+        if let Ok(mut cache) = self.account_keys.write() {
+            if cache.len() >= ACCOUNT_KEYS_MAX {
+                cache.clear();
+            }
+            cache.insert(id.clone(), Arc::clone(keys));
+        }
+    }
 }
 
 /// An open transaction.
@@ -143,6 +170,7 @@ impl Db {
             clock: options.clock.clone(),
             ids: options.ids.clone(),
             keyring: Arc::clone(&options.keyring),
+            account_keys: RwLock::default(),
         });
         let doors = if options.url.starts_with("sqlite:") {
             open_sqlite(&options, &shared, tracker, stop).await?
@@ -301,9 +329,8 @@ async fn check_version(conn: &mut SqliteConnection) -> Result<(), Error> {
 }
 
 async fn open_postgres(options: &DbOptions) -> Result<Doors, Error> {
-    let connect = PgConnectOptions::from_str(&options.url)?
-        .application_name("entremise")
-        .options([
+    let connect =
+        PgConnectOptions::from_str(&options.url)?.application_name("entremise").options([
             ("synchronous_commit", "on"),
             ("statement_timeout", "30s"),
             ("lock_timeout", "5s"),
@@ -335,8 +362,7 @@ impl Tx {
     /// taking locks); on SQLite the injected clock, never behind what it once was.
     pub async fn now(&mut self) -> Result<Timestamp, Error> {
         let Conn::Postgres(tx) = &mut self.conn else { return Ok(self.at) };
-        const SQL: &str =
-            "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+        const SQL: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
         let ms: i64 = sqlx::query_scalar(SQL).fetch_one(&mut **tx).await?;
         Ok(Timestamp::from_millis(ms + self.shared.clock.offset_ms()))
     }

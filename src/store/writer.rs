@@ -49,9 +49,9 @@ where
     F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
 {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+        let work = AssertUnwindSafe((self.work)(tx));
         Box::pin(async move {
-            let result = match AssertUnwindSafe(async { (self.work)(tx).await }).catch_unwind().await
-            {
+            let result = match work.catch_unwind().await {
                 Ok(result) => result,
                 Err(_) => Err(Error::Panicked.into()),
             };

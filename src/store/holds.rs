@@ -1,0 +1,285 @@
+//! Holds: the routing key and the masking invariant in one table; and what choosing the next one
+//! needs: rings and sticky numbers.
+
+use super::{Error, Tx, db::on};
+use crate::{
+    domain::time::Timestamp,
+    ids::{AccountId, NumberId, ParticipantId, ServiceId, SessionId},
+    privacy::{Counterpart, Person},
+};
+
+/// The claim "this person, on this number, means this session".
+#[derive(Debug, Clone)]
+pub struct Hold {
+    /// The session.
+    pub session: SessionId,
+    /// The participant that the person is in it.
+    pub participant: ParticipantId,
+    /// Whether it is open; else it is kept in quarantine.
+    pub open: bool,
+    /// Until when a quarantined one is kept.
+    pub release_at: Option<Timestamp>,
+}
+
+/// A hold to take.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// The account.
+    pub account: &'a AccountId,
+    /// The number.
+    pub number: &'a NumberId,
+    /// The person.
+    pub person: &'a Person,
+    /// The session.
+    pub session: &'a SessionId,
+    /// The participant.
+    pub participant: &'a ParticipantId,
+    /// The other side.
+    pub counterpart: &'a Counterpart,
+}
+
+/// Takes a hold; whether it was free. Free is: none, one whose quarantine is over, or one in
+/// quarantine after the same counterparts (a late call then reaches the same person). The
+/// database's key decides (I1, I4).
+pub async fn take(tx: &mut Tx, claim: Claim<'_>, now: Timestamp) -> Result<bool, Error> {
+    const SQL: &str = "
+        INSERT INTO holds (account, number_id, person, state, release_at, session, participant,
+            counterpart, taken_at)
+        VALUES ($1, $2, $3, 'open', NULL, $4, $5, $6, $7)
+        ON CONFLICT (account, number_id, person) DO UPDATE
+        SET state = 'open', release_at = NULL, session = excluded.session,
+            participant = excluded.participant, counterpart = excluded.counterpart,
+            taken_at = excluded.taken_at
+        WHERE holds.state = 'quarantined'
+          AND (holds.release_at <= excluded.taken_at OR holds.counterpart = excluded.counterpart)";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(claim.account)
+        .bind(claim.number)
+        .bind(claim.person)
+        .bind(claim.session)
+        .bind(claim.participant)
+        .bind(claim.counterpart)
+        .bind(now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
+/// Where a person's calls and texts to a number lead.
+pub async fn find(
+    tx: &mut Tx,
+    account: &AccountId,
+    number: &NumberId,
+    person: &Person,
+) -> Result<Option<Hold>, Error> {
+    const SQL: &str = "
+        SELECT session, participant, state, release_at FROM holds
+        WHERE account = $1 AND number_id = $2 AND person = $3";
+    let row: Option<(SessionId, ParticipantId, String, Option<i64>)> =
+        on!(tx, |conn| sqlx::query_as(SQL)
+            .bind(account)
+            .bind(number)
+            .bind(person)
+            .fetch_optional(conn)
+            .await?);
+    Ok(row.map(|(session, participant, state, release_at)| Hold {
+        session,
+        participant,
+        open: state == "open",
+        release_at: release_at.map(Timestamp::from_millis),
+    }))
+}
+
+/// Puts a session's open holds into quarantine until `release_at`; all of them, or one
+/// participant's.
+pub async fn quarantine(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    participant: Option<&ParticipantId>,
+    release_at: Timestamp,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE holds SET state = 'quarantined', release_at = $3
+        WHERE account = $1 AND session = $2 AND state = 'open'
+          AND (participant = $4 OR $4 = '')";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(session)
+            .bind(release_at.millis())
+            .bind(participant.map_or("", ParticipantId::as_str))
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Tells a session's open holds who the other side is now.
+pub async fn set_counterpart(
+    tx: &mut Tx,
+    account: &AccountId,
+    participant: &ParticipantId,
+    session: &SessionId,
+    counterpart: &Counterpart,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE holds SET counterpart = $4
+        WHERE account = $1 AND session = $2 AND participant = $3 AND state = 'open'";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(session)
+            .bind(participant)
+            .bind(counterpart)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// What a person holds in a service's pool: how many open, how many in quarantine at `now`, and
+/// when the first of those is free again.
+pub async fn held(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+    person: &Person,
+    now: Timestamp,
+) -> Result<(u64, u64, Option<Timestamp>), Error> {
+    const SQL: &str = "
+        SELECT CAST(COALESCE(SUM(CASE WHEN h.state = 'open' THEN 1 ELSE 0 END), 0) AS BIGINT),
+               CAST(COALESCE(SUM(CASE WHEN h.state = 'open' THEN 0 ELSE 1 END), 0) AS BIGINT),
+               MIN(h.release_at)
+        FROM holds h JOIN numbers n ON n.account = h.account AND n.id = h.number_id
+        WHERE h.account = $1 AND h.person = $2 AND n.service = $3
+          AND (h.state = 'open' OR h.release_at > $4)";
+    let (open, quarantined, first): (i64, i64, Option<i64>) = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(account)
+        .bind(person)
+        .bind(service)
+        .bind(now.millis())
+        .fetch_one(conn)
+        .await?);
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    Ok((count(open), count(quarantined), first.map(Timestamp::from_millis)))
+}
+
+/// How many people hold a number, counted up to `most`.
+pub async fn load(
+    tx: &mut Tx,
+    account: &AccountId,
+    number: &NumberId,
+    most: i64,
+) -> Result<i64, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM (
+            SELECT 1 FROM holds WHERE account = $1 AND number_id = $2 LIMIT $3) AS some";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(number)
+        .bind(most)
+        .fetch_one(conn)
+        .await?))
+}
+
+/// How many open holds a number has.
+pub async fn open_on(tx: &mut Tx, account: &AccountId, number: &NumberId) -> Result<i64, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM holds WHERE account = $1 AND number_id = $2 AND state = 'open'";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(number).fetch_one(conn).await?))
+}
+
+/// The person's place in a ring, and its row locked: whoever else allocates for the same person
+/// waits. `None` the first time.
+pub async fn ring_place(
+    tx: &mut Tx,
+    account: &AccountId,
+    person: &Person,
+    ring: &str,
+) -> Result<Option<i64>, Error> {
+    // A row that was just made has no place yet.
+    const SQL: &str = "
+        INSERT INTO rings (account, person, ring, place) VALUES ($1, $2, $3, -1)
+        ON CONFLICT (account, person, ring) DO UPDATE SET place = rings.place
+        RETURNING place";
+    let place: i64 = on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(person)
+        .bind(ring)
+        .fetch_one(conn)
+        .await?);
+    Ok((place >= 0).then_some(place))
+}
+
+/// Moves the person's place in a ring.
+pub async fn set_ring_place(
+    tx: &mut Tx,
+    account: &AccountId,
+    person: &Person,
+    ring: &str,
+    place: i64,
+) -> Result<(), Error> {
+    const SQL: &str =
+        "UPDATE rings SET place = $4 WHERE account = $1 AND person = $2 AND ring = $3";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(account).bind(person).bind(ring).bind(place).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// The number that a person last had with these counterparts.
+pub async fn sticky(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+    person: &Person,
+    counterpart: &Counterpart,
+) -> Result<Option<NumberId>, Error> {
+    const SQL: &str = "
+        SELECT number_id FROM sticky_numbers
+        WHERE account = $1 AND service = $2 AND person = $3 AND counterpart = $4";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(service)
+        .bind(person)
+        .bind(counterpart)
+        .fetch_optional(conn)
+        .await?))
+}
+
+/// Keeps, for everybody in a session that ends, which number they had with whom.
+pub async fn keep_sticky(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+    session: &SessionId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        INSERT INTO sticky_numbers (account, service, person, counterpart, number_id, closed_at)
+        SELECT account, $2, person, counterpart, number_id, $4 FROM holds
+        WHERE account = $1 AND session = $3 AND state = 'open'
+        ON CONFLICT (account, service, person, counterpart) DO UPDATE
+        SET number_id = excluded.number_id, closed_at = excluded.closed_at";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(service)
+            .bind(session)
+            .bind(now.millis())
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Pairs (number, person) that more than one row claims: none, by the key. For tests and `check`.
+pub async fn doubled(tx: &mut Tx) -> Result<i64, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM (
+            SELECT 1 FROM holds WHERE state = 'open'
+            GROUP BY account, number_id, person HAVING COUNT(*) > 1) AS doubles";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL).fetch_one(conn).await?))
+}

@@ -1,0 +1,305 @@
+//! Interactions: the anonymised log. Roles, times and outcomes; no number of a person, no words.
+
+use std::time::Duration;
+
+use super::{
+    Error, Tx,
+    db::on,
+    from_text,
+    numbers::proxy,
+    sessions::{Page, millis},
+};
+use crate::{
+    domain::{
+        closed_set,
+        interaction::{Kind, Outcome, Reason},
+        phone::ProxyNumber,
+        time::Timestamp,
+    },
+    ids::{AccountId, InteractionId, ParticipantId, ServiceId, SessionId},
+    privacy::Person,
+};
+
+closed_set! {
+    /// Who began it.
+    Origin {
+        /// A person called or texted a proxy number.
+        Person = "person",
+        /// The marketplace asked for it.
+        Api = "api",
+    }
+}
+
+/// One relayed call or text.
+#[derive(Debug, Clone)]
+pub struct Interaction {
+    /// Its id.
+    pub id: InteractionId,
+    /// The service whose number was dialled.
+    pub service: Option<ServiceId>,
+    /// Its session; for a refused one the last that this caller had on this number.
+    pub session: Option<SessionId>,
+    /// A call or a text.
+    pub kind: Kind,
+    /// Who began it.
+    pub origin: Origin,
+    /// Which participant began it.
+    pub from_participant: Option<ParticipantId>,
+    /// Their role.
+    pub from_role: Option<String>,
+    /// Whoever began it, as a keyed hash; `None` if withheld or if the marketplace did.
+    pub person: Option<Person>,
+    /// The proxy number that was dialled, or that the recipient sees.
+    pub number: ProxyNumber,
+    /// The carrier on which it came.
+    pub carrier: String,
+    /// How it ended; set once.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// How many pictures and files it had.
+    pub media: i64,
+    /// How long two people spoke.
+    pub duration: Option<Duration>,
+    /// Grows with each change.
+    pub version: i64,
+    /// When it came in.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: InteractionId,
+    service: Option<ServiceId>,
+    session: Option<SessionId>,
+    kind: String,
+    origin: String,
+    from_participant: Option<ParticipantId>,
+    from_role: Option<String>,
+    person: Option<Person>,
+    number: String,
+    carrier: String,
+    outcome: Option<String>,
+    reason: Option<String>,
+    media: i64,
+    duration: Option<i64>,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+    ended_at: Option<i64>,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, service, session, kind, origin, from_participant, from_role, person, number, \
+             carrier, outcome, reason, media, duration, version, created_at, updated_at, ended_at \
+             FROM interactions WHERE ",
+            $rest
+        )
+    };
+}
+
+/// Milliseconds of a column as a length.
+pub(super) fn length(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+impl TryFrom<Row> for Interaction {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id,
+            service: row.service,
+            session: row.session,
+            kind: from_text!("interactions"."kind", Kind::parse, &row.kind)?,
+            origin: from_text!("interactions"."origin", Origin::parse, &row.origin)?,
+            from_participant: row.from_participant,
+            from_role: row.from_role,
+            person: row.person,
+            number: proxy(&row.number)?,
+            carrier: row.carrier,
+            outcome: row
+                .outcome
+                .map(|text| from_text!("interactions"."outcome", Outcome::parse, &text))
+                .transpose()?,
+            reason: row
+                .reason
+                .map(|text| from_text!("interactions"."reason", Reason::parse, &text))
+                .transpose()?,
+            media: row.media,
+            duration: row.duration.map(length),
+            version: row.version,
+            created_at: Timestamp::from_millis(row.created_at),
+            updated_at: Timestamp::from_millis(row.updated_at),
+            ended_at: row.ended_at.map(Timestamp::from_millis),
+        })
+    }
+}
+
+/// Adds an interaction.
+pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Interaction) -> Result<(), Error> {
+    const SQL: &str = "
+        INSERT INTO interactions (account, id, service, session, kind, origin, from_participant,
+            from_role, person, number, carrier, outcome, reason, media, duration, version,
+            created_at, updated_at, ended_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+            $19)";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(&new.id)
+            .bind(&new.service)
+            .bind(&new.session)
+            .bind(new.kind.as_str())
+            .bind(new.origin.as_str())
+            .bind(&new.from_participant)
+            .bind(&new.from_role)
+            .bind(&new.person)
+            .bind(new.number.as_str())
+            .bind(&new.carrier)
+            .bind(new.outcome.map(Outcome::as_str))
+            .bind(new.reason.map(Reason::as_str))
+            .bind(new.media)
+            .bind(new.duration.map(millis))
+            .bind(new.version)
+            .bind(new.created_at.millis())
+            .bind(new.updated_at.millis())
+            .bind(new.ended_at.map(Timestamp::millis))
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// The interaction with that id.
+pub async fn get(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+) -> Result<Option<Interaction>, Error> {
+    const SQL: &str = select!("account = $1 AND id = $2");
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Interaction::try_from).transpose()
+}
+
+/// The same, locked until the transaction ends: its legs are changed by one at a time.
+pub async fn lock(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+) -> Result<Option<Interaction>, Error> {
+    const PLAIN: &str = select!("account = $1 AND id = $2");
+    const LOCKED: &str = select!("account = $1 AND id = $2 FOR NO KEY UPDATE");
+    let sql = if tx.locks() { LOCKED } else { PLAIN };
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(sql).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Interaction::try_from).transpose()
+}
+
+/// Ends an interaction, once; whether it was still open.
+pub async fn finish(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+    end: &End,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE interactions SET outcome = $3, reason = $4, duration = $5, ended_at = $6,
+            updated_at = $6, version = version + 1
+        WHERE account = $1 AND id = $2 AND outcome IS NULL";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(id)
+        .bind(end.outcome.as_str())
+        .bind(end.reason.map(Reason::as_str))
+        .bind(end.duration.map(millis))
+        .bind(end.at.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
+/// How an interaction ended.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// How long two people spoke.
+    pub duration: Option<Duration>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a list is narrowed to. Everything that is set must hold.
+#[derive(Debug, Default, Clone)]
+pub struct Filter {
+    /// Of this session.
+    pub session: Option<SessionId>,
+    /// Of this service.
+    pub service: Option<ServiceId>,
+    /// Calls or texts.
+    pub kind: Option<Kind>,
+    /// With this outcome.
+    pub outcome: Option<Outcome>,
+    /// Begun by a participant of this role.
+    pub role: Option<String>,
+    /// On this carrier.
+    pub carrier: Option<String>,
+    /// Begun at this time or later.
+    pub created_from: Option<Timestamp>,
+    /// Begun before this time.
+    pub created_before: Option<Timestamp>,
+}
+
+/// Interactions, newest first.
+pub async fn list(
+    tx: &mut Tx,
+    account: &AccountId,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<Interaction>, Error> {
+    let rows: Vec<Row> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new(select!("account = "));
+        q.push_bind(account);
+        if let Some(session) = &filter.session {
+            q.push(" AND session = ").push_bind(session);
+        }
+        if let Some(service) = &filter.service {
+            q.push(" AND service = ").push_bind(service);
+        }
+        if let Some(kind) = filter.kind {
+            q.push(" AND kind = ").push_bind(kind.as_str());
+        }
+        if let Some(outcome) = filter.outcome {
+            q.push(" AND outcome = ").push_bind(outcome.as_str());
+        }
+        if let Some(role) = &filter.role {
+            q.push(" AND from_role = ").push_bind(role);
+        }
+        if let Some(carrier) = &filter.carrier {
+            q.push(" AND carrier = ").push_bind(carrier);
+        }
+        if let Some(at) = filter.created_from {
+            q.push(" AND created_at >= ").push_bind(at.millis());
+        }
+        if let Some(at) = filter.created_before {
+            q.push(" AND created_at < ").push_bind(at.millis());
+        }
+        if let Some(before) = &page.before {
+            q.push(" AND id < ").push_bind(before);
+        }
+        q.push(" ORDER BY id DESC LIMIT ").push_bind(page.limit);
+        q.build_query_as().fetch_all(conn).await?
+    });
+    rows.into_iter().map(Interaction::try_from).collect()
+}

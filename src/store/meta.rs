@@ -1,0 +1,51 @@
+//! Facts about the database itself.
+
+use super::{Error, Tx, db::on};
+use crate::domain::time::Timestamp;
+
+const HIGH_WATER_MARK: &str = "high_water_mark";
+const KEY_ID: &str = "master_key_id";
+
+async fn get(tx: &mut Tx, name: &'static str) -> Result<Option<String>, Error> {
+    const SQL: &str = "SELECT value FROM meta WHERE name = $1";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(name).fetch_optional(conn).await?))
+}
+
+async fn set(tx: &mut Tx, name: &'static str, value: String) -> Result<(), Error> {
+    const SQL: &str = "
+        INSERT INTO meta (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(name).bind(&value).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// The latest time that was stored: SQLite's time never goes behind it.
+pub(super) async fn high_water_mark(tx: &mut Tx) -> Result<Timestamp, Error> {
+    let text = get(tx, HIGH_WATER_MARK).await?;
+    Ok(Timestamp::from_millis(text.and_then(|t| t.parse().ok()).unwrap_or(0)))
+}
+
+/// Stores the latest time.
+pub(super) async fn set_high_water_mark(tx: &mut Tx, at: Timestamp) -> Result<(), Error> {
+    set(tx, HIGH_WATER_MARK, at.millis().to_string()).await
+}
+
+/// Notes which master key sealed this database, the first time; later it must be the same.
+///
+/// # Errors
+/// [`Error::Sealed`] if another key sealed it.
+pub async fn claim_key(tx: &mut Tx) -> Result<(), Error> {
+    let mine = tx.keyring().key_id().to_owned();
+    match get(tx, KEY_ID).await? {
+        None => set(tx, KEY_ID, mine).await,
+        Some(id) if id == mine => Ok(()),
+        Some(id) => Err(Error::Sealed(crate::privacy::Error::UnknownKey { id })),
+    }
+}
+
+/// Answers if the database does.
+pub async fn ping(tx: &mut Tx) -> Result<(), Error> {
+    get(tx, KEY_ID).await.map(drop)
+}

@@ -1,0 +1,368 @@
+//! Proxy numbers, the classes of a pool, and the walk around a ring.
+
+use super::{Error, Tx, db::on, from_text, services};
+use crate::{
+    domain::{
+        closed_set,
+        phone::ProxyNumber,
+        pool::{Capabilities, Class, Ring},
+        time::Timestamp,
+    },
+    ids::{AccountId, NumberId, ServiceId},
+    privacy::{Counterpart, Person},
+};
+
+closed_set! {
+    /// Whether a number is given to new sessions.
+    NumberState {
+        /// It is.
+        Active = "active",
+        /// It is not; its sessions go on.
+        Draining = "draining",
+        /// It has left the pool.
+        Retired = "retired",
+    }
+}
+
+/// A proxy number in an account's inventory.
+#[derive(Debug, Clone)]
+pub struct Number {
+    /// Its id.
+    pub id: NumberId,
+    /// The number.
+    pub number: ProxyNumber,
+    /// The service whose pool it is in.
+    pub service: ServiceId,
+    /// The carrier's id in the configuration.
+    pub carrier: String,
+    /// ISO 3166 alpha-2 code, or empty.
+    pub country: String,
+    /// Area code, or empty.
+    pub area: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Whether it is given only when named.
+    pub reserved: bool,
+    /// Whether it is given at all.
+    pub state: NumberState,
+    /// Its place in the service's rings.
+    pub place: i64,
+    /// Grows with each change.
+    pub version: i64,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: NumberId,
+    number: String,
+    service: ServiceId,
+    carrier: String,
+    country: String,
+    area: String,
+    capabilities: String,
+    reserved: bool,
+    state: String,
+    place: i64,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+macro_rules! columns {
+    () => {
+        "n.id, n.number, n.service, n.carrier, n.country, n.area, n.capabilities, n.reserved, \
+         n.state, n.place, n.version, n.created_at, n.updated_at"
+    };
+}
+
+impl TryFrom<Row> for Number {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id,
+            number: proxy(&row.number)?,
+            service: row.service,
+            carrier: row.carrier,
+            country: row.country,
+            area: row.area,
+            capabilities: from_text!(
+                "numbers"."capabilities",
+                Capabilities::parse,
+                &row.capabilities
+            )?,
+            reserved: row.reserved,
+            state: from_text!("numbers"."state", NumberState::parse, &row.state)?,
+            place: row.place,
+            version: row.version,
+            created_at: Timestamp::from_millis(row.created_at),
+            updated_at: Timestamp::from_millis(row.updated_at),
+        })
+    }
+}
+
+/// Reads a proxy number out of a column.
+pub(super) fn proxy(text: &str) -> Result<ProxyNumber, Error> {
+    ProxyNumber::parse(text).map_err(|_| Error::Inconsistent { table: "numbers", column: "number" })
+}
+
+/// Adds a number to its service's pool; its place is set here.
+///
+/// # Errors
+/// [`Error::Conflict`] if any account has it already.
+pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Error> {
+    const OWNER: &str = "
+        INSERT INTO number_owners (number, account, id) VALUES ($1, $2, $3)
+        ON CONFLICT DO NOTHING";
+    const SQL: &str = "
+        INSERT INTO numbers (account, id, number, service, carrier, country, area, capabilities,
+            reserved, state, place, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    let owned = on!(tx, |conn| sqlx::query(OWNER)
+        .bind(number.number.as_str())
+        .bind(account)
+        .bind(&number.id)
+        .execute(conn)
+        .await?
+        .rows_affected());
+    if owned == 0 {
+        return Err(Error::Conflict);
+    }
+    let place = services::take_places(tx, account, &number.service, 1).await?;
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(&number.id)
+            .bind(number.number.as_str())
+            .bind(&number.service)
+            .bind(&number.carrier)
+            .bind(&number.country)
+            .bind(&number.area)
+            .bind(number.capabilities.text())
+            .bind(number.reserved)
+            .bind(number.state.as_str())
+            .bind(place)
+            .bind(number.version)
+            .bind(number.created_at.millis())
+            .bind(number.updated_at.millis())
+            .execute(conn)
+            .await?;
+    });
+    count(tx, account, number, 1).await
+}
+
+/// Adds `by` to the class that `number` counts in; a number that is not active counts in none.
+async fn count(tx: &mut Tx, account: &AccountId, number: &Number, by: i64) -> Result<(), Error> {
+    const SQL: &str = "
+        INSERT INTO pool_classes
+            (account, service, country, area, carrier, capabilities, free, reserved)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (account, service, country, area, carrier, capabilities) DO UPDATE
+        SET free = pool_classes.free + excluded.free,
+            reserved = pool_classes.reserved + excluded.reserved";
+    if number.state != NumberState::Active {
+        return Ok(());
+    }
+    let (free, reserved) = if number.reserved { (0, by) } else { (by, 0) };
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(&number.service)
+            .bind(&number.country)
+            .bind(&number.area)
+            .bind(&number.carrier)
+            .bind(number.capabilities.text())
+            .bind(free)
+            .bind(reserved)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Writes a number's `reserved` and `state` if it is still at the version before
+/// `after.version`; whether it was. A retired number belongs to nobody any more.
+pub async fn update(
+    tx: &mut Tx,
+    account: &AccountId,
+    before: &Number,
+    after: &Number,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE numbers SET reserved = $3, state = $4, version = $5, updated_at = $6
+        WHERE account = $1 AND id = $2 AND version = $5 - 1";
+    const DISOWN: &str = "DELETE FROM number_owners WHERE number = $1 AND account = $2";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(&after.id)
+        .bind(after.reserved)
+        .bind(after.state.as_str())
+        .bind(after.version)
+        .bind(after.updated_at.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    if done == 0 {
+        return Ok(false);
+    }
+    if after.state == NumberState::Retired {
+        on!(tx, |conn| {
+            sqlx::query(DISOWN).bind(after.number.as_str()).bind(account).execute(conn).await?;
+        });
+    }
+    count(tx, account, before, -1).await?;
+    count(tx, account, after, 1).await?;
+    Ok(true)
+}
+
+/// The number with that id.
+pub async fn get(tx: &mut Tx, account: &AccountId, id: &NumberId) -> Result<Option<Number>, Error> {
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM numbers n WHERE n.account = $1 AND n.id = $2");
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Number::try_from).transpose()
+}
+
+/// Who owns a dialled number, and what it is.
+pub async fn owner(
+    tx: &mut Tx,
+    number: &ProxyNumber,
+) -> Result<Option<(AccountId, Number)>, Error> {
+    const OWNER: &str = "SELECT account, id FROM number_owners WHERE number = $1";
+    let row: Option<(AccountId, NumberId)> =
+        on!(tx, |conn| sqlx::query_as(OWNER).bind(number.as_str()).fetch_optional(conn).await?);
+    let Some((account, id)) = row else { return Ok(None) };
+    let number = get(tx, &account, &id).await?;
+    Ok(number.map(|number| (account, number)))
+}
+
+/// Numbers of a service (all if `None`) after `after`, in order of their ids.
+pub async fn list(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: Option<&ServiceId>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Number>, Error> {
+    let rows: Vec<Row> = on!(tx, |conn| {
+        let mut query = sqlx::QueryBuilder::new(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM numbers n WHERE n.account = "
+        ));
+        query.push_bind(account);
+        if let Some(service) = service {
+            query.push(" AND n.service = ").push_bind(service);
+        }
+        query.push(" AND n.id > ").push_bind(after);
+        query.push(" ORDER BY n.id LIMIT ").push_bind(limit);
+        query.build_query_as().fetch_all(conn).await?
+    });
+    rows.into_iter().map(Number::try_from).collect()
+}
+
+/// The classes of a service's pool.
+pub async fn classes(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+) -> Result<Vec<Class>, Error> {
+    const SQL: &str = "
+        SELECT country, area, carrier, capabilities, free, reserved FROM pool_classes
+        WHERE account = $1 AND service = $2
+        ORDER BY country, area, carrier, capabilities";
+    let rows: Vec<(String, String, String, String, i64, i64)> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(service).fetch_all(conn).await?);
+    rows.into_iter()
+        .map(|(country, area, carrier, capabilities, free, reserved)| {
+            Ok(Class {
+                country,
+                area,
+                carrier,
+                capabilities: from_text!(
+                    "pool_classes"."capabilities",
+                    Capabilities::parse,
+                    &capabilities
+                )?,
+                free: u64::try_from(free).unwrap_or(0),
+                reserved: u64::try_from(reserved).unwrap_or(0),
+            })
+        })
+        .collect()
+}
+
+/// Whose next number is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Seeker<'a> {
+    /// The account.
+    pub account: &'a AccountId,
+    /// The service whose pool it is.
+    pub service: &'a ServiceId,
+    /// The person.
+    pub person: &'a Person,
+    /// The counterparts: a number in quarantine after the same ones may be taken again.
+    pub counterpart: &'a Counterpart,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The first number of the ring at `from` or later, before `to`, that the person may take.
+///
+/// One indexed walk for each kind of number in the ring; it passes only what this person holds.
+pub async fn next_in_ring(
+    tx: &mut Tx,
+    seeker: Seeker<'_>,
+    ring: &Ring,
+    from: i64,
+    to: i64,
+) -> Result<Option<Number>, Error> {
+    macro_rules! walk {
+        ($area:literal) => {
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM numbers n
+                WHERE n.account = $1 AND n.service = $2 AND n.country = $3 AND n.carrier = $4
+                  AND n.capabilities = $5 AND n.state = 'active' AND NOT n.reserved
+                  AND n.place >= $6 AND n.place < $7",
+                $area,
+                " AND NOT EXISTS (
+                    SELECT 1 FROM holds h
+                    WHERE h.account = n.account AND h.number_id = n.id AND h.person = $8
+                      AND (h.state = 'open' OR (h.release_at > $9 AND h.counterpart <> $10)))
+                ORDER BY n.place LIMIT 1"
+            )
+        };
+    }
+    let mut best: Option<Number> = None;
+    for (carrier, capabilities) in &ring.kinds {
+        let sql = if ring.area.is_some() { walk!(" AND n.area = $11") } else { walk!("") };
+        let row: Option<Row> = on!(tx, |conn| {
+            let query = sqlx::query_as(sql)
+                .bind(seeker.account)
+                .bind(seeker.service)
+                .bind(&ring.country)
+                .bind(carrier)
+                .bind(capabilities.text())
+                .bind(from)
+                .bind(to)
+                .bind(seeker.person)
+                .bind(seeker.now.millis())
+                .bind(seeker.counterpart);
+            let query = if let Some(area) = &ring.area { query.bind(area) } else { query };
+            query.fetch_optional(conn).await?
+        });
+        let found = row.map(Number::try_from).transpose()?;
+        if let Some(found) = found
+            && best.as_ref().is_none_or(|best| found.place < best.place)
+        {
+            best = Some(found);
+        }
+    }
+    Ok(best)
+}

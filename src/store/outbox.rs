@@ -1,0 +1,318 @@
+//! What we owe carriers: committed with the decision that caused it, done by leased workers.
+//!
+//! Rows name legs, not numbers: who is reached is read again when it is sent.
+
+use super::{Error, Tx, accounts, db::on, from_text};
+use crate::{
+    domain::{closed_set, time::Timestamp},
+    ids::{AccountId, InteractionId, LegId, OutboxId, SessionId},
+};
+
+closed_set! {
+    /// What is owed.
+    OutboxKind {
+        /// A text.
+        Message = "message",
+        /// A call to place.
+        Call = "call",
+        /// A call to end.
+        EndCall = "end_call",
+    }
+}
+
+closed_set! {
+    /// How far it has come.
+    OutboxState {
+        /// To be done at `run_at`.
+        Ready = "ready",
+        /// A worker is at it until its lease ends.
+        Sending = "sending",
+        /// Done, one way or the other.
+        Done = "done",
+        /// Set aside: nobody will try it again.
+        Parked = "parked",
+    }
+}
+
+/// Something that is owed.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The account.
+    pub account: AccountId,
+    /// Its id.
+    pub id: OutboxId,
+    /// What is owed.
+    pub kind: OutboxKind,
+    /// The session that must still be open when it is sent.
+    pub session: Option<SessionId>,
+    /// The interaction.
+    pub interaction: InteractionId,
+    /// The leg.
+    pub leg: LegId,
+    /// The carrier's id in the configuration.
+    pub carrier: String,
+    /// How often it was claimed before this time.
+    pub attempts: i64,
+    /// Grows with each claim.
+    pub fence: i64,
+    /// When it is given up.
+    pub valid_until: Timestamp,
+    /// When it was made.
+    pub created_at: Timestamp,
+    payload: Option<String>,
+}
+
+/// Something to owe.
+#[derive(Debug)]
+pub struct NewEntry<'a> {
+    /// What is owed.
+    pub kind: OutboxKind,
+    /// The session that must still be open when it is sent.
+    pub session: Option<&'a SessionId>,
+    /// The interaction.
+    pub interaction: &'a InteractionId,
+    /// The leg.
+    pub leg: &'a LegId,
+    /// The carrier's id in the configuration.
+    pub carrier: &'a str,
+    /// What to send: sealed here.
+    pub payload: &'a str,
+    /// When to do it.
+    pub run_at: Timestamp,
+    /// When it is given up.
+    pub valid_until: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    account: AccountId,
+    id: OutboxId,
+    kind: String,
+    session: Option<SessionId>,
+    interaction: InteractionId,
+    leg: LegId,
+    carrier: String,
+    payload: Option<String>,
+    attempts: i64,
+    fence: i64,
+    valid_until: i64,
+    created_at: i64,
+}
+
+macro_rules! columns {
+    () => {
+        "account, id, kind, session, interaction, leg, carrier, payload, attempts, fence, \
+         valid_until, created_at"
+    };
+}
+
+impl TryFrom<Row> for Entry {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        Ok(Self {
+            account: row.account,
+            id: row.id,
+            kind: from_text!("outbox"."kind", OutboxKind::parse, &row.kind)?,
+            session: row.session,
+            interaction: row.interaction,
+            leg: row.leg,
+            carrier: row.carrier,
+            attempts: row.attempts,
+            fence: row.fence,
+            valid_until: Timestamp::from_millis(row.valid_until),
+            created_at: Timestamp::from_millis(row.created_at),
+            payload: row.payload,
+        })
+    }
+}
+
+fn context(id: &OutboxId) -> String {
+    format!("outbox:{id}")
+}
+
+/// Owes something.
+pub async fn insert(
+    tx: &mut Tx,
+    account: &AccountId,
+    new: &NewEntry<'_>,
+) -> Result<OutboxId, Error> {
+    const SQL: &str = "
+        INSERT INTO outbox (account, id, kind, state, session, interaction, leg, carrier, payload,
+            attempts, fence, run_at, lease_until, valid_until, created_at)
+        VALUES ($1, $2, $3, 'ready', $4, $5, $6, $7, $8, 0, 0, $9, 0, $10, $11)";
+    let id: OutboxId = tx.id_at(new.now);
+    let keys = accounts::keys(tx, account).await?;
+    let payload = keys.data.seal_text(new.payload, &context(&id));
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(&id)
+            .bind(new.kind.as_str())
+            .bind(new.session)
+            .bind(new.interaction)
+            .bind(new.leg)
+            .bind(new.carrier)
+            .bind(&payload)
+            .bind(new.run_at.millis())
+            .bind(new.valid_until.millis())
+            .bind(new.now.millis())
+            .execute(conn)
+            .await?;
+    });
+    Ok(id)
+}
+
+/// What is to be sent.
+///
+/// # Errors
+/// [`Error::Inconsistent`] if it is gone already.
+pub async fn payload(tx: &mut Tx, entry: &Entry) -> Result<String, Error> {
+    let sealed =
+        entry.payload.as_ref().ok_or(Error::Inconsistent { table: "outbox", column: "payload" })?;
+    let keys = accounts::keys(tx, &entry.account).await?;
+    Ok(keys.data.open_text(sealed, &context(&entry.id))?)
+}
+
+/// What is due at `now`, or whose worker's lease has ended: to be claimed one by one.
+pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Entry>, Error> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM outbox
+        WHERE state IN ('ready', 'sending') AND run_at <= $1
+          AND (state = 'ready' OR lease_until <= $1)
+        ORDER BY run_at, id LIMIT $2"
+    );
+    let rows: Vec<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(now.millis()).bind(limit).fetch_all(conn).await?);
+    rows.into_iter().map(Entry::try_from).collect()
+}
+
+/// When the next entry is due, if any is owed.
+pub async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, Error> {
+    const SQL: &str = "
+        SELECT MIN(CASE WHEN state = 'ready' THEN run_at ELSE lease_until END) FROM outbox
+        WHERE state IN ('ready', 'sending')";
+    let at: Option<i64> = on!(tx, |conn| sqlx::query_scalar(SQL).fetch_one(conn).await?);
+    Ok(at.map(Timestamp::from_millis))
+}
+
+/// Claims an entry for a lease; `None` if somebody else has it. The caller holds its session's
+/// lock: a close and a claim see each other (I3).
+pub async fn claim(
+    tx: &mut Tx,
+    entry: &Entry,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Option<Entry>, Error> {
+    const SQL: &str = concat!(
+        "UPDATE outbox SET state = 'sending', fence = fence + 1, attempts = attempts + 1,
+            lease_until = $4
+        WHERE account = $1 AND id = $2 AND fence = $5
+          AND (state = 'ready' OR (state = 'sending' AND lease_until <= $3))
+        RETURNING ",
+        columns!()
+    );
+    let row: Option<Row> = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(&entry.account)
+        .bind(&entry.id)
+        .bind(now.millis())
+        .bind(lease_until.millis())
+        .bind(entry.fence)
+        .fetch_optional(conn)
+        .await?);
+    row.map(Entry::try_from).transpose()
+}
+
+/// Ends an entry and forgets what it held; whether the claim was still ours.
+pub async fn finish(tx: &mut Tx, entry: &Entry, state: OutboxState) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE outbox SET state = $4, payload = NULL
+        WHERE account = $1 AND id = $2 AND fence = $3 AND state IN ('ready', 'sending')";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(&entry.account)
+        .bind(&entry.id)
+        .bind(entry.fence)
+        .bind(state.as_str())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
+/// Puts an entry off until `run_at`; whether the claim was still ours.
+pub async fn put_off(tx: &mut Tx, entry: &Entry, run_at: Timestamp) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE outbox SET state = 'ready', run_at = $4
+        WHERE account = $1 AND id = $2 AND fence = $3 AND state = 'sending'";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(&entry.account)
+        .bind(&entry.id)
+        .bind(entry.fence)
+        .bind(run_at.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
+/// What is owed for a session and not being sent at this moment.
+pub async fn ready_of_session(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+) -> Result<Vec<Entry>, Error> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM outbox WHERE account = $1 AND session = $2 AND state = 'ready' ORDER BY id"
+    );
+    let rows: Vec<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(session).fetch_all(conn).await?);
+    rows.into_iter().map(Entry::try_from).collect()
+}
+
+/// Whether an earlier text to the same leg's person is still owed: texts of one session go out in
+/// the order in which they were accepted.
+pub async fn earlier_pending(tx: &mut Tx, entry: &Entry) -> Result<bool, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM outbox o JOIN legs l ON l.account = o.account AND l.id = o.leg
+        WHERE o.account = $1 AND o.session = $2 AND o.state IN ('ready', 'sending')
+          AND o.id < $3 AND o.kind = 'message'
+          AND l.participant = (SELECT participant FROM legs WHERE account = $1 AND id = $4)";
+    let Some(session) = &entry.session else { return Ok(false) };
+    let count: i64 = on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(&entry.account)
+        .bind(session)
+        .bind(&entry.id)
+        .bind(&entry.leg)
+        .fetch_one(conn)
+        .await?);
+    Ok(count > 0)
+}
+
+/// How many entries are in each state that is not done, and since when the oldest is owed.
+pub async fn owed(tx: &mut Tx) -> Result<(i64, Option<Timestamp>), Error> {
+    const SQL: &str =
+        "SELECT COUNT(*), MIN(created_at) FROM outbox WHERE state IN ('ready', 'sending')";
+    let (count, oldest): (i64, Option<i64>) =
+        on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await?);
+    Ok((count, oldest.map(Timestamp::from_millis)))
+}
+
+/// Forgets entries that ended and were made before `before`, `limit` at most; how many.
+pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    const SQL: &str = "
+        DELETE FROM outbox WHERE (account, id) IN (
+            SELECT account, id FROM outbox WHERE state IN ('done', 'parked') AND created_at < $1
+            ORDER BY created_at, account, id LIMIT $2)";
+    Ok(on!(tx, |conn| sqlx::query(SQL)
+        .bind(before.millis())
+        .bind(limit)
+        .execute(conn)
+        .await?
+        .rows_affected()))
+}

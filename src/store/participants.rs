@@ -1,0 +1,257 @@
+//! Participants. Their numbers and names are sealed under their session's data key.
+
+use super::{Error, Tx, db::on, numbers::proxy};
+use crate::{
+    domain::{
+        phone::{Identifier, ProxyNumber},
+        redact,
+        time::Timestamp,
+    },
+    ids::{AccountId, NumberId, ParticipantId, SessionId},
+    privacy::{DataKey, Person},
+};
+
+/// One person in a session.
+#[derive(Debug, Clone)]
+pub struct Participant {
+    /// Their id.
+    pub id: ParticipantId,
+    /// Their session.
+    pub session: SessionId,
+    /// Their role: the same role is the same side.
+    pub role: String,
+    /// In which order they were added.
+    pub position: i64,
+    /// Who they are, as a keyed hash.
+    pub person: Person,
+    /// Their calling code, for the mask.
+    pub calling_code: Option<u16>,
+    /// The number that they dial.
+    pub number_id: NumberId,
+    /// The same in digits.
+    pub number: ProxyNumber,
+    /// When they left.
+    pub removed_at: Option<Timestamp>,
+    /// When they were added.
+    pub created_at: Timestamp,
+    identifier: String,
+    name: Option<String>,
+}
+
+impl Participant {
+    /// Their number in clear.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`] with another session's key.
+    pub fn identifier(&self, key: &DataKey) -> Result<Identifier, Error> {
+        Ok(key.open_identifier(&self.identifier, &context("identifier", &self.id))?)
+    }
+
+    /// What the marketplace calls them.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`] with another session's key.
+    pub fn name(&self, key: &DataKey) -> Result<Option<String>, Error> {
+        self.name
+            .as_ref()
+            .map(|name| Ok(key.open_text(name, &context("name", &self.id))?))
+            .transpose()
+    }
+
+    /// Their number as staff and marketplaces see it.
+    pub fn masked(&self) -> String {
+        redact::masked(self.calling_code, self.person.tag())
+    }
+}
+
+fn context(what: &str, id: &ParticipantId) -> String {
+    format!("{what}:{id}")
+}
+
+/// A participant to add.
+#[derive(Debug)]
+pub struct NewParticipant<'a> {
+    /// Their id.
+    pub id: &'a ParticipantId,
+    /// Their session.
+    pub session: &'a SessionId,
+    /// Their role.
+    pub role: &'a str,
+    /// In which order they were added.
+    pub position: i64,
+    /// Who they are.
+    pub person: &'a Person,
+    /// Their number.
+    pub identifier: &'a Identifier,
+    /// What the marketplace calls them.
+    pub name: Option<&'a str>,
+    /// The number that they dial.
+    pub number_id: &'a NumberId,
+    /// The same in digits.
+    pub number: &'a ProxyNumber,
+    /// Their session's data key.
+    pub key: &'a DataKey,
+    /// Now.
+    pub now: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ParticipantId,
+    session: SessionId,
+    role: String,
+    position: i64,
+    person: Person,
+    calling_code: Option<i64>,
+    identifier: String,
+    name: Option<String>,
+    number_id: NumberId,
+    number: String,
+    removed_at: Option<i64>,
+    created_at: i64,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, session, role, position, person, calling_code, identifier, name, number_id, \
+             number, removed_at, created_at FROM participants ",
+            $rest
+        )
+    };
+}
+
+impl TryFrom<Row> for Participant {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id,
+            session: row.session,
+            role: row.role,
+            position: row.position,
+            person: row.person,
+            calling_code: row.calling_code.and_then(|code| u16::try_from(code).ok()),
+            number_id: row.number_id,
+            number: proxy(&row.number)?,
+            removed_at: row.removed_at.map(Timestamp::from_millis),
+            created_at: Timestamp::from_millis(row.created_at),
+            identifier: row.identifier,
+            name: row.name,
+        })
+    }
+}
+
+/// Adds a participant.
+///
+/// # Errors
+/// [`Error::Conflict`] if the person is, or was, in the session.
+pub async fn insert(
+    tx: &mut Tx,
+    account: &AccountId,
+    new: &NewParticipant<'_>,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        INSERT INTO participants (account, id, session, role, position, person, calling_code,
+            identifier, name, number_id, number, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        ON CONFLICT DO NOTHING";
+    let identifier = new.key.seal_identifier(new.identifier, &context("identifier", new.id));
+    let name = new.name.map(|name| new.key.seal_text(name, &context("name", new.id)));
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(new.id)
+        .bind(new.session)
+        .bind(new.role)
+        .bind(new.position)
+        .bind(new.person)
+        .bind(new.identifier.calling_code().map(i64::from))
+        .bind(&identifier)
+        .bind(&name)
+        .bind(new.number_id)
+        .bind(new.number.as_str())
+        .bind(new.now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    if done == 1 { Ok(()) } else { Err(Error::Conflict) }
+}
+
+/// Everybody who is or was in a session, in the order in which they were added.
+pub async fn of_session(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+) -> Result<Vec<Participant>, Error> {
+    const SQL: &str = select!("WHERE account = $1 AND session = $2 ORDER BY position, id");
+    let rows: Vec<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(session).fetch_all(conn).await?);
+    rows.into_iter().map(Participant::try_from).collect()
+}
+
+/// Everybody in these sessions, by session and in the order in which they were added.
+pub async fn of_sessions(
+    tx: &mut Tx,
+    account: &AccountId,
+    sessions: &[SessionId],
+) -> Result<Vec<Participant>, Error> {
+    if sessions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new(select!("WHERE account = "));
+        q.push_bind(account).push(" AND session IN (");
+        let mut ids = q.separated(", ");
+        for id in sessions {
+            ids.push_bind(id);
+        }
+        q.push(") ORDER BY session, position, id");
+        q.build_query_as().fetch_all(conn).await?
+    });
+    rows.into_iter().map(Participant::try_from).collect()
+}
+
+/// The participant with that id.
+pub async fn get(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &ParticipantId,
+) -> Result<Option<Participant>, Error> {
+    const SQL: &str = select!("WHERE account = $1 AND id = $2");
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Participant::try_from).transpose()
+}
+
+/// Marks a participant as gone.
+pub async fn remove(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &ParticipantId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const SQL: &str = "UPDATE participants SET removed_at = $3 WHERE account = $1 AND id = $2";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(account).bind(id).bind(now.millis()).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// The last session in which a person had a number: for the log of a refused call or text.
+pub async fn last_session(
+    tx: &mut Tx,
+    account: &AccountId,
+    person: &Person,
+    number: &NumberId,
+) -> Result<Option<Participant>, Error> {
+    const SQL: &str = select!(
+        "WHERE account = $1 AND person = $2 AND number_id = $3 ORDER BY session DESC, id LIMIT 1"
+    );
+    let row: Option<Row> = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(account)
+        .bind(person)
+        .bind(number)
+        .fetch_optional(conn)
+        .await?);
+    row.map(Participant::try_from).transpose()
+}

@@ -1,0 +1,249 @@
+//! Services and their rules.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Tx, db::on};
+use crate::{
+    domain::{
+        policy::{GeoMatch, OutOfSession, Rules, Selection, TeamRing},
+        time::Timestamp,
+    },
+    ids::{AccountId, ServiceId},
+};
+
+/// A service.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its id.
+    pub id: ServiceId,
+    /// Its name, unique in the account.
+    pub unique_name: String,
+    /// Its rules.
+    pub rules: Rules,
+    /// Grows with each change.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The stored form of the rules. A field that an older row lacks gets its default.
+#[derive(Serialize, Deserialize)]
+struct StoredRules {
+    brand: String,
+    #[serde(default)]
+    language: String,
+    default_ttl_ms: u64,
+    quarantine_ms: u64,
+    geo_match: String,
+    geo_fallback: bool,
+    selection: String,
+    participants_max: u32,
+    ring_timeout_ms: u64,
+    call_max_ms: u64,
+    caller_announcement: String,
+    callee_whisper: String,
+    press_one: bool,
+    team_ring: String,
+    out_of_session: String,
+    out_of_session_announcement: String,
+    missed_call_text: String,
+}
+
+fn ms(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn to_text(rules: &Rules) -> Result<String, Error> {
+    serde_json::to_string(&StoredRules {
+        brand: rules.brand.clone(),
+        language: rules.language.clone(),
+        default_ttl_ms: ms(rules.default_ttl),
+        quarantine_ms: ms(rules.quarantine),
+        geo_match: rules.geo_match.as_str().into(),
+        geo_fallback: rules.geo_fallback,
+        selection: rules.selection.as_str().into(),
+        participants_max: rules.participants_max,
+        ring_timeout_ms: ms(rules.ring_timeout),
+        call_max_ms: ms(rules.call_max),
+        caller_announcement: rules.caller_announcement.clone(),
+        callee_whisper: rules.callee_whisper.clone(),
+        press_one: rules.press_one,
+        team_ring: rules.team_ring.as_str().into(),
+        out_of_session: rules.out_of_session.as_str().into(),
+        out_of_session_announcement: rules.out_of_session_announcement.clone(),
+        missed_call_text: rules.missed_call_text.clone(),
+    })
+    .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
+}
+
+fn from_text(text: &str) -> Option<Rules> {
+    let stored: StoredRules = serde_json::from_str(text).ok()?;
+    Some(Rules {
+        brand: stored.brand,
+        language: stored.language,
+        default_ttl: Duration::from_millis(stored.default_ttl_ms),
+        quarantine: Duration::from_millis(stored.quarantine_ms),
+        geo_match: GeoMatch::parse(&stored.geo_match)?,
+        geo_fallback: stored.geo_fallback,
+        selection: Selection::parse(&stored.selection)?,
+        participants_max: stored.participants_max,
+        ring_timeout: Duration::from_millis(stored.ring_timeout_ms),
+        call_max: Duration::from_millis(stored.call_max_ms),
+        caller_announcement: stored.caller_announcement,
+        callee_whisper: stored.callee_whisper,
+        press_one: stored.press_one,
+        team_ring: TeamRing::parse(&stored.team_ring)?,
+        out_of_session: OutOfSession::parse(&stored.out_of_session)?,
+        out_of_session_announcement: stored.out_of_session_announcement,
+        missed_call_text: stored.missed_call_text,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ServiceId,
+    unique_name: String,
+    rules: String,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<Row> for Service {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id,
+            unique_name: row.unique_name,
+            rules: from_text(&row.rules)
+                .ok_or(Error::Inconsistent { table: "services", column: "rules" })?,
+            version: row.version,
+            created_at: Timestamp::from_millis(row.created_at),
+            updated_at: Timestamp::from_millis(row.updated_at),
+        })
+    }
+}
+
+/// Adds a service.
+///
+/// # Errors
+/// [`Error::Conflict`] if its name is taken.
+pub async fn insert(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<(), Error> {
+    const SQL: &str = "
+        INSERT INTO services
+            (account, id, unique_name, rules, next_place, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, 0, $5, $6, $7)
+        ON CONFLICT DO NOTHING";
+    let rules = to_text(&service.rules)?;
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(&service.id)
+        .bind(&service.unique_name)
+        .bind(&rules)
+        .bind(service.version)
+        .bind(service.created_at.millis())
+        .bind(service.updated_at.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    if done == 1 { Ok(()) } else { Err(Error::Conflict) }
+}
+
+/// The service with that id.
+pub async fn get(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &ServiceId,
+) -> Result<Option<Service>, Error> {
+    const SQL: &str = "
+        SELECT id, unique_name, rules, version, created_at, updated_at
+        FROM services WHERE account = $1 AND id = $2";
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Service::try_from).transpose()
+}
+
+/// The service with that name.
+pub async fn by_name(
+    tx: &mut Tx,
+    account: &AccountId,
+    name: &str,
+) -> Result<Option<Service>, Error> {
+    const SQL: &str = "
+        SELECT id, unique_name, rules, version, created_at, updated_at
+        FROM services WHERE account = $1 AND unique_name = $2";
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(name).fetch_optional(conn).await?);
+    row.map(Service::try_from).transpose()
+}
+
+/// Services after `after`, in order of their ids, `limit` at most.
+pub async fn list(
+    tx: &mut Tx,
+    account: &AccountId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Service>, Error> {
+    const SQL: &str = "
+        SELECT id, unique_name, rules, version, created_at, updated_at
+        FROM services WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3";
+    let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(account)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?);
+    rows.into_iter().map(Service::try_from).collect()
+}
+
+/// Writes a service's name and rules if it is still at the version before `service.version`;
+/// whether it was.
+///
+/// # Errors
+/// [`Error::Conflict`] if the name is taken.
+pub async fn update(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE services SET unique_name = $3, rules = $4, version = $5, updated_at = $6
+        WHERE account = $1 AND id = $2 AND version = $5 - 1";
+    let rules = to_text(&service.rules)?;
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(&service.id)
+        .bind(&service.unique_name)
+        .bind(&rules)
+        .bind(service.version)
+        .bind(service.updated_at.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
+/// Takes the next `count` places of the service's rings; the first of them.
+pub(super) async fn take_places(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &ServiceId,
+    count: i64,
+) -> Result<i64, Error> {
+    const SQL: &str = "
+        UPDATE services SET next_place = next_place + $3 WHERE account = $1 AND id = $2
+        RETURNING next_place - $3";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(id)
+        .bind(count)
+        .fetch_one(conn)
+        .await?))
+}
+
+/// How many places the service's rings have.
+pub async fn places(tx: &mut Tx, account: &AccountId, id: &ServiceId) -> Result<i64, Error> {
+    const SQL: &str = "SELECT next_place FROM services WHERE account = $1 AND id = $2";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(id).fetch_one(conn).await?))
+}

@@ -1,0 +1,354 @@
+//! Sessions.
+
+use std::time::Duration;
+
+use super::{Error, Tx, db::on, from_text};
+use crate::{
+    domain::{
+        session::{ClosedReason, Lifetime, Mode, State},
+        time::Timestamp,
+    },
+    ids::{AccountId, ServiceId, SessionId},
+    privacy::DataKey,
+};
+
+/// A session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Its service.
+    pub service: ServiceId,
+    /// Its name, unique in the service.
+    pub unique_name: Option<String>,
+    /// Where it is in its life.
+    pub state: State,
+    /// What it relays.
+    pub mode: Mode,
+    /// How long it lives.
+    pub lifetime: Lifetime,
+    /// When its time is up.
+    pub expires_at: Timestamp,
+    /// When the first interaction came.
+    pub started_at: Option<Timestamp>,
+    /// When it was closed.
+    pub ended_at: Option<Timestamp>,
+    /// When the last interaction came.
+    pub last_interaction_at: Option<Timestamp>,
+    /// Why it is closed.
+    pub closed_reason: Option<ClosedReason>,
+    /// The marketplace's own words: a JSON object.
+    pub metadata: String,
+    /// How many events it has had.
+    pub events: i64,
+    /// Grows with each change.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Its data key, wrapped.
+    wrapped_key: String,
+}
+
+impl Session {
+    /// Its data key.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`] with the wrong master key, or after erasure.
+    pub fn data_key(&self, tx: &Tx) -> Result<DataKey, Error> {
+        Ok(tx.keyring().unwrap(&self.wrapped_key, &context(&self.id))?)
+    }
+}
+
+fn context(id: &SessionId) -> String {
+    format!("session:{id}")
+}
+
+/// A session to make.
+#[derive(Debug)]
+pub struct NewSession<'a> {
+    /// Its id.
+    pub id: &'a SessionId,
+    /// Its service.
+    pub service: &'a ServiceId,
+    /// Its name.
+    pub unique_name: Option<&'a str>,
+    /// What it relays.
+    pub mode: Mode,
+    /// How long it lives.
+    pub lifetime: Lifetime,
+    /// The marketplace's own words: a JSON object.
+    pub metadata: &'a str,
+    /// Its data key.
+    pub key: &'a DataKey,
+    /// Now.
+    pub now: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: SessionId,
+    service: ServiceId,
+    unique_name: Option<String>,
+    state: String,
+    mode: String,
+    ttl: i64,
+    date_expiry: Option<i64>,
+    expires_at: i64,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+    last_interaction_at: Option<i64>,
+    closed_reason: Option<String>,
+    metadata: String,
+    data_key: String,
+    events: i64,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, service, unique_name, state, mode, ttl, date_expiry, expires_at, started_at, \
+             ended_at, last_interaction_at, closed_reason, metadata, data_key, events, version, \
+             created_at, updated_at FROM sessions ",
+            $rest
+        )
+    };
+}
+
+impl TryFrom<Row> for Session {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id,
+            service: row.service,
+            unique_name: row.unique_name,
+            state: from_text!("sessions"."state", State::parse, &row.state)?,
+            mode: from_text!("sessions"."mode", Mode::parse, &row.mode)?,
+            lifetime: Lifetime {
+                ttl: Duration::from_millis(u64::try_from(row.ttl).unwrap_or(0)),
+                date_expiry: row.date_expiry.map(Timestamp::from_millis),
+            },
+            expires_at: Timestamp::from_millis(row.expires_at),
+            started_at: row.started_at.map(Timestamp::from_millis),
+            ended_at: row.ended_at.map(Timestamp::from_millis),
+            last_interaction_at: row.last_interaction_at.map(Timestamp::from_millis),
+            closed_reason: row
+                .closed_reason
+                .map(|text| from_text!("sessions"."closed_reason", ClosedReason::parse, &text))
+                .transpose()?,
+            metadata: row.metadata,
+            events: row.events,
+            version: row.version,
+            created_at: Timestamp::from_millis(row.created_at),
+            updated_at: Timestamp::from_millis(row.updated_at),
+            wrapped_key: row.data_key,
+        })
+    }
+}
+
+/// Milliseconds as a column.
+pub(super) fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Makes a session; its first version.
+///
+/// # Errors
+/// [`Error::Conflict`] if its name is taken in the service.
+pub async fn insert(tx: &mut Tx, account: &AccountId, new: &NewSession<'_>) -> Result<(), Error> {
+    const SQL: &str = "
+        INSERT INTO sessions (account, id, service, unique_name, state, mode, ttl, date_expiry,
+            expires_at, metadata, data_key, events, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, 0, 1, $11, $11)
+        ON CONFLICT DO NOTHING";
+    let key = new.key.wrap(&tx.keyring(), &context(new.id));
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(new.id)
+        .bind(new.service)
+        .bind(new.unique_name)
+        .bind(new.mode.as_str())
+        .bind(millis(new.lifetime.ttl))
+        .bind(new.lifetime.date_expiry.map(Timestamp::millis))
+        .bind(new.lifetime.expires_at(new.now).millis())
+        .bind(new.metadata)
+        .bind(&key)
+        .bind(new.now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    if done == 1 { Ok(()) } else { Err(Error::Conflict) }
+}
+
+/// The session with that id.
+pub async fn get(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+) -> Result<Option<Session>, Error> {
+    const SQL: &str = select!("WHERE account = $1 AND id = $2");
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Session::try_from).transpose()
+}
+
+/// The session with that id, locked until the transaction ends: a close and an inbound event see
+/// each other (I3). `FOR NO KEY UPDATE`, since the row will be changed: sharing it first deadlocks.
+pub async fn lock(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+) -> Result<Option<Session>, Error> {
+    const PLAIN: &str = select!("WHERE account = $1 AND id = $2");
+    const LOCKED: &str = select!("WHERE account = $1 AND id = $2 FOR NO KEY UPDATE");
+    let sql = if tx.locks() { LOCKED } else { PLAIN };
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(sql).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Session::try_from).transpose()
+}
+
+/// The id of the session with that name.
+pub async fn by_name(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+    name: &str,
+) -> Result<Option<SessionId>, Error> {
+    const SQL: &str =
+        "SELECT id FROM sessions WHERE account = $1 AND service = $2 AND unique_name = $3";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(service)
+        .bind(name)
+        .fetch_optional(conn)
+        .await?))
+}
+
+/// Writes what can change in a session. The caller holds its lock.
+pub async fn update(tx: &mut Tx, account: &AccountId, session: &Session) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE sessions SET state = $3, ttl = $4, date_expiry = $5, expires_at = $6,
+            started_at = $7, ended_at = $8, last_interaction_at = $9, closed_reason = $10,
+            metadata = $11, events = $12, version = $13, updated_at = $14
+        WHERE account = $1 AND id = $2";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(&session.id)
+            .bind(session.state.as_str())
+            .bind(millis(session.lifetime.ttl))
+            .bind(session.lifetime.date_expiry.map(Timestamp::millis))
+            .bind(session.expires_at.millis())
+            .bind(session.started_at.map(Timestamp::millis))
+            .bind(session.ended_at.map(Timestamp::millis))
+            .bind(session.last_interaction_at.map(Timestamp::millis))
+            .bind(session.closed_reason.map(ClosedReason::as_str))
+            .bind(&session.metadata)
+            .bind(session.events)
+            .bind(session.version)
+            .bind(session.updated_at.millis())
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Counts one more event of a session; its number.
+pub(super) async fn count_event(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+) -> Result<i64, Error> {
+    const SQL: &str = "
+        UPDATE sessions SET events = events + 1 WHERE account = $1 AND id = $2 RETURNING events";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(id).fetch_one(conn).await?))
+}
+
+/// Sessions whose time was up at `now` and that are not closed yet, `limit` at most.
+pub async fn due(
+    tx: &mut Tx,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(AccountId, SessionId)>, Error> {
+    const SQL: &str = "
+        SELECT account, id FROM sessions WHERE state <> 'closed' AND expires_at <= $1
+        ORDER BY expires_at, id LIMIT $2";
+    Ok(on!(tx, |conn| sqlx::query_as(SQL).bind(now.millis()).bind(limit).fetch_all(conn).await?))
+}
+
+/// What a list is narrowed to. Everything that is set must hold.
+#[derive(Debug, Default, Clone)]
+pub struct Filter {
+    /// Of this service.
+    pub service: Option<ServiceId>,
+    /// In this state.
+    pub state: Option<State>,
+    /// Made at this time or later.
+    pub created_from: Option<Timestamp>,
+    /// Made before this time.
+    pub created_before: Option<Timestamp>,
+    /// With a participant of this role.
+    pub role: Option<String>,
+    /// With a proxy number at this carrier.
+    pub carrier: Option<String>,
+}
+
+/// A page of a list, newest first.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Only ids before this one; `None` for the first page.
+    pub before: Option<String>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// Sessions, newest first.
+pub async fn list(
+    tx: &mut Tx,
+    account: &AccountId,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<Session>, Error> {
+    let rows: Vec<Row> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new(select!("WHERE account = "));
+        q.push_bind(account);
+        if let Some(service) = &filter.service {
+            q.push(" AND service = ").push_bind(service);
+        }
+        if let Some(state) = filter.state {
+            q.push(" AND state = ").push_bind(state.as_str());
+        }
+        if let Some(at) = filter.created_from {
+            q.push(" AND created_at >= ").push_bind(at.millis());
+        }
+        if let Some(at) = filter.created_before {
+            q.push(" AND created_at < ").push_bind(at.millis());
+        }
+        if let Some(role) = &filter.role {
+            q.push(
+                " AND EXISTS (SELECT 1 FROM participants p WHERE p.account = sessions.account \
+                 AND p.session = sessions.id AND p.role = ",
+            );
+            q.push_bind(role).push(")");
+        }
+        if let Some(carrier) = &filter.carrier {
+            q.push(
+                " AND EXISTS (SELECT 1 FROM participants p JOIN numbers n ON n.account = p.account \
+                 AND n.id = p.number_id WHERE p.account = sessions.account \
+                 AND p.session = sessions.id AND n.carrier = ",
+            );
+            q.push_bind(carrier).push(")");
+        }
+        if let Some(before) = &page.before {
+            q.push(" AND id < ").push_bind(before);
+        }
+        q.push(" ORDER BY id DESC LIMIT ").push_bind(page.limit);
+        q.build_query_as().fetch_all(conn).await?
+    });
+    rows.into_iter().map(Session::try_from).collect()
+}
