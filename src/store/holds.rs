@@ -139,31 +139,42 @@ pub async fn set_counterpart(
     Ok(())
 }
 
-/// What a person holds in a service's pool: how many open, how many in quarantine at `now`, and
-/// when the first of those is free again.
+/// A number that a person holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its country.
+    pub country: String,
+    /// Its area.
+    pub area: String,
+    /// When it is free again; `None` while its session is open.
+    pub release_at: Option<Timestamp>,
+}
+
+/// What a person holds in a service's pool at `now`, open or in quarantine.
 pub async fn held(
     tx: &mut Tx,
     account: &AccountId,
     service: &ServiceId,
     person: &Person,
     now: Timestamp,
-) -> Result<(u64, u64, Option<Timestamp>), Error> {
+) -> Result<Vec<Held>, Error> {
     const SQL: &str = "
-        SELECT CAST(COALESCE(SUM(CASE WHEN h.state = 'open' THEN 1 ELSE 0 END), 0) AS BIGINT),
-               CAST(COALESCE(SUM(CASE WHEN h.state = 'open' THEN 0 ELSE 1 END), 0) AS BIGINT),
-               MIN(h.release_at)
+        SELECT n.country, n.area, h.release_at
         FROM holds h JOIN numbers n ON n.account = h.account AND n.id = h.number_id
         WHERE h.account = $1 AND h.person = $2 AND n.service = $3
-          AND (h.state = 'open' OR h.release_at > $4)";
-    let (open, quarantined, first): (i64, i64, Option<i64>) = on!(tx, |conn| sqlx::query_as(SQL)
+          AND (h.state = 'open' OR h.release_at > $4)
+        ORDER BY h.number_id";
+    let rows: Vec<(String, String, Option<i64>)> = on!(tx, |conn| sqlx::query_as(SQL)
         .bind(account)
         .bind(person)
         .bind(service)
         .bind(now.millis())
-        .fetch_one(conn)
+        .fetch_all(conn)
         .await?);
-    let count = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok((count(open), count(quarantined), first.map(Timestamp::from_millis)))
+    Ok(rows
+        .into_iter()
+        .map(|(country, area, at)| Held { country, area, release_at: at.map(Timestamp::from_millis) })
+        .collect())
 }
 
 /// How many people hold a number, counted up to `most`.

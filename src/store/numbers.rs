@@ -4,7 +4,7 @@ use super::{Error, Tx, db::on, from_text, services};
 use crate::{
     domain::{
         closed_set,
-        phone::ProxyNumber,
+        phone::{Identifier, ProxyNumber},
         pool::{Capabilities, Class, Ring},
         time::Timestamp,
     },
@@ -239,6 +239,14 @@ pub async fn owner(
     let Some((account, id)) = row else { return Ok(None) };
     let number = get(tx, &account, &id).await?;
     Ok(number.map(|number| (account, number)))
+}
+
+/// Whether a person's number is one of the proxy numbers of any account: it can't take part.
+pub async fn is_ours(tx: &mut Tx, number: &Identifier) -> Result<bool, Error> {
+    const SQL: &str = "SELECT COUNT(*) FROM number_owners WHERE number = $1";
+    let count: i64 =
+        on!(tx, |conn| sqlx::query_scalar(SQL).bind(number.expose()).fetch_one(conn).await?);
+    Ok(count > 0)
 }
 
 /// Numbers of a service (all if `None`) after `after`, in order of their ids.

@@ -229,12 +229,12 @@ pub async fn by_name(
         .await?))
 }
 
-/// Writes what can change in a session. The caller holds its lock.
+/// Writes what can change in a session, but for its count of events. The caller holds its lock.
 pub async fn update(tx: &mut Tx, account: &AccountId, session: &Session) -> Result<(), Error> {
     const SQL: &str = "
         UPDATE sessions SET state = $3, ttl = $4, date_expiry = $5, expires_at = $6,
             started_at = $7, ended_at = $8, last_interaction_at = $9, closed_reason = $10,
-            metadata = $11, events = $12, version = $13, updated_at = $14
+            metadata = $11, version = $12, updated_at = $13
         WHERE account = $1 AND id = $2";
     on!(tx, |conn| {
         sqlx::query(SQL)
@@ -249,7 +249,6 @@ pub async fn update(tx: &mut Tx, account: &AccountId, session: &Session) -> Resu
             .bind(session.last_interaction_at.map(Timestamp::millis))
             .bind(session.closed_reason.map(ClosedReason::as_str))
             .bind(&session.metadata)
-            .bind(session.events)
             .bind(session.version)
             .bind(session.updated_at.millis())
             .execute(conn)

@@ -1,0 +1,394 @@
+//! Chooses proxy numbers: pinned → sticky → the one of this person's ring that has rested longest.
+//!
+//! The hold is the arbiter: what was read may be stale, and then the database's key says no and the
+//! walk goes on (`docs/adr/0007-allocation.md`).
+
+use super::error::{Error, Exhausted, Fault};
+use crate::{
+    domain::{
+        closed_set,
+        phone::nanp,
+        policy::{GeoMatch, Selection},
+        pool::{self, Capabilities, Class, Narrowed, Narrowing, Need, Ring, Rule},
+        session::Mode,
+        time::Timestamp,
+    },
+    ids::{AccountId, NumberId, ParticipantId, SessionId},
+    privacy::{Counterpart, Person},
+    store::{
+        Tx,
+        holds::{self, Claim},
+        numbers::{self, Number, NumberState, Seeker},
+        services::{self, Service},
+    },
+};
+
+/// How many holders of a number are counted when a person's first place in a ring is chosen.
+const LOAD_MAX: i64 = 256;
+
+/// Somebody who needs a number.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) participant: ParticipantId,
+    pub(super) person: Person,
+    pub(super) counterpart: Counterpart,
+    /// ISO 3166 alpha-2 code of their own number, if known.
+    pub(super) country: Option<String>,
+    /// Area code of their own number, or empty.
+    pub(super) area: String,
+    /// The number that the marketplace named.
+    pub(super) pinned: Option<NumberId>,
+}
+
+closed_set! {
+    /// What chose a number.
+    ChosenBy {
+        /// The marketplace named it.
+        Pinned = "pinned",
+        /// This person had it with the same counterparts before.
+        Sticky = "sticky",
+        /// It has rested longest for this person.
+        Ring = "ring",
+    }
+}
+
+/// A number that was chosen, with its hold taken.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    pub(super) number: Number,
+    pub(super) by: ChosenBy,
+    pub(super) steps: Vec<Narrowing>,
+}
+
+/// For whom numbers are chosen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct For<'a> {
+    pub(super) account: &'a AccountId,
+    pub(super) service: &'a Service,
+    pub(super) session: &'a SessionId,
+    pub(super) mode: Mode,
+    /// The carrier that the session's other numbers are at.
+    pub(super) carrier: Option<&'a str>,
+    pub(super) now: Timestamp,
+}
+
+/// Takes a number for each, in the order of `wanted`. A session with calls keeps to one carrier:
+/// each carrier that could serve everybody is tried, the largest first.
+pub(super) async fn allocate(
+    tx: &mut Tx,
+    ctx: For<'_>,
+    wanted: &[Wanted],
+) -> Result<Vec<Chosen>, Error> {
+    let classes = numbers::classes(tx, ctx.account, &ctx.service.id).await?;
+    let mut carriers: Vec<Option<String>> = vec![ctx.carrier.map(str::to_owned)];
+    if ctx.mode.voice() && ctx.carrier.is_none() {
+        let pinned = pinned_carrier(tx, ctx, wanted).await?;
+        let narrowed: Vec<Narrowed> = wanted
+            .iter()
+            .filter(|one| one.pinned.is_none())
+            .map(|one| pool::narrow(&classes, &need(ctx, one, pinned.as_deref())))
+            .collect();
+        let common = match pinned {
+            Some(carrier) => vec![carrier],
+            None => pool::carriers_in_common(&narrowed),
+        };
+        if common.is_empty() {
+            return Err(no_carrier(&narrowed));
+        }
+        carriers = common.into_iter().map(Some).collect();
+    }
+    let mut last = None;
+    for carrier in carriers {
+        tx.mark().await?;
+        match allocate_at(tx, ctx, &classes, wanted, carrier.as_deref()).await {
+            Ok(chosen) => {
+                tx.release_mark().await?;
+                return Ok(chosen);
+            }
+            Err(error @ (Error::PoolExhausted(_) | Error::NumberInUse)) => {
+                tx.rollback_to_mark().await?;
+                last = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| no_carrier(&[])))
+}
+
+/// What emptied the set where no carrier can serve everybody.
+fn no_carrier(narrowed: &[Narrowed]) -> Error {
+    let empty = narrowed.iter().enumerate().find(|(_, one)| one.rings.is_empty());
+    Error::PoolExhausted(match empty {
+        Some((participant, one)) => refused_by_rule(participant, one),
+        None => Exhausted {
+            participant: 0,
+            rule: Rule::Carrier,
+            steps: narrowed.first().map(|one| one.steps.clone()).unwrap_or_default(),
+            next_free_at: None,
+        },
+    })
+}
+
+fn refused_by_rule(participant: usize, narrowed: &Narrowed) -> Exhausted {
+    Exhausted {
+        participant,
+        rule: narrowed.steps.last().map_or(Rule::Service, |step| step.rule),
+        steps: narrowed.steps.clone(),
+        next_free_at: None,
+    }
+}
+
+async fn pinned_carrier(
+    tx: &mut Tx,
+    ctx: For<'_>,
+    wanted: &[Wanted],
+) -> Result<Option<String>, Error> {
+    let mut carrier = None;
+    for (place, one) in wanted.iter().enumerate() {
+        let Some(id) = &one.pinned else { continue };
+        let number = pinned_number(tx, ctx, place, id).await?;
+        match &carrier {
+            None => carrier = Some(number.carrier),
+            Some(other) if *other == number.carrier => {}
+            Some(_) => {
+                return Err(Error::Invalid(vec![Fault::new(
+                    format!("/participants/{place}/proxy_number_id"),
+                    "carrier_mismatch",
+                    "must be at the same carrier as the others, since the session relays calls",
+                )]));
+            }
+        }
+    }
+    Ok(carrier)
+}
+
+async fn pinned_number(
+    tx: &mut Tx,
+    ctx: For<'_>,
+    place: usize,
+    id: &NumberId,
+) -> Result<Number, Error> {
+    let fault = |code, message| {
+        let pointer = format!("/participants/{place}/proxy_number_id");
+        Error::Invalid(vec![Fault::new(pointer, code, message)])
+    };
+    let number = numbers::get(tx, ctx.account, id)
+        .await?
+        .filter(|number| number.service == ctx.service.id)
+        .ok_or_else(|| fault("unknown_number", "must be a number of the service's pool"))?;
+    if number.state != NumberState::Active {
+        return Err(fault("number_not_active", "must be an active number"));
+    }
+    if !number.capabilities.covers(needed(ctx.mode)) {
+        return Err(fault("number_not_capable", "must be able to do what the session's mode needs"));
+    }
+    if ctx.carrier.is_some_and(|carrier| ctx.mode.voice() && carrier != number.carrier) {
+        return Err(fault(
+            "carrier_mismatch",
+            "must be at the same carrier as the session's other numbers, since it relays calls",
+        ));
+    }
+    Ok(number)
+}
+
+const fn needed(mode: Mode) -> Capabilities {
+    Capabilities { voice: mode.voice(), sms: mode.message(), mms: false }
+}
+
+fn need(ctx: For<'_>, wanted: &Wanted, carrier: Option<&str>) -> Need {
+    let rules = &ctx.service.rules;
+    let mut areas = Vec::new();
+    if !wanted.area.is_empty() {
+        match rules.geo_match {
+            GeoMatch::Any | GeoMatch::Country => {}
+            GeoMatch::AreaCode => areas.push(wanted.area.clone()),
+            GeoMatch::Overlay => {
+                areas.push(wanted.area.clone());
+                areas.extend(nanp::overlay(&wanted.area).iter().map(|a| (*a).to_owned()));
+            }
+            GeoMatch::Radius => {
+                areas.push(wanted.area.clone());
+                areas.extend(nanp::radius(&wanted.area).into_iter().map(str::to_owned));
+            }
+        }
+    }
+    Need {
+        capabilities: needed(ctx.mode),
+        country: wanted.country.clone().filter(|_| rules.geo_match != GeoMatch::Any),
+        areas,
+        any_area: rules.geo_fallback,
+        carrier: carrier.map(str::to_owned),
+    }
+}
+
+async fn allocate_at(
+    tx: &mut Tx,
+    ctx: For<'_>,
+    classes: &[Class],
+    wanted: &[Wanted],
+    carrier: Option<&str>,
+) -> Result<Vec<Chosen>, Error> {
+    // Always in the order of the people: two that want the same two never wait for each other.
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|a, b| wanted[*a].person.cmp(&wanted[*b].person));
+    let mut chosen: Vec<Option<Chosen>> = vec![None; wanted.len()];
+    for place in order {
+        chosen[place] = Some(choose(tx, ctx, classes, &wanted[place], place, carrier).await?);
+    }
+    Ok(chosen.into_iter().flatten().collect())
+}
+
+async fn choose(
+    tx: &mut Tx,
+    ctx: For<'_>,
+    classes: &[Class],
+    wanted: &Wanted,
+    place: usize,
+    carrier: Option<&str>,
+) -> Result<Chosen, Error> {
+    if let Some(id) = &wanted.pinned {
+        let number = pinned_number(tx, ctx, place, id).await?;
+        return if take(tx, ctx, wanted, &number).await? {
+            Ok(Chosen { number, by: ChosenBy::Pinned, steps: Vec::new() })
+        } else {
+            Err(Error::NumberInUse)
+        };
+    }
+    let need = need(ctx, wanted, carrier);
+    let narrowed = pool::narrow(classes, &need);
+    if narrowed.rings.is_empty() {
+        return Err(Error::PoolExhausted(refused_by_rule(place, &narrowed)));
+    }
+    let sticky = sticky_number(tx, ctx, wanted, &narrowed.rings).await?;
+    if ctx.service.rules.selection == Selection::PreferSticky
+        && let Some(number) = &sticky
+        && take(tx, ctx, wanted, number).await?
+    {
+        let (by, steps) = (ChosenBy::Sticky, narrowed.steps);
+        return Ok(Chosen { number: number.clone(), by, steps });
+    }
+    let avoid = sticky.as_ref().filter(|_| ctx.service.rules.selection == Selection::AvoidSticky);
+    for ring in &narrowed.rings {
+        if let Some(number) = walk(tx, ctx, wanted, ring, &ring.key(&need), avoid).await? {
+            return Ok(Chosen { number, by: ChosenBy::Ring, steps: narrowed.steps });
+        }
+    }
+    if let Some(number) = avoid
+        && take(tx, ctx, wanted, number).await?
+    {
+        let (by, steps) = (ChosenBy::Ring, narrowed.steps);
+        return Ok(Chosen { number: number.clone(), by, steps });
+    }
+    Err(Error::PoolExhausted(held_all(tx, ctx, wanted, place, narrowed).await?))
+}
+
+async fn take(tx: &mut Tx, ctx: For<'_>, who: &Wanted, number: &Number) -> Result<bool, Error> {
+    let claim = Claim {
+        account: ctx.account,
+        number: &number.id,
+        person: &who.person,
+        session: ctx.session,
+        participant: &who.participant,
+        counterpart: &who.counterpart,
+    };
+    Ok(holds::take(tx, claim, ctx.now).await?)
+}
+
+fn in_rings(rings: &[Ring], number: &Number) -> bool {
+    rings.iter().any(|ring| {
+        ring.country == number.country
+            && ring.area.as_ref().is_none_or(|area| *area == number.area)
+            && ring.kinds.iter().any(|(carrier, capabilities)| {
+                *carrier == number.carrier && *capabilities == number.capabilities
+            })
+    })
+}
+
+async fn sticky_number(
+    tx: &mut Tx,
+    ctx: For<'_>,
+    wanted: &Wanted,
+    rings: &[Ring],
+) -> Result<Option<Number>, Error> {
+    let id = holds::sticky(tx, ctx.account, &ctx.service.id, &wanted.person, &wanted.counterpart);
+    let Some(id) = id.await? else { return Ok(None) };
+    let number = numbers::get(tx, ctx.account, &id).await?;
+    Ok(number.filter(|number| {
+        number.state == NumberState::Active && !number.reserved && in_rings(rings, number)
+    }))
+}
+
+/// Once around the ring, from where this person's last number was.
+async fn walk(
+    tx: &mut Tx,
+    ctx: For<'_>,
+    wanted: &Wanted,
+    ring: &Ring,
+    key: &str,
+    avoid: Option<&Number>,
+) -> Result<Option<Number>, Error> {
+    let seeker = Seeker {
+        account: ctx.account,
+        service: &ctx.service.id,
+        person: &wanted.person,
+        counterpart: &wanted.counterpart,
+        now: ctx.now,
+    };
+    let start = match holds::ring_place(tx, ctx.account, &wanted.person, key).await? {
+        Some(place) => place + 1,
+        None => first_place(tx, seeker, ring).await?,
+    };
+    for (mut from, to) in [(start, i64::MAX), (0, start)] {
+        while let Some(number) = numbers::next_in_ring(tx, seeker, ring, from, to).await? {
+            let avoided = avoid.is_some_and(|other| other.id == number.id);
+            if !avoided && take(tx, ctx, wanted, &number).await? {
+                let place = number.place;
+                holds::set_ring_place(tx, ctx.account, &wanted.person, key, place).await?;
+                return Ok(Some(number));
+            }
+            from = number.place + 1;
+        }
+    }
+    Ok(None)
+}
+
+/// Where a person's walk begins the first time: the less loaded of two places that follow from
+/// who they are, so that people spread over the pool.
+async fn first_place(tx: &mut Tx, seeker: Seeker<'_>, ring: &Ring) -> Result<i64, Error> {
+    let places = services::places(tx, seeker.account, seeker.service).await?.max(1);
+    let mut best: Option<(i64, i64)> = None;
+    for half in [0..15, 16..31] {
+        let digits = seeker.person.as_str().get(half).unwrap_or("0");
+        let place = i64::from_str_radix(digits, 16).unwrap_or(0) % places;
+        let Some(number) = numbers::next_in_ring(tx, seeker, ring, place, i64::MAX).await? else {
+            continue;
+        };
+        let load = holds::load(tx, seeker.account, &number.id, LOAD_MAX).await?;
+        if best.is_none_or(|(least, _)| load < least) {
+            best = Some((load, number.place));
+        }
+    }
+    Ok(best.map_or(0, |(_, place)| place))
+}
+
+/// Everything that suits is held by this person: in open sessions, or also in quarantine.
+async fn held_all(
+    tx: &mut Tx,
+    ctx: For<'_>,
+    wanted: &Wanted,
+    place: usize,
+    narrowed: Narrowed,
+) -> Result<Exhausted, Error> {
+    let held = holds::held(tx, ctx.account, &ctx.service.id, &wanted.person, ctx.now).await?;
+    let suits = |one: &&holds::Held| {
+        narrowed.rings.iter().any(|ring| {
+            ring.country == one.country && ring.area.as_ref().is_none_or(|a| *a == one.area)
+        })
+    };
+    let free_at: Vec<Timestamp> =
+        held.iter().filter(suits).filter_map(|one| one.release_at).collect();
+    let mut steps = narrowed.steps;
+    let rule = if free_at.is_empty() { Rule::InUse } else { Rule::Quarantine };
+    steps.push(Narrowing { rule, left: 0 });
+    Ok(Exhausted { participant: place, rule, steps, next_free_at: free_at.into_iter().min() })
+}

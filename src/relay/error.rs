@@ -1,0 +1,108 @@
+//! Why a use case did nothing.
+
+use crate::{
+    domain::{
+        pool::{Narrowing, Rule},
+        time::Timestamp,
+    },
+    store,
+};
+
+/// One thing that is wrong with what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// JSON Pointer (RFC 6901) to the value.
+    pub pointer: String,
+    /// Stable, snake case.
+    pub code: &'static str,
+    /// What is wrong and what is allowed. Never the value.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault.
+    pub fn new(pointer: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), code, message: message.into() }
+    }
+}
+
+/// Why no number was found for somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exhausted {
+    /// The person's place among those who were to get a number.
+    pub participant: usize,
+    /// The rule that left no number.
+    pub rule: Rule,
+    /// What each rule left, in order.
+    pub steps: Vec<Narrowing>,
+    /// When the next number is free again, if only quarantine is in the way.
+    pub next_free_at: Option<Timestamp>,
+}
+
+/// Why a use case did nothing. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// There is no such thing in this account.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// What was asked is wrong.
+    #[error("{} fault(s) in what was asked", .0.len())]
+    Invalid(Vec<Fault>),
+    /// The name is taken.
+    #[error("the unique name is taken")]
+    UniqueNameTaken,
+    /// The number is in an inventory already.
+    #[error("the number is in use by an account already")]
+    NumberTaken,
+    /// The pair of person and number means another session.
+    #[error("the number means another session for this person")]
+    NumberInUse,
+    /// The number has open sessions.
+    #[error("the number has open sessions")]
+    NumberHasSessions,
+    /// The session is closed.
+    #[error("the session is closed")]
+    SessionClosed,
+    /// The session is not closed.
+    #[error("the session is not closed")]
+    SessionNotClosed,
+    /// The session's mode does not allow it.
+    #[error("the session's mode does not allow it")]
+    ModeNotAllowed,
+    /// The person is, or was, in the session.
+    #[error("the person is or was in the session")]
+    ParticipantDuplicate,
+    /// The session is full.
+    #[error("the session has as many participants as it may have")]
+    ParticipantLimit,
+    /// The session has nobody on the other side.
+    #[error("nobody is on the other side")]
+    NoPartner,
+    /// No number is left for somebody.
+    #[error("no proxy number is left: {}", .0.rule)]
+    PoolExhausted(Exhausted),
+    /// It was changed in the meantime.
+    #[error("the version is not the one that was named")]
+    VersionMismatch,
+    /// The idempotency key was used for something else.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyReused,
+    /// The idempotency key is in use at this moment.
+    #[error("the request with this idempotency key is still under way")]
+    IdempotencyInProgress,
+    /// It was only tried: here is what it would have been.
+    #[error("it was a dry run")]
+    DryRun(serde_json::Value),
+}
+
+impl store::Failure for Error {
+    fn store(&self) -> Option<&store::Error> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Where a call or text to a proxy number leads: the same way for both, and one way to refuse.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::error::Error;
+use crate::{
+    domain::{
+        interaction::{Kind, Outcome, Reason},
+        phone::{Caller, ProxyNumber},
+        route::{self, Decision, Facts, Other},
+        session::State,
+        time::Timestamp,
+    },
+    ids::{AccountId, InteractionId, LegId, ParticipantId, SessionId},
+    privacy::Person,
+    store::{
+        Tx,
+        accounts::{self, AccountKeys},
+        blocks, events,
+        events::Place,
+        holds,
+        interactions::{self, Interaction, Origin},
+        legs::{self, Direction, Leg},
+        numbers::{self, Number},
+        participants::{self, Participant},
+        services::{self, Service},
+        sessions::{self, Session},
+    },
+};
+
+/// What came in, of either kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Event<'a> {
+    pub(super) kind: Kind,
+    /// The carrier's id in the configuration.
+    pub(super) carrier: &'a str,
+    /// The carrier's id of the call or text.
+    pub(super) id: &'a str,
+    pub(super) from: &'a Caller,
+    pub(super) to: &'a ProxyNumber,
+    /// How many pictures and files.
+    pub(super) media: i64,
+}
+
+/// Where it leads.
+pub(super) enum Route {
+    /// The dialled number belongs to no account, or not to this carrier.
+    Nowhere,
+    /// To an account, and there to nobody.
+    Refused(Box<Refused>),
+    /// To these people.
+    To(Box<Routed>),
+}
+
+/// An event that reached an account and nobody in it.
+pub(super) struct Refused {
+    pub(super) account: AccountId,
+    pub(super) number: Number,
+    pub(super) service: Service,
+    pub(super) reason: Reason,
+    person: Option<Person>,
+    /// The last session that this caller had on this number.
+    last: Option<(SessionId, Option<ParticipantId>, Option<String>)>,
+    pub(super) now: Timestamp,
+}
+
+/// An event that is put through.
+pub(super) struct Routed {
+    pub(super) account: AccountId,
+    pub(super) service: Service,
+    pub(super) number: Number,
+    pub(super) session: Session,
+    pub(super) sender: Participant,
+    pub(super) recipients: Vec<Participant>,
+    pub(super) now: Timestamp,
+}
+
+/// Finds where an event leads. The session is locked before it is judged, so that a close that was
+/// acknowledged is seen (I3).
+pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error> {
+    let Some((account, number)) = numbers::owner(tx, event.to).await? else {
+        return Ok(Route::Nowhere);
+    };
+    if number.carrier != event.carrier {
+        return Ok(Route::Nowhere);
+    }
+    let service = services::get(tx, &account, &number.service)
+        .await?
+        .ok_or(Error::NotFound("service"))?;
+    let keys = accounts::keys(tx, &account).await?;
+    let now = tx.now().await?;
+    let mut refused = Refused {
+        account,
+        number,
+        service,
+        reason: Reason::WithheldCaller,
+        person: None,
+        last: None,
+        now,
+    };
+    let Caller::Number(caller) = event.from else {
+        return Ok(Route::Refused(Box::new(refused)));
+    };
+    let person = keys.index.person(&caller.canonical());
+    if numbers::is_ours(tx, caller).await? {
+        refused.reason = Reason::Loop;
+        return Ok(Route::Refused(Box::new(refused)));
+    }
+    refused.person = Some(person.clone());
+    routed(tx, event.kind, refused, &person, &keys).await
+}
+
+async fn routed(
+    tx: &mut Tx,
+    kind: Kind,
+    mut refused: Refused,
+    person: &Person,
+    _keys: &Arc<AccountKeys>,
+) -> Result<Route, Error> {
+    refused.reason = Reason::UnknownCaller;
+    let account = refused.account.clone();
+    let Some(hold) = holds::find(tx, &account, &refused.number.id, person).await? else {
+        let last = participants::last_session(tx, &account, person, &refused.number.id).await?;
+        refused.last = last.map(|one| (one.session, Some(one.id), Some(one.role)));
+        return Ok(Route::Refused(Box::new(refused)));
+    };
+    let session = sessions::lock(tx, &account, &hold.session).await?;
+    let Some(session) = session else { return Ok(Route::Refused(Box::new(refused))) };
+    let people = participants::of_session(tx, &account, &session.id).await?;
+    let (sender, others): (Vec<_>, Vec<_>) =
+        people.into_iter().partition(|one| one.id == hold.participant);
+    let Some(sender) = sender.into_iter().next() else {
+        return Ok(Route::Refused(Box::new(refused)));
+    };
+    let persons: Vec<Person> = others.iter().map(|one| one.person.clone()).collect();
+    let blockers = blocks::blockers_of(tx, &account, person, &persons).await?;
+    let facts: Vec<Other<'_>> = others
+        .iter()
+        .map(|one| Other {
+            role: &one.role,
+            removed: one.removed_at.is_some(),
+            blocked: blockers.contains(&one.person),
+        })
+        .collect();
+    // Read after the lock: whoever closed it has committed.
+    let now = tx.now().await?;
+    refused.now = now;
+    let decision = route::decide(&Facts {
+        kind,
+        now,
+        hold_open: hold.open,
+        state: session.state,
+        mode: session.mode,
+        expires_at: session.expires_at,
+        from_role: &sender.role,
+        others: &facts,
+    });
+    match decision {
+        Decision::Refuse(reason) => {
+            refused.reason = reason;
+            refused.last = Some((session.id, Some(sender.id), Some(sender.role)));
+            Ok(Route::Refused(Box::new(refused)))
+        }
+        Decision::Relay(places) => {
+            let recipients = others
+                .into_iter()
+                .enumerate()
+                .filter(|(place, _)| places.contains(place))
+                .map(|(_, one)| one)
+                .collect();
+            let Refused { account, number, service, .. } = refused;
+            Ok(Route::To(Box::new(Routed {
+                account,
+                service,
+                number,
+                session,
+                sender,
+                recipients,
+                now,
+            })))
+        }
+    }
+}
+
+/// Logs a refusal as an interaction with its reason, and as an event.
+pub(super) async fn log_refusal(
+    tx: &mut Tx,
+    event: Event<'_>,
+    refused: &Refused,
+    state: &str,
+) -> Result<InteractionId, Error> {
+    let now = refused.now;
+    let id: InteractionId = tx.id_at(now);
+    let (session, participant, role) = match &refused.last {
+        Some((session, participant, role)) => {
+            (Some(session.clone()), participant.clone(), role.clone())
+        }
+        None => (None, None, None),
+    };
+    let interaction = Interaction {
+        id: id.clone(),
+        service: Some(refused.service.id.clone()),
+        session: session.clone(),
+        kind: event.kind,
+        origin: Origin::Person,
+        from_participant: participant,
+        from_role: role.clone(),
+        person: refused.person.clone(),
+        number: refused.number.number.clone(),
+        carrier: event.carrier.to_owned(),
+        outcome: Some(Outcome::Refused),
+        reason: Some(refused.reason),
+        media: event.media,
+        duration: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        ended_at: Some(now),
+    };
+    interactions::insert(tx, &refused.account, &interaction).await?;
+    let leg = inbound_leg(tx, event, &interaction, state);
+    legs::insert(
+        tx,
+        &refused.account,
+        &Leg {
+            outcome: Some(Outcome::Refused),
+            reason: Some(refused.reason),
+            ended_at: Some(now),
+            ..leg
+        },
+    )
+    .await?;
+    let data = json!({ "reason": refused.reason.as_str(), "role": role }).to_string();
+    let place = Place {
+        service: Some(&refused.service.id),
+        session: session.as_ref(),
+        interaction: Some(&id),
+    };
+    let kind = match event.kind {
+        Kind::Message => "message.refused",
+        Kind::Call => "call.refused",
+    };
+    events::insert(tx, &refused.account, kind, place, &data, now).await?;
+    Ok(id)
+}
+
+/// The leg on which something came in.
+pub(super) fn inbound_leg(
+    tx: &Tx,
+    event: Event<'_>,
+    interaction: &Interaction,
+    state: &str,
+) -> Leg {
+    let id: LegId = tx.id_at(interaction.created_at);
+    Leg {
+        id,
+        interaction: interaction.id.clone(),
+        session: interaction.session.clone(),
+        position: 0,
+        kind: event.kind,
+        direction: Direction::Inbound,
+        participant: interaction.from_participant.clone(),
+        role: interaction.from_role.clone(),
+        number: interaction.number.clone(),
+        carrier: event.carrier.to_owned(),
+        carrier_id: Some(event.id.to_owned()),
+        state: state.to_owned(),
+        outcome: None,
+        reason: None,
+        carrier_code: None,
+        duration: None,
+        created_at: interaction.created_at,
+        updated_at: interaction.created_at,
+        answered_at: None,
+        ended_at: None,
+    }
+}
+
+/// The leg on which a recipient is reached: they see the number that they hold themselves (I2).
+pub(super) fn outbound_leg(
+    tx: &Tx,
+    interaction: &Interaction,
+    position: i64,
+    recipient: &Participant,
+    carrier: &str,
+    state: &str,
+) -> Leg {
+    Leg {
+        id: tx.id_at(interaction.created_at),
+        interaction: interaction.id.clone(),
+        session: interaction.session.clone(),
+        position,
+        kind: interaction.kind,
+        direction: Direction::Outbound,
+        participant: Some(recipient.id.clone()),
+        role: Some(recipient.role.clone()),
+        number: recipient.number.clone(),
+        carrier: carrier.to_owned(),
+        carrier_id: None,
+        state: state.to_owned(),
+        outcome: None,
+        reason: None,
+        carrier_code: None,
+        duration: None,
+        created_at: interaction.created_at,
+        updated_at: interaction.created_at,
+        answered_at: None,
+        ended_at: None,
+    }
+}
+
+/// The interaction of an event that is put through.
+pub(super) fn interaction(tx: &Tx, event: Event<'_>, routed: &Routed) -> Interaction {
+    Interaction {
+        id: tx.id_at(routed.now),
+        service: Some(routed.service.id.clone()),
+        session: Some(routed.session.id.clone()),
+        kind: event.kind,
+        origin: Origin::Person,
+        from_participant: Some(routed.sender.id.clone()),
+        from_role: Some(routed.sender.role.clone()),
+        person: Some(routed.sender.person.clone()),
+        number: routed.number.number.clone(),
+        carrier: event.carrier.to_owned(),
+        outcome: None,
+        reason: None,
+        media: event.media,
+        duration: None,
+        version: 1,
+        created_at: routed.now,
+        updated_at: routed.now,
+        ended_at: None,
+    }
+}
+
+/// A session was used: it is in progress, and its time slides.
+pub(super) async fn touch(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &mut Session,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let place =
+        Place { service: Some(&session.service), session: Some(&session.id), interaction: None };
+    if session.state == State::Open {
+        events::insert(tx, account, "session.started", place, "{}", now).await?;
+        session.state = State::InProgress;
+    }
+    session.started_at = session.started_at.or(Some(now));
+    session.last_interaction_at = Some(now);
+    session.expires_at = session.lifetime.expires_at(now);
+    session.version += 1;
+    session.updated_at = now;
+    sessions::update(tx, account, session).await?;
+    Ok(())
+}
