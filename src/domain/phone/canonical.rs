@@ -71,27 +71,25 @@ const RULES: &[Rule] = &[
 ];
 
 /// Argentina: takes the `15` from between area code and subscriber number (ten digits remain).
+///
+/// The area code has two digits in Buenos Aires, three in the cities below, four elsewhere (ENACOM,
+/// Plan Fundamental de Numeración Nacional). Some begin others (388 and 3888); the `15` tells them
+/// apart.
 fn without_15(national: &str) -> Option<String> {
-    let area = area_len(national);
-    let (area, rest) = national.split_at_checked(area)?;
-    Some(format!("+54{area}{}", rest.strip_prefix("15")?))
-}
-
-/// How long the Argentine area code is at the head of `national`: two digits for Buenos Aires,
-/// three for the cities below, four elsewhere (ENACOM, Plan Fundamental de Numeración Nacional).
-fn area_len(national: &str) -> usize {
     const THREE: &[&str] = &[
         "220", "221", "223", "230", "236", "237", "249", "260", "261", "263", "264", "266", "280",
         "291", "294", "297", "298", "299", "336", "341", "342", "343", "345", "348", "351", "353",
         "358", "362", "364", "370", "376", "379", "380", "381", "383", "385", "387", "388",
     ];
-    if national.starts_with("11") {
-        2
-    } else if national.get(..3).is_some_and(|head| THREE.contains(&head)) {
-        3
-    } else {
-        4
-    }
+    let cut = |area: usize| {
+        let (area, rest) = national.split_at_checked(area)?;
+        Some((area, rest.strip_prefix("15")?))
+    };
+    let (area, subscriber) = cut(2)
+        .filter(|(area, _)| *area == "11")
+        .or_else(|| cut(3).filter(|(area, _)| THREE.contains(area)))
+        .or_else(|| cut(4).filter(|(area, _)| area.starts_with(['2', '3'])))?;
+    Some(format!("+54{area}{subscriber}"))
 }
 
 /// Brazil: puts the `9` before an old mobile number, after the two digits of the area.
@@ -139,6 +137,7 @@ mod tests {
             // Argentina, fixed; twelve digits without a 15 behind the area code.
             "+541143211234",
             "+54113423456789",
+            "+54113415345678",
             // Benin, new plan.
             "+2290120212345",
             // Brazil: fixed, and the block that stayed short.
