@@ -51,18 +51,18 @@ impl Rule {
 
 /// Order matters: the first that holds is applied, and once.
 const RULES: &[Rule] = &[
-    // Mexico: the `1` before mobiles ended on 3 August 2019 (IFT, DOF 11 May 2018; Twilio changelog,
-    // 2020); some carriers still send it. No Mexican area code begins with 1.
+    // Mexico: the `1` before mobiles ended on 3 August 2019 (IFT; Twilio's notice of 12 August
+    // 2019); some carriers still send it. No Mexican area code begins with 1.
     Rule { prefix: "+521", len: 14, rewrite: |rest| Some(format!("+52{rest}")) },
-    // Argentina: `9` marks a mobile in international form only (Resolución SC 46/97; ITU-T E.164
-    // notice, Argentina). The ten digits after it are the number.
+    // Argentina: `9` marks a mobile in international form only (libphonenumber, AR). The ten digits
+    // after it are the number.
     Rule { prefix: "+549", len: 14, rewrite: |rest| Some(format!("+54{rest}")) },
     // Argentina: `15` after the area code marks a mobile in national form. Twelve digits are no
     // other number; some equipment sends `9` as well.
     Rule { prefix: "+54", len: 15, rewrite: without_15 },
     Rule { prefix: "+549", len: 16, rewrite: without_15 },
-    // Benin: `01` came before every eight-digit number on 30 November 2024 (ARCEP Bénin, decision
-    // 2024-263; ITU Operational Bulletin). No number of the new plan has eight digits.
+    // Benin: `01` came before every eight-digit number on 30 November 2024 (ARCEP Bénin). No number
+    // of the new plan has eight digits.
     Rule { prefix: "+229", len: 12, rewrite: |rest| Some(format!("+22901{rest}")) },
     // Brazil: `9` came before every eight-digit mobile from 2012 to 6 November 2016 (Anatel,
     // Resolução 553/2010); messaging platforms still send eight. Fixed numbers begin with 2 to 5,
@@ -72,8 +72,8 @@ const RULES: &[Rule] = &[
 
 /// Argentina: takes the `15` from between area code and subscriber number (ten digits remain).
 ///
-/// The area code has two digits in Buenos Aires, three in the cities below, four elsewhere (ENACOM,
-/// Plan Fundamental de Numeración Nacional). Some begin others (388 and 3888); the `15` tells them
+/// The area code has two digits in Buenos Aires, three in the cities below, four elsewhere; a test
+/// holds the list to libphonenumber. Some begin others (388 and 3888); the `15` tells them
 /// apart.
 fn without_15(national: &str) -> Option<String> {
     const THREE: &[&str] = &[

@@ -4,8 +4,8 @@ use phonenumber::metadata::DATABASE;
 
 use super::{Caller, Country, Identifier, classify, code};
 
-/// "Nobody", spelled on a keypad, as carriers send it: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN,
-/// UNAVAILABLE (Twilio, "Why am I getting calls from these strange numbers?").
+/// "Nobody", spelled on a keypad, as carriers send it: ANONYMOUS, RESTRICTED, BLOCKED,
+/// UNKNOWN, UNAVAILABLE. None is in a numbering plan.
 const KEYPAD: &[&str] = &["266696687", "7378742833", "2562533", "8656696", "86282452253"];
 
 /// Reads a carrier's caller or sender: `+33…`, `tel:+33…`, `sip:+33…@host;user=phone`, bare digits.
@@ -163,6 +163,23 @@ mod tests {
             ("07700900123", "GB", "+447700900123"),
         ] {
             assert_eq!(read(text, country).as_deref(), Some(number), "{text} in {country}");
+        }
+    }
+
+    /// The keypad spellings are those of the words, and hide no number that somebody could have.
+    #[test]
+    fn keypad_spellings_are_nobodys() {
+        let key = |letter: char| {
+            let rows = ["ABC", "DEF", "GHI", "JKL", "MNO", "PQRS", "TUV", "WXYZ"];
+            let at = rows.iter().position(|row| row.contains(letter)).unwrap();
+            char::from(b"23456789"[at])
+        };
+        let words = ["ANONYMOUS", "RESTRICTED", "BLOCKED", "UNKNOWN", "UNAVAILABLE"];
+        let spelled = words.map(|word| word.chars().map(key).collect::<String>());
+        assert_eq!(KEYPAD, spelled);
+        for digits in KEYPAD {
+            let number = Identifier::parse(&format!("+{digits}")).unwrap();
+            assert!(number.admit(super::super::Strictness::Valid).is_err(), "{digits}");
         }
     }
 
