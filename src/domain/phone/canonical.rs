@@ -51,18 +51,18 @@ impl Rule {
 
 /// Order matters: the first that holds is applied, and once.
 const RULES: &[Rule] = &[
-    // Mexico: the `1` before mobiles ended on 3 August 2019 (IFT, DOF 11 May 2018; Twilio changelog,
-    // 2020); some carriers still send it. No Mexican area code begins with 1.
+    // Mexico: the `1` before mobiles ended on 3 August 2019 (IFT; Twilio's notice of 12 August
+    // 2019); some carriers still send it. No Mexican area code begins with 1.
     Rule { prefix: "+521", len: 14, rewrite: |rest| Some(format!("+52{rest}")) },
-    // Argentina: `9` marks a mobile in international form only (Resolución SC 46/97; ITU-T E.164
-    // notice, Argentina). The ten digits after it are the number.
+    // Argentina: `9` marks a mobile in international form only (libphonenumber, AR). The ten digits
+    // after it are the number.
     Rule { prefix: "+549", len: 14, rewrite: |rest| Some(format!("+54{rest}")) },
     // Argentina: `15` after the area code marks a mobile in national form. Twelve digits are no
     // other number; some equipment sends `9` as well.
     Rule { prefix: "+54", len: 15, rewrite: without_15 },
     Rule { prefix: "+549", len: 16, rewrite: without_15 },
-    // Benin: `01` came before every eight-digit number on 30 November 2024 (ARCEP Bénin, decision
-    // 2024-263; ITU Operational Bulletin). No number of the new plan has eight digits.
+    // Benin: `01` came before every eight-digit number on 30 November 2024 (ARCEP Bénin). No number
+    // of the new plan has eight digits.
     Rule { prefix: "+229", len: 12, rewrite: |rest| Some(format!("+22901{rest}")) },
     // Brazil: `9` came before every eight-digit mobile from 2012 to 6 November 2016 (Anatel,
     // Resolução 553/2010); messaging platforms still send eight. Fixed numbers begin with 2 to 5,
@@ -71,27 +71,25 @@ const RULES: &[Rule] = &[
 ];
 
 /// Argentina: takes the `15` from between area code and subscriber number (ten digits remain).
+///
+/// The area code has two digits in Buenos Aires, three in the cities below, four elsewhere; a test
+/// holds the list to libphonenumber. Some begin others (388 and 3888); the `15` tells them
+/// apart.
 fn without_15(national: &str) -> Option<String> {
-    let area = area_len(national);
-    let (area, rest) = national.split_at_checked(area)?;
-    Some(format!("+54{area}{}", rest.strip_prefix("15")?))
-}
-
-/// How long the Argentine area code is at the head of `national`: two digits for Buenos Aires,
-/// three for the cities below, four elsewhere (ENACOM, Plan Fundamental de Numeración Nacional).
-fn area_len(national: &str) -> usize {
     const THREE: &[&str] = &[
         "220", "221", "223", "230", "236", "237", "249", "260", "261", "263", "264", "266", "280",
         "291", "294", "297", "298", "299", "336", "341", "342", "343", "345", "348", "351", "353",
         "358", "362", "364", "370", "376", "379", "380", "381", "383", "385", "387", "388",
     ];
-    if national.starts_with("11") {
-        2
-    } else if national.get(..3).is_some_and(|head| THREE.contains(&head)) {
-        3
-    } else {
-        4
-    }
+    let cut = |area: usize| {
+        let (area, rest) = national.split_at_checked(area)?;
+        Some((area, rest.strip_prefix("15")?))
+    };
+    let (area, subscriber) = cut(2)
+        .filter(|(area, _)| *area == "11")
+        .or_else(|| cut(3).filter(|(area, _)| THREE.contains(area)))
+        .or_else(|| cut(4).filter(|(area, _)| area.starts_with(['2', '3'])))?;
+    Some(format!("+54{area}{subscriber}"))
 }
 
 /// Brazil: puts the `9` before an old mobile number, after the two digits of the area.
@@ -139,6 +137,7 @@ mod tests {
             // Argentina, fixed; twelve digits without a 15 behind the area code.
             "+541143211234",
             "+54113423456789",
+            "+54113415345678",
             // Benin, new plan.
             "+2290120212345",
             // Brazil: fixed, and the block that stayed short.

@@ -3,9 +3,20 @@
 use std::fmt;
 
 mod canonical;
+mod classify;
 mod code;
+mod country;
+mod gate;
+mod heard;
+pub mod nanp;
+#[cfg(test)]
+mod oracle;
 
 pub use canonical::Canonical;
+pub use classify::Kind;
+pub use country::Country;
+pub use gate::{Refusal, Strictness};
+pub use heard::parse_carrier;
 
 /// Why a string is not a number that we take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +59,32 @@ impl Identifier {
         code::calling_code(&self.0)
     }
 
+    /// The country, by the numbering plan; `None` for a global network, an unassigned calling code,
+    /// or a number under +1 whose area code is nowhere.
+    pub fn country(&self) -> Option<Country> {
+        classify::country(&self.0)
+    }
+
+    /// What the numbering plan says the number is for.
+    pub fn kind(&self) -> Kind {
+        classify::kind(&self.0)
+    }
+
+    /// The three-digit area code under +1; empty elsewhere.
+    pub fn area(&self) -> &str {
+        nanp::area(&self.0)
+    }
+
+    /// Whether a person may have this number: the gate for parties and for numbers that we dial.
+    ///
+    /// It holds for the number as given and for its canonical spelling.
+    ///
+    /// # Errors
+    /// The first [`Refusal`] that applies.
+    pub fn admit(&self, strictness: Strictness) -> Result<(), Refusal> {
+        gate::admit(&self.0, strictness)
+    }
+
     /// The key on which two people's numbers are compared: equivalent spellings have one.
     pub fn canonical(&self) -> Canonical {
         Canonical::of(&self.0)
@@ -81,6 +118,22 @@ impl ProxyNumber {
     /// The calling code, without the plus; `None` if it is not assigned.
     pub fn calling_code(&self) -> Option<u16> {
         code::calling_code(&self.0)
+    }
+
+    /// The country, by the numbering plan; `None` for a global network, an unassigned calling code,
+    /// or a number under +1 whose area code is nowhere.
+    pub fn country(&self) -> Option<Country> {
+        classify::country(&self.0)
+    }
+
+    /// What the numbering plan says the number is for.
+    pub fn kind(&self) -> Kind {
+        classify::kind(&self.0)
+    }
+
+    /// The three-digit area code under +1; empty elsewhere.
+    pub fn area(&self) -> &str {
+        nanp::area(&self.0)
     }
 
     /// The key on which it is compared with a person's number.
