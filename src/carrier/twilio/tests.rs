@@ -273,7 +273,7 @@ fn what_twilio_can_not_do_is_not_asked() {
         to: Identifier::parse("+14155550100").unwrap(),
         body: Body::new(String::new()),
         media: vec!["https://relay.example.com/media/1".into(); 10],
-        validity: Duration::from_secs(60),
+        validity: Duration::from_mins(1),
     };
     assert!(carrier("t").request(&Outbound::Message(text.clone()), &links).is_ok());
     text.media.push("https://relay.example.com/media/2".into());
