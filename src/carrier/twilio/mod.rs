@@ -1,3 +1,98 @@
-//! Placeholder.
-use super::Kind;
-pub(super) const KIND: Kind = Kind { name: "twilio", readme: "", build: |_| Err(Vec::new()) };
+//! Twilio: signed form webhooks in, TwiML and REST requests out.
+
+mod config;
+mod form;
+mod send;
+#[cfg(test)]
+mod tests;
+mod voice;
+mod webhook;
+
+use std::time::Duration;
+
+use http::Method;
+
+use self::config::Config;
+use super::{
+    Answer, Capabilities, Carrier, Inbound, Kind, Links, Outbound, Reply, Request, Response,
+    SendError, Sent, SettingFault, Settings, WebhookError,
+    capabilities::{CallerIdRule, Control, Dedupe},
+};
+use crate::domain::time::Timestamp;
+
+pub(super) const KIND: Kind =
+    Kind { name: "twilio", readme: include_str!("../../../docs/carriers/twilio.md"), build };
+
+/// Limits of the documented API: `<Dial>` and `<Number>`, `Messages` and `Calls`.
+static CAPABILITIES: Capabilities = Capabilities {
+    voice: true,
+    sms: true,
+    mms: true,
+    control: Control::Documents,
+    receipts: true,
+    // No key makes a send idempotent, but the list of sent messages can be searched.
+    dedupe: Dedupe::Lookup,
+    answer_on_bridge: true,
+    whisper: true,
+    simultaneous: 10,
+    ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),
+    duration_max: Some(Duration::from_hours(4)),
+    validity_max: Duration::from_hours(10),
+    caller_id: CallerIdRule::OwnNumbers,
+};
+
+/// One configured Twilio account.
+#[derive(Debug)]
+struct Twilio {
+    config: Config,
+}
+
+fn build(settings: &Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>> {
+    Ok(Box::new(Twilio { config: Config::read(settings)? }))
+}
+
+impl Carrier for Twilio {
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
+    }
+
+    /// Twilio signs no time: a replay is found by its id, never by its age.
+    fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), WebhookError> {
+        webhook::verify(&self.config, request)
+    }
+
+    fn parse(&self, request: &Request) -> Result<Vec<Inbound>, WebhookError> {
+        Ok(vec![webhook::parse(request)?])
+    }
+
+    fn reply(&self, answer: &Answer, links: &Links) -> Reply {
+        voice::reply(answer, links)
+    }
+
+    fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError> {
+        send::request(&self.config, outbound, links)
+    }
+
+    fn response(&self, outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
+        send::response(outbound, response)
+    }
+
+    fn probe(&self) -> Option<Request> {
+        Some(send::authorized(&self.config, Request::new(Method::GET, self.config.account_url(""))))
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.config.secrets()
+    }
+}
+
+/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
+fn seconds(length: Duration, least: Duration, most: Duration) -> String {
+    length.clamp(least, most).as_secs().to_string()
+}
+
+/// Whether `text` is `prefix` and 32 hex digits: the form of Twilio's ids.
+fn is_sid(prefix: &str, text: &str) -> bool {
+    text.strip_prefix(prefix)
+        .is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+}

@@ -1,0 +1,162 @@
+//! The settings of one Twilio account, read all at once.
+
+use std::{collections::BTreeMap, fmt};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use super::{SettingFault, Settings, is_sid};
+
+/// Twilio's own API address.
+const API_BASE: &str = "https://api.twilio.com";
+
+/// The keys that this kind knows, for the message about any other.
+const KEYS: &[&str] = &[
+    "account_sid",
+    "auth_token",
+    "auth_token_secondary",
+    "shared_keys",
+    "api_key_sid",
+    "api_key_secret",
+];
+
+/// One Twilio account.
+pub(super) struct Config {
+    /// `AC` and 32 hex digits.
+    pub(super) account_sid: String,
+    /// The auth tokens that may have signed a webhook: the primary, then any secondary.
+    pub(super) auth_tokens: Vec<String>,
+    /// Secrets of shared keys by key id, for webhooks that are signed with HMAC-SHA-256.
+    pub(super) shared_keys: BTreeMap<String, String>,
+    /// Name and password of REST requests.
+    credentials: (String, String),
+    /// Where the REST API is, without a slash at the end.
+    api_base: String,
+}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// Every fault, none with a value in it.
+    pub(super) fn read(settings: &Settings) -> Result<Self, Vec<SettingFault>> {
+        let mut faults = Faults(Vec::new());
+        for key in settings.values.keys().filter(|key| !KEYS.contains(&key.as_str())) {
+            faults.add(key, &format!("is not known; allowed are {}", KEYS.join(", ")));
+        }
+        let values = &settings.values;
+        let account_sid = faults.text(values, "account_sid");
+        faults.sid(account_sid.as_deref(), "account_sid", "AC");
+        let auth_token = faults.text(values, "auth_token");
+        for (key, value) in [("account_sid", &account_sid), ("auth_token", &auth_token)] {
+            if value.is_none() && !values.contains_key(key) {
+                faults.add(key, "is required");
+            }
+        }
+        let secondary = faults.text(values, "auth_token_secondary");
+        let shared_keys = faults.shared_keys(values.get("shared_keys"));
+        let key_sid = faults.text(values, "api_key_sid");
+        faults.sid(key_sid.as_deref(), "api_key_sid", "SK");
+        let key_secret = faults.text(values, "api_key_secret");
+        match (values.contains_key("api_key_sid"), values.contains_key("api_key_secret")) {
+            (true, false) => faults.add("api_key_secret", "is required beside api_key_sid"),
+            (false, true) => faults.add("api_key_sid", "is required beside api_key_secret"),
+            _ => {}
+        }
+        let (Some(account_sid), Some(auth_token), true) =
+            (account_sid, auth_token, faults.0.is_empty())
+        else {
+            return Err(faults.0);
+        };
+        let credentials =
+            key_sid.zip(key_secret).unwrap_or_else(|| (account_sid.clone(), auth_token.clone()));
+        let api_base = settings.api_base.as_deref().unwrap_or(API_BASE);
+        Ok(Self {
+            account_sid,
+            auth_tokens: std::iter::once(auth_token).chain(secondary).collect(),
+            shared_keys,
+            credentials,
+            api_base: api_base.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The address of the account's resource `path`, such as `/Messages`; empty for the account.
+    pub(super) fn account_url(&self, path: &str) -> String {
+        format!("{}/2010-04-01/Accounts/{}{path}.json", self.api_base, self.account_sid)
+    }
+
+    /// The value of the `Authorization` header (RFC 7617).
+    pub(super) fn authorization(&self) -> String {
+        let (name, password) = &self.credentials;
+        format!("Basic {}", BASE64.encode(format!("{name}:{password}")))
+    }
+
+    /// All that must never be logged, also as it stands in the `Authorization` header.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let encoded = self.authorization();
+        let mut secrets: Vec<String> = self.auth_tokens.clone();
+        secrets.extend(self.shared_keys.values().cloned());
+        secrets.push(self.credentials.1.clone());
+        secrets.push(encoded.trim_start_matches("Basic ").to_owned());
+        secrets.sort();
+        secrets.dedup();
+        secrets
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("account_sid", &self.account_sid)
+            .field("auth_tokens", &self.auth_tokens.len())
+            .field("shared_keys", &self.shared_keys.len())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Faults(Vec<SettingFault>);
+
+impl Faults {
+    fn add(&mut self, key: &str, message: &str) {
+        self.0.push(SettingFault { key: key.to_owned(), message: message.to_owned() });
+    }
+
+    /// A text that is not empty and has no white space; a secret pasted with its line's end would
+    /// make every signature wrong.
+    fn text(&mut self, values: &toml::Table, key: &str) -> Option<String> {
+        let value = values.get(key)?;
+        self.checked(value, key)
+    }
+
+    fn checked(&mut self, value: &toml::Value, key: &str) -> Option<String> {
+        match value.as_str() {
+            Some(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) => {
+                Some(text.to_owned())
+            }
+            _ => {
+                self.add(key, "must be a text of ASCII characters without white space");
+                None
+            }
+        }
+    }
+
+    fn sid(&mut self, value: Option<&str>, key: &str, prefix: &str) {
+        if value.is_some_and(|value| !is_sid(prefix, value)) {
+            self.add(key, &format!("must be {prefix} and 32 hex digits"));
+        }
+    }
+
+    fn shared_keys(&mut self, value: Option<&toml::Value>) -> BTreeMap<String, String> {
+        let Some(value) = value else { return BTreeMap::new() };
+        let Some(table) = value.as_table() else {
+            self.add("shared_keys", "must be a table from key id to secret");
+            return BTreeMap::new();
+        };
+        table
+            .iter()
+            .filter_map(|(id, secret)| {
+                let secret = self.checked(secret, &format!("shared_keys.{id}"))?;
+                Some((id.clone(), secret))
+            })
+            .collect()
+    }
+}

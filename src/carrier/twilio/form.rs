@@ -1,0 +1,112 @@
+//! The parameters of one webhook, decoded strictly.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::WebhookError;
+
+/// Parameters by name; equal values of one name are one value, as in what Twilio signs.
+#[derive(Default)]
+pub(super) struct Form(BTreeMap<String, BTreeSet<String>>);
+
+impl Form {
+    /// Reads a body of `application/x-www-form-urlencoded`.
+    ///
+    /// `None` for anything that no serialiser writes (WHATWG URL §5.2): bytes that are not visible
+    /// ASCII, escapes that are cut short or in lower case, and values that are not UTF-8. Twilio
+    /// signs the decoded values, so leniency would let a changed body pass as the signed one.
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        let mut form = Self::default();
+        for pair in body.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+            let cut = pair.iter().position(|b| *b == b'=');
+            let (name, value) = cut.map_or((pair, &[][..]), |at| (&pair[..at], &pair[at + 1..]));
+            form.0.entry(decode(name)?).or_default().insert(decode(value)?);
+        }
+        Some(form)
+    }
+
+    /// Reads the query of an address. Lenient, since Twilio signs the query as it stands.
+    pub(super) fn read_query(query: &str) -> Self {
+        let mut form = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            form.0.entry(name.into_owned()).or_default().insert(value.into_owned());
+        }
+        form
+    }
+
+    /// Names and values in byte order, without separators: what Twilio appends to the address.
+    pub(super) fn signed(&self) -> String {
+        let mut signed = String::new();
+        for (name, values) in &self.0 {
+            for value in values {
+                signed.push_str(name);
+                signed.push_str(value);
+            }
+        }
+        signed
+    }
+
+    /// Every value of `name`.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> + use<'_> {
+        self.0.get(name).into_iter().flatten().map(String::as_str)
+    }
+
+    /// The one value of `name`.
+    ///
+    /// # Errors
+    /// [`WebhookError::Malformed`] if there are several.
+    pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, WebhookError> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            _ => Err(WebhookError::Malformed(name)),
+        }
+    }
+
+    /// The one value of `name`, which must be there.
+    ///
+    /// # Errors
+    /// [`WebhookError::Malformed`] if there is none, or several.
+    pub(super) fn need(&self, name: &'static str) -> Result<&str, WebhookError> {
+        self.one(name)?.ok_or(WebhookError::Malformed(name))
+    }
+
+    /// An id of Twilio's under the first of `names` that is there: at most 64 letters and digits.
+    ///
+    /// # Errors
+    /// [`WebhookError::Malformed`] naming the first of them.
+    pub(super) fn id(&self, names: &[&'static str]) -> Result<String, WebhookError> {
+        for name in names {
+            if let Some(id) = self.one(name)? {
+                let fits = (1..=64).contains(&id.len());
+                return if fits && id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                    Ok(id.to_owned())
+                } else {
+                    Err(WebhookError::Malformed(name))
+                };
+            }
+        }
+        Err(WebhookError::Malformed(names.first().copied().unwrap_or("Sid")))
+    }
+}
+
+fn decode(text: &[u8]) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => 16 * digit(*rest.next()?)? + digit(*rest.next()?)?,
+            byte if byte.is_ascii_graphic() => *byte,
+            _ => return None,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}

@@ -1,0 +1,233 @@
+//! Reads `fixtures/<name>/`: `carrier.toml` and raw requests and responses.
+
+use std::{fs, path::PathBuf};
+
+use bytes::Bytes;
+use entremise::{
+    carrier::{self, Carrier, Kind, Links, Settings, wire::Request, wire::Response},
+    domain::time::Timestamp,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde::Deserialize;
+
+/// TEMPORARY: carriers whose fixtures are not there yet. Delete it with its uses.
+pub(crate) const AWAITED: &[&str] = &["sandbox"];
+
+/// `carrier.toml`: docs/carriers/adding.md.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Facts {
+    public_url: String,
+    now: i64,
+    api_base: Option<String>,
+    pub(crate) signature_headers: Vec<String>,
+    pub(crate) signs_url: bool,
+    pub(crate) signs_time: bool,
+    pub(crate) call_id: String,
+    people: Vec<String>,
+    settings: toml::Table,
+}
+
+pub(crate) struct Fixtures {
+    pub(crate) name: &'static str,
+    pub(crate) facts: Facts,
+    pub(crate) requests: Vec<(String, Request)>,
+    pub(crate) responses: Vec<(String, Response)>,
+    kind: &'static Kind,
+}
+
+pub(crate) fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// The fixtures of every carrier.
+pub(crate) fn all() -> Vec<Fixtures> {
+    let kinds = carrier::KINDS.iter().filter(|kind| !AWAITED.contains(&kind.name));
+    kinds.map(Fixtures::read).collect()
+}
+
+impl Fixtures {
+    fn read(kind: &'static Kind) -> Self {
+        let folder = folder(kind.name);
+        let facts = fs::read_to_string(folder.join("carrier.toml")).expect("carrier.toml");
+        let facts: Facts = toml::from_str(&facts).expect(kind.name);
+        let (mut requests, mut responses) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&folder).expect(kind.name) {
+            let path = entry.unwrap().path();
+            let file = path.file_name().unwrap().to_str().unwrap();
+            if let Some(case) = file.strip_suffix(".response.http") {
+                responses.push((case.to_owned(), response(&fs::read(&path).unwrap())));
+            } else if let Some(case) = file.strip_suffix(".http") {
+                let request = request(&fs::read(&path).unwrap(), &facts.public_url);
+                requests.push((case.to_owned(), request));
+            } else {
+                assert!(
+                    path.extension().is_some_and(|kind| kind == "toml") || file.starts_with('.'),
+                    "{file}: what is it?"
+                );
+            }
+        }
+        requests.sort_by(|a, b| a.0.cmp(&b.0));
+        responses.sort_by(|a, b| a.0.cmp(&b.0));
+        assert!(!requests.is_empty() && !responses.is_empty(), "{}: no cases", kind.name);
+        Self { name: kind.name, facts, requests, responses, kind }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.facts.now)
+    }
+
+    pub(crate) fn links(&self) -> Links {
+        Links::new(&self.facts.public_url, self.name)
+    }
+
+    pub(crate) fn people(&self) -> impl Iterator<Item = &str> {
+        self.facts.people.iter().map(String::as_str)
+    }
+
+    pub(crate) fn carrier(&self) -> Box<dyn Carrier> {
+        self.build(self.facts.settings.clone())
+    }
+
+    /// The same carrier with every secret changed.
+    pub(crate) fn carrier_with_other_secrets(&self) -> Box<dyn Carrier> {
+        let mut settings = toml::Value::Table(self.facts.settings.clone());
+        let secrets = self.carrier().secrets();
+        let mut changed = 0;
+        walk(&mut settings, "", &mut |_, value| {
+            if secrets.contains(value) {
+                *value = value.chars().rev().collect();
+                changed += 1;
+            }
+        });
+        assert!(changed > 0, "{}: no secret in the settings", self.name);
+        self.build(settings.as_table().unwrap().clone())
+    }
+
+    fn build(&self, values: toml::Table) -> Box<dyn Carrier> {
+        let api_base = self.facts.api_base.clone();
+        let settings = Settings { id: self.name.to_owned(), api_base, values };
+        (self.kind.build)(&settings).expect(self.name)
+    }
+
+    /// Every text of the settings, by dotted key.
+    pub(crate) fn leaves(&self) -> Vec<(String, String)> {
+        let mut leaves = Vec::new();
+        let mut settings = toml::Value::Table(self.facts.settings.clone());
+        walk(&mut settings, "", &mut |key, value| leaves.push((key.to_owned(), value.clone())));
+        leaves
+    }
+
+    /// Fails if a person's number is in `text`, with or without its calling code.
+    pub(crate) fn assert_masked(&self, what: &str, text: &str) {
+        for person in self.people().chain(crate::samples::PEOPLE.iter().copied()) {
+            let (_, subscriber) = person.split_at(person.len() - 7);
+            assert!(!text.contains(subscriber), "{what} shows a number");
+        }
+    }
+
+    /// Fails if a secret of the settings is in `text`.
+    pub(crate) fn assert_no_secret(&self, what: &str, text: &str) {
+        for secret in self.carrier().secrets() {
+            assert!(!text.contains(&secret), "{what} shows a secret");
+        }
+    }
+}
+
+fn walk(value: &mut toml::Value, key: &str, visit: &mut impl FnMut(&str, &mut String)) {
+    match value {
+        toml::Value::String(text) => visit(key, text),
+        toml::Value::Table(table) => {
+            for (name, value) in table.iter_mut() {
+                walk(value, &format!("{key}.{name}"), visit);
+            }
+        }
+        toml::Value::Array(values) => values.iter_mut().for_each(|value| walk(value, key, visit)),
+        _ => {}
+    }
+}
+
+/// Lines of the head, which may end in LF or CRLF, and the exact bytes after the empty line.
+fn split(bytes: &[u8]) -> (Vec<&str>, Bytes) {
+    let at = |end: &[u8]| bytes.windows(end.len()).position(|w| w == end).map(|at| at + end.len());
+    let body = match (at(b"\n\n"), at(b"\r\n\r\n")) {
+        (Some(lf), Some(crlf)) => lf.min(crlf),
+        (lf, crlf) => lf.or(crlf).expect("an empty line after the head"),
+    };
+    let head = std::str::from_utf8(&bytes[..body]).expect("a head of text");
+    (head.lines().filter(|line| !line.is_empty()).collect(), Bytes::copy_from_slice(&bytes[body..]))
+}
+
+fn headers(lines: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(':').expect("a header");
+        let name: HeaderName = name.parse().expect("a header's name");
+        headers.append(name, value.trim().parse().expect("a header's value"));
+    }
+    headers
+}
+
+fn request(bytes: &[u8], public_url: &str) -> Request {
+    let (lines, body) = split(bytes);
+    let mut words = lines[0].split(' ');
+    let method: Method = words.next().unwrap().parse().unwrap();
+    let target = words.next().expect("a path");
+    assert!(target.starts_with('/'), "{target}");
+    let mut request = Request::new(method, format!("{public_url}{target}"));
+    request.headers = headers(&lines[1..]);
+    request.body = body;
+    if let Some(length) = request.header("content-length") {
+        assert_eq!(length, request.body.len().to_string(), "{target}: the body was edited");
+    }
+    request
+}
+
+fn response(bytes: &[u8]) -> Response {
+    let (lines, body) = split(bytes);
+    let status = lines[0].split(' ').nth(1).expect("a status").parse::<StatusCode>().unwrap();
+    Response { status, headers: headers(&lines[1..]), body }
+}
+
+/// The request with one byte changed, for every byte of the body, of the headers that sign it and,
+/// where it is signed, of the address; and what was changed.
+pub(crate) fn flips(request: &Request, facts: &Facts) -> Vec<(String, Request)> {
+    let mut flipped = Vec::new();
+    for (at, bit) in bits(request.body.len()) {
+        let mut body = request.body.to_vec();
+        body[at] ^= bit;
+        let mut changed = request.clone();
+        changed.body = body.into();
+        flipped.push((format!("byte {at} of the body ^ {bit}"), changed));
+    }
+    for name in &facts.signature_headers {
+        let Some(value) = request.headers.get(name) else { continue };
+        for (at, bit) in bits(value.len()) {
+            let mut bytes = value.as_bytes().to_vec();
+            bytes[at] ^= bit;
+            // Some bytes can't stand in a header at all.
+            let Ok(value) = HeaderValue::from_bytes(&bytes) else { continue };
+            let mut changed = request.clone();
+            changed.headers.insert(name.parse::<HeaderName>().unwrap(), value);
+            flipped.push((format!("byte {at} of {name} ^ {bit}"), changed));
+        }
+    }
+    if facts.signs_url {
+        for (at, bit) in bits(request.url.len()).filter(|(at, _)| *at >= facts.public_url.len()) {
+            let mut bytes = request.url.clone().into_bytes();
+            bytes[at] ^= bit;
+            let Ok(url) = String::from_utf8(bytes) else { continue };
+            flipped.push((
+                format!("byte {at} of the address ^ {bit}"),
+                Request { url, ..request.clone() },
+            ));
+        }
+    }
+    flipped
+}
+
+/// For each byte the bit that turns a letter's case, which decoders like to overlook, and another
+/// in turn.
+fn bits(length: usize) -> impl Iterator<Item = (usize, u8)> {
+    (0..length).flat_map(|at| [(at, 0x20), (at, [1, 2, 4, 8, 0x10, 0x40, 0x80][at % 7])])
+}

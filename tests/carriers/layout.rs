@@ -1,0 +1,60 @@
+//! A carrier is a folder, a line, fixtures and a page: none of them without the others.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use entremise::carrier;
+
+use crate::fixtures;
+
+/// The files that every adapter has.
+const FILES: &[&str] = &["mod.rs", "config.rs", "webhook.rs", "voice.rs", "send.rs"];
+
+/// The sections that every adapter's page has.
+const SECTIONS: &[&str] = &["## Settings", "## Numbers", "## Limits"];
+
+fn folders(path: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_dir(path)
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect()
+}
+
+/// Every folder under `src/carrier` is in the list, once, and has the files that all have.
+#[test]
+fn every_folder_is_listed() {
+    let listed: BTreeSet<String> = carrier::KINDS.iter().map(|k| k.name.to_owned()).collect();
+    assert_eq!(listed.len(), carrier::KINDS.len(), "a name is listed twice");
+    assert_eq!(folders("src/carrier"), listed);
+    for name in listed.iter().filter(|name| !fixtures::AWAITED.contains(&name.as_str())) {
+        for file in FILES {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/carrier").join(name);
+            assert!(path.join(file).is_file(), "src/carrier/{name}/{file} is missing");
+        }
+    }
+}
+
+/// Every carrier has fixtures, and no fixtures are left without a carrier.
+#[test]
+fn every_carrier_has_fixtures() {
+    let listed = carrier::KINDS.iter().map(|kind| kind.name);
+    let awaited = |name: &&str| fixtures::AWAITED.contains(name);
+    let expected: BTreeSet<String> = listed.filter(|n| !awaited(n)).map(str::to_owned).collect();
+    assert_eq!(folders("fixtures"), expected, "AWAITED may name only carriers without fixtures");
+}
+
+/// Every carrier's page is `docs/carriers/<name>.md` and has the sections that operators look for.
+#[test]
+fn every_carrier_has_a_page() {
+    for kind in carrier::KINDS.iter().filter(|kind| !fixtures::AWAITED.contains(&kind.name)) {
+        let path = format!("{}/docs/carriers/{}.md", env!("CARGO_MANIFEST_DIR"), kind.name);
+        assert_eq!(kind.readme, fs::read_to_string(path).unwrap(), "{}", kind.name);
+        assert!(kind.readme.starts_with("# "), "{}: no title", kind.name);
+        for section in SECTIONS {
+            let found = kind.readme.lines().any(|line| line == *section);
+            assert!(found, "docs/carriers/{}.md has no section {section}", kind.name);
+        }
+    }
+}

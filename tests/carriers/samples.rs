@@ -1,0 +1,140 @@
+//! One of every answer and of everything that we ask of a carrier.
+
+use std::time::Duration;
+
+use entremise::{
+    carrier::{
+        Answer, Plan,
+        outbound::{Outbound, OutboundCall, OutboundMessage},
+        plan::{Connect, Prompt, RejectReason, Target, Whisper},
+    },
+    domain::{
+        message::Body,
+        phone::{Identifier, ProxyNumber},
+    },
+    ids::LegId,
+};
+
+/// Callees, whose numbers are dialled, and last a caller, whose number is nowhere.
+pub(crate) const PEOPLE: &[&str] =
+    &["+447700900456", "+33639981234", "+14155550177", "+447700900789"];
+
+pub(crate) const WORDS: &str = "A call from Bikes & More.";
+
+pub(crate) const HOSTILE_WORDS: &str =
+    "</Say></Response><Dial>1\"]}, {\"action\":\"talk\"} ]]> <!-- & &amp; %0a \\u0022 ${x} é";
+
+const PROXY: &str = "+14155550150";
+
+fn leg(number: u8) -> LegId {
+    LegId::parse(&format!("LG0190000000007000800000000000000{number}")).unwrap()
+}
+
+fn proxy() -> ProxyNumber {
+    ProxyNumber::parse(PROXY).unwrap()
+}
+
+fn person(number: usize) -> Identifier {
+    Identifier::parse(PEOPLE[number]).unwrap()
+}
+
+fn prompt(text: &str) -> Prompt {
+    Prompt { text: text.to_owned(), language: "en-GB".to_owned() }
+}
+
+fn connect(callees: u8) -> Connect {
+    Connect {
+        leg: leg(1),
+        to: (0..callees).map(|at| Target { leg: leg(2 + at), number: person(at.into()) }).collect(),
+        caller_id: proxy(),
+        announce: None,
+        ring_timeout: Duration::from_millis(25_900),
+        duration_max: Duration::from_hours(1),
+        screen: false,
+    }
+}
+
+/// Every answer by name, its prompts saying `words`.
+pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
+    let say = || Some(prompt(words));
+    let whisper = |say, accept| Plan::Whisper(Whisper { leg: leg(2), say, accept });
+    let forever = Duration::from_hours(1000);
+    let plans = vec![
+        ("reject busy", Plan::Reject(RejectReason::Busy)),
+        ("reject declined", Plan::Reject(RejectReason::Declined)),
+        ("announce", Plan::Announce(prompt(words))),
+        ("connect", Plan::Connect(connect(1))),
+        ("connect, announced", Plan::Connect(Connect { announce: say(), ..connect(1) })),
+        ("connect, screened", Plan::Connect(Connect { screen: true, ..connect(1) })),
+        ("connect, a team", Plan::Connect(Connect { screen: true, announce: say(), ..connect(3) })),
+        (
+            "connect, times too short",
+            Plan::Connect(Connect {
+                ring_timeout: Duration::ZERO,
+                duration_max: Duration::ZERO,
+                ..connect(1)
+            }),
+        ),
+        (
+            "connect, times too long",
+            Plan::Connect(Connect { ring_timeout: forever, duration_max: forever, ..connect(1) }),
+        ),
+        ("connect, nobody", Plan::Connect(connect(0))),
+        ("whisper", whisper(say(), None)),
+        ("whisper, accept", whisper(None, say())),
+        ("whisper, say and accept", whisper(say(), Some(prompt("Press 1 to take the call.")))),
+        ("whisper, nothing", whisper(None, None)),
+        ("proceed", Plan::Proceed),
+        ("hangup", Plan::Hangup),
+    ];
+    // A new variant must get a sample above: this match stops compiling without it.
+    for (_, plan) in &plans {
+        match plan {
+            Plan::Reject(RejectReason::Busy | RejectReason::Declined)
+            | Plan::Announce(_)
+            | Plan::Connect(_)
+            | Plan::Whisper(_)
+            | Plan::Proceed
+            | Plan::Hangup => {}
+        }
+    }
+    let mut answers: Vec<_> =
+        plans.into_iter().map(|(name, plan)| (name, Answer::Plan(plan))).collect();
+    answers.extend([("ack", Answer::Ack), ("nack", Answer::Nack)]);
+    answers
+}
+
+/// Everything that we ask of a carrier, by name; `call_id` is a call's id as the carrier makes them.
+pub(crate) fn outbounds(call_id: &str) -> Vec<(&'static str, Outbound)> {
+    let text = |body: &str, media: &[&str]| {
+        Outbound::Message(OutboundMessage {
+            leg: leg(2),
+            from: proxy(),
+            to: person(0),
+            body: Body::new(body.to_owned()),
+            media: media.iter().map(|address| (*address).to_owned()).collect(),
+            validity: Duration::from_millis(7_200_500),
+        })
+    };
+    let outbounds = vec![
+        ("text", text("a+b=c & 100% “né” ☃\n&To=+14155550199", &[])),
+        ("text with pictures", text("", &["https://relay.example.com/media/1?t=a&b=c"])),
+        (
+            "call",
+            Outbound::Call(OutboundCall {
+                leg: leg(2),
+                from: proxy(),
+                to: person(0),
+                ring_timeout: Duration::from_secs(25),
+                duration_max: Duration::from_hours(1),
+            }),
+        ),
+        ("end of a call", Outbound::EndCall { id: call_id.to_owned() }),
+    ];
+    for (_, outbound) in &outbounds {
+        match outbound {
+            Outbound::Message(_) | Outbound::Call(_) | Outbound::EndCall { .. } => {}
+        }
+    }
+    outbounds
+}
