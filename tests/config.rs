@@ -1,7 +1,7 @@
 //! Settings: what is read, what is refused, and that the example file tells the truth.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeSet, net::IpAddr, path::Path, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path, time::Duration};
 
 use entremise::config::{Config, Faults, LogFormat};
 
@@ -300,7 +300,8 @@ fn example() -> Vec<Shown> {
         } else if let Some(name) = line.strip_prefix('[') {
             table = format!("{}.", name.trim_end_matches(']'));
         } else if let Some(text) = line.strip_prefix("# ") {
-            comment = format!("{comment} {text}").trim_start().to_owned();
+            comment.push_str(text);
+            comment.push(' ');
         } else if line.is_empty() {
             comment.clear();
         }
@@ -354,10 +355,10 @@ fn the_examples_values_are_the_defaults() {
         }
         let table = shown.path.rsplit_once('.').map_or("", |(table, _)| table);
         if table != section {
-            values.push_str(&format!("[{table}]\n"));
+            writeln!(values, "[{table}]").unwrap();
             table.clone_into(&mut section);
         }
-        values.push_str(&format!("{}\n", shown.line));
+        writeln!(values, "{}", shown.line).unwrap();
         defaults += 1;
     }
     assert!(defaults > 15, "{values}");

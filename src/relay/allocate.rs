@@ -26,6 +26,9 @@ use crate::{
 /// How many holders of a number are counted when a person's first place in a ring is chosen.
 const LOAD_MAX: i64 = 256;
 
+/// How far the middle of another area may be for a match by radius.
+const RADIUS_KM: u16 = 100;
+
 /// Somebody who needs a number.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
@@ -199,18 +202,12 @@ fn need(ctx: For<'_>, wanted: &Wanted, carrier: Option<&str>) -> Need {
     let rules = &ctx.service.rules;
     let mut areas = Vec::new();
     if !wanted.area.is_empty() {
-        match rules.geo_match {
-            GeoMatch::Any | GeoMatch::Country => {}
-            GeoMatch::AreaCode => areas.push(wanted.area.clone()),
-            GeoMatch::Overlay => {
-                areas.push(wanted.area.clone());
-                areas.extend(nanp::overlay(&wanted.area).iter().map(|a| (*a).to_owned()));
-            }
-            GeoMatch::Radius => {
-                areas.push(wanted.area.clone());
-                areas.extend(nanp::radius(&wanted.area).into_iter().map(str::to_owned));
-            }
-        }
+        areas = match rules.geo_match {
+            GeoMatch::Any | GeoMatch::Country => Vec::new(),
+            GeoMatch::AreaCode => vec![wanted.area.clone()],
+            GeoMatch::Overlay => with_own(&wanted.area, nanp::overlay(&wanted.area)),
+            GeoMatch::Radius => with_own(&wanted.area, nanp::near(&wanted.area, RADIUS_KM)),
+        };
     }
     Need {
         capabilities: needed(ctx.mode),
@@ -219,6 +216,12 @@ fn need(ctx: For<'_>, wanted: &Wanted, carrier: Option<&str>) -> Need {
         any_area: rules.geo_fallback,
         carrier: carrier.map(str::to_owned),
     }
+}
+
+/// The person's own area first, then the others.
+fn with_own(own: &str, others: Vec<&'static str>) -> Vec<String> {
+    let others = others.into_iter().filter(|area| *area != own).map(str::to_owned);
+    std::iter::once(own.to_owned()).chain(others).collect()
 }
 
 async fn allocate_at(

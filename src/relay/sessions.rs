@@ -278,7 +278,7 @@ async fn check(
     for (place, one) in people.iter().enumerate() {
         let pointer = format!("/participants/{place}/identifier");
         if let Err(refusal) = one.identifier.admit(Strictness::Possible) {
-            faults.push(Fault::new(&pointer, refusal.as_str(), refusal.message()));
+            faults.push(Fault::new(&pointer, refusal.as_str(), refusal.words()));
         } else if numbers::is_ours(tx, &one.identifier).await? {
             faults.push(Fault::new(&pointer, "proxy_number", "must not be a proxy number"));
         }

@@ -1,0 +1,379 @@
+//! Every metric: its name, kind, unit, labels and meaning, and one function to record it.
+//!
+//! Labels come from closed sets, the router's patterns and the configuration; never an id, never
+//! a number. `docs/metrics.md` is held to the table by a test.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use metrics::{Label, Unit};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// How a metric's value behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Observations in buckets.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name, with the unit.
+    pub name: &'static str,
+    /// How its value behaves.
+    pub kind: Kind,
+    /// What one of it is.
+    pub unit: Unit,
+    /// The names of its labels, in order of the recording function's arguments.
+    pub labels: &'static [&'static str],
+    /// What it counts.
+    pub help: &'static str,
+}
+
+macro_rules! metrics_table {
+    ($($const:ident = $kind:ident $name:literal $unit:ident [$($label:literal),*] $help:literal;)*) => {
+        $(const $const: Metric = Metric {
+            name: $name,
+            kind: Kind::$kind,
+            unit: Unit::$unit,
+            labels: &[$($label),*],
+            help: $help,
+        };)*
+
+        /// Every metric, in order of the docs.
+        pub const ALL: &[Metric] = &[$($const),*];
+    };
+}
+
+metrics_table! {
+    BUILD_INFO = Gauge "entremise_build_info" Count ["version"]
+        "Always 1; the label says which version runs.";
+    HTTP_REQUESTS = Counter "entremise_http_requests_total" Count
+        ["listener", "route", "method", "status_class"]
+        "Requests answered, by the route's pattern.";
+    HTTP_DURATION = Histogram "entremise_http_request_duration_seconds" Seconds
+        ["listener", "route", "method", "status_class"]
+        "From the end of a request's head to the head of its answer.";
+    CONNECTIONS = Gauge "entremise_connections" Count ["listener"]
+        "Open connections.";
+    REFUSED_CONNECTIONS = Counter "entremise_refused_connections_total" Count
+        ["listener", "reason"]
+        "Connections and requests that were cut off: total, client, first_byte, header, idle, \
+         stalled, handshake, in_flight, drain, accept.";
+    PANICS = Counter "entremise_panics_total" Count ["listener"]
+        "Panics that became an answer with status 500. Each is a bug.";
+    WEBHOOKS = Counter "entremise_carrier_webhooks_total" Count ["carrier", "kind", "outcome"]
+        "Webhooks from carriers: accepted, ignored, duplicate, bad_signature, stale, malformed.";
+    CARRIER_REQUESTS = Counter "entremise_carrier_requests_total" Count
+        ["carrier", "operation", "outcome"]
+        "Requests to carriers.";
+    CARRIER_DURATION = Histogram "entremise_carrier_request_duration_seconds" Seconds
+        ["carrier", "operation"]
+        "How long carriers took to answer.";
+    MESSAGES = Counter "entremise_messages_total" Count ["outcome"]
+        "Texts by final outcome.";
+    CALLS = Counter "entremise_calls_total" Count ["outcome"]
+        "Calls by final outcome.";
+    RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
+        "From a text's arrival to the recipient's carrier taking it.";
+    SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
+        "Sessions opened.";
+    SESSIONS_CLOSED = Counter "entremise_sessions_closed_total" Count ["reason"]
+        "Sessions closed.";
+    ALLOCATIONS = Counter "entremise_allocations_total" Count ["outcome"]
+        "Choices of a proxy number for a participant.";
+    OUTBOX_ENTRIES = Gauge "entremise_outbox_entries" Count ["state"]
+        "What is owed to carriers and marketplaces.";
+    OUTBOX_AGE = Gauge "entremise_outbox_oldest_age_seconds" Seconds []
+        "Age of the oldest entry that is due.";
+    DB_GROUP_SIZE = Histogram "entremise_db_group_size" Count []
+        "Writes that one commit held.";
+    DB_COMMIT = Histogram "entremise_db_commit_seconds" Seconds []
+        "How long commits took.";
+}
+
+const SECONDS: &[f64] = &[
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    60.0,
+];
+const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+fn builder() -> PrometheusBuilder {
+    let builder = PrometheusBuilder::new();
+    let sizes = Matcher::Full(DB_GROUP_SIZE.name.to_owned());
+    // The only error is an empty list of buckets.
+    builder
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+        .and_then(|builder| builder.set_buckets_for_metric(sizes, SIZES))
+        .unwrap_or_else(|_| PrometheusBuilder::new())
+}
+
+fn describe() {
+    for metric in ALL {
+        match metric.kind {
+            Kind::Counter => metrics::describe_counter!(metric.name, metric.unit, metric.help),
+            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.unit, metric.help),
+            Kind::Histogram => {
+                metrics::describe_histogram!(metric.name, metric.unit, metric.help);
+            }
+        }
+    }
+    metrics::gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// The process's metrics, ready to render. The first call starts them.
+pub fn handle() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let recorder = builder().build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_ok() {
+            describe();
+        }
+        handle
+    })
+}
+
+/// Sorts observations into their buckets every five seconds, until `stop`: without it they pile up
+/// in memory where nobody reads the metrics.
+pub async fn run_upkeep(stop: tokio_util::sync::CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
+        handle().run_upkeep();
+    }
+}
+
+fn counter<const N: usize>(metric: &Metric, values: [Value; N]) -> metrics::Counter {
+    metrics::counter!(metric.name, labels(metric, values))
+}
+
+fn gauge<const N: usize>(metric: &Metric, values: [Value; N]) -> metrics::Gauge {
+    metrics::gauge!(metric.name, labels(metric, values))
+}
+
+fn histogram<const N: usize>(metric: &Metric, values: [Value; N]) -> metrics::Histogram {
+    metrics::histogram!(metric.name, labels(metric, values))
+}
+
+type Value = metrics::SharedString;
+
+fn labels<const N: usize>(metric: &Metric, values: [Value; N]) -> Vec<Label> {
+    metric.labels.iter().zip(values).map(|(name, value)| Label::new(*name, value)).collect()
+}
+
+fn text(value: &str) -> Value {
+    Value::from(value.to_owned())
+}
+
+/// The two metrics of one kind of request; kept, so that a request costs no look-up.
+#[derive(Clone)]
+pub struct HttpMeter {
+    requests: metrics::Counter,
+    duration: metrics::Histogram,
+}
+
+impl std::fmt::Debug for HttpMeter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HttpMeter")
+    }
+}
+
+impl HttpMeter {
+    /// The metrics of `route`, a pattern, and of `status_class`, such as `2xx`.
+    pub fn new(
+        listener: &'static str,
+        route: &str,
+        method: &'static str,
+        status_class: &'static str,
+    ) -> Self {
+        let route = Value::from(Arc::<str>::from(route));
+        let values = [listener.into(), route, method.into(), status_class.into()];
+        Self {
+            requests: counter(&HTTP_REQUESTS, values.clone()),
+            duration: histogram(&HTTP_DURATION, values),
+        }
+    }
+
+    /// One request that took `took`.
+    pub fn record(&self, took: Duration) {
+        self.requests.increment(1);
+        self.duration.record(took);
+    }
+}
+
+/// A connection was opened (`1.0`) or closed (`-1.0`).
+pub fn connections(listener: &'static str, change: f64) {
+    gauge(&CONNECTIONS, [listener.into()]).increment(change);
+}
+
+/// A connection or request was cut off, for a `reason` from the metric's help.
+pub fn refused_connection(listener: &'static str, reason: &'static str) {
+    counter(&REFUSED_CONNECTIONS, [listener.into(), reason.into()]).increment(1);
+}
+
+/// A handler panicked.
+pub fn panicked(listener: &'static str) {
+    counter(&PANICS, [listener.into()]).increment(1);
+}
+
+/// A carrier's webhook was answered. `carrier` is the configured id.
+pub fn webhook(carrier: &str, kind: &'static str, outcome: &'static str) {
+    counter(&WEBHOOKS, [text(carrier), kind.into(), outcome.into()]).increment(1);
+}
+
+/// A carrier was asked something and answered, or not, after `took`.
+pub fn carrier_request(
+    carrier: &str,
+    operation: &'static str,
+    outcome: &'static str,
+    took: Duration,
+) {
+    counter(&CARRIER_REQUESTS, [text(carrier), operation.into(), outcome.into()]).increment(1);
+    histogram(&CARRIER_DURATION, [text(carrier), operation.into()]).record(took);
+}
+
+/// A text got its final outcome.
+pub fn message(outcome: &'static str) {
+    counter(&MESSAGES, [outcome.into()]).increment(1);
+}
+
+/// A call got its final outcome.
+pub fn call(outcome: &'static str) {
+    counter(&CALLS, [outcome.into()]).increment(1);
+}
+
+/// The recipient's `carrier` took a text `latency` after it arrived.
+pub fn relayed(carrier: &str, latency: Duration) {
+    histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
+}
+
+/// A session was opened.
+pub fn session_opened() {
+    counter(&SESSIONS_OPENED, []).increment(1);
+}
+
+/// A session was closed.
+pub fn session_closed(reason: &'static str) {
+    counter(&SESSIONS_CLOSED, [reason.into()]).increment(1);
+}
+
+/// A proxy number was chosen, or not.
+pub fn allocation(outcome: &'static str) {
+    counter(&ALLOCATIONS, [outcome.into()]).increment(1);
+}
+
+/// How many entries of the outbox are in `state`.
+pub fn outbox_entries(state: &'static str, entries: u32) {
+    gauge(&OUTBOX_ENTRIES, [state.into()]).set(f64::from(entries));
+}
+
+/// How long the oldest due entry of the outbox has been due; zero where there is none.
+pub fn outbox_oldest(age: Duration) {
+    gauge(&OUTBOX_AGE, []).set(age.as_secs_f64());
+}
+
+/// A commit held `writes` writes and took `took`.
+pub fn commit(writes: u32, took: Duration) {
+    histogram(&DB_GROUP_SIZE, []).record(f64::from(writes));
+    histogram(&DB_COMMIT, []).record(took);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn record_everything() {
+        let second = Duration::from_secs(1);
+        HttpMeter::new("public", "/x", "GET", "2xx").record(second);
+        connections("public", 1.0);
+        refused_connection("public", "total");
+        panicked("public");
+        webhook("main", "message", "accepted");
+        carrier_request("main", "send", "sent", second);
+        message("delivered");
+        call("completed");
+        relayed("main", second);
+        session_opened();
+        session_closed("expired");
+        allocation("ring");
+        outbox_entries("due", 1);
+        outbox_oldest(second);
+        commit(3, second);
+    }
+
+    /// Every metric of the table is recorded by a function, with the table's labels and help,
+    /// and nothing else is.
+    #[test]
+    fn the_table_is_what_is_recorded() {
+        let recorder = builder().build_recorder();
+        let handle = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            describe();
+            record_everything();
+        });
+        let rendered = handle.render();
+        let mut found = BTreeSet::new();
+        for line in rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, kind) = line.split_once(' ').unwrap();
+            let metric = ALL.iter().find(|metric| metric.name == name).expect(name);
+            let expected = match metric.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram => "histogram",
+            };
+            assert_eq!(kind, expected, "{name}");
+            assert!(rendered.contains(&format!("# HELP {name} ")), "{name}");
+            let sample = rendered.lines().find(|line| line.starts_with(name)).unwrap();
+            let labels: BTreeSet<&str> = sample
+                .split_once('{')
+                .map_or("", |(_, labels)| labels)
+                .split(',')
+                .filter_map(|label| label.split_once("=\"").map(|(name, _)| name))
+                .filter(|name| *name != "le")
+                .collect();
+            assert_eq!(labels, metric.labels.iter().copied().collect(), "{name}: {sample}");
+            found.insert(name.to_owned());
+        }
+        let all: BTreeSet<String> = ALL.iter().map(|metric| metric.name.to_owned()).collect();
+        assert_eq!(found, all);
+    }
+
+    /// `docs/metrics.md` has exactly the table's rows.
+    #[test]
+    fn the_docs_are_the_table() {
+        use std::fmt::Write as _;
+
+        let mut rows = String::new();
+        for metric in ALL {
+            let labels: Vec<String> = metric.labels.iter().map(|l| format!("`{l}`")).collect();
+            let kind = format!("{:?}", metric.kind).to_lowercase();
+            let Metric { name, help, .. } = metric;
+            writeln!(rows, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();
+        }
+        let docs: String = include_str!("../../docs/metrics.md")
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .fold(String::new(), |docs, line| docs + line + "\n");
+        assert!(docs == rows, "docs/metrics.md should have these rows:\n{rows}");
+    }
+
+    /// Names keep Prometheus's rules: our prefix, the base unit, `_total` on counters.
+    #[test]
+    fn names_keep_the_rules() {
+        for metric in ALL {
+            assert!(metric.name.starts_with("entremise_"), "{}", metric.name);
+            let total = metric.name.ends_with("_total");
+            assert_eq!(total, metric.kind == Kind::Counter, "{}", metric.name);
+            let seconds = metric.name.ends_with("_seconds");
+            assert_eq!(seconds, metric.unit == Unit::Seconds, "{}", metric.name);
+        }
+    }
+}
