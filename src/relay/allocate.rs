@@ -183,7 +183,10 @@ async fn pinned_number(
         return Err(fault("number_not_active", "must be an active number"));
     }
     if !number.capabilities.covers(needed(ctx.mode)) {
-        return Err(fault("number_not_capable", "must be able to do what the session's mode needs"));
+        return Err(fault(
+            "number_not_capable",
+            "must be able to do what the session's mode needs",
+        ));
     }
     if ctx.carrier.is_some_and(|carrier| ctx.mode.voice() && carrier != number.carrier) {
         return Err(fault(

@@ -12,9 +12,7 @@ use super::{
 };
 use crate::{
     carrier::{
-        event::{
-            CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered,
-        },
+        event::{CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered},
         outbound::OutboundCall,
         plan::{Answer, Connect, Plan, Prompt, RejectReason, Target, Whisper},
     },
@@ -61,14 +59,8 @@ pub(super) async fn receive(
         let answer = if answer == Answer::Ack { Answer::Plan(NOWHERE) } else { answer };
         return Ok((answer, None));
     }
-    let event = Event {
-        kind: Kind::Call,
-        carrier,
-        id: &call.id,
-        from: &call.from,
-        to: &call.to,
-        media: 0,
-    };
+    let event =
+        Event { kind: Kind::Call, carrier, id: &call.id, from: &call.from, to: &call.to, media: 0 };
     let (account, id, plan, reason) = match inbound::route(tx, event).await? {
         Route::Nowhere => return Ok((Answer::Plan(NOWHERE), Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
@@ -196,8 +188,7 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
     }
     let language = policy::language(rules, step.country);
     let said = |text: &str| {
-        (!text.is_empty())
-            .then(|| Prompt { text: text.to_owned(), language: language.to_owned() })
+        (!text.is_empty()).then(|| Prompt { text: text.to_owned(), language: language.to_owned() })
     };
     let left = step.session.expires_at.since(step.now);
     Ok(Some(Plan::Connect(Connect {
@@ -218,8 +209,7 @@ async fn target(
     leg: &Leg,
 ) -> Result<Target, Error> {
     let id = leg.participant.as_ref().ok_or(Error::NotFound("participant"))?;
-    let person =
-        participants::get(tx, account, id).await?.ok_or(Error::NotFound("participant"))?;
+    let person = participants::get(tx, account, id).await?.ok_or(Error::NotFound("participant"))?;
     Ok(Target { leg: leg.id.clone(), number: person.identifier(key)? })
 }
 
@@ -298,11 +288,8 @@ pub(super) async fn keys(tx: &mut Tx, carrier: &str, event: &Keys) -> Result<Ans
     if live.open && event.digits == "1" {
         return Ok(Answer::Plan(Plan::Proceed));
     }
-    let news = News {
-        state: CallState::NoAnswer,
-        reason: Some(Reason::NotAccepted),
-        ..News::default()
-    };
+    let news =
+        News { state: CallState::NoAnswer, reason: Some(Reason::NotAccepted), ..News::default() };
     settle(tx, &live.account, live.leg, news, live.now).await?;
     Ok(Answer::Plan(Plan::Hangup))
 }
@@ -355,8 +342,8 @@ pub(super) async fn dial_ended(
         }
     }
     let interaction = leg.interaction.clone();
-    let why = (event.caller_gone && event.state != CallState::Completed)
-        .then_some(Reason::CallerHungUp);
+    let why =
+        (event.caller_gone && event.state != CallState::Completed).then_some(Reason::CallerHungUp);
     end(tx, &account, &interaction, why, event.duration, now).await?;
     Ok(Answer::Plan(Plan::Hangup))
 }
@@ -426,8 +413,7 @@ async fn settle(
             session: leg.session.as_ref(),
             interaction: Some(&leg.interaction),
         };
-        let kind =
-            if after == CallState::Ringing { "call.ringing" } else { "call.answered" };
+        let kind = if after == CallState::Ringing { "call.ringing" } else { "call.answered" };
         let data = json!({ "leg_id": leg.id, "role": leg.role }).to_string();
         events::insert(tx, account, kind, place, &data, now).await?;
     }
@@ -469,8 +455,13 @@ async fn finish(
     now: Timestamp,
 ) -> Result<(), Error> {
     let legs = legs::of_interaction(tx, account, id).await?;
-    let rung: Vec<&Leg> =
-        legs.iter().filter(|leg| leg.direction == Direction::Outbound).collect();
+    // A call that the marketplace asked for has no caller: its first leg is the one rung first.
+    let first = legs.iter().find(|leg| leg.position == 0 && leg.direction == Direction::Outbound);
+    let unanswered = first.filter(|leg| leg.answered_at.is_none());
+    let rung: Vec<&Leg> = match unanswered {
+        Some(leg) => vec![leg],
+        None => legs.iter().filter(|leg| leg.position > 0).collect(),
+    };
     let best = rung.iter().filter_map(|leg| leg.outcome).reduce(Outcome::best);
     let outcome = best.unwrap_or(Outcome::Cancelled);
     let chosen = rung.iter().find(|leg| leg.outcome == Some(outcome));
@@ -482,7 +473,7 @@ async fn finish(
     if !interactions::finish(tx, account, id, &end).await? {
         return Ok(());
     }
-    crate::telemetry::metrics::call_ended(outcome.as_str());
+    crate::telemetry::metrics::call(outcome.as_str());
     let Some(interaction) = interactions::get(tx, account, id).await? else { return Ok(()) };
     let kind = if outcome == Outcome::Connected { "call.completed" } else { "call.missed" };
     let data = json!({
@@ -499,11 +490,7 @@ async fn finish(
 }
 
 /// News of one leg.
-pub(super) async fn status(
-    tx: &mut Tx,
-    carrier: &str,
-    status: &CallStatus,
-) -> Result<bool, Error> {
+pub(super) async fn status(tx: &mut Tx, carrier: &str, status: &CallStatus) -> Result<bool, Error> {
     let id = match &status.leg {
         Some(leg) => Some(leg.clone()),
         None => legs::by_carrier_id(tx, carrier, &status.id).await?.map(|(_, leg)| leg.id),
@@ -649,11 +636,8 @@ pub(super) async fn placed_answered(
         return Ok(hangup);
     }
     let Live { account, leg, session, service, now, .. } = live;
-    let news = News {
-        state: CallState::Answered,
-        carrier_id: Some(event.id.clone()),
-        ..News::default()
-    };
+    let news =
+        News { state: CallState::Answered, carrier_id: Some(event.id.clone()), ..News::default() };
     settle(tx, &account, leg.clone(), news, now).await?;
     let country = numbers::owner(tx, &leg.number).await?;
     let country = country.map(|(_, number)| number.country).unwrap_or_default();

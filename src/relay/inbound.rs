@@ -86,9 +86,8 @@ pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error>
     if number.carrier != event.carrier {
         return Ok(Route::Nowhere);
     }
-    let service = services::get(tx, &account, &number.service)
-        .await?
-        .ok_or(Error::NotFound("service"))?;
+    let service =
+        services::get(tx, &account, &number.service).await?.ok_or(Error::NotFound("service"))?;
     let keys = accounts::keys(tx, &account).await?;
     let now = tx.now().await?;
     let mut refused = Refused {

@@ -32,7 +32,7 @@ use crate::{
         numbers,
         outbox::{self, Entry, NewEntry, OutboxKind, OutboxState},
         participants::{self, Participant},
-        sessions,
+        services, sessions,
     },
 };
 
@@ -232,6 +232,40 @@ pub async fn send_to_participant(
     Ok(interaction)
 }
 
+/// Tells whoever missed a call of it, through the mask, where the service says so.
+pub(super) async fn missed_call_text(
+    tx: &mut Tx,
+    account: &AccountId,
+    call: &Interaction,
+    legs: &[Leg],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (Some(service), Some(session)) = (&call.service, &call.session) else { return Ok(()) };
+    let Some(service) = services::get(tx, account, service).await? else { return Ok(()) };
+    let words = service.rules.missed_call_text;
+    if words.is_empty() {
+        return Ok(());
+    }
+    let Some(session) = sessions::lock(tx, account, session).await? else { return Ok(()) };
+    if !is_live(session.state, session.expires_at, now) || !session.mode.message() {
+        return Ok(());
+    }
+    let missed: Vec<ParticipantId> = legs
+        .iter()
+        .filter(|leg| leg.position > 0 && leg.outcome != Some(Outcome::Failed))
+        .filter_map(|leg| leg.participant.clone())
+        .collect();
+    for participant in missed {
+        let body = Body::new(words.clone());
+        match send_to_participant(tx, account, &session.id, &participant, &body).await {
+            // Whoever left the session meanwhile is told nothing.
+            Ok(_) | Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// What a claimed entry of the outbox asks for, or why it is not to be sent any more.
 #[derive(Debug)]
 pub(super) enum Claimed {
@@ -269,11 +303,8 @@ pub(super) async fn claim(tx: &mut Tx, entry: &Entry, lease: Duration) -> Result
     let to = participants::get(tx, &entry.account, &to).await?;
     let to = to.ok_or(Error::NotFound("participant"))?;
     if let Some(reason) = overtaken(tx, &entry, &legs, &session, &to, now).await? {
-        let state = if reason == Reason::TooLate {
-            MessageState::Failed
-        } else {
-            MessageState::Cancelled
-        };
+        let state =
+            if reason == Reason::TooLate { MessageState::Failed } else { MessageState::Cancelled };
         // What may have been sent stays so: a late "no" would be a lie.
         let (state, reason) = match leg.state.as_str() {
             "unknown" => (MessageState::Unknown, Reason::CarrierUnknown),
@@ -372,11 +403,8 @@ async fn settle(
     leg.state = after.as_str().to_owned();
     let first_outcome = leg.outcome.is_none();
     // A worker that lost an answer keeps trying to learn more before it gives up.
-    let outcome = if after == MessageState::Unknown && !gives_up {
-        None
-    } else {
-        Outcome::of_message(after)
-    };
+    let outcome =
+        if after == MessageState::Unknown && !gives_up { None } else { Outcome::of_message(after) };
     leg.outcome = leg.outcome.or(outcome);
     leg.reason = news.reason.or(leg.reason);
     leg.carrier_code = news.carrier_code.or(leg.carrier_code);
@@ -385,11 +413,8 @@ async fn settle(
         leg.ended_at = leg.ended_at.or(Some(now));
     }
     legs::update(tx, account, &leg).await?;
-    let place = Place {
-        service: None,
-        session: leg.session.as_ref(),
-        interaction: Some(&leg.interaction),
-    };
+    let place =
+        Place { service: None, session: leg.session.as_ref(), interaction: Some(&leg.interaction) };
     let kind = match after {
         MessageState::Sent => Some("message.relayed"),
         MessageState::Delivered => Some("message.delivered"),
@@ -427,11 +452,10 @@ async fn finish(
     let outcomes: Option<Vec<Outcome>> = outbound.iter().map(|leg| leg.outcome).collect();
     let Some(outcomes) = outcomes else { return Ok(()) };
     let Some(best) = outcomes.into_iter().reduce(Outcome::best) else { return Ok(()) };
-    let reason =
-        outbound.iter().find(|leg| leg.outcome == Some(best)).and_then(|leg| leg.reason);
+    let reason = outbound.iter().find(|leg| leg.outcome == Some(best)).and_then(|leg| leg.reason);
     let end = End { outcome: best, reason, duration: None, at: now };
     if interactions::finish(tx, account, id, &end).await? {
-        crate::telemetry::metrics::message_ended(best.as_str());
+        crate::telemetry::metrics::message(best.as_str());
     }
     Ok(())
 }

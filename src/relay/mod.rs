@@ -1,1 +1,104 @@
-//! Placeholder.
+//! The use cases: the only writers of state.
+//!
+//! Each is a function over one transaction; [`Relay`] runs them, asks carriers and wakes the jobs.
+
+mod access;
+mod allocate;
+mod calls;
+mod carriers;
+mod client;
+mod deliver;
+mod error;
+mod hook;
+mod idempotent;
+mod inbound;
+mod inventory;
+mod messages;
+mod sessions;
+mod stored_plan;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
+
+pub use self::{
+    access::{Caller, NewAccount, NewKey, Scope, TokenError},
+    calls::place_call,
+    carriers::{Carriers, Configured},
+    client::Client,
+    error::{Error, Exhausted, Fault},
+    idempotent::{Answer, Key},
+    inventory::{
+        NewNumber, NewService, UpdateNumber, add_number, create_service, update_number,
+        update_service,
+    },
+    messages::send_to_participant,
+    sessions::{
+        AddParticipant, OpenSession, SessionView, UpdateSession, add_participant, close, extend,
+        open, remove_participant, reopen, set_block, update, view, with_names,
+    },
+};
+use crate::{
+    ids::AccountId,
+    store::{self, Db, Tx},
+};
+
+/// Runs use cases. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    db: Db,
+    carriers: Arc<Carriers>,
+    client: Client,
+    wake: Arc<Notify>,
+}
+
+impl Relay {
+    /// A relay over a database, for these carriers.
+    pub fn new(db: Db, carriers: Carriers, client: Client) -> Self {
+        Self { db, carriers: Arc::new(carriers), client, wake: Arc::new(Notify::new()) }
+    }
+
+    /// The database, for reading.
+    pub const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The configured carriers.
+    pub fn carriers(&self) -> &Carriers {
+        &self.carriers
+    }
+
+    /// Told after each commit that may have put something into the outbox.
+    pub fn wake(&self) -> &Notify {
+        &self.wake
+    }
+
+    /// Runs one use case in a transaction; with a key, once per key: again gets the same answer.
+    ///
+    /// # Errors
+    /// The use case's own, [`Error::IdempotencyReused`], [`Error::IdempotencyInProgress`].
+    pub async fn perform<F>(
+        &self,
+        account: &AccountId,
+        key: Option<Key>,
+        work: F,
+    ) -> Result<Answer, Error>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<Answer, Error>> + Send + Sync + 'static,
+    {
+        let (account, work) = (account.clone(), Arc::new(work));
+        let answer = self
+            .db
+            .write(move |tx| {
+                let (account, key, work) = (account.clone(), key.clone(), Arc::clone(&work));
+                Box::pin(async move { idempotent::run(tx, &account, key, &*work).await })
+            })
+            .await;
+        self.wake.notify_one();
+        match answer {
+            Err(Error::Store(store::Error::Locked)) => Err(Error::IdempotencyInProgress),
+            other => other,
+        }
+    }
+}

@@ -81,11 +81,7 @@ pub struct SessionView {
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn view(
-    tx: &mut Tx,
-    account: &AccountId,
-    id: &SessionId,
-) -> Result<SessionView, Error> {
+pub async fn view(tx: &mut Tx, account: &AccountId, id: &SessionId) -> Result<SessionView, Error> {
     let session = sessions::get(tx, account, id).await?.ok_or(Error::NotFound("session"))?;
     let participants = participants::of_session(tx, account, id).await?;
     with_names(tx, session, participants)
@@ -481,7 +477,11 @@ pub async fn update(
     let last_used = session.last_interaction_at.unwrap_or(session.created_at);
     session.expires_at = session.lifetime.expires_at(last_used);
     if session.expires_at <= now {
-        return Err(past(if change.date_expiry.is_some() { "/date_expiry" } else { "/ttl_seconds" }));
+        return Err(past(if change.date_expiry.is_some() {
+            "/date_expiry"
+        } else {
+            "/ttl_seconds"
+        }));
     }
     events::insert(tx, account, "session.updated", place_of(&session), "{}", now).await?;
     save(tx, account, session, now).await?;
@@ -594,8 +594,7 @@ pub async fn set_block(
 ) -> Result<SessionView, Error> {
     let session = locked(tx, account, id).await?;
     let people = participants::of_session(tx, account, id).await?;
-    let who =
-        people.iter().find(|one| one.id == *blocker).ok_or(Error::NotFound("participant"))?;
+    let who = people.iter().find(|one| one.id == *blocker).ok_or(Error::NotFound("participant"))?;
     let now = tx.now().await?;
     for other in people.iter().filter(|other| other.role != who.role) {
         if blocked {

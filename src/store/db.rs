@@ -378,6 +378,11 @@ impl Tx {
         self.shared.ids.make(now)
     }
 
+    /// Fills `bytes` with random ones.
+    pub fn random(&self, bytes: &mut [u8]) {
+        self.shared.ids.fill(bytes);
+    }
+
     /// The keyring that seals.
     pub fn keyring(&self) -> Arc<Keyring> {
         Arc::clone(&self.shared.keyring)

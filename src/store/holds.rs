@@ -173,7 +173,11 @@ pub async fn held(
         .await?);
     Ok(rows
         .into_iter()
-        .map(|(country, area, at)| Held { country, area, release_at: at.map(Timestamp::from_millis) })
+        .map(|(country, area, at)| Held {
+            country,
+            area,
+            release_at: at.map(Timestamp::from_millis),
+        })
         .collect())
 }
 

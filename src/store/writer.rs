@@ -1,6 +1,6 @@
 //! SQLite's one writer: it commits in groups, one fsync for all that wait.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::{Connection as _, SqliteConnection};
@@ -137,8 +137,9 @@ async fn write_groups(
                 if group.is_empty() { break }
             }
         }
-        metrics::db_group(group.len());
+        let (writes, started) = (u32::try_from(group.len()).unwrap_or(u32::MAX), Instant::now());
         let committed = write_group(&mut tx, &mut group, &mut mark).await;
+        metrics::commit(writes, started.elapsed());
         for job in group.drain(..) {
             job.answer(match &committed {
                 Ok(()) => Ok(()),

@@ -1,0 +1,205 @@
+//! Accounts and who may act for them: API keys, with prefix, checksum, scopes and an end.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{Relay, error::Error};
+use crate::{
+    domain::{closed_set, time::Timestamp},
+    ids::{AccountId, KeyId},
+    store::{
+        Tx,
+        accounts::{self, ApiKey},
+    },
+};
+
+closed_set! {
+    /// What an API key may do.
+    Scope {
+        /// Read sessions, interactions and events.
+        SessionsRead = "sessions:read",
+        /// Open, change and close sessions; send and call.
+        SessionsWrite = "sessions:write",
+        /// Read services and numbers.
+        NumbersRead = "numbers:read",
+        /// Change services and numbers.
+        NumbersWrite = "numbers:write",
+        /// Make and withdraw API keys.
+        KeysWrite = "keys:write",
+    }
+}
+
+impl Scope {
+    /// All scopes, as a key with every right has them.
+    pub fn all() -> String {
+        Self::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Who calls the API.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The account.
+    pub account: AccountId,
+    /// The key.
+    pub key: KeyId,
+    scopes: Vec<Scope>,
+}
+
+impl Caller {
+    /// Whether the key may do that.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+}
+
+/// Why a token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not one of ours, cut off or mistyped.
+    #[error("the API key is malformed: check that it was copied whole")]
+    Malformed,
+    /// Unknown, withdrawn or past its end.
+    #[error("the API key is not known, was withdrawn or has ended")]
+    Refused,
+}
+
+const PREFIX: &str = "emk_";
+
+/// `emk_` + account (32 hex) + secret (43 of base64url, 256 bits) + CRC-32 (8 hex): scanners can
+/// tell a leaked key without asking us.
+fn token(account: &AccountId, secret: &[u8; 32]) -> String {
+    let hex = account.as_str().get(2..).unwrap_or_default();
+    let head = format!("{PREFIX}{hex}{}", URL_SAFE_NO_PAD.encode(secret));
+    let sum = crc32fast::hash(head.as_bytes());
+    format!("{head}{sum:08x}")
+}
+
+/// The account that a token names, if the token is whole.
+fn account_of(token: &str) -> Option<AccountId> {
+    if token.len() != PREFIX.len() + 32 + 43 + 8 || !token.is_ascii() {
+        return None;
+    }
+    let (head, sum) = token.split_at(token.len() - 8);
+    if format!("{:08x}", crc32fast::hash(head.as_bytes())) != sum {
+        return None;
+    }
+    let hex = head.strip_prefix(PREFIX)?.get(..32)?;
+    AccountId::parse(&format!("AC{hex}")).ok()
+}
+
+/// An account that was made: the only time that its secrets are shown.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// Its id.
+    pub account: AccountId,
+    /// Signs callbacks, and is the password of the Twilio-compatible API.
+    pub auth_token: String,
+    /// An API key with every scope.
+    pub api_key: String,
+}
+
+/// A key that was made: the only time that its secret is shown.
+#[derive(Debug)]
+pub struct NewKey {
+    /// The key.
+    pub key: ApiKey,
+    /// Its secret.
+    pub token: String,
+}
+
+fn random<const N: usize>(tx: &Tx) -> [u8; N] {
+    let mut bytes = [0; N];
+    tx.random(&mut bytes);
+    bytes
+}
+
+/// Makes a key for an account. Any number may live at once, so that one can be replaced without a
+/// gap.
+pub async fn create_key(
+    tx: &mut Tx,
+    account: &AccountId,
+    name: &str,
+    scopes: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<NewKey, Error> {
+    let now = tx.now().await?;
+    let token = token(account, &random(tx));
+    let key = ApiKey {
+        id: tx.id_at(now),
+        name: name.to_owned(),
+        hint: token.get(token.len() - 4..).unwrap_or_default().to_owned(),
+        scopes: scopes.to_owned(),
+        created_at: now,
+        expires_at,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    accounts::insert_api_key(tx, account, &key, &token).await?;
+    Ok(NewKey { key, token })
+}
+
+impl Relay {
+    /// Makes an account.
+    pub async fn create_account(&self, name: &str) -> Result<NewAccount, Error> {
+        let name = name.to_owned();
+        self.db
+            .write(move |tx| {
+                let name = name.clone();
+                Box::pin(async move {
+                    let now = tx.now().await?;
+                    let account: AccountId = tx.id_at(now);
+                    let auth_token: String =
+                        random::<16>(tx).iter().map(|byte| format!("{byte:02x}")).collect();
+                    accounts::insert(tx, &account, &name, &auth_token, now).await?;
+                    let key = create_key(tx, &account, "first", &Scope::all(), None).await?;
+                    Ok::<_, Error>(NewAccount { account, auth_token, api_key: key.token })
+                })
+            })
+            .await
+    }
+
+    /// Who a token belongs to.
+    ///
+    /// # Errors
+    /// `Ok(Err(_))` for a token that is not taken; the outer error is the store's.
+    pub async fn authenticate(&self, token: &str) -> Result<Result<Caller, TokenError>, Error> {
+        let Some(account) = account_of(token) else { return Ok(Err(TokenError::Malformed)) };
+        let mut tx = self.db.read().await?;
+        let now = tx.now().await?;
+        let key = accounts::api_key_by_token(&mut tx, &account, token).await?;
+        drop(tx);
+        let live =
+            key.filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| now < at));
+        let Some(key) = live else { return Ok(Err(TokenError::Refused)) };
+        if key.last_used_at.is_none_or(|at| now.since(at).as_secs() >= 60) {
+            let (account, id) = (account.clone(), key.id.clone());
+            let noted = self.db.write(move |tx| {
+                let (account, id) = (account.clone(), id.clone());
+                Box::pin(async move {
+                    accounts::touch_api_key(tx, &account, &id, now).await.map_err(Error::from)
+                })
+            });
+            noted.await?;
+        }
+        let scopes = key.scopes.split(' ').filter_map(Scope::parse).collect();
+        Ok(Ok(Caller { account, key: key.id, scopes }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key names its account; any slip of a character is noticed without asking the database.
+    #[test]
+    fn a_mistyped_key_is_noticed() {
+        let account = AccountId::parse("AC0123456789abcdef0123456789abcdef").unwrap();
+        let token = token(&account, &[7; 32]);
+        assert_eq!(account_of(&token), Some(account));
+        for place in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[place] = if bytes[place] == b'x' { b'y' } else { b'x' };
+            assert_eq!(account_of(std::str::from_utf8(&bytes).unwrap()), None);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The configured carriers, by id.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::carrier::{Carrier, Links};
+
+/// One configured carrier.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// Its id: a part of the hook paths.
+    pub id: String,
+    /// Which kind it is.
+    pub kind: &'static str,
+    /// The adapter.
+    pub adapter: Arc<dyn Carrier>,
+    /// Our addresses for it.
+    pub links: Links,
+}
+
+/// All of them; the first is the default.
+#[derive(Debug, Default)]
+pub struct Carriers {
+    by_id: BTreeMap<String, Configured>,
+    order: Vec<String>,
+}
+
+impl Carriers {
+    /// In order of the configuration.
+    pub fn new(list: Vec<Configured>) -> Self {
+        let order = list.iter().map(|one| one.id.clone()).collect();
+        Self { by_id: list.into_iter().map(|one| (one.id.clone(), one)).collect(), order }
+    }
+
+    /// The one with that id.
+    pub fn get(&self, id: &str) -> Option<&Configured> {
+        self.by_id.get(id)
+    }
+
+    /// The first one.
+    pub fn default_id(&self) -> Option<&str> {
+        self.order.first().map(String::as_str)
+    }
+
+    /// All, in order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = &Configured> {
+        self.order.iter().filter_map(|id| self.by_id.get(id))
+    }
+}

@@ -1,0 +1,95 @@
+//! The one HTTP client that talks to carriers: time and size bounded, no redirects.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{
+    client::legacy::{Client as Pool, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use crate::carrier::{
+    Request, Response, SendError,
+    error::{Retry, SendErrorKind},
+};
+
+/// How long a carrier may take: less than a worker's lease.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How long connecting may take.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// The longest answer that is read.
+const BODY_MAX: usize = 256 * 1024;
+
+/// Talks to carriers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl Client {
+    /// A client with the web's certificate authorities.
+    pub fn new() -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT_MAX));
+        http.set_nodelay(true);
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let pool = Pool::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            // A request on a connection that turns out closed is sent again only by us, with the
+            // carrier's rules for doing so.
+            .retry_canceled_requests(false)
+            .build(https);
+        Self { pool }
+    }
+
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// `Retry::After` where it was certainly not sent (M4, class A), `Retry::Unknown` where it may
+    /// have been (class C).
+    pub async fn send(&self, request: Request) -> Result<Response, SendError> {
+        let unsendable = || SendError::new(SendErrorKind::Config, Retry::Never);
+        let mut builder = hyper::Request::builder().method(request.method).uri(&request.url);
+        if let Some(headers) = builder.headers_mut() {
+            *headers = request.headers;
+        }
+        let request = builder.body(Full::new(request.body)).map_err(|_| unsendable())?;
+        match tokio::time::timeout(ANSWER_MAX, self.exchange(request)).await {
+            Ok(result) => result,
+            Err(_) => Err(SendError::new(SendErrorKind::Unreachable, Retry::Unknown)),
+        }
+    }
+
+    async fn exchange(&self, request: hyper::Request<Full<Bytes>>) -> Result<Response, SendError> {
+        let answer = self.pool.request(request).await.map_err(|error| {
+            // No connection, no request: name, address, TLS.
+            let retry = if error.is_connect() {
+                Retry::After(Duration::from_secs(1))
+            } else {
+                Retry::Unknown
+            };
+            SendError::new(SendErrorKind::Unreachable, retry)
+        })?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, BODY_MAX)
+            .collect()
+            .await
+            .map_err(|_| SendError::new(SendErrorKind::Unreachable, Retry::Unknown))?
+            .to_bytes();
+        Ok(Response { status: head.status, headers: head.headers, body })
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,228 @@
+//! What the jobs do: send what is owed, close what is over, forget what is old.
+
+use std::time::{Duration, Instant};
+
+use super::{Error, Relay, calls, messages, messages::Claimed, sessions};
+use crate::{
+    carrier::{
+        Outbound, SendError,
+        capabilities::Dedupe,
+        error::{Retry, SendErrorKind},
+    },
+    domain::{message::MessageState, time::Timestamp},
+    store::{
+        idempotency, inbox,
+        outbox::{self, Entry, OutboxKind},
+        sessions as rows, staff,
+    },
+    telemetry::metrics,
+};
+
+/// How long a worker may hold an entry; longer than any request of ours may take.
+const LEASE: Duration = Duration::from_secs(30);
+/// After so many claims an entry is set aside (I32).
+const CLAIMS_MAX: i64 = 50;
+/// How many sessions are closed, or rows forgotten, in one go.
+const BATCH: i64 = 200;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Relay {
+    /// What is due now, the oldest first.
+    pub async fn due(&self, limit: i64) -> Result<Vec<Entry>, Error> {
+        let mut tx = self.db.read().await?;
+        let now = tx.now().await?;
+        Ok(outbox::due(&mut tx, now, limit).await?)
+    }
+
+    /// How long until something is due, at most `most`.
+    pub async fn until_due(&self, most: Duration) -> Result<Duration, Error> {
+        let mut tx = self.db.read().await?;
+        let next = outbox::next_due(&mut tx).await?;
+        let now = tx.now().await?;
+        Ok(next.map_or(most, |at| at.since(now)).min(most))
+    }
+
+    /// Sends one entry of the outbox, unless somebody else does or it is overtaken; whether
+    /// anything was done.
+    ///
+    /// # Errors
+    /// The store's: the lease ends by itself and another worker takes over.
+    pub async fn deliver(&self, entry: Entry) -> Result<bool, Error> {
+        if entry.attempts >= CLAIMS_MAX {
+            self.write_entry(entry, |tx, entry| Box::pin(messages::give_up(tx, entry))).await?;
+            return Ok(true);
+        }
+        match entry.kind {
+            OutboxKind::Message => self.deliver_message(entry).await,
+            OutboxKind::Call => self.deliver_call(entry).await,
+            // None is owed before step F lets staff end a running call.
+            OutboxKind::EndCall => Ok(false),
+        }
+    }
+
+    async fn write_entry<F>(&self, entry: Entry, work: F) -> Result<(), Error>
+    where
+        F: for<'t> Fn(
+                &'t mut crate::store::Tx,
+                &'t Entry,
+            ) -> futures_util::future::BoxFuture<'t, Result<(), Error>>
+            + Copy
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.db
+            .write(move |tx| {
+                let entry = entry.clone();
+                Box::pin(async move { work(tx, &entry).await })
+            })
+            .await
+    }
+
+    async fn deliver_message(&self, entry: Entry) -> Result<bool, Error> {
+        let dedupes = self.dedupes(&entry.carrier);
+        let wanted = entry.clone();
+        let claimed = self
+            .db
+            .write(move |tx| {
+                let entry = wanted.clone();
+                Box::pin(async move { messages::claim(tx, &entry, LEASE).await })
+            })
+            .await?;
+        let (entry, message, before) = match claimed {
+            Claimed::NotNow => return Ok(false),
+            Claimed::Ended => return Ok(true),
+            Claimed::Send(claimed) => *claimed,
+        };
+        // A text that may have been sent is sent again only where the carrier drops the second.
+        // `Sending` means that a worker was lost on the way: that is as uncertain.
+        if matches!(before, MessageState::Unknown | MessageState::Sending) && !dedupes {
+            self.write_entry(entry, |tx, entry| Box::pin(messages::give_up(tx, entry))).await?;
+            return Ok(true);
+        }
+        let result = self.ask(&entry.carrier, &Outbound::Message(message), "message").await;
+        let created = entry.created_at;
+        let carrier = entry.carrier.clone();
+        let relayed = result.is_ok();
+        let recorded = self
+            .db
+            .write(move |tx| {
+                let (entry, result) = (entry.clone(), result.clone());
+                Box::pin(async move {
+                    messages::sent(tx, &entry, &result, dedupes).await?;
+                    Ok::<_, Error>(tx.now().await?)
+                })
+            })
+            .await?;
+        if relayed {
+            metrics::relayed(&carrier, recorded.since(created));
+        }
+        Ok(true)
+    }
+
+    async fn deliver_call(&self, entry: Entry) -> Result<bool, Error> {
+        let claimed = self
+            .db
+            .write(move |tx| {
+                let entry = entry.clone();
+                Box::pin(async move { calls::claim(tx, &entry, LEASE).await })
+            })
+            .await?;
+        let Some((entry, call)) = claimed else { return Ok(false) };
+        let result = self.ask(&entry.carrier, &Outbound::Call(call), "call").await;
+        self.db
+            .write(move |tx| {
+                let (entry, result) = (entry.clone(), result.clone());
+                Box::pin(async move { calls::placed(tx, &entry, &result).await })
+            })
+            .await?;
+        Ok(true)
+    }
+
+    fn dedupes(&self, carrier: &str) -> bool {
+        self.carriers
+            .get(carrier)
+            .is_some_and(|one| matches!(one.adapter.capabilities().dedupe, Dedupe::Key { .. }))
+    }
+
+    /// Asks a carrier for something; the carrier's id of it.
+    async fn ask(
+        &self,
+        carrier: &str,
+        outbound: &Outbound,
+        operation: &'static str,
+    ) -> Result<String, SendError> {
+        let Some(one) = self.carriers.get(carrier) else {
+            tracing::error!(carrier, "a number's carrier is not configured any more");
+            return Err(SendError::new(SendErrorKind::Config, Retry::Never));
+        };
+        let started = Instant::now();
+        let result = match one.adapter.request(outbound, &one.links) {
+            Ok(request) => match self.client.send(request).await {
+                Ok(response) => one.adapter.response(outbound, &response),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        let outcome = match &result {
+            Ok(_) => "accepted",
+            Err(error) => match error.retry {
+                Retry::Never => "refused",
+                Retry::After(_) => "retry",
+                Retry::Unknown => "unknown",
+            },
+        };
+        metrics::carrier_request(carrier, operation, outcome, started.elapsed());
+        if let Err(error) = &result {
+            tracing::warn!(carrier, operation, %error, "a carrier did not take it");
+        }
+        result.map(|sent| sent.id)
+    }
+
+    /// Closes sessions whose time is up; how many.
+    pub async fn expire_due(&self) -> Result<usize, Error> {
+        let mut tx = self.db.read().await?;
+        let now = tx.now().await?;
+        let due = rows::due(&mut tx, now, BATCH).await?;
+        drop(tx);
+        let mut closed = 0;
+        for (account, session) in due {
+            let done = self
+                .db
+                .write(move |tx| {
+                    let (account, session) = (account.clone(), session.clone());
+                    Box::pin(async move { sessions::expire(tx, &account, &session).await })
+                })
+                .await?;
+            closed += usize::from(done);
+        }
+        Ok(closed)
+    }
+
+    /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
+    /// sent after a week.
+    pub async fn purge(&self) -> Result<(), Error> {
+        self.db
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = tx.now().await?;
+                    inbox::purge(tx, now - 30 * DAY, BATCH).await?;
+                    idempotency::purge(tx, now - DAY, BATCH).await?;
+                    outbox::purge(tx, now - 7 * DAY, BATCH).await?;
+                    staff::purge_secrets(tx, now).await?;
+                    Ok::<_, Error>(())
+                })
+            })
+            .await
+    }
+
+    /// Sets the gauges of what is owed; how much it is.
+    pub async fn measure(&self) -> Result<i64, Error> {
+        let mut tx = self.db.read().await?;
+        let now: Timestamp = tx.now().await?;
+        let (owed, oldest) = outbox::owed(&mut tx).await?;
+        metrics::outbox_entries("owed", u32::try_from(owed).unwrap_or(u32::MAX));
+        metrics::outbox_oldest(oldest.map_or(Duration::ZERO, |at| now.since(at)));
+        Ok(owed)
+    }
+}

@@ -1,0 +1,206 @@
+//! Services and their proxy numbers.
+
+use serde_json::json;
+
+use super::error::{Error, Fault};
+use crate::{
+    domain::{phone::ProxyNumber, policy::Rules, pool::Capabilities},
+    ids::{AccountId, NumberId, ServiceId},
+    store::{
+        self, Tx, events,
+        events::Place,
+        holds,
+        numbers::{self, Number, NumberState},
+        services::{self, Service},
+    },
+};
+
+/// A service to make.
+#[derive(Debug, Clone)]
+pub struct NewService {
+    /// Its name, unique in the account.
+    pub unique_name: String,
+    /// Its rules.
+    pub rules: Rules,
+}
+
+fn check(unique_name: &str, rules: &Rules) -> Result<(), Error> {
+    let mut faults: Vec<Fault> = rules
+        .faults()
+        .into_iter()
+        .map(|(field, allowed)| Fault::new(format!("/{field}"), "not_allowed", allowed))
+        .collect();
+    if let Some(fault) = name_fault(unique_name) {
+        faults.insert(0, fault);
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
+/// What is wrong with a unique name: it stands in paths and in clear, so it must not look like an
+/// id or a number.
+pub(super) fn name_fault(name: &str) -> Option<Fault> {
+    let length = name.chars().count();
+    let ok = (1..=191).contains(&length)
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._~-:@".contains(c));
+    let fault = |code, message| Some(Fault::new("/unique_name", code, message));
+    if !ok {
+        return fault("not_allowed", "must have 1 to 191 letters, digits and characters of ._~-:@");
+    }
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    let letters = name.chars().filter(char::is_ascii_alphabetic).count();
+    if letters == 0 && digits >= 7 {
+        return fault("looks_like_a_number", "must not look like a telephone number");
+    }
+    (name.len() == 34 && ServiceId::parse(name).is_ok())
+        .then(|| Fault::new("/unique_name", "looks_like_an_id", "must not look like an id"))
+}
+
+/// Makes a service.
+///
+/// # Errors
+/// [`Error::Invalid`], [`Error::UniqueNameTaken`].
+pub async fn create_service(
+    tx: &mut Tx,
+    account: &AccountId,
+    new: &NewService,
+) -> Result<Service, Error> {
+    check(&new.unique_name, &new.rules)?;
+    let now = tx.now().await?;
+    let service = Service {
+        id: tx.id_at(now),
+        unique_name: new.unique_name.clone(),
+        rules: new.rules.clone(),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    services::insert(tx, account, &service).await.map_err(taken)?;
+    Ok(service)
+}
+
+fn taken(error: store::Error) -> Error {
+    match error {
+        store::Error::Conflict => Error::UniqueNameTaken,
+        other => other.into(),
+    }
+}
+
+/// Changes a service's name and rules; `change` gets what they are.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Invalid`], [`Error::UniqueNameTaken`],
+/// [`Error::VersionMismatch`].
+pub async fn update_service(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &ServiceId,
+    version: Option<i64>,
+    change: &(dyn Fn(&mut String, &mut Rules) + Send + Sync),
+) -> Result<Service, Error> {
+    let mut service = services::get(tx, account, id).await?.ok_or(Error::NotFound("service"))?;
+    if version.is_some_and(|version| version != service.version) {
+        return Err(Error::VersionMismatch);
+    }
+    change(&mut service.unique_name, &mut service.rules);
+    check(&service.unique_name, &service.rules)?;
+    service.version += 1;
+    service.updated_at = tx.now().await?;
+    match services::update(tx, account, &service).await.map_err(taken)? {
+        true => Ok(service),
+        false => Err(Error::VersionMismatch),
+    }
+}
+
+/// A number to add to a pool.
+#[derive(Debug, Clone)]
+pub struct NewNumber {
+    /// The service whose pool it joins.
+    pub service: ServiceId,
+    /// The number.
+    pub number: ProxyNumber,
+    /// The carrier's id in the configuration.
+    pub carrier: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Whether it is given only when named.
+    pub reserved: bool,
+}
+
+/// Adds a number to a service's pool.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::NumberTaken`].
+pub async fn add_number(
+    tx: &mut Tx,
+    account: &AccountId,
+    new: &NewNumber,
+) -> Result<Number, Error> {
+    services::get(tx, account, &new.service).await?.ok_or(Error::NotFound("service"))?;
+    let now = tx.now().await?;
+    let id: NumberId = tx.id_at(now);
+    let country = new.number.country().map(|country| country.as_str().to_owned());
+    let number = Number {
+        id: id.clone(),
+        number: new.number.clone(),
+        service: new.service.clone(),
+        carrier: new.carrier.clone(),
+        country: country.unwrap_or_default(),
+        area: new.number.area().to_owned(),
+        capabilities: new.capabilities,
+        reserved: new.reserved,
+        state: NumberState::Active,
+        place: 0,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    numbers::insert(tx, account, &number).await.map_err(|error| match error {
+        store::Error::Conflict => Error::NumberTaken,
+        other => other.into(),
+    })?;
+    let place = Place { service: Some(&new.service), ..Place::default() };
+    let data = json!({ "number_id": id }).to_string();
+    events::insert(tx, account, "number.added", place, &data, now).await?;
+    Ok(numbers::get(tx, account, &id).await?.unwrap_or(number))
+}
+
+/// What may change in a number.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UpdateNumber {
+    /// Whether it is given only when named.
+    pub reserved: Option<bool>,
+    /// Whether it is given at all.
+    pub state: Option<NumberState>,
+}
+
+/// Changes a number. One with open sessions can be drained, not retired.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::NumberHasSessions`].
+pub async fn update_number(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &NumberId,
+    change: UpdateNumber,
+    version: Option<i64>,
+) -> Result<Number, Error> {
+    let before = numbers::get(tx, account, id)
+        .await?
+        .filter(|number| number.state != NumberState::Retired)
+        .ok_or(Error::NotFound("number"))?;
+    if version.is_some_and(|version| version != before.version) {
+        return Err(Error::VersionMismatch);
+    }
+    let mut after = before.clone();
+    after.reserved = change.reserved.unwrap_or(before.reserved);
+    after.state = change.state.unwrap_or(before.state);
+    after.version += 1;
+    after.updated_at = tx.now().await?;
+    if !numbers::update(tx, account, &before, &after).await? {
+        return Err(Error::VersionMismatch);
+    }
+    if after.state == NumberState::Retired && holds::open_on(tx, account, id).await? > 0 {
+        return Err(Error::NumberHasSessions);
+    }
+    Ok(after)
+}
