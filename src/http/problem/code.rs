@@ -1,0 +1,183 @@
+//! The closed set of problem codes, each with its status, title and meaning.
+
+use std::fmt;
+
+use http::StatusCode;
+
+macro_rules! codes {
+    ($($variant:ident $code:literal $status:ident $retryable:ident $title:literal $meaning:literal;)*) => {
+        /// What kind of problem it is. Stable: clients branch on it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $(#[doc = $meaning] $variant,)* }
+
+        impl Code {
+            /// Every code, in order of the docs.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The code as clients read it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The HTTP status.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// Whether the same request may work later.
+            pub const fn retryable(self) -> bool {
+                match self { $(Self::$variant => retryable!($retryable),)* }
+            }
+
+            /// A short sentence, the same for each problem of this kind.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// When it happens and what to do, for the docs.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+macro_rules! retryable {
+    (later) => {
+        true
+    };
+    (never) => {
+        false
+    };
+}
+
+codes! {
+    MalformedBody "malformed_body" BAD_REQUEST never
+        "The body cannot be read"
+        "The body is not the JSON or form that the content type promises, or is nested too deeply.";
+    MalformedParameter "malformed_parameter" BAD_REQUEST never
+        "A query parameter cannot be read"
+        "`errors` names each query parameter that is unknown, repeated or of the wrong form.";
+    CursorInvalid "cursor_invalid" BAD_REQUEST never
+        "The cursor cannot be used"
+        "A cursor is used as it was given, with the filters that it was given for. Start again.";
+    Unauthorized "unauthorized" UNAUTHORIZED never
+        "No valid API key"
+        "The key is missing, malformed, unknown, expired or revoked.";
+    ForbiddenScope "forbidden_scope" FORBIDDEN never
+        "The API key may not do this"
+        "The key is valid, but lacks the scope that this operation needs.";
+    NotFound "not_found" NOT_FOUND never
+        "There is no such thing"
+        "Nothing has this address or id, or it belongs to another account.";
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED never
+        "This address does not take this method"
+        "The `Allow` header lists the methods that it takes.";
+    Timeout "timeout" REQUEST_TIMEOUT later
+        "The request came too slowly"
+        "The body was not complete in time. Nothing was done.";
+    Conflict "conflict" CONFLICT never
+        "The state does not allow this"
+        "What the request is about is in a state that excludes it; `detail` says which.";
+    IdempotencyInProgress "idempotency_in_progress" CONFLICT later
+        "The first request with this key is not done"
+        "Another request with the same `Idempotency-Key` is being worked on: ask again later.";
+    UniqueNameTaken "unique_name_taken" CONFLICT never
+        "The unique name is taken"
+        "Another thing of the same kind has this `unique_name`.";
+    NumberTaken "number_taken" CONFLICT never
+        "The number is in an inventory already"
+        "A proxy number belongs to one account, and is in its inventory once.";
+    NumberInUse "number_in_use" CONFLICT never
+        "The number is in use"
+        "Open sessions or quarantine hold this proxy number.";
+    SessionClosed "session_closed" CONFLICT never
+        "The session is closed"
+        "Reopen it first, or open another one.";
+    SessionNotClosed "session_not_closed" CONFLICT never
+        "The session is not closed"
+        "Only a closed session can do this.";
+    ParticipantLimit "participant_limit" CONFLICT never
+        "The session has all its participants"
+        "Remove one first, or open another session.";
+    ParticipantDuplicate "participant_duplicate" CONFLICT never
+        "This person is in the session already"
+        "One person is one participant of a session.";
+    PoolExhausted "pool_exhausted" CONFLICT later
+        "No proxy number fits"
+        "`rule` says which rule left no number; add numbers, or close sessions of this person.";
+    PoolQuarantined "pool_quarantined" CONFLICT later
+        "Every number that fits is in quarantine"
+        "Numbers would fit but for quarantine; `next_free_at` says when the first one is free.";
+    VersionMismatch "version_mismatch" PRECONDITION_FAILED never
+        "It was changed in between"
+        "`If-Match` is not the current `ETag`. Read it again and decide anew.";
+    PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE never
+        "The body is too large"
+        "The longest body is set by `api_body_bytes`.";
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE never
+        "The content type is not understood"
+        "Send `Content-Type: application/json`.";
+    ValidationFailed "validation_failed" UNPROCESSABLE_ENTITY never
+        "The request breaks a rule"
+        "`errors` has every fault, each with its pointer, a code and what is allowed.";
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY never
+        "The idempotency key belongs to another request"
+        "The same `Idempotency-Key` came with another method, address or body.";
+    RateLimited "rate_limited" TOO_MANY_REQUESTS later
+        "Too many requests"
+        "`Retry-After` says when the next one is taken.";
+    Internal "internal" INTERNAL_SERVER_ERROR later
+        "Something went wrong on our side"
+        "The log has the cause under the same `request_id`.";
+    Unavailable "unavailable" SERVICE_UNAVAILABLE later
+        "Not available for the moment"
+        "The database does not answer, or there is too much to do. Nothing was done.";
+}
+
+impl Code {
+    /// Reads a code back.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `docs/problems.md` has exactly the rows of the enum.
+    #[test]
+    fn the_docs_are_the_enum() {
+        use std::fmt::Write as _;
+
+        let mut rows = String::new();
+        for code in Code::ALL {
+            let status = code.status().as_u16();
+            let (title, meaning) = (code.title(), code.meaning());
+            writeln!(rows, "| `{code}` | {status} | {title} | {meaning} |").unwrap();
+        }
+        let docs: String = include_str!("../../../docs/problems.md")
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .fold(String::new(), |docs, line| docs + line + "\n");
+        assert!(docs == rows, "docs/problems.md should have these rows:\n{rows}");
+    }
+
+    /// A code reads back, and is a plain word for addresses.
+    #[test]
+    fn codes_read_back() {
+        for code in Code::ALL {
+            assert_eq!(Code::parse(code.as_str()), Some(*code));
+            assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+        }
+        assert_eq!(Code::parse("nonsense"), None);
+    }
+}
