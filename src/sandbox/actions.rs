@@ -10,10 +10,7 @@ use super::{
     network::Network,
     phone::{CallEnd, CallId, CallStage, CallView, Direction, PhoneId, TextState, TextView},
 };
-use crate::domain::{
-    message::Body,
-    phone::Identifier,
-};
+use crate::domain::{message::Body, phone::Identifier};
 
 /// The most characters of a text that a phone sends.
 const TEXT_CHARS_MAX: usize = 16_000;

@@ -7,12 +7,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    dial::Rung,
-    faults::Admission,
-    line::Act,
-    network::Network,
-    phone::CallId,
-    state::Known,
+    dial::Rung, faults::Admission, line::Act, network::Network, phone::CallId, state::Known,
 };
 use crate::domain::{
     message::{Body, MessageState},
@@ -104,8 +99,12 @@ impl Network {
             return Err(Refusal::Empty);
         }
         let request = json!([
-            "message", message.from.expose(), message.to.expose(), message.body.expose(),
-            message.media, message.status_url,
+            "message",
+            message.from.expose(),
+            message.to.expose(),
+            message.body.expose(),
+            message.media,
+            message.status_url,
         ]);
         let taken = self.once(key, &request.to_string(), "text")?;
         if !taken.again {
@@ -160,9 +159,10 @@ impl Network {
     ) -> Result<Taken, Refusal> {
         let admission = self.admit().await?;
         self.allowed(&call.from, [Some(call.answer_url.as_str()), call.status_url.as_deref()])?;
-        let request = json!([
-            "call", call.from.expose(), call.to.expose(), call.answer_url, call.status_url,
-        ]);
+        let request =
+            json!(
+                ["call", call.from.expose(), call.to.expose(), call.answer_url, call.status_url,]
+            );
         let mut taken = self.once(key, &request.to_string(), "call")?;
         if !taken.again {
             // The id of the phone's side is the one that callbacks and an end will name.

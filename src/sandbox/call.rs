@@ -106,7 +106,11 @@ impl Line {
     pub(super) async fn speak(&mut self, step: Step) -> After {
         match step {
             Step::Say { text, language } => {
-                if self.say(&text, &language).await { After::Next } else { After::Gone }
+                if self.say(&text, &language).await {
+                    After::Next
+                } else {
+                    After::Gone
+                }
             }
             Step::Ask { text, language, timeout_ms, keys_url } => {
                 let timeout = Duration::from_millis(timeout_ms);

@@ -16,9 +16,6 @@ mod phone;
 mod state;
 mod webhook;
 
-#[cfg(any())]
-mod tests;
-
 pub use self::{
     actions::ActionError,
     api::{NewCall, NewMessage, Refusal, Taken},

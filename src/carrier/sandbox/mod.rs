@@ -7,7 +7,7 @@ mod send;
 mod voice;
 mod webhook;
 
-#[cfg(any())]
+#[cfg(test)]
 mod tests;
 
 use std::{fmt, time::Duration};
@@ -23,11 +23,8 @@ use super::{
 use crate::domain::time::Timestamp;
 
 /// The sandbox, as the configuration names it.
-pub(super) const KIND: Kind = Kind {
-    name: "sandbox",
-    readme: include_str!("../../../docs/carriers/sandbox.md"),
-    build,
-};
+pub(super) const KIND: Kind =
+    Kind { name: "sandbox", readme: include_str!("../../../docs/carriers/sandbox.md"), build };
 
 static CAPABILITIES: Capabilities = Capabilities {
     voice: true,

@@ -8,7 +8,11 @@ use http::{
 };
 use serde_json::{Value, json};
 
-use super::{config::Config, voice::millis};
+use super::{
+    CAPABILITIES,
+    config::Config,
+    voice::{self, millis},
+};
 use crate::{
     carrier::{
         Links, Outbound, Request, Response, SendError, Sent,
@@ -33,7 +37,7 @@ pub(super) fn request(config: &Config, outbound: &Outbound, links: &Links) -> Re
                 "to": message.to.expose(),
                 "text": message.body.expose(),
                 "media": message.media,
-                "validity_ms": millis(message.validity),
+                "validity_ms": millis(message.validity.min(CAPABILITIES.validity_max)),
                 "status_url": links.leg_status(&message.leg),
             });
             post(config, "/v1/messages", &body, Some(&message.leg))
@@ -42,8 +46,8 @@ pub(super) fn request(config: &Config, outbound: &Outbound, links: &Links) -> Re
             let body = json!({
                 "from": call.from.as_str(),
                 "to": call.to.expose(),
-                "ring_timeout_ms": millis(call.ring_timeout),
-                "duration_max_ms": millis(call.duration_max),
+                "ring_timeout_ms": voice::ring_timeout(call.ring_timeout),
+                "duration_max_ms": voice::duration_max(call.duration_max),
                 "answer_url": links.step(Step::Answered, &call.leg),
                 "status_url": links.leg_status(&call.leg),
             });
@@ -84,8 +88,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
         (StatusCode::TOO_MANY_REQUESTS, _) => {
             SendError::new(SendErrorKind::Throttled, Retry::After(pause(response)))
         }
-        // The sandbox says 503 only for what it has not taken.
-        (StatusCode::SERVICE_UNAVAILABLE, _) => {
+        // Only these words of the sandbox's own say that it took nothing: a 503 of anything on the
+        // way to it may hide an answer.
+        (StatusCode::SERVICE_UNAVAILABLE, "not-taken") => {
             SendError::new(SendErrorKind::Unreachable, Retry::After(pause(response)))
         }
         (_, "invalid-number") => SendError::new(SendErrorKind::InvalidNumber, Retry::Never),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::CAPABILITIES;
 use crate::carrier::{
     Answer, Links, Plan, Response,
     links::Step,
@@ -55,6 +56,10 @@ fn say(prompt: &Prompt) -> Value {
 }
 
 fn connect(connect: &Connect, links: &Links) -> Vec<Value> {
+    let announce = connect.announce.iter().map(say);
+    if connect.to.is_empty() {
+        return announce.chain([json!({ "do": "hang_up" })]).collect();
+    }
     let targets: Vec<Value> = connect
         .to
         .iter()
@@ -73,11 +78,11 @@ fn connect(connect: &Connect, links: &Links) -> Vec<Value> {
         "do": "connect",
         "caller_id": connect.caller_id.as_str(),
         "to": targets,
-        "ring_timeout_ms": millis(connect.ring_timeout),
-        "duration_max_ms": millis(connect.duration_max),
+        "ring_timeout_ms": ring_timeout(connect.ring_timeout),
+        "duration_max_ms": duration_max(connect.duration_max),
         "done_url": links.step(Step::Dialled, &connect.leg),
     });
-    connect.announce.iter().map(say).chain([dial]).collect()
+    announce.chain([dial]).collect()
 }
 
 fn whisper(whisper: &Whisper, links: &Links) -> Vec<Value> {
@@ -91,6 +96,18 @@ fn whisper(whisper: &Whisper, links: &Links) -> Vec<Value> {
         })
     });
     whisper.say.as_ref().map(say).into_iter().chain(question).collect()
+}
+
+/// A ring time that the sandbox takes, in milliseconds.
+pub(super) fn ring_timeout(length: Duration) -> u64 {
+    let (least, most) = CAPABILITIES.ring_timeout;
+    millis(length.clamp(least, most))
+}
+
+/// A length of a call that the sandbox takes, in milliseconds.
+pub(super) fn duration_max(length: Duration) -> u64 {
+    let most = CAPABILITIES.duration_max.unwrap_or(Duration::MAX);
+    millis(length.clamp(Duration::from_secs(1), most))
 }
 
 /// Whole milliseconds, at most 2^53 - 1 so that JSON readers keep every digit.

@@ -27,11 +27,7 @@ use crate::{
 const SIGNATURE: &str = "sandbox-signature";
 
 /// Checks `HMAC-SHA256(secret, "{t}.{url}.{body}")` and that `t` is near `now`.
-pub(super) fn verify(
-    secret: &[u8],
-    request: &Request,
-    now: Timestamp,
-) -> Result<(), WebhookError> {
+pub(super) fn verify(secret: &[u8], request: &Request, now: Timestamp) -> Result<(), WebhookError> {
     let (signed_at, tag) =
         request.header(SIGNATURE).and_then(read_signature).ok_or(WebhookError::BadSignature)?;
     let mut signed = format!("{signed_at}.{}.", request.url).into_bytes();
@@ -54,10 +50,15 @@ fn read_signature(header: &str) -> Option<(i64, Vec<u8>)> {
     Some((time.parse().ok()?, unhex(tag)?))
 }
 
+/// Reads 64 lower-case hex digits: one signature has one spelling.
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text
-        .chars()
-        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .bytes()
+        .map(|b| match b {
+            b'0'..=b'9' => Some(b - b'0'),
+            b'a'..=b'f' => Some(b - b'a' + 10),
+            _ => None,
+        })
         .collect::<Option<_>>()?;
     (digits.len() == 64)
         .then(|| digits.as_chunks::<2>().0.iter().map(|[high, low]| high << 4 | low).collect())
@@ -92,23 +93,30 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
         ("keys", _) => Inbound::Keys(Keys { leg: needed(leg)?, digits: fields.digits()? }),
         ("dialled", _) => Inbound::DialEnded(DialEnded {
             leg: needed(leg)?,
-            state: fields.call_state()?,
+            // The caller waits for what comes next, whatever the word.
+            state: fields.call_state()?.unwrap_or(CallState::Failed),
             duration: fields.duration(),
             caller_gone: fields.0["caller_gone"].as_bool().unwrap_or(false),
         }),
-        ("call_status", _) => Inbound::CallStatus(CallStatus {
-            leg,
-            id: fields.id()?,
-            state: fields.call_state()?,
-            duration: fields.duration(),
-            carrier_code: fields.code(),
-        }),
-        ("message_status", _) => Inbound::MessageStatus(MessageStatus {
-            leg,
-            id: fields.id()?,
-            state: fields.message_state()?,
-            carrier_code: fields.code(),
-        }),
+        ("call_status", _) => match fields.call_state()? {
+            Some(state) => Inbound::CallStatus(CallStatus {
+                leg,
+                id: fields.id()?,
+                state,
+                duration: fields.duration(),
+                carrier_code: fields.code(),
+            }),
+            None => Inbound::Ignored("a call state that we do not know"),
+        },
+        ("message_status", _) => match fields.message_state()? {
+            Some(state) => Inbound::MessageStatus(MessageStatus {
+                leg,
+                id: fields.id()?,
+                state,
+                carrier_code: fields.code(),
+            }),
+            None => Inbound::Ignored("a message state that we do not know"),
+        },
         _ => Inbound::Ignored("an event that we do not know"),
     })
 }
@@ -164,12 +172,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn call_state(&self) -> Result<CallState, WebhookError> {
-        CallState::parse(self.text("state")?).ok_or(WebhookError::Malformed("state"))
+    fn call_state(&self) -> Result<Option<CallState>, WebhookError> {
+        Ok(CallState::parse(self.text("state")?))
     }
 
-    fn message_state(&self) -> Result<MessageState, WebhookError> {
-        MessageState::parse(self.text("state")?).ok_or(WebhookError::Malformed("state"))
+    fn message_state(&self) -> Result<Option<MessageState>, WebhookError> {
+        Ok(MessageState::parse(self.text("state")?))
     }
 
     fn duration(&self) -> Option<Duration> {

@@ -129,9 +129,8 @@ fn answer(result: Result<Taken, Refusal>) -> Response {
         }
         Err(refusal) => refusal,
     };
-    let unprocessable = |code, words: &str| {
-        Fault::new(StatusCode::UNPROCESSABLE_ENTITY, words).with_code(code)
-    };
+    let unprocessable =
+        |code, words: &str| Fault::new(StatusCode::UNPROCESSABLE_ENTITY, words).with_code(code);
     let fault = match refusal {
         Refusal::NotYours => unprocessable("not-your-number", "from is not a number of yours"),
         Refusal::BadUrl => unprocessable("bad-url", "callbacks go to your hooks only"),
@@ -149,7 +148,7 @@ fn answer(result: Result<Taken, Refusal>) -> Response {
             StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
             "refused on purpose",
         )
-        .with_code("fault"),
+        .with_code(if status == 503 { "not-taken" } else { "fault" }),
         Refusal::Lost { cut: false } => {
             Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "lost on purpose").with_code("fault")
         }

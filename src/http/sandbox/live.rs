@@ -67,10 +67,7 @@ impl Live {
                 let views: Vec<_> = phones.iter().map(views::phone).collect();
                 let data = json!({ "now_ms": self.network.now().millis(), "phones": views });
                 return Some(
-                    Event::default()
-                        .event("phones")
-                        .id(version.to_string())
-                        .data(data.to_string()),
+                    Event::default().event("phones").id(version.to_string()).data(data.to_string()),
                 );
             }
             tokio::select! {

@@ -7,9 +7,6 @@ mod page;
 mod phones;
 mod views;
 
-#[cfg(any())]
-mod tests;
-
 use std::sync::Arc;
 
 use axum::{

@@ -67,10 +67,7 @@ pub(super) fn phone(view: &PhoneView) -> PhoneJson<'_> {
         contacts: view
             .contacts
             .iter()
-            .map(|contact| ContactJson {
-                label: &contact.label,
-                number: contact.number.expose(),
-            })
+            .map(|contact| ContactJson { label: &contact.label, number: contact.number.expose() })
             .collect(),
         texts: view.texts.iter().map(text).collect(),
         calls: view.calls.iter().map(call).collect(),
