@@ -1,1 +1,28 @@
-//! Placeholder.
+//! A simulated phone network: phones that people, tests and pages drive, and the carrier between
+//! them and the relay.
+//!
+//! It speaks HTTP to the relay's hooks like any carrier and knows nothing of the relay's insides.
+//! Everything is in memory and bounded. `docs/carriers/sandbox.md` describes its dialect.
+
+mod actions;
+mod api;
+mod call;
+mod dial;
+mod document;
+mod faults;
+mod line;
+mod network;
+mod phone;
+mod state;
+mod webhook;
+
+pub use self::{
+    actions::ActionError,
+    api::{NewCall, NewMessage, Refusal, Taken},
+    faults::Faults,
+    network::{Network, Options, Pace},
+    phone::{
+        CallEnd, CallId, CallStage, CallView, Contact, Direction, PhoneId, PhoneView, Sound,
+        TextState, TextView,
+    },
+};

@@ -1,3 +1,94 @@
-//! Placeholder.
-use super::Kind;
-pub(super) const KIND: Kind = Kind { name: "sandbox", readme: "", build: |_| Err(Vec::new()) };
+//! The sandbox carrier: a small JSON dialect of our own, spoken by the simulated phone network.
+//!
+//! `docs/carriers/sandbox.md` describes the dialect.
+
+mod config;
+mod send;
+mod voice;
+mod webhook;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, time::Duration};
+
+use http::{Method, header::AUTHORIZATION};
+
+use self::config::Config;
+use super::{
+    Answer, Capabilities, Carrier, Inbound, Kind, Links, Outbound, Reply, Request, Response,
+    SendError, Sent, SettingFault, Settings, WebhookError,
+    capabilities::{CallerIdRule, Control, Dedupe},
+};
+use crate::domain::time::Timestamp;
+
+/// The sandbox, as the configuration names it.
+pub(super) const KIND: Kind =
+    Kind { name: "sandbox", readme: include_str!("../../../docs/carriers/sandbox.md"), build };
+
+static CAPABILITIES: Capabilities = Capabilities {
+    voice: true,
+    sms: true,
+    mms: true,
+    control: Control::Documents,
+    receipts: true,
+    dedupe: Dedupe::Key { ttl: Duration::from_hours(24) },
+    answer_on_bridge: true,
+    whisper: true,
+    simultaneous: 10,
+    ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),
+    duration_max: Some(Duration::from_hours(4)),
+    validity_max: Duration::from_hours(24),
+    caller_id: CallerIdRule::OwnNumbers,
+};
+
+struct Sandbox {
+    config: Config,
+}
+
+fn build(settings: &Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>> {
+    Ok(Box::new(Sandbox { config: config::read(settings)? }))
+}
+
+impl Carrier for Sandbox {
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
+    }
+
+    fn verify(&self, request: &Request, now: Timestamp) -> Result<(), WebhookError> {
+        webhook::verify(self.config.secret.as_bytes(), request, now)
+    }
+
+    fn parse(&self, request: &Request) -> Result<Vec<Inbound>, WebhookError> {
+        webhook::parse(request).map(|event| vec![event])
+    }
+
+    fn reply(&self, answer: &Answer, links: &Links) -> Reply {
+        voice::reply(answer, links).into()
+    }
+
+    fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError> {
+        Ok(send::request(&self.config, outbound, links))
+    }
+
+    fn response(&self, outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
+        send::response(outbound, response)
+    }
+
+    fn probe(&self) -> Option<Request> {
+        Some(
+            Request::new(Method::GET, format!("{}/v1/account", self.config.api_base))
+                .with_header(AUTHORIZATION, &self.config.bearer()),
+        )
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![self.config.secret.clone()]
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sandbox")
+    }
+}

@@ -1,0 +1,112 @@
+//! Requests to the sandbox's API, and what its answers mean.
+
+use std::time::Duration;
+
+use http::{
+    HeaderName, StatusCode,
+    header::{AUTHORIZATION, RETRY_AFTER},
+};
+use serde_json::{Value, json};
+
+use super::{
+    CAPABILITIES,
+    config::Config,
+    voice::{self, millis},
+};
+use crate::{
+    carrier::{
+        Links, Outbound, Request, Response, SendError, Sent,
+        error::{Retry, SendErrorKind},
+        links::Step,
+    },
+    ids::LegId,
+};
+
+/// The key by which the sandbox knows a request that it has taken already.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// How long to wait where the sandbox does not say.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The request that does `outbound`.
+pub(super) fn request(config: &Config, outbound: &Outbound, links: &Links) -> Request {
+    match outbound {
+        Outbound::Message(message) => {
+            let body = json!({
+                "from": message.from.as_str(),
+                "to": message.to.expose(),
+                "text": message.body.expose(),
+                "media": message.media,
+                "validity_ms": millis(message.validity.min(CAPABILITIES.validity_max)),
+                "status_url": links.leg_status(&message.leg),
+            });
+            post(config, "/v1/messages", &body, Some(&message.leg))
+        }
+        Outbound::Call(call) => {
+            let body = json!({
+                "from": call.from.as_str(),
+                "to": call.to.expose(),
+                "ring_timeout_ms": voice::ring_timeout(call.ring_timeout),
+                "duration_max_ms": voice::duration_max(call.duration_max),
+                "answer_url": links.step(Step::Answered, &call.leg),
+                "status_url": links.leg_status(&call.leg),
+            });
+            post(config, "/v1/calls", &body, Some(&call.leg))
+        }
+        Outbound::EndCall { id } => {
+            let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+            post(config, &format!("/v1/calls/{id}/end"), &json!({}), None)
+        }
+    }
+}
+
+fn post(config: &Config, path: &str, body: &Value, leg: Option<&LegId>) -> Request {
+    let url = format!("{}{path}", config.api_base);
+    let request = Request::post(url, "application/json", body.to_string())
+        .with_header(AUTHORIZATION, &config.bearer());
+    match leg {
+        Some(leg) => request.with_header(IDEMPOTENCY_KEY, leg.as_str()),
+        None => request,
+    }
+}
+
+/// What the sandbox's answer means.
+pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    if response.status.is_success() {
+        return match (outbound, body["id"].as_str()) {
+            (Outbound::EndCall { id }, _) => Ok(Sent { id: id.clone() }),
+            (_, Some(id)) if !id.is_empty() => Ok(Sent { id: id.to_owned() }),
+            _ => Err(SendError::new(SendErrorKind::Unreachable, Retry::Unknown)),
+        };
+    }
+    let code = body["code"].as_str().unwrap_or_default();
+    let error = match (response.status, code) {
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
+            SendError::new(SendErrorKind::Config, Retry::Never)
+        }
+        (StatusCode::TOO_MANY_REQUESTS, _) => {
+            SendError::new(SendErrorKind::Throttled, Retry::After(pause(response)))
+        }
+        // Only these words of the sandbox's own say that it took nothing: a 503 of anything on the
+        // way to it may hide an answer.
+        (StatusCode::SERVICE_UNAVAILABLE, "not-taken") => {
+            SendError::new(SendErrorKind::Unreachable, Retry::After(pause(response)))
+        }
+        (_, "invalid-number") => SendError::new(SendErrorKind::InvalidNumber, Retry::Never),
+        (_, "opted-out") => SendError::new(SendErrorKind::OptedOut, Retry::Never),
+        (status, _) if status.is_client_error() => {
+            SendError::new(SendErrorKind::Rejected, Retry::Never)
+        }
+        _ => SendError::new(SendErrorKind::Unreachable, Retry::Unknown),
+    };
+    Err(error.with_code(code))
+}
+
+fn pause(response: &Response) -> Duration {
+    response
+        .headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .map_or(PAUSE, |seconds: u32| Duration::from_secs(u64::from(seconds)))
+}

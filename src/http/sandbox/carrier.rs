@@ -1,0 +1,164 @@
+//! The carrier's API: what the relay's sandbox adapter asks of the network.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    body::Body as RawBody,
+    extract::{FromRequestParts, Path, State},
+    http::{StatusCode, header::AUTHORIZATION, request::Parts},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    App,
+    body::{Body, Fault, Number},
+};
+use crate::{
+    domain::message,
+    sandbox::{NewCall, NewMessage, Refusal, Taken},
+};
+
+/// Proof that the request carries the secret.
+pub(super) struct Opened;
+
+impl FromRequestParts<App> for Opened {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        let token = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        if token.is_some_and(|token| app.network.authorised(token)) {
+            Ok(Self)
+        } else {
+            Err(Fault::new(StatusCode::UNAUTHORIZED, "the secret is missing or wrong"))
+        }
+    }
+}
+
+/// The idempotency key, if there is one.
+pub(super) struct Key(Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        // What is not ASCII becomes an empty key, which the network refuses.
+        let key = parts.headers.get("idempotency-key");
+        Ok(Self(key.map(|value| value.to_str().unwrap_or_default().to_owned())))
+    }
+}
+
+pub(super) async fn account(_: Opened) -> Json<Value> {
+    Json(json!({ "carrier": "sandbox" }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct MessageJson {
+    from: Number,
+    to: Number,
+    text: String,
+    #[serde(default)]
+    media: Vec<String>,
+    status_url: Option<String>,
+}
+
+pub(super) async fn message(
+    State(app): State<App>,
+    _: Opened,
+    Key(key): Key,
+    Body(json): Body<MessageJson>,
+) -> Response {
+    let message = NewMessage {
+        from: json.from.0,
+        to: json.to.0,
+        body: message::Body::new(json.text),
+        media: json.media,
+        status_url: json.status_url,
+    };
+    answer(app.network.take_message(key.as_deref(), message).await)
+}
+
+#[derive(Deserialize)]
+pub(super) struct CallJson {
+    from: Number,
+    to: Number,
+    ring_timeout_ms: u64,
+    duration_max_ms: u64,
+    answer_url: String,
+    status_url: Option<String>,
+}
+
+pub(super) async fn call(
+    State(app): State<App>,
+    _: Opened,
+    Key(key): Key,
+    Body(json): Body<CallJson>,
+) -> Response {
+    let call = NewCall {
+        from: json.from.0,
+        to: json.to.0,
+        ring_timeout: Duration::from_millis(json.ring_timeout_ms),
+        duration_max: Duration::from_millis(json.duration_max_ms),
+        answer_url: json.answer_url,
+        status_url: json.status_url,
+    };
+    answer(app.network.take_call(key.as_deref(), call).await)
+}
+
+pub(super) async fn end(
+    State(app): State<App>,
+    _: Opened,
+    path: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Response {
+    let id = path.map(|Path(id)| id).unwrap_or_default();
+    answer(app.network.end_call(&id).await)
+}
+
+fn answer(result: Result<Taken, Refusal>) -> Response {
+    let refusal = match result {
+        Ok(taken) => {
+            let status = if taken.again { StatusCode::OK } else { StatusCode::CREATED };
+            return (status, Json(json!({ "id": taken.id }))).into_response();
+        }
+        Err(refusal) => refusal,
+    };
+    let unprocessable =
+        |code, words: &str| Fault::new(StatusCode::UNPROCESSABLE_ENTITY, words).with_code(code);
+    let fault = match refusal {
+        Refusal::NotYours => unprocessable("not-your-number", "from is not a number of yours"),
+        Refusal::BadUrl => unprocessable("bad-url", "callbacks go to your hooks only"),
+        Refusal::Empty => unprocessable("empty", "there is nothing to deliver"),
+        Refusal::BadKey => {
+            unprocessable("bad-key", "the key must be 1 to 255 visible ASCII characters")
+        }
+        Refusal::KeyReused => {
+            unprocessable("key-reused", "the key came with another request before")
+        }
+        Refusal::NoCall => {
+            Fault::new(StatusCode::NOT_FOUND, "there is no such call").with_code("no-call")
+        }
+        Refusal::Fault(status) => Fault::new(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+            "refused on purpose",
+        )
+        .with_code(if status == 503 { "not-taken" } else { "fault" }),
+        Refusal::Lost { cut: false } => {
+            Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "lost on purpose").with_code("fault")
+        }
+        Refusal::Lost { cut: true } => return cut(),
+    };
+    fault.into_response()
+}
+
+/// An answer whose body breaks off, which makes the server cut the connection.
+fn cut() -> Response {
+    let broken = stream::once(async { Err::<bytes::Bytes, _>(std::io::Error::other("cut")) });
+    RawBody::from_stream(broken).into_response()
+}
