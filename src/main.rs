@@ -1,2 +1,7 @@
-//! The program: see `entremise --help`.
-fn main() {}
+//! The binary: reads the arguments and calls the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    entremise::cli::run()
+}

@@ -39,6 +39,13 @@ pub struct Answer {
     pub replayed: bool,
 }
 
+impl Answer {
+    /// An answer without a body.
+    pub const fn empty(status: u16) -> Self {
+        Self { status, body: String::new(), location: None, version: None, replayed: false }
+    }
+}
+
 /// Runs `work` unless the key was used; then its answer.
 pub(super) async fn run<F>(
     tx: &mut Tx,
