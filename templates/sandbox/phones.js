@@ -48,8 +48,8 @@ class Phone {
     this.shown = new Map(); // What is in the thread, by id: its nodes.
     this.edited = false; // Whether the person chose whom to write to.
     this.keypad = false;
+    this.asked = false; // Whether the call waits for a key.
     this.callId = null;
-    this.heard = 0;
     this.last = null;
     this.part = (name) => root.querySelector(`[data-${name}]`);
     this.button = (act) => root.querySelector(`[data-act="${act}"]`);
@@ -300,7 +300,7 @@ class Phone {
     if (this.callId !== call.id) {
       this.callId = call.id;
       this.keypad = false;
-      this.heard = 0;
+      this.asked = false;
       this.part("captions").replaceChildren();
     }
     panel.dataset.at = call.stage;
@@ -314,8 +314,13 @@ class Phone {
     this.button("keypad").hidden = call.stage !== "connected";
     this.part("end").textContent = call.stage === "ringing" ? "Decline" : "Hang up";
     this.captions(call);
-    // A question is answered with a key.
-    if (call.heard.at(-1)?.question) this.keypad = true;
+    // A question is answered with a key; the keypad that came with it goes with it.
+    const asked = Boolean(call.heard.at(-1)?.question);
+    if (asked !== this.asked) this.keypad = asked;
+    this.asked = asked;
+    if (!this.keypad && this.part("keys").contains(document.activeElement)) {
+      this.button("end").focus();
+    }
     this.keys();
     this.tick();
     if (this.wantsFocus || (hadFocus && !panel.contains(document.activeElement))) {
