@@ -1,1 +1,2 @@
+//! The program: see `entremise --help`.
 fn main() {}
