@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{ids::OutboxId, relay::Relay};
 
 /// How often what is old is forgotten.
-const PURGE_EVERY: Duration = Duration::from_secs(600);
+const PURGE_EVERY: Duration = Duration::from_mins(10);
 /// How often the gauges are set.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// How long a loop rests after the store failed.

@@ -126,7 +126,7 @@ async fn connect(
         );
         // Their carrier must be the caller's: it alone may show their proxy number.
         if number.is_none_or(|number| number.carrier != event.carrier) {
-            out.state = CallState::Failed.as_str().to_owned();
+            CallState::Failed.as_str().clone_into(&mut out.state);
             out.outcome = Some(Outcome::Failed);
             out.reason = Some(Reason::CarrierConfig);
             out.ended_at = Some(now);
@@ -142,12 +142,9 @@ async fn connect(
         first: true,
         now,
     };
-    match next(tx, step).await? {
-        Some(plan) => Ok((interaction.id, plan)),
-        None => {
-            finish(tx, &account, &interaction.id, None, now).await?;
-            Ok((interaction.id, NOWHERE))
-        }
+    if let Some(plan) = next(tx, step).await? { Ok((interaction.id, plan)) } else {
+        finish(tx, &account, &interaction.id, None, now).await?;
+        Ok((interaction.id, NOWHERE))
     }
 }
 
@@ -219,7 +216,7 @@ async fn dialled(
     mut leg: Leg,
     now: Timestamp,
 ) -> Result<(), Error> {
-    leg.state = CallState::Initiated.as_str().to_owned();
+    CallState::Initiated.as_str().clone_into(&mut leg.state);
     leg.updated_at = now;
     legs::update(tx, account, &leg).await?;
     Ok(())
@@ -390,7 +387,7 @@ async fn settle(
     leg.duration = leg.duration.or(news.duration);
     leg.updated_at = now;
     if after != before {
-        leg.state = after.as_str().to_owned();
+        after.as_str().clone_into(&mut leg.state);
         if after == CallState::Answered {
             leg.answered_at = leg.answered_at.or(Some(now));
         }

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// How long a text is worth sending: a late one would reach a session that has ended.
-const VALIDITY_MAX: Duration = Duration::from_secs(15 * 60);
+const VALIDITY_MAX: Duration = Duration::from_mins(15);
 
 /// What the outbox holds of a text.
 #[derive(Serialize, Deserialize)]
@@ -326,7 +326,7 @@ pub(super) async fn claim(tx: &mut Tx, entry: &Entry, lease: Duration) -> Result
         validity: entry.valid_until.since(now).max(Duration::from_secs(1)),
     };
     let mut sending = leg;
-    sending.state = state.after(MessageState::Sending).as_str().to_owned();
+    state.after(MessageState::Sending).as_str().clone_into(&mut sending.state);
     sending.updated_at = now;
     legs::update(tx, &entry.account, &sending).await?;
     Ok(Claimed::Send(Box::new((entry, message, state))))
@@ -400,7 +400,7 @@ async fn settle(
         }
         return Ok(());
     }
-    leg.state = after.as_str().to_owned();
+    after.as_str().clone_into(&mut leg.state);
     let first_outcome = leg.outcome.is_none();
     // A worker that lost an answer keeps trying to learn more before it gives up.
     let outcome =

@@ -339,7 +339,7 @@ pub async fn close(
 }
 
 /// Closes a session whose time is up; whether it was.
-pub async fn expire(tx: &mut Tx, account: &AccountId, id: &SessionId) -> Result<bool, Error> {
+pub(super) async fn expire(tx: &mut Tx, account: &AccountId, id: &SessionId) -> Result<bool, Error> {
     let session = locked(tx, account, id).await?;
     let now = tx.now().await?;
     if session.state == State::Closed || is_live(session.state, session.expires_at, now) {
