@@ -105,7 +105,11 @@ pub async fn update_service(
     check(&service.unique_name, &service.rules)?;
     service.version += 1;
     service.updated_at = tx.now().await?;
-    if services::update(tx, account, &service).await.map_err(taken)? { Ok(service) } else { Err(Error::VersionMismatch) }
+    if services::update(tx, account, &service).await.map_err(taken)? {
+        Ok(service)
+    } else {
+        Err(Error::VersionMismatch)
+    }
 }
 
 /// A number to add to a pool.
