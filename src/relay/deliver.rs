@@ -24,7 +24,7 @@ const LEASE: Duration = Duration::from_secs(30);
 const CLAIMS_MAX: i64 = 50;
 /// How many sessions are closed, or rows forgotten, in one go.
 const BATCH: i64 = 200;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 impl Relay {
     /// What is due now, the oldest first.
