@@ -45,6 +45,17 @@ pub(crate) struct Market {
 impl Market {
     /// `people` phones, half of them buyers, and a pool of `pool` numbers.
     pub(crate) async fn open(world: &World, people: usize, pool: usize, rules: Rules) -> Self {
+        Self::at(CARRIER, world, people, pool, rules).await
+    }
+
+    /// The same with the pool at another carrier.
+    pub(crate) async fn at(
+        carrier: &'static str,
+        world: &World,
+        people: usize,
+        pool: usize,
+        rules: Rules,
+    ) -> Self {
         let account = world.account.account.clone();
         let relay = world.running.relay.clone();
         let owner = account.clone();
@@ -60,7 +71,7 @@ impl Market {
                         let new = NewNumber {
                             service: service.id.clone(),
                             number: number.unwrap(),
-                            carrier: CARRIER.into(),
+                            carrier: carrier.into(),
                             capabilities: Capabilities::parse("voice|sms").unwrap(),
                             reserved: false,
                         };
