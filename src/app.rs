@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, response::Redirect, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -191,6 +191,7 @@ impl App {
         let _ = metrics::handle();
         let (workers, working) = (TaskTracker::new(), CancellationToken::new());
         let serving = CancellationToken::new();
+        workers.spawn(metrics::run_upkeep(working.clone()));
         let network = config.carriers.iter().find(|one| one.kind == "sandbox").map(|one| {
             let secret = one.values.get("secret").and_then(toml::Value::as_str);
             let options = Options {
@@ -285,7 +286,11 @@ fn routes(
         body_bytes_max: config.limits.hook_body_bytes,
     }));
     if let Some(network) = network {
-        router = router.nest("/sandbox", crate::http::sandbox::router(Arc::clone(network)));
+        // A nested router does not see the slash alone.
+        let bare = get(|| async { Redirect::permanent("/sandbox") });
+        router = router
+            .route("/sandbox/", bare)
+            .nest("/sandbox", crate::http::sandbox::router(Arc::clone(network)));
     }
     problem::with_fallbacks(router)
 }

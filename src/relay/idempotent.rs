@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long a key is remembered.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const KEPT: Duration = Duration::from_hours(24);
 
 /// A key and what it was sent with.
 #[derive(Debug, Clone)]

@@ -46,10 +46,10 @@ async fn phones_are_driven_by_http() {
     assert_eq!(post(&world, "/api/phones/p3/text", text).await.0, 200);
     let (_, dialled) = post(&world, "/api/phones/p3/dial", json!({ "to": PROXY })).await;
 
-    let ringing = world.network.until(world.buyer, |view| view.call().is_some()).await;
+    let ringing = world.until(world.buyer, |view| view.call().is_some()).await;
     let call = json!({ "call": ringing.calls[0].id.as_str() });
     assert_eq!(post(&world, "/api/phones/p1/answer", call.clone()).await.0, 200);
-    world.network.until(world.buyer, |view| !view.calls[0].heard.is_empty()).await;
+    world.until(world.buyer, |view| !view.calls[0].heard.is_empty()).await;
     let key = json!({ "call": dialled["id"], "key": "#" });
     assert_eq!(post(&world, "/api/phones/p3/press", key).await.0, 200);
     assert_eq!(post(&world, "/api/phones/p1/decline", call.clone()).await.0, 409);
@@ -244,7 +244,7 @@ async fn everything_is_bounded() {
     }
     for _ in 0..60 {
         world.network.dial(world.seller, &number(PROXY)).unwrap();
-        world.network.until(world.seller, |view| view.call().is_none()).await;
+        world.until(world.seller, |view| view.call().is_none()).await;
     }
     world.network.idle().await;
     assert_eq!(world.network.seen(world.buyer).unwrap().texts.len(), 100);

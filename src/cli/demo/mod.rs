@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::{App, Environment, Listeners, Running},
     config::{CarrierConfig, Config, Secret},
-    ids::{Entropy as _, SystemEntropy},
+    ids::{Entropy as _, SystemEntropy, hex},
     sandbox::Pace,
     telemetry::{
         logs::{self, Format},
@@ -93,7 +93,7 @@ impl Drop for Folder {
 fn random_hex<const N: usize>() -> String {
     let mut bytes = [0; N];
     SystemEntropy.fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&bytes)
 }
 
 fn settings(folder: &Folder) -> Config {
