@@ -355,7 +355,7 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
             Err(wrong) => {
                 faults.extend(wrong.into_iter().map(|fault| {
                     Fault::new(format!("carriers.{place}.{}", fault.key), fault.message)
-                }))
+                }));
             }
         }
     }

@@ -80,7 +80,8 @@ async fn all_is_well() {
     let api = twilio.start().await;
     let world = World::start(|listen| settings(listen, api.address, TOKEN)).await;
     let account = world.place.account();
-    let numbers: Vec<String> = (100..160).map(|last| format!("+14155550{last}")).collect();
+    let numbers: Vec<String> =
+        (0..60).map(|nth| format!("+{}", 14_155_550_100_u64 + nth)).collect();
     let lines: Vec<String> =
         numbers.iter().map(|number| format!("{number},twilio,voice|sms|mms")).collect();
     world.place.import(&account, &lines.join("\n"));

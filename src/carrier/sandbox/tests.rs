@@ -1,6 +1,7 @@
 //! What is the sandbox's own: its settings. Everything else is in `tests/carriers.rs`.
 
 use super::*;
+use crate::domain::phone::ProxyNumber;
 
 fn settings(text: &str, api_base: Option<&str>) -> Settings {
     Settings {
