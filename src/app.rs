@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     config::{CarrierConfig, Config, Fault, Faults},
     http::{
+        console::{self, ConsoleState},
         hooks::{self, Hooks},
         ops::{self, Check, Ops},
         problem,
@@ -284,6 +285,11 @@ fn routes(
         origin: origin.to_owned(),
         clock: clock.clone(),
         body_bytes_max: config.limits.hook_body_bytes,
+    }));
+    router = router.merge(console::router(ConsoleState {
+        relay: relay.clone(),
+        secure: origin.starts_with("https:"),
+        clock: clock.clone(),
     }));
     if let Some(network) = network {
         // A nested router does not see the slash alone.
