@@ -138,6 +138,19 @@ pub async fn create_key(
     Ok(NewKey { key, token })
 }
 
+/// Withdraws a key: it opens nothing any more. Withdrawing it again changes nothing.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn revoke_key(tx: &mut Tx, account: &AccountId, id: &KeyId) -> Result<(), Error> {
+    let now = tx.now().await?;
+    if accounts::revoke_api_key(tx, account, id, now).await? {
+        return Ok(());
+    }
+    let known = accounts::api_keys(tx, account).await?.iter().any(|key| key.id == *id);
+    if known { Ok(()) } else { Err(Error::NotFound("API key")) }
+}
+
 impl Relay {
     /// Makes an account.
     pub async fn create_account(&self, name: &str) -> Result<NewAccount, Error> {
