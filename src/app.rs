@@ -1,1 +1,383 @@
-//! Placeholder.
+//! Wires everything: settings, listeners and a clock in; a running relay out.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, response::Redirect, routing::get};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    carrier::{self, Links, Settings},
+    clock::Clock,
+    config::{CarrierConfig, Config, Fault, Faults},
+    http::{
+        hooks::{self, Hooks},
+        ops::{self, Check, Ops},
+        problem,
+        server::{self, Server, Tls, TlsError, TrustedProxies},
+    },
+    ids::Ids,
+    jobs::{self, Jobs},
+    privacy::{Keyring, MasterKey, MasterKeyError},
+    relay::{Carriers, Client, Configured, Relay},
+    sandbox::{Network, Options, Pace},
+    store::{self, Db, DbOptions, Failure, ServeLock, meta},
+    telemetry::{metrics, redact::Redactor},
+};
+
+/// How many connections the PostgreSQL pool may hold.
+const CONNECTIONS: u32 = 16;
+
+/// Why the relay does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings are wrong.
+    #[error("{0}")]
+    Settings(#[from] Faults),
+    /// The master key is unusable.
+    #[error("master_key {0}")]
+    MasterKey(#[from] MasterKeyError),
+    /// The database does not open.
+    #[error("the database does not open: {0}")]
+    Store(#[from] store::Error),
+    /// Another server runs on the same SQLite file.
+    #[error(
+        "another server runs on this SQLite file already: SQLite serves one process, use PostgreSQL \
+         for several"
+    )]
+    AlreadyServing,
+    /// The certificate or its key is unusable.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
+    /// A listener is unusable.
+    #[error("cannot listen: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// A database that was opened for a while: what a command needs.
+#[derive(Debug)]
+pub struct Opened {
+    /// The database.
+    pub db: Db,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Opened {
+    /// Opens the database of these settings, migrates it and checks that the master key fits.
+    ///
+    /// # Errors
+    /// [`StartError::MasterKey`] and [`StartError::Store`].
+    pub async fn open(config: &Config, clock: &Clock, ids: &Ids) -> Result<Self, StartError> {
+        let master = MasterKey::from_bytes(*config.master_key.expose())?;
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let options = DbOptions {
+            url: config.database_url.expose().to_owned(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            keyring: Arc::new(Keyring::new(master)),
+            connections: CONNECTIONS,
+        };
+        let db = Db::open(options, &tracker, stop.clone()).await?;
+        db.write(|tx| Box::pin(async move { meta::claim_key(tx).await })).await?;
+        Ok(Self { db, tracker, stop })
+    }
+
+    /// Ends what is queued and closes the database.
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.db.close().await;
+    }
+}
+
+/// The listeners, bound by the caller: tests bind port 0.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The API, the console and the carriers' webhooks.
+    pub public: TcpListener,
+    /// Health and metrics.
+    pub ops: TcpListener,
+}
+
+impl Listeners {
+    /// Binds what the settings say.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`].
+    pub async fn bind(config: &Config) -> Result<Self, StartError> {
+        Ok(Self {
+            public: TcpListener::bind(config.listen).await?,
+            ops: TcpListener::bind(config.ops_listen).await?,
+        })
+    }
+}
+
+/// What may differ between a server, the demo and a test.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// The time.
+    pub clock: Clock,
+    /// Makes ids.
+    pub ids: Ids,
+    /// How fast a sandbox network plays.
+    pub pace: Pace,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self { clock: Clock::system(), ids: Ids::default(), pace: Pace::LIFELIKE }
+    }
+}
+
+/// A relay that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Where the public listener is bound.
+    pub address: SocketAddr,
+    /// Where the operations listener is bound.
+    pub ops_address: SocketAddr,
+    /// The origin that the world reaches us at.
+    pub origin: String,
+    /// The use cases.
+    pub relay: Relay,
+    /// The loops.
+    pub jobs: Jobs,
+    /// The simulated network, where a sandbox carrier is configured.
+    pub network: Option<Arc<Network>>,
+    servers: TaskTracker,
+    serving: CancellationToken,
+    drained: CancellationToken,
+    workers: TaskTracker,
+    working: CancellationToken,
+    opened: Opened,
+    _lock: ServeLock,
+}
+
+/// Starts relays.
+#[derive(Debug, Clone, Copy)]
+pub struct App;
+
+impl App {
+    /// Starts a relay. It serves when this returns.
+    ///
+    /// # Errors
+    /// Every fault of the settings at once; otherwise the first thing that fails.
+    pub async fn start(
+        config: Config,
+        listeners: Listeners,
+        environment: Environment,
+    ) -> Result<Running, StartError> {
+        let Environment { clock, ids, pace } = environment;
+        let Listeners { public, ops } = listeners;
+        let (address, ops_address) = (public.local_addr()?, ops.local_addr()?);
+        let origin = config.origin(address);
+        let tls = match (&config.tls_cert, &config.tls_key) {
+            (Some(cert), Some(key)) => Some(Tls::load(cert, key)?),
+            _ => None,
+        };
+        let local = format!("http://{address}");
+        let carriers = carriers(&config, &origin, &local)?;
+        let opened = Opened::open(&config, &clock, &ids).await?;
+        let lock = opened.db.lock_for_serving().map_err(|error| match error {
+            store::Error::Locked => StartError::AlreadyServing,
+            other => other.into(),
+        })?;
+        let _ = metrics::handle();
+        let (workers, working) = (TaskTracker::new(), CancellationToken::new());
+        let serving = CancellationToken::new();
+        workers.spawn(metrics::run_upkeep(working.clone()));
+        let network = config.carriers.iter().find(|one| one.kind == "sandbox").map(|one| {
+            let secret = one.values.get("secret").and_then(toml::Value::as_str);
+            let options = Options {
+                hooks_base: format!("{origin}/hooks/{}", one.id),
+                secret: secret.unwrap_or_default().to_owned(),
+                clock: clock.clone(),
+                seed: 0,
+                pace,
+            };
+            Network::new(options, workers.clone(), serving.clone())
+        });
+        let relay = Relay::new(opened.db.clone(), carriers, Client::new());
+        let options = jobs::Options { workers: config.jobs.send_workers, poll: config.jobs.poll };
+        let jobs = Jobs::start(&relay, options, &workers, &working);
+        let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
+        let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);
+        let server = Server {
+            name: "public",
+            router: routes,
+            tls,
+            limits: limits(&config),
+            trusted: TrustedProxies::new(config.trusted_proxies.clone()),
+            clock: clock.clone(),
+        };
+        servers.spawn(server.serve(public, serving.clone()));
+        let server = Server {
+            name: "ops",
+            router: ops::router(Ops {
+                checks: vec![ready(&relay)],
+                draining: serving.clone(),
+                redactor: redactor(&config),
+            }),
+            tls: None,
+            limits: server::Limits { drain: Duration::from_secs(1), ..limits(&config) },
+            trusted: TrustedProxies::new([]),
+            clock,
+        };
+        servers.spawn(server.serve(ops, drained.clone()));
+        Ok(Running {
+            address,
+            ops_address,
+            origin,
+            relay,
+            jobs,
+            network,
+            servers,
+            serving,
+            drained,
+            workers,
+            working,
+            opened,
+            _lock: lock,
+        })
+    }
+}
+
+fn ready(relay: &Relay) -> Check {
+    let db = relay.db().clone();
+    Check::new("database", move || {
+        let db = db.clone();
+        Box::pin(async move {
+            let mut tx = db.read().await.map_err(|error| error.to_string())?;
+            meta::ping(&mut tx).await.map_err(|error| error.to_string())
+        })
+    })
+}
+
+/// Takes the settings' secrets out of whatever is logged or shown.
+pub fn redactor(config: &Config) -> Redactor {
+    let mut secrets = vec![config.database_url.expose().to_owned()];
+    for one in &config.carriers {
+        if let Some(kind) = carrier::kind(&one.kind)
+            && let Ok(adapter) = (kind.build)(&settings(one, "http://127.0.0.1"))
+        {
+            secrets.extend(adapter.secrets());
+        }
+    }
+    Redactor::new(secrets)
+}
+
+fn routes(
+    config: &Config,
+    origin: &str,
+    relay: &Relay,
+    network: Option<&Arc<Network>>,
+    clock: &Clock,
+) -> Router {
+    let mut router = Router::new().merge(problem::pages()).merge(hooks::router(Hooks {
+        relay: relay.clone(),
+        origin: origin.to_owned(),
+        clock: clock.clone(),
+        body_bytes_max: config.limits.hook_body_bytes,
+    }));
+    if let Some(network) = network {
+        // A nested router does not see the slash alone.
+        let bare = get(|| async { Redirect::permanent("/sandbox") });
+        router = router
+            .route("/sandbox/", bare)
+            .nest("/sandbox", crate::http::sandbox::router(Arc::clone(network)));
+    }
+    problem::with_fallbacks(router)
+}
+
+fn limits(config: &Config) -> server::Limits {
+    let limits = &config.limits;
+    server::Limits {
+        connections: limits.connections,
+        connections_per_client: limits.connections_per_client,
+        first_byte: limits.first_byte,
+        header: limits.header,
+        body: limits.body,
+        in_flight: limits.in_flight,
+        drain: limits.drain,
+        ..server::Limits::default()
+    }
+}
+
+/// Builds the adapters of all configured carriers.
+///
+/// # Errors
+/// Every fault at once, each with its key.
+pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, Faults> {
+    let mut faults = Vec::new();
+    let mut list = Vec::new();
+    for (place, one) in config.carriers.iter().enumerate() {
+        let Some(kind) = carrier::kind(&one.kind) else {
+            let known: Vec<&str> = carrier::KINDS.iter().map(|kind| kind.name).collect();
+            let message = format!("must be one of: {}", known.join(", "));
+            faults.push(Fault::new(format!("carriers[{place}].kind"), message));
+            continue;
+        };
+        match (kind.build)(&settings(one, local)) {
+            Ok(adapter) => list.push(Configured {
+                id: one.id.clone(),
+                kind: kind.name,
+                adapter: adapter.into(),
+                links: Links::new(origin, &one.id),
+            }),
+            Err(wrong) => faults.extend(wrong.into_iter().map(|fault| {
+                Fault::new(format!("carriers[{place}].{}", fault.key), fault.message)
+            })),
+        }
+    }
+    if faults.is_empty() { Ok(Carriers::new(list)) } else { Err(Faults(faults)) }
+}
+
+fn settings(one: &CarrierConfig, local: &str) -> Settings {
+    let own = (one.kind == "sandbox").then(|| format!("{local}/sandbox/carrier"));
+    Settings {
+        id: one.id.clone(),
+        api_base: one.api_base.clone().or(own),
+        values: one.values.clone(),
+    }
+}
+
+impl Running {
+    /// Waits until nothing is due, nothing is under way and the simulated network is quiet.
+    pub async fn idle(&self) {
+        // What one of them does may give the other work: twice around nothing did.
+        for _ in 0..2 {
+            if let Some(network) = &self.network {
+                network.idle().await;
+            }
+            self.jobs.idle().await;
+        }
+        if let Some(network) = &self.network {
+            network.idle().await;
+        }
+    }
+
+    /// Stops in order: takes nothing new, ends what is being answered, ends what is being sent,
+    /// closes the database.
+    pub async fn shutdown(self) {
+        self.serving.cancel();
+        self.servers.close();
+        self.working.cancel();
+        self.workers.close();
+        self.workers.wait().await;
+        self.drained.cancel();
+        self.servers.wait().await;
+        self.opened.close().await;
+    }
+}
+
+/// The store's error of a use case that has none of its own.
+impl Failure for StartError {
+    fn store(&self) -> Option<&store::Error> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+}

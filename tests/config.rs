@@ -377,3 +377,19 @@ fn the_examples_values_are_the_defaults() {
     assert_eq!(config.carriers[0].kind, "twilio");
     assert_eq!(config.master_key.expose(), &key_bytes());
 }
+
+/// `docs/config.md` has exactly the example's rows.
+#[test]
+fn the_docs_are_the_example() {
+    let mut rows = String::new();
+    for shown in example() {
+        let own = ["carriers.account_sid", "carriers.auth_token_file"];
+        if !own.contains(&&*shown.path) {
+            let value = shown.line.split_once(" = ").unwrap().1;
+            writeln!(rows, "| `{}` | `{value}` | {} |", shown.path, shown.comment.trim()).unwrap();
+        }
+    }
+    let docs = include_str!("../docs/config.md").lines().filter(|line| line.starts_with("| `"));
+    let docs = docs.fold(String::new(), |docs, line| docs + line + "\n");
+    assert!(docs == rows, "docs/config.md should have these rows:\n{rows}");
+}

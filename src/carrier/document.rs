@@ -84,7 +84,7 @@ mod tests {
         let mut doc = Document::new();
         doc.element("Response", &[], |doc| {
             doc.element("Say", &[("language", "en\"><Dial>")], |doc| {
-                doc.words("</Say><Dial>1\u{7}")
+                doc.words("</Say><Dial>1\u{7}");
             });
             doc.element("Hangup", &[], |_| {});
         });

@@ -92,6 +92,9 @@ pub struct SettingFault {
     pub message: String,
 }
 
+/// Builds an adapter, or says all that is wrong with its settings.
+pub type Build = fn(&Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>>;
+
 /// A kind of carrier that the configuration may name.
 pub struct Kind {
     /// The value of `kind`, and the name of its folder and of its fixtures' folder.
@@ -99,7 +102,7 @@ pub struct Kind {
     /// The adapter's page for operators.
     pub readme: &'static str,
     /// Builds the adapter, or says all that is wrong with its settings at once.
-    pub build: fn(&Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>>,
+    pub build: Build,
 }
 
 impl fmt::Debug for Kind {

@@ -7,7 +7,7 @@ use ring::hmac;
 use crate::domain::time::Timestamp;
 
 /// How far a signed time may be from ours, either way.
-pub const FRESHNESS: Duration = Duration::from_secs(300);
+pub const FRESHNESS: Duration = Duration::from_mins(5);
 
 /// Whether `tag` is the HMAC-SHA-1 of `message` (Twilio and its relatives).
 pub fn hmac_sha1(key: &[u8], message: &[u8], tag: &[u8]) -> bool {

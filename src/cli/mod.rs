@@ -1,1 +1,108 @@
-//! Placeholder.
+//! One file per subcommand.
+
+mod account;
+mod check;
+mod demo;
+mod healthcheck;
+mod numbers;
+mod output;
+mod serve;
+mod staff;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config};
+
+/// Two people who met on a marketplace call and text each other, and neither learns the other's
+/// number.
+#[derive(Debug, Parser)]
+#[command(name = "entremise", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the relay until SIGTERM or Ctrl-C.
+    Serve(ConfigFile),
+    /// Play a conversation on simulated phones, then stay up to try it by hand.
+    Demo(demo::Options),
+    /// Check the settings; with --live also carriers, numbers and the public address.
+    Check(check::Options),
+    /// Make and list accounts.
+    #[command(subcommand)]
+    Account(account::Account),
+    /// Bring proxy numbers into an account's pool.
+    #[command(subcommand)]
+    Numbers(numbers::Numbers),
+    /// Let support staff into the console.
+    #[command(subcommand)]
+    Staff(staff::Staff),
+    /// Exit with 0 if a running relay answers: for containers.
+    Healthcheck(healthcheck::Options),
+}
+
+/// Where the settings are.
+#[derive(Debug, Clone, Args)]
+struct ConfigFile {
+    /// The settings file; ENTREMISE_… variables win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Config, Failed> {
+        Config::load(self.config.as_deref(), config::environment())
+            .map_err(|f| Failed(f.to_string()))
+    }
+}
+
+/// Why a command ended without doing its work: what was wrong and what to do.
+#[derive(Debug)]
+struct Failed(String);
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Reads the arguments and runs a command. 0 if it did its work, 1 if not, 2 for wrong arguments.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for, not faults.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("the runtime does not start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(config) => serve::run(&config).await,
+            Command::Demo(options) => demo::run(options).await,
+            Command::Check(options) => check::run(options).await,
+            Command::Account(command) => account::run(command).await,
+            Command::Numbers(command) => numbers::run(command).await,
+            Command::Staff(command) => staff::run(command).await,
+            Command::Healthcheck(options) => healthcheck::run(&options).await,
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(message)) => {
+            output::error(&message);
+            ExitCode::FAILURE
+        }
+    }
+}

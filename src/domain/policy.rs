@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Below this a late call or text of the last session may reach a stranger: carriers hold texts for
 /// up to 72 hours (AWS End User Messaging, `TimeToLive`).
-pub const QUARANTINE_ADVISED: Duration = Duration::from_secs(72 * 60 * 60);
+pub const QUARANTINE_ADVISED: Duration = Duration::from_hours(72);
 
 closed_set! {
     /// How near to a person's own number the proxy number must be.
@@ -107,7 +107,7 @@ impl Rules {
             selection: Selection::PreferSticky,
             participants_max: 2,
             ring_timeout: Duration::from_secs(20),
-            call_max: Duration::from_secs(30 * 60),
+            call_max: Duration::from_mins(30),
             caller_announcement: String::new(),
             callee_whisper: String::new(),
             press_one: false,
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_short_quarantine_is_warned_of() {
         let mut rules = Rules::new("Market".into());
-        rules.quarantine = Duration::from_secs(60);
+        rules.quarantine = Duration::from_mins(1);
         assert!(rules.faults().is_empty());
         assert_eq!(rules.warnings().len(), 1);
     }

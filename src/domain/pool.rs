@@ -103,6 +103,18 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// What chose a number.
+    ChosenBy {
+        /// The marketplace named it.
+        Pinned = "pinned",
+        /// This person had it with the same counterparts before.
+        Sticky = "sticky",
+        /// It has rested longest for this person.
+        Ring = "ring",
+    }
+}
+
 /// A ring: the numbers among which a person's next is looked for, in order of their places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ring {
@@ -154,9 +166,8 @@ pub fn narrow(classes: &[Class], need: &Need) -> Narrowed {
         steps.push(Narrowing { rule, left: total(left) });
         total(left) > 0
     };
-    let in_area = |class: &Class| {
-        need.areas.is_empty() || need.any_area || need.areas.iter().any(|a| *a == class.area)
-    };
+    let in_area =
+        |class: &Class| need.areas.is_empty() || need.any_area || need.areas.contains(&class.area);
     let suited = keep(Rule::Service, &mut left, &|_| true)
         && keep(Rule::Country, &mut left, &|class| {
             need.country.as_ref().is_none_or(|country| *country == class.country)

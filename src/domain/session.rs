@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn the_absolute_end_wins() {
         let at = Timestamp::from_millis(1_000);
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         let end = Timestamp::from_millis(5_000);
         assert_eq!(Lifetime { ttl: hour, date_expiry: Some(end) }.expires_at(at), end);
         assert_eq!(Lifetime { ttl: hour, date_expiry: None }.expires_at(at), at + hour);

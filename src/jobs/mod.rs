@@ -1,1 +1,164 @@
-//! Placeholder.
+//! The leased loops: what was promised is done, whoever promised it.
+
+use std::{collections::HashSet, future::Future, time::Duration};
+
+use tokio::{sync::watch, task::JoinSet, time};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{ids::OutboxId, relay::Relay};
+
+/// How often what is old is forgotten.
+const PURGE_EVERY: Duration = Duration::from_mins(10);
+/// How often the gauges are set.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+/// How long a loop rests after the store failed.
+const REST: Duration = Duration::from_secs(1);
+
+/// How the loops run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How many requests to carriers may be under way at once.
+    pub workers: usize,
+    /// How long another node's work may stay unnoticed.
+    pub poll: Duration,
+}
+
+/// The running loops.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    relay: Relay,
+    /// Counts the times that nothing was due and nothing under way.
+    quiet: watch::Receiver<u64>,
+}
+
+impl Jobs {
+    /// Starts the loops; they end after `stop`, once what is under way is done.
+    pub fn start(
+        relay: &Relay,
+        options: Options,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        let (told, quiet) = watch::channel(0);
+        tracker.spawn(send(relay.clone(), options, told, stop.clone()));
+        let each = relay.clone();
+        tracker.spawn(every(options.poll, stop.clone(), "expire", move || {
+            let relay = each.clone();
+            async move { relay.expire_due().await.map(drop) }
+        }));
+        let each = relay.clone();
+        tracker.spawn(every(PURGE_EVERY, stop.clone(), "purge", move || {
+            let relay = each.clone();
+            async move { relay.purge().await }
+        }));
+        let each = relay.clone();
+        tracker.spawn(every(MEASURE_EVERY, stop.clone(), "measure", move || {
+            let relay = each.clone();
+            async move { relay.measure().await.map(drop) }
+        }));
+        Self { relay: relay.clone(), quiet }
+    }
+
+    /// Waits until nothing is due and nothing is under way. What is to be tried again later does
+    /// not count.
+    pub async fn idle(&self) {
+        let mut quiet = self.quiet.clone();
+        let before = *quiet.borrow_and_update();
+        self.relay.wake().notify_one();
+        // One pass may have begun before; the one after it saw everything.
+        let _ = quiet.wait_for(|passes| *passes > before + 1).await;
+    }
+}
+
+/// Sends what is owed, `workers` at once. Each has a task of its own: one that waits for a lock
+/// must not keep another from giving it back.
+async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: CancellationToken) {
+    let mut under_way = JoinSet::new();
+    let mut taken: HashSet<OutboxId> = HashSet::new();
+    // Entries that must wait for another one; looked at again once anything has moved.
+    let mut waiting: HashSet<OutboxId> = HashSet::new();
+    while !stop.is_cancelled() {
+        let room = options.workers.saturating_sub(under_way.len());
+        let limit = i64::try_from(room + taken.len() + waiting.len()).unwrap_or(i64::MAX);
+        let due = if room == 0 { Ok(Vec::new()) } else { relay.due(limit).await };
+        let failed = due.is_err();
+        if let Err(error) = &due {
+            tracing::warn!(%error, "what is owed can't be read");
+        }
+        for entry in due.unwrap_or_default() {
+            if under_way.len() < options.workers
+                && !waiting.contains(&entry.id)
+                && taken.insert(entry.id.clone())
+            {
+                let relay = relay.clone();
+                under_way.spawn(async move {
+                    let id = entry.id.clone();
+                    (id, relay.deliver(entry).await)
+                });
+            }
+        }
+        if under_way.is_empty() && !failed {
+            quiet.send_modify(|passes| *passes += 1);
+        }
+        let nap = nap(&relay, options, failed, !under_way.is_empty()).await;
+        tokio::select! {
+            Some(ended) = under_way.join_next() => match ended {
+                Ok((id, result)) => {
+                    taken.remove(&id);
+                    match result {
+                        Ok(true) => waiting.clear(),
+                        Ok(false) => { waiting.insert(id); }
+                        Err(error) => {
+                            tracing::warn!(%error, "an entry of the outbox is left for later");
+                            waiting.insert(id);
+                        }
+                    }
+                }
+                // Its lease ends by itself. Which one it was is not told: all are looked at again.
+                Err(_) => taken.clear(),
+            },
+            () = relay.wake().notified() => waiting.clear(),
+            () = time::sleep(nap) => waiting.clear(),
+            () = stop.cancelled() => {}
+        }
+    }
+    // What was begun is ended: its answer decides whether it is sent again.
+    while let Some(ended) = under_way.join_next().await {
+        if let Ok((_, Err(error))) = ended {
+            tracing::warn!(%error, "an entry of the outbox is left for the next start");
+        }
+    }
+}
+
+/// How long to wait if nothing happens.
+async fn nap(relay: &Relay, options: Options, failed: bool, busy: bool) -> Duration {
+    if failed {
+        return REST;
+    }
+    if busy {
+        return options.poll;
+    }
+    let next = relay.until_due(options.poll).await.unwrap_or(REST);
+    // What is due and waits for another entry must not spin.
+    next.max(Duration::from_millis(5))
+}
+
+/// Does something at once and then again and again.
+async fn every<F, W, E>(pause: Duration, stop: CancellationToken, name: &'static str, work: F)
+where
+    F: Fn() -> W,
+    W: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
+{
+    let mut ticks = time::interval(pause);
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        if let Err(error) = work().await {
+            tracing::warn!(job = name, %error, "a job failed and will be tried again");
+        }
+    }
+}

@@ -47,7 +47,14 @@ impl MasterKey {
     /// repeated.
     pub fn from_base64(text: &str) -> Result<Self, MasterKeyError> {
         let bytes = BASE64.decode(text.trim()).map_err(|_| MasterKeyError::Malformed)?;
-        let secret = Secret::try_from(bytes).map_err(|_| MasterKeyError::Malformed)?;
+        Self::from_bytes(Secret::try_from(bytes).map_err(|_| MasterKeyError::Malformed)?)
+    }
+
+    /// Takes 32 bytes.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::Placeholder`] for one byte repeated.
+    pub fn from_bytes(secret: [u8; 32]) -> Result<Self, MasterKeyError> {
         if secret.iter().all(|byte| *byte == secret[0]) {
             return Err(MasterKeyError::Placeholder);
         }

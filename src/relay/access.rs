@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::{Relay, error::Error};
 use crate::{
     domain::{closed_set, time::Timestamp},
-    ids::{AccountId, KeyId},
+    ids::{AccountId, KeyId, hex},
     store::{
         Tx,
         accounts::{self, ApiKey},
@@ -161,8 +161,7 @@ impl Relay {
                 Box::pin(async move {
                     let now = tx.now().await?;
                     let account: AccountId = tx.id_at(now);
-                    let auth_token: String =
-                        random::<16>(tx).iter().map(|byte| format!("{byte:02x}")).collect();
+                    let auth_token = hex(&random::<16>(tx));
                     accounts::insert(tx, &account, &name, &auth_token, now).await?;
                     let key = create_key(tx, &account, "first", &Scope::all(), None).await?;
                     Ok::<_, Error>(NewAccount { account, auth_token, api_key: key.token })

@@ -6,10 +6,9 @@
 use super::error::{Error, Exhausted, Fault};
 use crate::{
     domain::{
-        closed_set,
         phone::nanp,
         policy::{GeoMatch, Selection},
-        pool::{self, Capabilities, Class, Narrowed, Narrowing, Need, Ring, Rule},
+        pool::{self, Capabilities, ChosenBy, Class, Narrowed, Narrowing, Need, Ring, Rule},
         session::Mode,
         time::Timestamp,
     },
@@ -41,18 +40,6 @@ pub(super) struct Wanted {
     pub(super) area: String,
     /// The number that the marketplace named.
     pub(super) pinned: Option<NumberId>,
-}
-
-closed_set! {
-    /// What chose a number.
-    ChosenBy {
-        /// The marketplace named it.
-        Pinned = "pinned",
-        /// This person had it with the same counterparts before.
-        Sticky = "sticky",
-        /// It has rested longest for this person.
-        Ring = "ring",
-    }
 }
 
 /// A number that was chosen, with its hold taken.

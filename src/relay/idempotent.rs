@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long a key is remembered.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const KEPT: Duration = Duration::from_hours(24);
 
 /// A key and what it was sent with.
 #[derive(Debug, Clone)]
@@ -37,6 +37,13 @@ pub struct Answer {
     /// Whether it was kept from an earlier request.
     #[serde(skip)]
     pub replayed: bool,
+}
+
+impl Answer {
+    /// An answer without a body.
+    pub const fn empty(status: u16) -> Self {
+        Self { status, body: String::new(), location: None, version: None, replayed: false }
+    }
 }
 
 /// Runs `work` unless the key was used; then its answer.

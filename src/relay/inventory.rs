@@ -105,9 +105,10 @@ pub async fn update_service(
     check(&service.unique_name, &service.rules)?;
     service.version += 1;
     service.updated_at = tx.now().await?;
-    match services::update(tx, account, &service).await.map_err(taken)? {
-        true => Ok(service),
-        false => Err(Error::VersionMismatch),
+    if services::update(tx, account, &service).await.map_err(taken)? {
+        Ok(service)
+    } else {
+        Err(Error::VersionMismatch)
     }
 }
 

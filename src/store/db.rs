@@ -361,8 +361,8 @@ impl Tx {
     /// The time, as the database tells it: on PostgreSQL its own clock, read now (call it after
     /// taking locks); on SQLite the injected clock, never behind what it once was.
     pub async fn now(&mut self) -> Result<Timestamp, Error> {
-        let Conn::Postgres(tx) = &mut self.conn else { return Ok(self.at) };
         const SQL: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+        let Conn::Postgres(tx) = &mut self.conn else { return Ok(self.at) };
         let ms: i64 = sqlx::query_scalar(SQL).fetch_one(&mut **tx).await?;
         Ok(Timestamp::from_millis(ms + self.shared.clock.offset_ms()))
     }

@@ -37,7 +37,7 @@ trait Job: Send {
 }
 
 struct Work<T, E, F> {
-    work: F,
+    body: F,
     result: Option<Result<T, E>>,
     caller: oneshot::Sender<Result<T, E>>,
 }
@@ -49,7 +49,7 @@ where
     F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
 {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
-        let work = AssertUnwindSafe((self.work)(tx));
+        let work = AssertUnwindSafe((self.body)(tx));
         Box::pin(async move {
             let result = match work.catch_unwind().await {
                 Ok(result) => result,
@@ -101,7 +101,7 @@ impl Writer {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Work { work, result: None, caller });
+        let job = Box::new(Work { body: work, result: None, caller });
         let gone = || Error::Unavailable("shutting down".into());
         self.queue.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?

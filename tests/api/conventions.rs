@@ -90,7 +90,8 @@ async fn twins_make_one() {
         let replayed =
             answers.iter().filter(|one| one.header("idempotent-replayed").is_some()).count();
         assert_eq!(replayed, 19, "{}", world.engine);
-        let bodies: BTreeSet<String> = answers.into_iter().map(|one| one.is(201).to_string()).collect();
+        let bodies: BTreeSet<String> =
+            answers.into_iter().map(|one| one.is(201).to_string()).collect();
         assert_eq!(bodies.len(), 1);
         let list = world.get("/api/v1/sessions").await.is(200);
         assert_eq!(list["data"].as_array().unwrap().len(), 1);
@@ -140,13 +141,19 @@ async fn nobody_overwrites_unseen() {
         patch("\"1\"", &unseen, json!({ "brand": "x" })).await.is(200);
         let number = &world.get("/api/v1/numbers").await.is(200)["data"][0];
         let number = at("numbers", number);
-        patch("W/\"1\"", &number, json!({ "reserved": true })).await.problem(412, "version_mismatch");
+        patch("W/\"1\"", &number, json!({ "reserved": true }))
+            .await
+            .problem(412, "version_mismatch");
         let buyer = session["participants"][0]["id"].as_str().unwrap();
         for (method, rest, body) in [
             ("POST", "/close".to_owned(), json!({})),
             ("POST", "/reopen".to_owned(), json!({})),
             ("POST", "/extend".to_owned(), json!({ "seconds": 1 })),
-            ("POST", "/participants".to_owned(), json!({ "role": "buyer", "identifier": "+33639980009" })),
+            (
+                "POST",
+                "/participants".to_owned(),
+                json!({ "role": "buyer", "identifier": "+33639980009" }),
+            ),
             ("POST", "/messages".to_owned(), json!({ "participant_id": buyer, "body": "x" })),
             ("POST", "/calls".to_owned(), json!({ "participant_id": buyer })),
             ("DELETE", format!("/participants/{buyer}"), json!({})),

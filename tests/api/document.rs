@@ -38,8 +38,15 @@ fn sorted(value: &Value) -> Value {
 
 /// A path with ids in it.
 pub(crate) fn filled(path: &str) -> String {
-    let ids = [("service", "KS"), ("session", "KC"), ("participant", "KP"), ("number", "PN"),
-        ("interaction", "KI"), ("event", "EV"), ("key", "AK")];
+    let ids = [
+        ("service", "KS"),
+        ("session", "KC"),
+        ("participant", "KP"),
+        ("number", "PN"),
+        ("interaction", "KI"),
+        ("event", "EV"),
+        ("key", "AK"),
+    ];
     ids.iter().fold(path.to_owned(), |path, (name, prefix)| {
         path.replace(&format!("{{{name}}}"), &format!("{prefix}{:032x}", 1))
     })
@@ -50,7 +57,9 @@ pub(crate) fn filled(path: &str) -> String {
 async fn the_server_takes_what_is_documented() {
     each(async |world| {
         let served = world.ask("GET", "/api/openapi.json").send().await;
-        assert!(served.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+        assert!(
+            served.header("content-security-policy").unwrap().starts_with("default-src 'none'")
+        );
         let mut served = served.is(200);
         assert_eq!(served["servers"][0]["url"], "https://relay.example");
         assert_eq!(served["openapi"], "3.1.0");
@@ -138,8 +147,7 @@ fn operations_are_whole() {
 async fn examples_work() {
     each(async |world| {
         let document = api::openapi();
-        let example =
-            |name: &str| document["components"]["schemas"][name]["example"].clone();
+        let example = |name: &str| document["components"]["schemas"][name]["example"].clone();
         world.post("/api/v1/services", example("ServiceSettings")).await.is(201);
         world.post("/api/v1/numbers", example("NewNumber")).await.is(201);
         let session = world.post("/api/v1/sessions", example("NewSession")).await.is(201);

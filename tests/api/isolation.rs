@@ -163,7 +163,8 @@ async fn nor_in_bodies_filters_and_lists() {
         let a = world.get(&format!("/api/v1/sessions/{}", things.session)).await.is(200);
         assert_ne!(
             a["participants"][0]["masked"], session["participants"][0]["masked"],
-            "{}", world.engine
+            "{}",
+            world.engine
         );
     })
     .await;

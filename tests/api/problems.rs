@@ -141,8 +141,21 @@ async fn all_faults_at_once() {
         pointers.sort_unstable();
         assert_eq!(
             pointers,
-            ["/colour", "/metadata/n", "/metadata/phone", "/mode", "/participants", "/service_id",
-             "/ttl_seconds", "/unique_name"]
+            [
+                "/colour",
+                "/metadata/n",
+                "/metadata/phone",
+                "/mode",
+                "/participants/0/identifier",
+                "/participants/0/name",
+                "/participants/0/role",
+                "/participants/1/proxy_number_id",
+                "/participants/1/role",
+                "/participants/2",
+                "/service_id",
+                "/ttl_seconds",
+                "/unique_name",
+            ]
         );
         let bad = json!({ "service_id": "rides", "participants": [
             { "identifier": "0639980001", "role": "Buyer", "name": "" },

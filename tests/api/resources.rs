@@ -111,9 +111,7 @@ async fn sessions() {
 
         let path = at("sessions", &session);
         assert_eq!(world.get(&path).await.is(200), session);
-        for name in
-            ["rides/sessions/order-8812".to_owned(), format!("{service}/{}", &path[8..])]
-        {
+        for name in ["rides/sessions/order-8812".to_owned(), format!("{service}/{}", &path[8..])] {
             assert_eq!(world.get(&format!("/api/v1/services/{name}")).await.is(200), session);
         }
         let by_name = "/api/v1/services/rides/sessions/order-8812";

@@ -10,9 +10,6 @@ use entremise::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 
-/// TEMPORARY: carriers whose fixtures are not there yet. Delete it with its uses.
-pub(crate) const AWAITED: &[&str] = &["sandbox"];
-
 /// `carrier.toml`: docs/carriers/adding.md.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,8 +39,7 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 
 /// The fixtures of every carrier.
 pub(crate) fn all() -> Vec<Fixtures> {
-    let kinds = carrier::KINDS.iter().filter(|kind| !AWAITED.contains(&kind.name));
-    kinds.map(Fixtures::read).collect()
+    carrier::KINDS.iter().map(Fixtures::read).collect()
 }
 
 impl Fixtures {

@@ -61,7 +61,7 @@ fn said(text: &str, question: bool) -> Sound {
 /// Dials the proxy number from the buyer's phone and waits until `phone` rings.
 async fn ring(world: &World, phone: PhoneId) -> (CallId, CallId) {
     let call = world.network.dial(world.buyer, &number(PROXY)).unwrap();
-    let view = world.network.until(phone, |view| view.call().is_some()).await;
+    let view = world.until(phone, |view| view.call().is_some()).await;
     let ringing = view.call().unwrap();
     assert_eq!(ringing.stage, CallStage::Ringing);
     assert_eq!(ringing.other.as_ref().unwrap().expose(), PROXY);
@@ -79,7 +79,7 @@ async fn a_call_connects_and_shows_the_proxy_number() {
     assert_eq!(stage(&world, world.buyer), CallStage::Dialling);
 
     world.network.answer(world.seller, &ringing).unwrap();
-    world.network.until(world.buyer, |view| view.call().unwrap().answered_at.is_some()).await;
+    world.until(world.buyer, |view| view.call().unwrap().answered_at.is_some()).await;
     world.clock.advance(42_500);
     world.network.press(world.seller, &ringing, '5').unwrap();
     world.network.idle().await;
@@ -122,7 +122,7 @@ async fn nobody_answers() {
     let plan = Connect { ring_timeout: Duration::ZERO, ..connect(&[SELLER]) };
     let world = world(connects(plan)).await;
     let (_, ringing) = ring(&world, world.seller).await;
-    world.network.until(world.buyer, |view| view.call().is_none()).await;
+    world.until(world.buyer, |view| view.call().is_none()).await;
     let heard = world.heard().await;
     assert_eq!(states(&heard, 2), [CallState::Initiated, CallState::Ringing, CallState::NoAnswer]);
     assert_eq!(dialled(&heard).state, CallState::NoAnswer);
@@ -165,7 +165,7 @@ async fn a_screened_call_waits_for_a_key() {
         let (dialling, ringing) = ring(&world, world.seller).await;
         world.network.answer(world.seller, &ringing).unwrap();
         let asked = said("Press 1 to take it.", true);
-        world.network.until(world.seller, |view| view.calls[0].heard.contains(&asked)).await;
+        world.until(world.seller, |view| view.calls[0].heard.contains(&asked)).await;
         let buyer = world.network.seen(world.buyer).unwrap();
         assert_eq!(buyer.call().unwrap().heard, [Sound::Ringing]);
 
@@ -190,9 +190,9 @@ async fn the_first_of_a_team_is_connected() {
     let world = world(connects(connect(&[SELLER, OTHER]))).await;
     let other = world.network.register("Colleague", number(OTHER)).unwrap();
     let (_, ringing) = ring(&world, other).await;
-    world.network.until(world.seller, |view| view.call().is_some()).await;
+    world.until(world.seller, |view| view.call().is_some()).await;
     world.network.answer(other, &ringing).unwrap();
-    world.network.until(world.buyer, |view| view.call().unwrap().answered_at.is_some()).await;
+    world.until(world.buyer, |view| view.call().unwrap().answered_at.is_some()).await;
     assert_eq!(stage(&world, world.seller), CallStage::Ended(CallEnd::Cancelled));
     world.network.hang_up(other, &ringing).unwrap();
     let heard = world.heard().await;
@@ -211,7 +211,7 @@ async fn a_phone_in_a_call_is_busy() {
     ring(&world, world.seller).await;
     assert_eq!(world.network.dial(world.seller, &number(PROXY)), Err(ActionError::OnACall));
     world.network.dial(other, &number(PROXY)).unwrap();
-    world.network.until(other, |view| view.call().is_none()).await;
+    world.until(other, |view| view.call().is_none()).await;
     assert_eq!(stage(&world, other), CallStage::Ended(CallEnd::Declined));
 }
 
@@ -291,13 +291,13 @@ async fn a_placed_call_rings_and_then_connects() {
     .await;
     let sent = world.send(&placed()).await.unwrap();
     assert_eq!(world.send(&placed()).await.unwrap(), sent, "the same key places no second call");
-    let buyer = world.network.until(world.buyer, |view| view.call().is_some()).await;
+    let buyer = world.until(world.buyer, |view| view.call().is_some()).await;
     assert_eq!(buyer.calls.len(), 1);
     assert_eq!(buyer.calls[0].id.as_str(), sent.id);
     world.network.answer(world.buyer, &buyer.calls[0].id).unwrap();
-    let seller = world.network.until(world.seller, |view| view.call().is_some()).await;
+    let seller = world.until(world.seller, |view| view.call().is_some()).await;
     world.network.answer(world.seller, &seller.calls[0].id).unwrap();
-    world.network.until(world.buyer, |view| view.calls[0].heard.contains(&Sound::Person)).await;
+    world.until(world.buyer, |view| view.calls[0].heard.contains(&Sound::Person)).await;
 
     let end = Outbound::EndCall { id: sent.id };
     world.send(&end).await.unwrap();
@@ -318,7 +318,7 @@ async fn a_call_ends_after_its_longest_time() {
     let world = world(connects(plan)).await;
     let (_, ringing) = ring(&world, world.seller).await;
     world.network.answer(world.seller, &ringing).unwrap();
-    world.network.until(world.buyer, |view| view.call().is_none()).await;
+    world.until(world.buyer, |view| view.call().is_none()).await;
     assert_eq!(dialled(&world.heard().await).state, CallState::Completed);
 }
 

@@ -27,7 +27,7 @@ use entremise::{
     },
     http::sandbox,
     ids::LegId,
-    sandbox::{Network, Options, Pace, PhoneId},
+    sandbox::{Network, Options, Pace, PhoneId, PhoneView},
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
@@ -46,6 +46,9 @@ pub(crate) const SECRET: &str = "a secret of the tests";
 pub(crate) const BUYER: &str = "+14155550100";
 pub(crate) const SELLER: &str = "+447700900123";
 pub(crate) const PROXY: &str = "+14155550150";
+
+/// How long a test waits for what must come.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
 type Decide = dyn Fn(&Inbound) -> Answer + Send + Sync;
 
@@ -148,8 +151,19 @@ async fn hook(State(relay): State<Relay>, uri: Uri, headers: HeaderMap, body: By
 impl World {
     /// What the relay has heard since the last time, once nothing is under way.
     pub(crate) async fn heard(&self) -> Vec<Inbound> {
-        self.network.idle().await;
+        tokio::time::timeout(PATIENCE, self.network.idle()).await.expect("all is quiet in time");
         std::mem::take(&mut self.heard.lock().unwrap())
+    }
+
+    /// What a phone shows once it shows what `fits` looks for.
+    pub(crate) async fn until(
+        &self,
+        phone: PhoneId,
+        fits: impl FnMut(&PhoneView) -> bool,
+    ) -> PhoneView {
+        // Fails instead of hanging where the phone never shows it.
+        let seen = tokio::time::timeout(PATIENCE, self.network.until(phone, fits)).await;
+        seen.expect("the phone shows it in time")
     }
 
     /// Sends what the adapter words, as the relay's jobs do.

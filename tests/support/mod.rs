@@ -1,83 +1,138 @@
-//! Shared by the black-box tests: a fresh database on each engine.
+//! What the black-box tests share: a fresh database on each engine, and a relay that runs on it.
 
-#![expect(
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test says what it left out, and where its PostgreSQL is comes from outside"
-)]
+use std::sync::Arc;
 
-use std::sync::{
-    Once,
-    atomic::{AtomicU64, Ordering},
+use entremise::{
+    app::{App, Environment, Listeners, Running},
+    clock::Clock,
+    config::{CarrierConfig, Config, Secret},
+    ids::{Entropy as _, Ids, SystemEntropy, hex},
+    relay::NewAccount,
+    sandbox::{Network, Pace},
 };
-
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
-/// A database of one test's own.
-pub(crate) struct TestDb {
-    /// `sqlite` or `postgres`, for messages.
-    pub(crate) engine: &'static str,
-    /// As the configuration has it.
+/// The sandbox carrier's id, and the first configured.
+pub(crate) const CARRIER: &str = "sandbox";
+/// What signs the sandbox's webhooks.
+pub(crate) const SECRET: &str = "a-secret-of-the-tests";
+
+/// A database that goes with the test.
+pub(crate) struct Database {
     pub(crate) url: String,
-    /// Holds the SQLite file, and is removed with it.
-    _dir: Option<TempDir>,
-    /// The PostgreSQL schema to drop, and where.
-    schema: Option<(String, String)>,
+    pub(crate) name: &'static str,
+    folder: Option<TempDir>,
+    server: Option<(PgConnectOptions, String)>,
 }
 
-/// One on SQLite; one on PostgreSQL too if `TEST_POSTGRES_URL` says where it is. Without it the
-/// left-out engine is printed once, or is a failure if `REQUIRE_POSTGRES=1`.
-pub(crate) async fn databases() -> Vec<TestDb> {
-    let mut databases = vec![sqlite()];
-    databases.extend(postgres().await);
-    databases
-}
+impl Database {
+    fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        Self { url, name: "SQLite", folder: Some(folder), server: None }
+    }
 
-/// A new SQLite file.
-pub(crate) fn sqlite() -> TestDb {
-    let dir = tempfile::tempdir().expect("a folder for the test's database");
-    let url = format!("sqlite:{}", dir.path().join("test.db").display());
-    TestDb { engine: "sqlite", url, _dir: Some(dir), schema: None }
-}
+    async fn postgres(server: &str) -> Self {
+        let options: PgConnectOptions = server.parse().unwrap();
+        let name = format!("test_{}", random::<8>());
+        let mut conn = options.connect().await.unwrap();
+        let sql = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(sql).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        let url = options.clone().database(&name).to_url_lossy().to_string();
+        Self { url, name: "PostgreSQL", folder: None, server: Some((options, name)) }
+    }
 
-/// A new schema on the PostgreSQL of `TEST_POSTGRES_URL`, if it is set.
-pub(crate) async fn postgres() -> Option<TestDb> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    static SAID: Once = Once::new();
-    let Ok(base) = std::env::var("TEST_POSTGRES_URL") else {
-        let required = std::env::var("REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
-        assert!(!required, "REQUIRE_POSTGRES=1, but TEST_POSTGRES_URL is not set");
-        SAID.call_once(|| eprintln!("left out: PostgreSQL (TEST_POSTGRES_URL is not set)"));
-        return None;
-    };
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let schema = format!("test_{}_{count}_{}", std::process::id(), random());
-    execute(&base, &format!("CREATE SCHEMA {schema}")).await;
-    let and = if base.contains('?') { '&' } else { '?' };
-    let url = format!("{base}{and}options=-csearch_path%3D{schema}");
-    Some(TestDb { engine: "postgres", url, _dir: None, schema: Some((base, schema)) })
-}
+    /// The folder of a SQLite database.
+    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_ref().map(TempDir::path)
+    }
 
-impl TestDb {
-    /// Removes it. One that is only dropped stays on PostgreSQL, which tests throw away as a whole.
-    pub(crate) async fn remove(self) {
-        if let Some((base, schema)) = &self.schema {
-            execute(base, &format!("DROP SCHEMA {schema} CASCADE")).await;
+    /// Drops a PostgreSQL database; a SQLite file goes by itself.
+    pub(crate) async fn drop(self) {
+        if let Some((options, name)) = self.server {
+            let mut conn = options.connect().await.unwrap();
+            let sql = sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
+            sqlx::query(sql).execute(&mut conn).await.unwrap();
         }
     }
 }
 
-/// Two runs may share a process id, in two containers.
-fn random() -> u32 {
-    use entremise::ids::{Entropy as _, SystemEntropy};
-    let mut bytes = [0; 4];
-    SystemEntropy.fill(&mut bytes);
-    u32::from_ne_bytes(bytes)
+/// Where PostgreSQL is, if it is to be tested.
+///
+/// # Panics
+/// If `REQUIRE_POSTGRES` is set and there is none.
+#[expect(clippy::disallowed_methods, reason = "the tests' own switch")]
+pub(crate) fn postgres() -> Option<String> {
+    let url = std::env::var("TEST_POSTGRES_URL").ok();
+    let required = std::env::var("REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+    assert!(url.is_some() || !required, "REQUIRE_POSTGRES is set and TEST_POSTGRES_URL is not");
+    if url.is_none() {
+        println!(
+            "left out PostgreSQL: TEST_POSTGRES_URL is not set (scripts/with-postgres sets it)"
+        );
+    }
+    url
 }
 
-async fn execute(url: &str, sql: &str) {
-    let mut conn = PgConnection::connect(url).await.expect("the PostgreSQL of TEST_POSTGRES_URL");
-    conn.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.expect("a statement of the tests");
-    conn.close().await.expect("the connection ends");
+/// A fresh database on each engine that can be tested here.
+pub(crate) async fn databases() -> Vec<Database> {
+    let mut all = vec![Database::sqlite()];
+    if let Some(url) = postgres() {
+        all.push(Database::postgres(&url).await);
+    }
+    all
+}
+
+pub(crate) fn random<const N: usize>() -> String {
+    let mut bytes = [0; N];
+    SystemEntropy.fill(&mut bytes);
+    hex(&bytes)
+}
+
+/// A relay over the sandbox carrier, with one account.
+pub(crate) struct World {
+    pub(crate) running: Running,
+    pub(crate) network: Arc<Network>,
+    pub(crate) account: NewAccount,
+    pub(crate) clock: Clock,
+}
+
+/// Settings over a database, with the sandbox carrier.
+pub(crate) fn settings(database: &Database) -> Config {
+    let mut key = [0; 32];
+    SystemEntropy.fill(&mut key);
+    let mut values = toml::Table::new();
+    values.insert("secret".into(), SECRET.into());
+    let sandbox =
+        CarrierConfig { id: CARRIER.into(), kind: "sandbox".into(), api_base: None, values };
+    let mut config = Config::minimal(key);
+    config.database_url = Secret::new(database.url.clone());
+    config.carriers = vec![sandbox];
+    config.limits.connections_per_client = 4096;
+    config
+}
+
+impl World {
+    /// Starts a relay as fast as it goes, on free ports, with a clock that tests move.
+    pub(crate) async fn start(database: &Database) -> Self {
+        Self::with(settings(database)).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(config: Config) -> Self {
+        let clock = Clock::shifted();
+        let listeners = Listeners {
+            public: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            ops: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        };
+        let environment =
+            Environment { clock: clock.clone(), ids: Ids::default(), pace: Pace::BRISK };
+        let running = App::start(config, listeners, environment).await.unwrap();
+        let account = running.relay.create_account("Test marketplace").await.unwrap();
+        let network = running.network.clone().unwrap();
+        Self { running, network, account, clock }
+    }
 }

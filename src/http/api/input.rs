@@ -31,7 +31,7 @@ const FAULTS_MAX: usize = 40;
 pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// Notes a fault, unless the place or something around it has one.
+    /// Notes a fault, unless the place, something around it or something within it has one.
     pub(super) fn add(
         &mut self,
         pointer: impl Into<String>,
@@ -39,11 +39,13 @@ impl Faults {
         message: impl Into<String>,
     ) {
         let pointer = pointer.into();
-        let covered = self.0.iter().any(|other| {
-            pointer
-                .strip_prefix(&other.pointer)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
+        let within = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let covered = self
+            .0
+            .iter()
+            .any(|other| within(&pointer, &other.pointer) || within(&other.pointer, &pointer));
         if !covered {
             self.0.push(Fault::new(pointer, code, message));
         }
@@ -92,27 +94,54 @@ fn collect<T: DeserializeOwned + Default>(mut value: Value) -> (T, Faults) {
     (T::default(), faults)
 }
 
-/// Takes out what an error points to: a member of an object, or the member that holds the list.
+/// Takes out what an error points to: a member of an object. In a list an empty object takes its
+/// place, so that the others keep theirs; where that does not fit either, the whole list goes.
 fn take_out(value: &mut Value, path: &serde_path_to_error::Path) -> bool {
     use serde_path_to_error::Segment;
-    let segments: Vec<&Segment> =
+    let steps: Vec<&Segment> =
         path.iter().filter(|s| matches!(s, Segment::Map { .. } | Segment::Seq { .. })).collect();
-    let Some(last) = segments.iter().rposition(|s| matches!(s, Segment::Map { .. })) else {
+    let Some((last, before)) = steps.split_last() else { return false };
+    let mut holder = &mut *value;
+    for step in before {
+        let Some(next) = step_into(holder, step) else { return false };
+        holder = next;
+    }
+    match (holder, last) {
+        (Value::Object(object), Segment::Map { key }) => object.remove(key).is_some(),
+        (Value::Array(items), Segment::Seq { index }) => match items.get_mut(*index) {
+            Some(item) if !item.as_object().is_some_and(Map::is_empty) => {
+                *item = Value::Object(Map::new());
+                true
+            }
+            Some(_) => take_list_out(value, before),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
+/// Takes out a list that is a member of an object.
+fn take_list_out(value: &mut Value, path: &[&serde_path_to_error::Segment]) -> bool {
+    let Some((serde_path_to_error::Segment::Map { key }, before)) = path.split_last() else {
         return false;
     };
-    let mut at = value;
-    for segment in &segments[..last] {
-        let next = match segment {
-            Segment::Map { key } => at.get_mut(key),
-            Segment::Seq { index } => at.get_mut(index),
-            Segment::Enum { .. } | Segment::Unknown => None,
-        };
-        let Some(next) = next else { return false };
-        at = next;
+    let mut holder = value;
+    for step in before {
+        let Some(next) = step_into(holder, step) else { return false };
+        holder = next;
     }
-    match (at, segments[last]) {
-        (Value::Object(object), Segment::Map { key }) => object.remove(key).is_some(),
-        _ => false,
+    holder.as_object_mut().is_some_and(|object| object.remove(key).is_some())
+}
+
+fn step_into<'v>(
+    value: &'v mut Value,
+    step: &serde_path_to_error::Segment,
+) -> Option<&'v mut Value> {
+    use serde_path_to_error::Segment;
+    match step {
+        Segment::Map { key } => value.get_mut(key),
+        Segment::Seq { index } => value.get_mut(index),
+        Segment::Enum { .. } | Segment::Unknown => None,
     }
 }
 
@@ -301,6 +330,7 @@ mod tests {
         name: Option<String>,
         people: Option<Vec<Person>>,
         notes: BTreeMap<String, String>,
+        words: Vec<String>,
         end: Patch<u8>,
     }
 
@@ -320,13 +350,22 @@ mod tests {
     fn all_faults_of_form_at_once() {
         let mut faults = found(json!({
             "size": "x", "name": 1, "colour": 1, "notes": {"a": 1, "b": "c"},
-            "people": [{"age": 1}, {"age": "x", "shoe": 1}],
+            "people": [{"age": 1}, "x", {"age": "x", "shoe": 1}], "words": ["a", 1],
         }));
         faults.sort();
         let pointers: Vec<_> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
         assert_eq!(
             pointers,
-            ["/colour", "/name", "/notes/a", "/people/1/age", "/people/1/shoe", "/size"]
+            [
+                "/colour",
+                "/name",
+                "/notes/a",
+                "/people/1",
+                "/people/2/age",
+                "/people/2/shoe",
+                "/size",
+                "/words/1"
+            ]
         );
     }
 
@@ -344,6 +383,7 @@ mod tests {
         faults.add("/a", "x", "x");
         faults.add("/a/0", "x", "x");
         faults.add("/ab", "x", "x");
+        faults.add("", "x", "x");
         assert_eq!(faults.0.len(), 2);
     }
 

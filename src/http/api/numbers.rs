@@ -25,6 +25,7 @@ use crate::{
 
 /// A proxy number of the account.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the wire calls the digits `number`")]
 pub(super) struct Number {
     id: NumberId,
     /// E.164.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi as _;
 
-use super::routes::{Annotated, BY_ID, BY_NAME, list};
+use super::routes::{Annotated, BY_ID, BY_NAME};
 use crate::http::problem::Code;
 
 const ABOUT: &str = "Masked calls and texts between two people who met on a marketplace. A person's \
@@ -263,6 +263,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::http::api::routes::list;
 
     /// The router and the document have the same operations.
     #[test]

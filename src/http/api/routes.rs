@@ -33,11 +33,10 @@ macro_rules! routes {
 
         /// Method and path of each route.
         pub(super) fn list() -> Vec<(String, String)> {
-            let mut list = Vec::new();
-            $(list.push((stringify!($method).to_uppercase(), $path.to_owned()));)*
-            $(for at in [BY_ID, BY_NAME] {
-                list.push((stringify!($smethod).to_uppercase(), format!("{at}{}", $rest)));
-            })*
+            let mut list = vec![$((stringify!($method).to_uppercase(), $path.to_owned()),)*];
+            for at in [BY_ID, BY_NAME] {
+                list.extend([$((stringify!($smethod).to_uppercase(), format!("{at}{}", $rest)),)*]);
+            }
             list
         }
 

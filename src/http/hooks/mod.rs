@@ -1,1 +1,121 @@
-//! Placeholder.
+//! Carriers' webhooks: raw bytes, the signature first, and no 2xx before the commit.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Path, State},
+    response::Response,
+    routing::post,
+};
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+use crate::{
+    carrier::{
+        Request, WebhookError,
+        plan::{Answer, Reply},
+    },
+    clock::Clock,
+    relay::{Configured, Relay},
+    telemetry::metrics,
+};
+
+/// How long a carrier waits at most: the strictest of them gives 2 seconds (Telnyx).
+const ANSWER_MAX: Duration = Duration::from_millis(1800);
+
+/// What the webhooks need.
+#[derive(Debug, Clone)]
+pub struct Hooks {
+    /// Takes in events.
+    pub relay: Relay,
+    /// The public origin: carriers sign the address that they were given.
+    pub origin: String,
+    /// Tells stale signatures.
+    pub clock: Clock,
+    /// The longest body.
+    pub body_bytes_max: usize,
+}
+
+/// `POST /hooks/{carrier}/{message|call|status}`.
+pub fn router(hooks: Hooks) -> Router {
+    let limit = DefaultBodyLimit::max(hooks.body_bytes_max);
+    Router::new()
+        .route("/hooks/{carrier}/message", post(hook))
+        .route("/hooks/{carrier}/call", post(hook))
+        .route("/hooks/{carrier}/status", post(hook))
+        .layer(limit)
+        .with_state(hooks)
+}
+
+async fn hook(
+    State(hooks): State<Hooks>,
+    Path(carrier): Path<String>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(carrier) = hooks.relay.carriers().get(&carrier) else {
+        return plain(StatusCode::NOT_FOUND);
+    };
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    let request = Request { method, url: format!("{}{path}", hooks.origin), headers, body };
+    if let Err(error) = carrier.adapter.verify(&request, hooks.clock.now()) {
+        return refused(carrier, &error);
+    }
+    let events = match carrier.adapter.parse(&request) {
+        Ok(events) => events,
+        Err(error) => return refused(carrier, &error),
+    };
+    let mut answer = Answer::Ack;
+    for event in &events {
+        let handled = tokio::time::timeout(ANSWER_MAX, hooks.relay.handle(&carrier.id, event));
+        match handled.await {
+            Ok(Ok(handled)) => {
+                metrics::webhook(&carrier.id, handled.kind, handled.outcome);
+                if events.len() == 1 || handled.answer != Answer::Ack {
+                    answer = handled.answer;
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::error!(carrier = carrier.id, %error, "a webhook was not taken");
+                return not_taken(carrier);
+            }
+            Err(_) => {
+                tracing::error!(carrier = carrier.id, "a webhook took too long");
+                return not_taken(carrier);
+            }
+        }
+    }
+    reply(carrier.adapter.reply(&answer, &carrier.links))
+}
+
+fn refused(carrier: &Configured, error: &WebhookError) -> Response {
+    let (status, outcome) = match error {
+        WebhookError::BadSignature => (StatusCode::FORBIDDEN, "bad_signature"),
+        WebhookError::Stale => (StatusCode::FORBIDDEN, "stale"),
+        WebhookError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
+    };
+    metrics::webhook(&carrier.id, "other", outcome);
+    tracing::warn!(carrier = carrier.id, %error, "a webhook was refused");
+    plain(status)
+}
+
+fn not_taken(carrier: &Configured) -> Response {
+    metrics::webhook(&carrier.id, "other", "failed");
+    reply(carrier.adapter.reply(&Answer::Nack, &carrier.links))
+}
+
+fn plain(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+fn reply(reply: Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.response.body));
+    *response.status_mut() = reply.response.status;
+    *response.headers_mut() = reply.response.headers;
+    response
+}

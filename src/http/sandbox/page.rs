@@ -17,6 +17,7 @@ struct Page {
 
 struct Phone {
     id: String,
+    initial: String,
     name: String,
     number: String,
 }
@@ -28,6 +29,7 @@ pub(super) async fn page(State(app): State<App>) -> Result<Response, Fault> {
         .into_iter()
         .map(|view| Phone {
             id: view.id.to_string(),
+            initial: view.name.chars().take(1).collect(),
             name: view.name,
             number: view.number.expose().to_owned(),
         })

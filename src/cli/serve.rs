@@ -1,0 +1,44 @@
+//! `entremise serve`.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{ConfigFile, Failed};
+use crate::{
+    app::{self, App, Environment, Listeners},
+    config::{Config, LogFormat},
+    telemetry::logs::{self, Format},
+};
+
+pub(super) async fn run(file: &ConfigFile) -> Result<(), Failed> {
+    let config = file.load()?;
+    start_logs(&config)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let listeners = Listeners::bind(&config).await?;
+    let running = App::start(config, listeners, Environment::default()).await?;
+    tracing::info!(
+        address = %running.address,
+        ops_address = %running.ops_address,
+        origin = running.origin,
+        engine = ?running.relay.db().engine(),
+        "serving"
+    );
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining");
+    running.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+pub(super) fn start_logs(config: &Config) -> Result<(), Failed> {
+    let format = match config.log.format {
+        LogFormat::Auto => Format::Auto,
+        LogFormat::Json => Format::Json,
+        LogFormat::Human => Format::Human,
+    };
+    logs::init(&config.log.filter, format, app::redactor(config))?;
+    Ok(())
+}

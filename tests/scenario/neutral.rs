@@ -1,0 +1,1 @@
+//! What somebody learns who is in no session: nothing, whatever the cause.

@@ -1,0 +1,373 @@
+//! The house rules that no compiler checks: who imports whom, what each file begins with, how long
+//! it is, whose numbers stand in it, and that a migration never changes.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Longest source file, in lines.
+const LONGEST: usize = 600;
+
+/// Who may import whom, besides itself. `clock`, `ids` and `telemetry` are open to all but
+/// `domain`; `app` and `cli` may import anything.
+const IMPORTS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("carrier", &["domain"]),
+    ("privacy", &["domain"]),
+    ("store", &["domain", "privacy"]),
+    ("relay", &["domain", "store", "privacy", "carrier"]),
+    ("jobs", &["domain", "store", "privacy", "carrier", "relay"]),
+    ("http", &["relay", "domain", "carrier", "store"]),
+    ("http/sandbox", &["relay", "domain", "carrier", "store", "sandbox"]),
+    ("clock", &["domain"]),
+    ("ids", &["domain"]),
+    ("telemetry", &["domain"]),
+    ("config", &["domain"]),
+    ("sandbox", &["domain", "clock"]),
+];
+const OPEN: &[&str] = &["clock", "ids", "telemetry"];
+const FREE: &[&str] = &["app", "cli", "lib", "main"];
+
+/// What pure rooms never touch.
+const IMPURE: &[&str] =
+    &["tokio::", "hyper::", "axum::", "sqlx::", "std::fs", "std::net::Tcp", "std::env"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below `dir` with one of the `endings`, in order; nothing where there is no `dir`.
+fn files(dir: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut dirs = vec![root().join(dir)];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(&dir).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !matches!(&*name, "target" | "node_modules" | ".git") {
+                    dirs.push(path);
+                }
+            } else if endings.iter().any(|ending| name.ends_with(ending)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The path as the rules name it, such as `src/http/server.rs`.
+fn short(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/")
+}
+
+/// A source file without comments and without its tests.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The modules that `code` names below `crate::`, grouped or not, as full paths of two words where
+/// they are known: `carrier::twilio`, `domain`.
+fn imports(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut item = String::new();
+            for c in group.chars() {
+                match c {
+                    '}' if depth == 0 => break,
+                    ',' if depth == 0 => found.extend(module(&std::mem::take(&mut item))),
+                    _ => {
+                        depth += i32::from(c == '{') - i32::from(c == '}');
+                        item.push(c);
+                    }
+                }
+            }
+            found.extend(module(&item));
+        } else {
+            found.extend(module(rest));
+        }
+    }
+    found
+}
+
+fn module(path: &str) -> Option<String> {
+    let word = |text: &str| {
+        let text = text.trim_start();
+        text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned()
+    };
+    let first = word(path);
+    let second = path.trim_start().strip_prefix(&*first)?.strip_prefix("::").map(word);
+    let second = second.filter(|second| !second.is_empty());
+    let whole = second.map_or_else(|| first.clone(), |second| format!("{first}::{second}"));
+    (!first.is_empty()).then_some(whole)
+}
+
+/// The room that a file belongs to: `http`, or `http/sandbox` where the table knows that.
+fn room(file: &str) -> String {
+    let inside = file.strip_prefix("src/").unwrap().trim_end_matches(".rs");
+    let mut words = inside.split('/');
+    let first = words.next().unwrap().to_owned();
+    let both = words.next().map(|second| format!("{first}/{second}"));
+    both.filter(|both| IMPORTS.iter().any(|(room, _)| room == both)).unwrap_or(first)
+}
+
+fn check(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// The reader of imports sees groups, paths in the middle of code, and nothing else.
+#[test]
+fn imports_are_seen() {
+    let code = "use crate::{domain::{phone, route}, ids, store::Tx as T};\nlet x = \
+                crate::relay::send();\nmy_crate::nothing(); pub(crate) fn x() {}";
+    let expected = ["domain", "ids", "store::Tx", "relay::send"];
+    assert_eq!(imports(code), expected.map(str::to_owned).into());
+}
+
+/// Knowledge flows one way: each room imports only what the table lets it.
+#[test]
+fn rooms_import_what_they_may() {
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for path in files("src", &[".rs"]) {
+        let file = short(&path);
+        let room = room(&file);
+        let code = code(&path);
+        let own = room.split('/').next().unwrap();
+        seen.insert(own.to_owned());
+        if FREE.contains(&&*room) {
+            continue;
+        }
+        let Some((_, may)) = IMPORTS.iter().find(|(name, _)| *name == room) else {
+            faults.push(format!("{file}: the room `{room}` is not in the table"));
+            continue;
+        };
+        for import in imports(&code) {
+            let target = import.split("::").next().unwrap();
+            let open = room != "domain" && OPEN.contains(&target);
+            if target != own && !open && !may.contains(&target) {
+                faults.push(format!("{file}: `{room}` may not import `{import}`"));
+            }
+        }
+        // `super` must not leave the room: the table could not see it.
+        let levels = file.trim_end_matches("/mod.rs").matches('/').count();
+        if code.contains(&"super::".repeat(levels)) {
+            faults.push(format!("{file}: say `crate::` where the path leaves the room"));
+        }
+    }
+    check(&faults);
+    for (room, _) in IMPORTS.iter().filter(|(room, _)| !room.contains('/')) {
+        assert!(seen.contains(*room), "the table names `{room}`, which is gone");
+    }
+}
+
+/// Pure rooms do no I/O: they are values in and values out.
+#[test]
+fn pure_rooms_are_pure() {
+    let mut faults = Vec::new();
+    for room in ["src/domain", "src/carrier"] {
+        for path in files(room, &[".rs"]) {
+            let code = code(&path);
+            for word in IMPURE.iter().chain(&[".await", "async "]) {
+                if code.contains(word) {
+                    faults.push(format!("{}: `{word}` is for others to do", short(&path)));
+                }
+            }
+        }
+    }
+    for path in files("src/domain", &[".rs"]) {
+        for word in ["Serialize", "Deserialize", "FromRow"] {
+            if code(&path).contains(word) {
+                faults.push(format!("{}: `{word}` is for the wire and the rows", short(&path)));
+            }
+        }
+    }
+    check(&faults);
+}
+
+/// No carrier knows another, and nobody but the list knows any.
+#[test]
+fn carriers_are_strangers() {
+    let carriers: BTreeSet<String> = fs::read_dir(root().join("src/carrier"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(!carriers.is_empty());
+    let mut faults = Vec::new();
+    for path in files("src", &[".rs"]) {
+        let file = short(&path);
+        if file == "src/carrier/mod.rs" || FREE.contains(&&*room(&file)) {
+            continue;
+        }
+        let code = code(&path);
+        for carrier in &carriers {
+            if file.starts_with(&format!("src/carrier/{carrier}/")) {
+                continue;
+            }
+            let inside = file.starts_with("src/carrier/");
+            if code.contains(&format!("carrier::{carrier}"))
+                || (inside && code.contains(&format!("super::{carrier}")))
+            {
+                faults.push(format!("{file}: knows the carrier `{carrier}`"));
+            }
+        }
+    }
+    check(&faults);
+}
+
+/// Each file says its one job first, and is short enough to be read.
+#[test]
+fn files_are_readable() {
+    let mut faults = Vec::new();
+    for path in files("src", &[".rs"]).into_iter().chain(files("tests", &[".rs"])) {
+        let file = short(&path);
+        let text = fs::read_to_string(&path).unwrap();
+        let first = text.lines().next().unwrap_or_default();
+        if !first.starts_with("//! ") || first.len() < 12 {
+            faults.push(format!("{file}: the first line must say its job: `//! …`"));
+        }
+        let lines = text.lines().count();
+        let longest = if file == "src/main.rs" { 40 } else { LONGEST };
+        if lines > longest {
+            faults.push(format!("{file}: {lines} lines, of {longest} at most"));
+        }
+    }
+    check(&faults);
+}
+
+/// Whether nobody can have this number: ranges that regulators keep for fiction, and one that is
+/// ours for proxies in examples.
+fn fictional(digits: &str) -> bool {
+    let after = |prefix: &str, len: usize| {
+        digits.strip_prefix(prefix).is_some_and(|rest| rest.len() == len)
+    };
+    // North America: NPA 555 0100 to 0199; the carrier's own test numbers are 500 555 00xx.
+    let america = digits.len() == 11
+        && digits.starts_with('1')
+        && (&digits[4..9] == "55501" || digits.starts_with("150055500"));
+    // United Kingdom, France: what Ofcom and Arcep keep for drama.
+    let kingdom = ["447700900", "442079460", "441632960", "441134960"].iter().any(|p| after(p, 3));
+    let france = ["3319900", "3326191", "3335301", "3346571", "3353649", "3363998"];
+    let france = france.iter().any(|prefix| after(prefix, 4));
+    america || kingdom || france || after("33937", 6)
+}
+
+/// The numbers in a text: a `+` (or `%2B`) and 7 to 15 digits.
+fn numbers(text: &str) -> Vec<&str> {
+    let starts = text.match_indices('+').map(|(at, _)| at + 1);
+    let starts = starts.chain(text.match_indices("%2B").map(|(at, _)| at + 3));
+    starts
+        .filter_map(|start| {
+            let rest = &text[start..];
+            let len = rest.bytes().take_while(u8::is_ascii_digit).count();
+            (7..=15).contains(&len).then(|| &rest[..len])
+        })
+        .collect()
+}
+
+/// No number in the repository can be anybody's, but for those that `tests/numbers.allowed` lists
+/// with a reason, each by itself or by its file: published test vectors, and what a numbering
+/// plan's oddity needs.
+#[test]
+fn numbers_are_fictional() {
+    let allowed: BTreeMap<String, String> =
+        fs::read_to_string(root().join("tests/numbers.allowed"))
+            .unwrap()
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(|line| {
+                let (number, reason) = line.split_once(' ').expect(line);
+                assert!(reason.len() > 10, "{line}: why?");
+                (number.trim_start_matches('+').to_owned(), reason.to_owned())
+            })
+            .collect();
+    let endings =
+        [".rs", ".md", ".toml", ".json", ".http", ".html", ".sql", ".csv", ".snap", ".js", ".yaml"];
+    let mut used = BTreeSet::new();
+    let mut faults = BTreeSet::new();
+    for path in files("", &endings) {
+        let file = short(&path);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        for number in numbers(&text) {
+            if allowed.contains_key(number) {
+                used.insert(number.to_owned());
+            } else if !fictional(number) && allowed.contains_key(&*file) {
+                used.insert(file.to_string());
+            } else if !fictional(number) {
+                faults.insert(format!("{file}: +{number} may be somebody's"));
+            }
+        }
+    }
+    check(&faults.into_iter().collect::<Vec<_>>());
+    let unused: Vec<&String> = allowed.keys().filter(|number| !used.contains(*number)).collect();
+    assert!(unused.is_empty(), "tests/numbers.allowed lists what is nowhere used: {unused:?}");
+}
+
+/// The ranges are the regulators', to the digit.
+#[test]
+fn fictional_ranges() {
+    for number in ["14155550100", "12125550199", "447700900999", "33639980001", "33937123456"] {
+        assert!(fictional(number), "{number}");
+    }
+    for number in ["14155550200", "14155551234", "447700901000", "33639970001", "33612345678"] {
+        assert!(!fictional(number), "{number}");
+    }
+    assert_eq!(
+        numbers("a +14155550100, b%2B447700900123 +123 1+2"),
+        ["14155550100", "447700900123"]
+    );
+}
+
+/// FNV-1a, 64 bits: enough to see that a file changed.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// A migration that somebody ran must not change: `tests/migrations.lock` has each one's checksum.
+#[test]
+fn migrations_never_change() {
+    let lines: String = files("migrations", &[".sql"])
+        .iter()
+        .map(|path| (short(path), checksum(&fs::read(path).unwrap())))
+        .fold(String::new(), |lines, (file, sum)| lines + &format!("{sum:016x} {file}\n"));
+    let locked = fs::read_to_string(root().join("tests/migrations.lock")).unwrap_or_default();
+    assert!(
+        lines == locked,
+        "a migration changed, or is new. What was released never changes: add another one. If it \
+         is new, tests/migrations.lock should be:\n{lines}"
+    );
+}
+
+/// Relative links in the docs lead somewhere.
+#[test]
+fn links_lead_somewhere() {
+    let mut faults = Vec::new();
+    for path in files("", &[".md"]) {
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split([')', '#', ' ']).next().unwrap();
+            let outside =
+                target.is_empty() || target.contains("://") || target.starts_with("mailto");
+            if !outside && !path.parent().unwrap().join(target).exists() {
+                faults.push(format!("{}: {target} is not there", short(&path)));
+            }
+        }
+    }
+    check(&faults);
+}
