@@ -15,6 +15,7 @@ mod inbound;
 mod inventory;
 mod messages;
 mod sessions;
+mod staff;
 mod stored_plan;
 
 use std::sync::Arc;

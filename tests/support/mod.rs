@@ -136,3 +136,69 @@ impl World {
         Self { running, network, account, clock }
     }
 }
+
+/// What a request was answered.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: http::StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends one request on a connection of its own.
+pub(crate) async fn request(
+    address: std::net::SocketAddr,
+    request: http::Request<http_body_util::Full<bytes::Bytes>>,
+) -> Answered {
+    use http_body_util::BodyExt as _;
+    use hyper_util::rt::TokioIo;
+
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let tracker = tokio_util::task::TaskTracker::new();
+    tracker.spawn(connection);
+    let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes().to_vec();
+    Answered { status: head.status, headers: head.headers, body }
+}
+
+/// Posts an event to a hook as the sandbox network would, signed.
+pub(crate) async fn webhook(world: &World, hook: &str, event: &serde_json::Value) -> Answered {
+    let body = event.to_string();
+    let url = format!("{}/hooks/{CARRIER}/{hook}", world.running.origin);
+    let at = world.clock.now().millis();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let tag = ring::hmac::sign(&key, format!("{at}.{url}.{body}").as_bytes());
+    let signature = format!("t={at},v1={}", hex(tag.as_ref()));
+    webhook_signed(world, hook, event, Some(&signature)).await
+}
+
+/// Posts an event with that signature, or none.
+pub(crate) async fn webhook_signed(
+    world: &World,
+    hook: &str,
+    event: &serde_json::Value,
+    signature: Option<&str>,
+) -> Answered {
+    let mut builder = http::Request::post(format!("/hooks/{CARRIER}/{hook}"))
+        .header("host", world.running.address.to_string())
+        .header("content-type", "application/json");
+    if let Some(signature) = signature {
+        builder = builder.header("sandbox-signature", signature);
+    }
+    let body = http_body_util::Full::new(bytes::Bytes::from(event.to_string()));
+    request(world.running.address, builder.body(body).unwrap()).await
+}
+
+/// The whole log, newest first.
+pub(crate) async fn interactions(
+    world: &World,
+) -> Vec<entremise::store::interactions::Interaction> {
+    use entremise::store::{interactions, sessions::Page};
+
+    let mut tx = world.running.relay.db().read().await.unwrap();
+    let page = Page { before: None, limit: 1000 };
+    let filter = interactions::Filter::default();
+    interactions::list(&mut tx, &world.account.account, &filter, &page).await.unwrap()
+}
