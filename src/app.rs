@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, response::Redirect, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, response::Redirect, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     config::{CarrierConfig, Config, Fault, Faults},
     http::{
+        api::{self, ApiState},
         console::{self, ConsoleState},
         hooks::{self, Hooks},
         ops::{self, Check, Ops},
@@ -291,6 +292,13 @@ fn routes(
         secure: origin.starts_with("https:"),
         clock: clock.clone(),
     }));
+    let api = api::router(ApiState {
+        relay: relay.clone(),
+        public_url: origin.to_owned(),
+        rate_per_minute: config.api.rate_per_minute,
+        clock: clock.clone(),
+    });
+    router = router.merge(api.layer(DefaultBodyLimit::max(config.limits.api_body_bytes)));
     if let Some(network) = network {
         // A nested router does not see the slash alone.
         let bare = get(|| async { Redirect::permanent("/sandbox") });

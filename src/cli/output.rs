@@ -12,11 +12,6 @@ pub(super) fn error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "error: {text}");
 }
 
-/// Prints something that deserves notice and stops nothing.
-pub(super) fn warning(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "warning: {text}");
-}
-
 /// Colours for a terminal, nothing elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paint(bool);

@@ -334,3 +334,31 @@ async fn expiry(world: &World) {
     world.clock.advance(120_000);
     world.ask("GET", "/api/v1/account").key(secret).send().await.problem(401, "unauthorized");
 }
+
+/// The app serves the API beside everything else, under its own limits.
+#[tokio::test]
+async fn the_app_serves_it() {
+    use super::support::{self, World, request};
+
+    for database in support::databases().await {
+        let mut config = support::settings(&database);
+        config.api.rate_per_minute = 7;
+        let world = World::with(config).await;
+        let get = async |path: &str| {
+            let request_ = http::Request::get(path)
+                .header("host", world.running.address.to_string())
+                .header("authorization", format!("Bearer {}", world.account.api_key));
+            let request_ = request_.body(http_body_util::Full::default()).unwrap();
+            request(world.running.address, request_).await
+        };
+        let answered = get("/api/v1/account").await;
+        assert_eq!(answered.status, 200);
+        assert_eq!(answered.headers["ratelimit-policy"], "\"key\";q=7;w=60");
+        let account: Value = serde_json::from_slice(&answered.body).unwrap();
+        assert_eq!(account["id"], world.account.account.as_str());
+        assert_eq!(get("/docs").await.status, 200);
+        assert_eq!(get("/api/openapi.json").await.status, 200);
+        world.running.shutdown().await;
+        database.drop().await;
+    }
+}

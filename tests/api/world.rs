@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::support::{self, TestDb};
+use super::support::{self, Database};
 
 pub(crate) const BUYER: &str = "+33639980001";
 pub(crate) const SELLER: &str = "+33639980002";
@@ -151,7 +151,7 @@ pub(crate) async fn each_with(rate: u32, test: impl AsyncFn(&World)) {
         let world = World::start(&database, rate).await;
         test(&world).await;
         world.end().await;
-        database.remove().await;
+        database.drop().await;
     }
 }
 
@@ -171,7 +171,7 @@ fn carriers() -> Carriers {
 }
 
 impl World {
-    async fn start(database: &TestDb, rate: u32) -> Self {
+    async fn start(database: &Database, rate: u32) -> Self {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let stop_db = CancellationToken::new();
         let clock = Clock::shifted();
@@ -207,7 +207,7 @@ impl World {
         let mut tasks = JoinSet::new();
         tasks.spawn(server.serve(listener, stop.clone()));
         Self {
-            engine: database.engine,
+            engine: database.name,
             relay,
             clock,
             a,

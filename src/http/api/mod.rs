@@ -17,6 +17,7 @@ mod limit;
 mod messages;
 mod numbers;
 mod openapi;
+mod opening;
 mod paging;
 mod participants;
 mod routes;

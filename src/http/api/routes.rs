@@ -7,8 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api, account, calls, events, interactions, keys, messages, numbers, participants, services,
-    sessions,
+    Api, account, calls, events, interactions, keys, messages, numbers, opening, participants,
+    services, sessions,
 };
 
 /// Where a session is found by its own id.
@@ -63,7 +63,7 @@ routes! {
         patch "/api/v1/numbers/{number}" numbers::update,
         delete "/api/v1/numbers/{number}" numbers::retire,
         get "/api/v1/sessions" sessions::list,
-        post "/api/v1/sessions" sessions::create,
+        post "/api/v1/sessions" opening::create,
         get "/api/v1/interactions" interactions::list,
         get "/api/v1/interactions/{interaction}" interactions::read,
         get "/api/v1/events" events::list,
