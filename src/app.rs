@@ -284,7 +284,9 @@ fn routes(
     if let Some(network) = network {
         // A nested router does not see the slash alone.
         let bare = get(|| async { Redirect::permanent("/sandbox") });
-        router = router.route("/sandbox/", bare).nest("/sandbox", crate::http::sandbox::router(Arc::clone(network)));
+        router = router
+            .route("/sandbox/", bare)
+            .nest("/sandbox", crate::http::sandbox::router(Arc::clone(network)));
     }
     problem::with_fallbacks(router)
 }

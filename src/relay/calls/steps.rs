@@ -1,7 +1,5 @@
 //! What comes next: a carrier asks about a leg of a call that goes on.
 
-
-
 use super::{
     Step,
     ending::{News, end, settle},

@@ -18,10 +18,7 @@ use crate::relay::{
     inbound::{self, Event, Route, Routed},
 };
 use crate::{
-    carrier::{
-        event::InboundMessage,
-        plan::Answer,
-    },
+    carrier::{event::InboundMessage, plan::Answer},
     domain::{
         interaction::{Kind, Outcome, Reason},
         message::{BODY_CHARS_MAX, Body, MessageState},

@@ -1,6 +1,5 @@
 //! News of a text's legs, and how the text ends.
 
-
 use serde_json::json;
 
 use crate::relay::{calls, error::Error};
@@ -17,7 +16,8 @@ use crate::{
         events::Place,
         interactions::{self, End},
         legs::{self, Direction, Leg},
-        outbox::{self, OutboxKind, OutboxState}, sessions,
+        outbox::{self, OutboxKind, OutboxState},
+        sessions,
     },
 };
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-
 use super::{
     Payload,
     progress::{News, settle},
@@ -23,7 +22,8 @@ use crate::{
         interactions::{self},
         legs::{self, Direction, Leg},
         outbox::{self, Entry, OutboxState},
-        participants::{self, Participant}, sessions,
+        participants::{self, Participant},
+        sessions,
     },
 };
 
