@@ -17,6 +17,7 @@ use axum::{
 use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::extract::{is_json, misfit, parse};
 pub use self::{
     code::Code,
     extract::{Json, Path, Query},

@@ -28,11 +28,19 @@ pub(super) struct News {
     pub(super) reason: Option<Reason>,
     pub(super) carrier_id: Option<String>,
     pub(super) carrier_code: Option<String>,
+    /// Nobody will learn more: a leg that may have been sent gets its outcome now.
+    gives_up: bool,
 }
 
 impl News {
     pub(super) const fn new(state: MessageState, reason: Option<Reason>) -> Self {
-        Self { state, reason, carrier_id: None, carrier_code: None }
+        Self { state, reason, carrier_id: None, carrier_code: None, gives_up: false }
+    }
+
+    pub(super) fn gives_up() -> Self {
+        let mut news = Self::new(MessageState::Unknown, Some(Reason::CarrierUnknown));
+        news.gives_up = true;
+        news
     }
 }
 
@@ -49,8 +57,8 @@ pub(super) async fn settle(
     let after = before.after(news.state);
     let learnt_id = leg.carrier_id.is_none() && news.carrier_id.is_some();
     leg.carrier_id = leg.carrier_id.take().or(news.carrier_id);
-    // "Unknown" is where a worker gives up: the state stays and gets an outcome now.
-    let gives_up = news.state == MessageState::Unknown && before == MessageState::Unknown;
+    // A receipt may have come first: then there is nothing to give up.
+    let gives_up = news.gives_up && after == MessageState::Unknown && leg.outcome.is_none();
     if after == before && !gives_up {
         if learnt_id {
             leg.updated_at = now;

@@ -30,7 +30,8 @@ use crate::{
 /// What a claimed entry of the outbox asks for, or why it is not to be sent any more.
 #[derive(Debug)]
 pub(in crate::relay) enum Claimed {
-    Send(Box<(Entry, OutboundMessage, MessageState)>),
+    /// The entry, what to send, and whether it may have been sent already.
+    Send(Box<(Entry, OutboundMessage, bool)>),
     /// Ended here: the session, a block or the time came first.
     Ended,
     /// Somebody else has it, or an earlier text goes first.
@@ -52,6 +53,8 @@ pub(in crate::relay) async fn claim(
     if outbox::earlier_pending(tx, entry).await? {
         return Ok(Claimed::NotNow);
     }
+    // A lease that ran out: its worker may have sent it and never come to say so.
+    let lost = entry.state == OutboxState::Sending;
     let Some(entry) = outbox::claim(tx, entry, now, now + lease).await? else {
         return Ok(Claimed::NotNow);
     };
@@ -68,14 +71,15 @@ pub(in crate::relay) async fn claim(
     let to = participants::get(tx, &entry.account, &to).await?;
     let to = to.ok_or(Error::NotFound("participant"))?;
     if let Some(reason) = overtaken(tx, &entry, &legs, &session, &to, now).await? {
-        let state =
-            if reason == Reason::TooLate { MessageState::Failed } else { MessageState::Cancelled };
         // What may have been sent stays so: a late "no" would be a lie.
-        let (state, reason) = match leg.state.as_str() {
-            "unknown" => (MessageState::Unknown, Reason::CarrierUnknown),
-            _ => (state, reason),
+        let news = if lost || state == MessageState::Unknown {
+            News::gives_up()
+        } else if reason == Reason::TooLate {
+            News::new(MessageState::Failed, Some(reason))
+        } else {
+            News::new(MessageState::Cancelled, Some(reason))
         };
-        settle(tx, &entry.account, leg, News::new(state, Some(reason)), now).await?;
+        settle(tx, &entry.account, leg, news, now).await?;
         outbox::finish(tx, &entry, OutboxState::Done).await?;
         return Ok(Claimed::Ended);
     }
@@ -94,7 +98,8 @@ pub(in crate::relay) async fn claim(
     state.after(MessageState::Sending).as_str().clone_into(&mut sending.state);
     sending.updated_at = now;
     legs::update(tx, &entry.account, &sending).await?;
-    Ok(Claimed::Send(Box::new((entry, message, state))))
+    let uncertain = lost || state == MessageState::Unknown;
+    Ok(Claimed::Send(Box::new((entry, message, uncertain))))
 }
 
 /// Why a text is not to be sent any more.
@@ -201,8 +206,7 @@ pub(in crate::relay) async fn give_up(tx: &mut Tx, entry: &Entry) -> Result<(), 
     let legs = legs::of_interaction(tx, &entry.account, &entry.interaction).await?;
     let leg = legs.into_iter().find(|leg| leg.id == entry.leg).ok_or(Error::NotFound("leg"))?;
     let now = tx.now().await?;
-    let news = News::new(MessageState::Unknown, Some(Reason::CarrierUnknown));
-    settle(tx, &entry.account, leg, news, now).await?;
+    settle(tx, &entry.account, leg, News::gives_up(), now).await?;
     outbox::finish(tx, entry, OutboxState::Parked).await?;
     Ok(())
 }

@@ -128,7 +128,11 @@ pub async fn open(
     let place = Place { service: Some(&service.id), session: Some(&id), interaction: None };
     events::insert(tx, account, "session.created", place, "{}", now).await?;
     let session = sessions::get(tx, account, &id).await?.ok_or(Error::NotFound("session"))?;
-    let choices = join(tx, account, &service, &session, &new.participants, now).await?;
+    let choices = if new.participants.is_empty() {
+        Vec::new()
+    } else {
+        join(tx, account, &service, &session, &new.participants, now).await?
+    };
     let mut view = view(tx, account, &id).await?;
     view.choices = choices;
     Ok(view)
