@@ -80,7 +80,7 @@ async fn a_dispute_is_told() {
             "the marketplace closed it",
             "Delivered",
             "spoke for 3 min 20 s",
-            "answered after 8 s",
+            "answered after ",
             "Nobody answered.",
             "Pictures and files are not relayed.",
             "The carrier could not deliver it.",

@@ -31,13 +31,13 @@ use entremise::{
 };
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
-use tempfile::TempDir;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
 use tower::ServiceExt as _;
+
+use crate::support::databases;
 
 pub(crate) const BUYER: &str = "+14155550100";
 pub(crate) const SELLER: &str = "+447700900123";
@@ -48,55 +48,6 @@ pub(crate) const PEOPLE: [&str; 4] = [BUYER, SELLER, OTHER_BUYER, STRANGER];
 pub(crate) const PRIVATE: [&str; 5] =
     ["by the fountain", "fine by me", "Ada Lovelace", "Grace Hopper", "ring twice"];
 const PROXIES: [&str; 4] = ["+14155550150", "+14155550151", "+447700900900", "+33937000001"];
-
-/// A database that goes with the test.
-pub(crate) struct Database {
-    url: String,
-    folder: Option<TempDir>,
-    server: Option<(PgConnectOptions, String)>,
-}
-
-impl Database {
-    fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("test.db").display());
-        Self { url, folder: Some(folder), server: None }
-    }
-
-    async fn postgres(server: &str) -> Self {
-        let options: PgConnectOptions = server.parse().unwrap();
-        let unique: RequestId = Ids::default().make(Clock::system().now());
-        let name = format!("test_{}", unique.as_str().to_lowercase());
-        let mut conn = options.connect().await.unwrap();
-        let sql = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        sqlx::query(sql).execute(&mut conn).await.unwrap();
-        conn.close().await.unwrap();
-        let url = options.clone().database(&name).to_url_lossy().to_string();
-        Self { url, folder: None, server: Some((options, name)) }
-    }
-
-    async fn drop(self) {
-        drop(self.folder);
-        if let Some((options, name)) = self.server {
-            let mut conn = options.connect().await.unwrap();
-            let sql = sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
-            sqlx::query(sql).execute(&mut conn).await.unwrap();
-        }
-    }
-}
-
-/// A fresh database on each engine that can be tested here.
-#[expect(clippy::disallowed_methods, reason = "the tests' own switch")]
-async fn databases() -> Vec<Database> {
-    let url = std::env::var("TEST_POSTGRES_URL").ok();
-    let required = std::env::var("REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
-    assert!(url.is_some() || !required, "REQUIRE_POSTGRES is set and TEST_POSTGRES_URL is not");
-    let mut all = vec![Database::sqlite()];
-    if let Some(url) = url {
-        all.push(Database::postgres(&url).await);
-    }
-    all
-}
 
 /// Runs a test on each engine.
 pub(crate) async fn on_each<F: Future<Output = ()>>(test: impl Fn(World) -> F) {
@@ -292,8 +243,9 @@ impl World {
         let list = interactions::list(&mut tx, &self.account, &filter, &page).await.unwrap();
         let interaction = list.into_iter().next().unwrap();
         let legs = legs::of_interaction(&mut tx, &self.account, &interaction.id).await.unwrap();
-        // Ids of one millisecond are in no order.
-        self.clock.advance(1);
+        // Ids of one instant are in no order, and PostgreSQL's own clock is read a little apart from
+        // ours.
+        self.wait(1);
         Happened { interaction, legs }
     }
 
