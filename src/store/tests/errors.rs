@@ -11,64 +11,64 @@ fn words(error: &Error) -> String {
     format!("{error} {error:?}")
 }
 
-db_test! {
-    /// Each failing statement has its own error, and none quotes a row.
-    async fn statements_are_told_apart(lab) {
-        let insert = format!("INSERT INTO meta (name, value) VALUES ('{CANARY}', '')");
-        commit!(lab.db, [insert], |tx| run(tx, insert).await).await.unwrap();
-        let cases = [
-            (insert, "conflict"),
-            (format!("SELECT {CANARY} FROM meta"), "statement"),
-            (format!("INSERT INTO meta (name, value) VALUES ('{CANARY}x', NULL)"), "statement"),
-            (
-                format!(
-                    "INSERT INTO api_keys (account, id, name, hash, hint, scopes, created_at)
-                     VALUES ('{CANARY}', '', '', '', '', '', 0)"
-                ),
-                "statement",
-            ),
-            (
-                format!(
-                    "INSERT INTO staff_secrets (hash, staff, kind, created_at, expires_at)
-                     VALUES ('{CANARY}', '', '{CANARY}', 0, 0)"
-                ),
-                "statement",
-            ),
-        ];
-        for (sql, kind) in cases {
-            let told = sql.clone();
-            let error = commit!(lab.db, [sql], |tx| run(tx, sql).await).await.unwrap_err();
-            match kind {
-                "conflict" => assert!(matches!(error, Error::Conflict), "{told}: {error}"),
-                _ => assert!(matches!(error, Error::Statement(_)), "{told}: {error}"),
-            }
-            assert!(!words(&error).contains("canary"), "{told}: {error:?}");
-        }
-        // A row that should be there, and a column of another type.
-        let none = "SELECT COUNT(*) FROM meta HAVING COUNT(*) > 9";
-        let wrong = "SELECT name FROM meta";
-        for sql in [none, wrong] {
-            let error = count(&mut lab.db.read().await.unwrap(), sql).await.unwrap_err();
-            assert!(matches!(error, Error::Statement(_)), "{error}");
-            assert!(!words(&error).contains("canary"), "{error:?}");
-        }
-    }
+db_test!(statements_are_told_apart, bad_data_is_named);
 
-    /// Stored text that is no value of its set is named by table and column, not by value.
-    async fn bad_data_is_named(lab) {
-        let world = World::new(lab).await;
-        let id = world.service.clone();
-        commit!(lab.db, [id], |tx| {
-            run(tx, format!("UPDATE services SET rules = '{CANARY}' WHERE id = '{id}'")).await
-        })
-        .await
-        .unwrap();
-        let mut tx = lab.db.read().await.unwrap();
-        let error = crate::store::services::get(&mut tx, &world.account, &world.service);
-        let error = error.await.unwrap_err();
-        assert!(matches!(error, Error::Inconsistent { table: "services", column: "rules" }));
-        assert!(!words(&error).contains("canary"));
+/// Each failing statement has its own error, and none quotes a row.
+async fn statements_are_told_apart(lab: &Lab) {
+    let insert = format!("INSERT INTO meta (name, value) VALUES ('{CANARY}', '')");
+    commit!(lab.db, [insert], |tx| run(tx, insert).await).await.unwrap();
+    let cases = [
+        (insert, "conflict"),
+        (format!("SELECT {CANARY} FROM meta"), "statement"),
+        (format!("INSERT INTO meta (name, value) VALUES ('{CANARY}x', NULL)"), "statement"),
+        (
+            format!(
+                "INSERT INTO api_keys (account, id, name, hash, hint, scopes, created_at)
+                 VALUES ('{CANARY}', '', '', '', '', '', 0)"
+            ),
+            "statement",
+        ),
+        (
+            format!(
+                "INSERT INTO staff_secrets (hash, staff, kind, created_at, expires_at)
+                 VALUES ('{CANARY}', '', '{CANARY}', 0, 0)"
+            ),
+            "statement",
+        ),
+    ];
+    for (sql, kind) in cases {
+        let told = sql.clone();
+        let error = commit!(lab.db, [sql], |tx| run(tx, sql).await).await.unwrap_err();
+        match kind {
+            "conflict" => assert!(matches!(error, Error::Conflict), "{told}: {error}"),
+            _ => assert!(matches!(error, Error::Statement(_)), "{told}: {error}"),
+        }
+        assert!(!words(&error).contains("canary"), "{told}: {error:?}");
     }
+    // A row that should be there, and a column of another type.
+    let none = "SELECT COUNT(*) FROM meta HAVING COUNT(*) > 9";
+    let wrong = "SELECT name FROM meta";
+    for sql in [none, wrong] {
+        let error = count(&mut lab.db.read().await.unwrap(), sql).await.unwrap_err();
+        assert!(matches!(error, Error::Statement(_)), "{error}");
+        assert!(!words(&error).contains("canary"), "{error:?}");
+    }
+}
+
+/// Stored text that is no value of its set is named by table and column, not by value.
+async fn bad_data_is_named(lab: &Lab) {
+    let world = World::new(lab).await;
+    let id = world.service.clone();
+    commit!(lab.db, [id], |tx| {
+        run(tx, format!("UPDATE services SET rules = '{CANARY}' WHERE id = '{id}'")).await
+    })
+    .await
+    .unwrap();
+    let mut tx = lab.db.read().await.unwrap();
+    let error = crate::store::services::get(&mut tx, &world.account, &world.service);
+    let error = error.await.unwrap_err();
+    assert!(matches!(error, Error::Inconsistent { table: "services", column: "rules" }));
+    assert!(!words(&error).contains("canary"));
 }
 
 /// The codes of both engines for "not now" are `Unavailable`, in their extended forms too.

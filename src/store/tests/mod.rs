@@ -20,36 +20,39 @@ use crate::{
     privacy::{Keyring, MasterKey},
 };
 
+mod accounts;
 mod doors;
 mod errors;
+mod holds;
+mod inbox;
+mod log;
 mod neighbours;
+mod numbers;
+mod outbox;
+mod rings;
+mod services;
+mod sessions;
 mod stop;
 mod time;
 mod world;
 
 use world::World;
 
-/// Makes two tests of one body: `name::on_sqlite` and `name::on_postgres`.
+/// Makes two tests of each body: `name::on_sqlite` and `name::on_postgres`.
 macro_rules! db_test {
-    ($($(#[$doc:meta])* async fn $name:ident($lab:ident) $body:block)*) => {$(
-        $(#[$doc])*
+    ($($name:ident),* $(,)?) => {$(
         mod $name {
-            #[allow(unused_imports, clippy::allow_attributes, reason = "not every body needs all")]
-            use super::*;
-
-            async fn body($lab: &crate::store::tests::Lab) $body
-
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
                 let lab = crate::store::tests::Lab::sqlite().await;
-                body(&lab).await;
+                super::$name(&lab).await;
                 lab.close().await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
                 let Some(lab) = crate::store::tests::Lab::postgres().await else { return };
-                body(&lab).await;
+                super::$name(&lab).await;
                 lab.close().await;
             }
         }

@@ -15,31 +15,31 @@ async fn reopen(lab: &Lab, clock: &Clock) -> (Db, CancellationToken, TaskTracker
     (db, stop, tracker)
 }
 
-db_test! {
-    /// A moved test clock moves the time of both doors, forward by as much.
-    async fn both_doors_follow_the_clock(lab) {
-        let before = now(&lab.db).await;
-        lab.clock.advance(HOUR);
-        let after = now(&lab.db).await;
-        let read = lab.db.read().await.unwrap().now().await.unwrap();
-        for later in [after, read] {
-            let moved = later.millis() - before.millis();
-            assert!((HOUR..HOUR + 60_000).contains(&moved), "{moved}");
-        }
-    }
+db_test!(both_doors_follow_the_clock, ids_are_of_the_time);
 
-    /// Ids are of the transaction's time, and of the kind that is asked for.
-    async fn ids_are_of_the_time(lab) {
-        let (now, made) = commit!(lab.db, [], |tx| {
-            let now = tx.now().await?;
-            let made: crate::ids::SessionId = tx.id().await?;
-            Ok::<_, Error>((now, made))
-        })
-        .await
-        .unwrap();
-        let stamp = i64::from_str_radix(&made.as_str()[2..14], 16).unwrap();
-        assert!((0..60_000).contains(&(stamp - now.millis())), "{made} at {now:?}");
+/// A moved test clock moves the time of both doors, forward by as much.
+async fn both_doors_follow_the_clock(lab: &Lab) {
+    let before = now(&lab.db).await;
+    lab.clock.advance(HOUR);
+    let after = now(&lab.db).await;
+    let read = lab.db.read().await.unwrap().now().await.unwrap();
+    for later in [after, read] {
+        let moved = later.millis() - before.millis();
+        assert!((HOUR..HOUR + 60_000).contains(&moved), "{moved}");
     }
+}
+
+/// Ids are of the transaction's time, and of the kind that is asked for.
+async fn ids_are_of_the_time(lab: &Lab) {
+    let (now, made) = commit!(lab.db, [], |tx| {
+        let now = tx.now().await?;
+        let made: crate::ids::SessionId = tx.id().await?;
+        Ok::<_, Error>((now, made))
+    })
+    .await
+    .unwrap();
+    let stamp = i64::from_str_radix(&made.as_str()[2..14], 16).unwrap();
+    assert!((0..60_000).contains(&(stamp - now.millis())), "{made} at {now:?}");
 }
 
 /// On SQLite the time stands still while the clock is behind what it was, for both doors, and goes

@@ -1,0 +1,305 @@
+//! What we owe: claimed by one at a time, put off, finished, overtaken.
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::{
+    ids::{ParticipantId, SessionId},
+    store::{
+        legs,
+        outbox::{self, Entry, NewEntry, OutboxKind, OutboxState},
+    },
+};
+
+db_test!(
+    an_entry_reads_back,
+    due_entries_in_order,
+    each_entry_is_claimed_once,
+    a_lease_that_ended_can_be_claimed,
+    a_stale_claim_changes_nothing,
+    ready_entries_of_a_session,
+    texts_wait_for_earlier_ones,
+    ended_entries_are_forgotten,
+);
+
+/// Owes a text to a new leg, to be done at an instant.
+async fn owe(
+    tx: &mut Tx,
+    world: &World,
+    session: Option<&SessionId>,
+    ms: i64,
+) -> Result<Entry, Error> {
+    let leg = world.leg(&world.id(), 1);
+    legs::insert(tx, &world.account, &leg).await?;
+    let new = NewEntry {
+        kind: OutboxKind::Message,
+        session,
+        interaction: &leg.interaction,
+        leg: &leg.id,
+        carrier: "a",
+        payload: "the words",
+        run_at: at(ms),
+        valid_until: at(9999),
+        now: at(ms),
+    };
+    let id = outbox::insert(tx, &world.account, &new).await?;
+    let due = outbox::due(tx, at(ms), 1000).await?;
+    Ok(due.into_iter().find(|entry| entry.id == id).unwrap())
+}
+
+/// An entry reads back with its words, until it is finished: then they are gone.
+async fn an_entry_reads_back(lab: &Lab) {
+    let world = World::new(lab).await;
+    let session: SessionId = world.id();
+    let leg = world.leg(&world.id(), 1);
+    let id = commit!(lab.db, [world, session, leg], |tx| {
+        let new = NewEntry {
+            kind: OutboxKind::EndCall,
+            session: Some(&session),
+            interaction: &leg.interaction,
+            leg: &leg.id,
+            carrier: "c",
+            payload: "ünïcode",
+            run_at: at(5),
+            valid_until: at(7),
+            now: at(3),
+        };
+        outbox::insert(tx, &world.account, &new).await
+    })
+    .await
+    .unwrap();
+    let mut tx = lab.db.read().await.unwrap();
+    let found = outbox::due(&mut tx, at(5), 9).await.unwrap().remove(0);
+    assert_eq!((&found.id, &found.account, found.kind), (&id, &world.account, OutboxKind::EndCall));
+    assert_eq!((found.session.as_ref(), &found.leg), (Some(&session), &leg.id));
+    assert_eq!((&found.interaction, &*found.carrier), (&leg.interaction, "c"));
+    assert_eq!((found.attempts, found.fence), (0, 0));
+    assert_eq!((found.valid_until, found.created_at), (at(7), at(3)));
+    assert_eq!(outbox::payload(&mut tx, &found).await.unwrap(), "ünïcode");
+    assert_eq!(outbox::next_due(&mut tx).await.unwrap(), Some(at(5)));
+    assert_eq!(outbox::owed(&mut tx).await.unwrap(), (1, Some(at(3))));
+    drop(tx);
+    let done = commit!(lab.db, [found], |tx| {
+        let done = outbox::finish(tx, &found, OutboxState::Done).await?;
+        let words = texts(tx, "SELECT id FROM outbox WHERE payload IS NOT NULL").await?;
+        Ok::<_, Error>((done, words, outbox::finish(tx, &found, OutboxState::Parked).await?))
+    });
+    assert_eq!(done.await.unwrap(), (true, vec![], false));
+    let mut tx = lab.db.read().await.unwrap();
+    assert!(outbox::due(&mut tx, Timestamp::MAX, 9).await.unwrap().is_empty());
+    assert_eq!(outbox::next_due(&mut tx).await.unwrap(), None);
+    assert_eq!(outbox::owed(&mut tx).await.unwrap(), (0, None));
+}
+
+/// Entries are due from their time on, the oldest first, and those that are put off at their new
+/// time.
+async fn due_entries_in_order(lab: &Lab) {
+    let world = World::new(lab).await;
+    let entries = commit!(lab.db, [world], |tx| {
+        let mut entries = Vec::new();
+        for ms in [30, 10, 20] {
+            entries.push(owe(tx, &world, None, ms).await?);
+        }
+        Ok::<_, Error>(entries)
+    })
+    .await
+    .unwrap();
+    let due = async |ms, limit| {
+        let mut tx = lab.db.read().await.unwrap();
+        let due = outbox::due(&mut tx, at(ms), limit).await.unwrap();
+        due.into_iter().map(|entry| entry.id).collect::<Vec<_>>()
+    };
+    let ids: Vec<_> = [1, 2, 0].map(|place: usize| entries[place].id.clone()).into();
+    assert!(due(9, 9).await.is_empty());
+    assert_eq!(due(10, 9).await, ids[..1]);
+    assert_eq!(due(30, 9).await, ids);
+    assert_eq!(due(30, 2).await, ids[..2]);
+    // Claimed and put off: due again at the new time, and not by the lease.
+    let first = entries[1].clone();
+    commit!(lab.db, [first], |tx| {
+        let claimed = outbox::claim(tx, &first, at(10), at(1000)).await?.unwrap();
+        assert_eq!(outbox::next_due(tx).await?, Some(at(20)));
+        assert!(outbox::put_off(tx, &claimed, at(25)).await?);
+        assert!(!outbox::put_off(tx, &claimed, at(26)).await?, "it is not claimed any more");
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(due(30, 9).await, [ids[1].clone(), ids[0].clone(), ids[2].clone()]);
+    assert_eq!(due(24, 9).await, ids[1..2]);
+}
+
+/// Eight workers that claim the same hundred entries at once get each entry once.
+async fn each_entry_is_claimed_once(lab: &Lab) {
+    let world = World::new(lab).await;
+    let entries = commit!(lab.db, [world], |tx| {
+        let mut entries = Vec::new();
+        for _ in 0..100 {
+            entries.push(owe(tx, &world, None, 0).await?);
+        }
+        Ok::<_, Error>(entries)
+    })
+    .await
+    .unwrap();
+    let workers = (0..8usize).map(|n| {
+        let entries = &entries;
+        async move {
+            let mut claimed = Vec::new();
+            for place in 0..100 {
+                let entry = entries[(place + n * 12) % 100].clone();
+                let claim = commit!(lab.db, [entry], |tx| {
+                    outbox::claim(tx, &entry, at(1), at(1000)).await
+                });
+                claimed.extend(claim.await.unwrap());
+            }
+            claimed
+        }
+    });
+    let mut claimed: Vec<Entry> = join_all(workers).await.into_iter().flatten().collect();
+    assert_eq!(claimed.len(), 100);
+    assert!(claimed.iter().all(|entry| (entry.fence, entry.attempts) == (1, 1)));
+    claimed.sort_by(|a, b| a.id.cmp(&b.id));
+    claimed.dedup_by(|a, b| a.id == b.id);
+    assert_eq!(claimed.len(), 100);
+    let mut tx = lab.db.read().await.unwrap();
+    assert!(outbox::due(&mut tx, at(999), 999).await.unwrap().is_empty());
+    assert_eq!(outbox::next_due(&mut tx).await.unwrap(), Some(at(1000)));
+}
+
+/// From the end of a lease on, and not before, another worker may claim the entry, with the next
+/// fence.
+async fn a_lease_that_ended_can_be_claimed(lab: &Lab) {
+    let world = World::new(lab).await;
+    commit!(lab.db, [world], |tx| {
+        let entry = owe(tx, &world, None, 0).await?;
+        let first = outbox::claim(tx, &entry, at(0), at(100)).await?.unwrap();
+        assert!(outbox::due(tx, at(99), 9).await?.is_empty());
+        assert!(outbox::claim(tx, &first, at(99), at(200)).await?.is_none());
+        let seen = outbox::due(tx, at(100), 9).await?.remove(0);
+        assert_eq!((seen.fence, seen.attempts), (1, 1));
+        let second = outbox::claim(tx, &seen, at(100), at(200)).await?.unwrap();
+        assert_eq!((second.fence, second.attempts), (2, 2));
+        // Whoever saw the entry before the second claim is too late.
+        assert!(outbox::claim(tx, &seen, at(300), at(400)).await?.is_none());
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+}
+
+/// A worker whose lease was taken over changes nothing any more.
+async fn a_stale_claim_changes_nothing(lab: &Lab) {
+    let world = World::new(lab).await;
+    commit!(lab.db, [world], |tx| {
+        let entry = owe(tx, &world, None, 0).await?;
+        let stale = outbox::claim(tx, &entry, at(0), at(1)).await?.unwrap();
+        let fresh = outbox::claim(tx, &stale, at(1), at(50)).await?.unwrap();
+        for old in [&entry, &stale] {
+            assert!(!outbox::put_off(tx, old, at(7)).await?);
+            for state in OutboxState::ALL {
+                assert!(!outbox::finish(tx, old, *state).await?);
+            }
+        }
+        let state = "SELECT state || ' ' || run_at || ' ' || lease_until FROM outbox";
+        let expected = format!("sending {} {}", at(0).millis(), at(50).millis());
+        assert_eq!(texts(tx, state).await?, [expected]);
+        assert_eq!(outbox::payload(tx, &fresh).await?, "the words");
+        assert!(outbox::finish(tx, &fresh, OutboxState::Parked).await?);
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+}
+
+/// What can still be cancelled for a session is what nobody is sending.
+async fn ready_entries_of_a_session(lab: &Lab) {
+    let world = World::new(lab).await;
+    let (mine, other): (SessionId, SessionId) = (world.id(), world.id());
+    commit!(lab.db, [world, mine, other], |tx| {
+        let mut ids = Vec::new();
+        for ms in [3, 2, 1] {
+            ids.push(owe(tx, &world, Some(&mine), ms).await?);
+        }
+        owe(tx, &world, Some(&other), 0).await?;
+        owe(tx, &world, None, 0).await?;
+        outbox::claim(tx, &ids[0], at(5), at(50)).await?.unwrap();
+        let ready = outbox::ready_of_session(tx, &world.account, &mine).await?;
+        let expected = [&ids[2].id, &ids[1].id];
+        assert_eq!(ready.iter().map(|entry| &entry.id).collect::<Vec<_>>(), expected);
+        assert!(outbox::finish(tx, &ready[0], OutboxState::Done).await?, "it needs no claim");
+        assert_eq!(outbox::ready_of_session(tx, &world.account, &mine).await?.len(), 1);
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+}
+
+/// A text waits for an earlier one to the same person in the same session, until that has ended;
+/// not for one to somebody else, for one of another session, or for a call.
+async fn texts_wait_for_earlier_ones(lab: &Lab) {
+    let world = World::new(lab).await;
+    commit!(lab.db, [world], |tx| {
+        let (one, two): (SessionId, SessionId) = (world.id(), world.id());
+        let people: [ParticipantId; 2] = [world.id(), world.id()];
+        let mut entries = Vec::new();
+        let rows = [(&one, 0, 0), (&one, 1, 1), (&two, 0, 2), (&one, 0, 3), (&one, 1, 4)];
+        for (session, person, ms) in rows {
+            let mut leg = world.leg(&world.id(), 1);
+            leg.participant = Some(people[person].clone());
+            legs::insert(tx, &world.account, &leg).await?;
+            let new = NewEntry {
+                kind: if ms == 1 { OutboxKind::Call } else { OutboxKind::Message },
+                session: Some(session),
+                interaction: &leg.interaction,
+                leg: &leg.id,
+                carrier: "a",
+                payload: "",
+                run_at: at(ms),
+                valid_until: at(99),
+                now: at(ms),
+            };
+            outbox::insert(tx, &world.account, &new).await?;
+            entries.push(outbox::due(tx, at(ms), 9).await?.pop().unwrap());
+        }
+        let mut waits = Vec::new();
+        for entry in &entries {
+            waits.push(outbox::earlier_pending(tx, entry).await?);
+        }
+        assert_eq!(waits, [false, false, false, true, false]);
+        let sending = outbox::claim(tx, &entries[0], at(9), at(50)).await?.unwrap();
+        assert!(outbox::earlier_pending(tx, &entries[3]).await?);
+        outbox::put_off(tx, &sending, at(60)).await?;
+        assert!(outbox::earlier_pending(tx, &entries[3]).await?);
+        outbox::finish(tx, &sending, OutboxState::Done).await?;
+        assert!(!outbox::earlier_pending(tx, &entries[3]).await?);
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+}
+
+/// Only entries that have ended are forgotten, the oldest first, so many at a time.
+async fn ended_entries_are_forgotten(lab: &Lab) {
+    let world = World::new(lab).await;
+    let ends = commit!(lab.db, [world], |tx| {
+        for ms in 0..6 {
+            let entry = owe(tx, &world, None, ms).await?;
+            match ms {
+                0 => {}
+                1 => drop(outbox::claim(tx, &entry, at(ms), at(50)).await?),
+                2 => drop(outbox::finish(tx, &entry, OutboxState::Parked).await?),
+                _ => drop(outbox::finish(tx, &entry, OutboxState::Done).await?),
+            }
+        }
+        let left = "SELECT CAST(created_at AS TEXT) FROM outbox ORDER BY created_at";
+        Ok::<_, Error>((
+            outbox::purge(tx, at(5), 2).await?,
+            texts(tx, left).await?.len(),
+            outbox::purge(tx, at(5), 2).await?,
+            texts(tx, left).await?,
+        ))
+    });
+    let (two, four, one, left) = ends.await.unwrap();
+    assert_eq!((two, four, one), (2, 4, 1));
+    assert_eq!(left, [0, 1, 5].map(|ms| at(ms).millis().to_string()));
+}

@@ -1,0 +1,121 @@
+//! Services: names, versions, pages, and rules that read back as they were.
+
+use std::time::Duration;
+
+use super::{world::a_service, *};
+use crate::{
+    domain::policy::{GeoMatch, OutOfSession, Rules, Selection, TeamRing},
+    ids::ServiceId,
+    store::services,
+};
+
+/// Rules of which none is the default.
+fn unusual() -> Rules {
+    Rules {
+        brand: "Ünïcode \"quoted\" \\ brand".into(),
+        language: "fr-FR".into(),
+        default_ttl: Duration::from_millis(1),
+        quarantine: Duration::from_secs(86_400 * 3650),
+        geo_match: GeoMatch::Radius,
+        geo_fallback: false,
+        selection: Selection::AvoidSticky,
+        participants_max: 20,
+        ring_timeout: Duration::from_secs(7),
+        call_max: Duration::from_secs(8),
+        caller_announcement: "a".into(),
+        callee_whisper: "b".into(),
+        press_one: true,
+        team_ring: *TeamRing::ALL.last().unwrap(),
+        out_of_session: *OutOfSession::ALL.last().unwrap(),
+        out_of_session_announcement: "c".into(),
+        missed_call_text: "d".into(),
+    }
+}
+
+db_test!(rules_read_back, names_are_unique_in_an_account, one_change_per_version, pages_are_whole);
+
+/// Every rule reads back as it was written, by id and by name, and only in its account.
+async fn rules_read_back(lab: &Lab) {
+    let (world, other) = (World::named(lab, "one").await, World::named(lab, "two").await);
+    let id: ServiceId = lab.ids.make(at(1));
+    let mut service = a_service(&id, "unusual");
+    service.rules = unusual();
+    commit!(lab.db, [world, service], |tx| services::insert(tx, &world.account, &service).await)
+        .await
+        .unwrap();
+    let mut tx = lab.db.read().await.unwrap();
+    let by_id = services::get(&mut tx, &world.account, &id).await.unwrap().unwrap();
+    let by_name = services::by_name(&mut tx, &world.account, "unusual").await.unwrap().unwrap();
+    for found in [by_id, by_name] {
+        assert_eq!(format!("{:?}", found.rules), format!("{:?}", unusual()));
+        assert_eq!((found.version, found.created_at, found.updated_at), (1, at(0), at(0)));
+    }
+    assert!(services::get(&mut tx, &other.account, &id).await.unwrap().is_none());
+    assert!(services::by_name(&mut tx, &other.account, "unusual").await.unwrap().is_none());
+    assert!(services::by_name(&mut tx, &world.account, "Unusual").await.unwrap().is_none());
+    assert_eq!(services::places(&mut tx, &world.account, &id).await.unwrap(), 0);
+}
+
+/// Two services of one account can't have one name, at birth or by a change; two accounts can.
+async fn names_are_unique_in_an_account(lab: &Lab) {
+    let (world, other) = (World::named(lab, "one").await, World::named(lab, "two").await);
+    let new = a_service(&lab.ids.make(at(1)), "free");
+    for (world, free) in [(world.clone(), true), (world.clone(), false), (other, true)] {
+        let mut new = new.clone();
+        new.id = lab.ids.make(at(1));
+        let done =
+            commit!(lab.db, [world, new], |tx| services::insert(tx, &world.account, &new).await);
+        match done.await {
+            Ok(()) => assert!(free),
+            Err(error) => assert!(!free && matches!(error, Error::Conflict)),
+        }
+    }
+    let mut taken = a_service(&world.service, "free");
+    taken.version = 2;
+    let renamed =
+        commit!(lab.db, [world, taken], |tx| services::update(tx, &world.account, &taken).await);
+    assert!(matches!(renamed.await, Err(Error::Conflict)));
+}
+
+/// Of many that change one version exactly one does.
+async fn one_change_per_version(lab: &Lab) {
+    let world = World::new(lab).await;
+    let changes = (0..8).map(|n| {
+        let mut next = a_service(&world.service, &format!("name{n}"));
+        next.version = 2;
+        next.updated_at = at(n);
+        commit!(lab.db, [world, next], |tx| services::update(tx, &world.account, &next).await)
+    });
+    let done = futures_util::future::join_all(changes).await;
+    assert_eq!(done.into_iter().filter(|done| *done.as_ref().unwrap()).count(), 1);
+    let mut tx = lab.db.read().await.unwrap();
+    let found = services::get(&mut tx, &world.account, &world.service).await.unwrap().unwrap();
+    assert_eq!((found.version, found.created_at), (2, at(0)));
+    assert_eq!(found.unique_name, format!("name{}", found.updated_at.millis() - at(0).millis()));
+}
+
+/// Pages of every size show each service once, in order of the ids.
+async fn pages_are_whole(lab: &Lab) {
+    let world = World::new(lab).await;
+    commit!(lab.db, [world], |tx| {
+        for n in 0..6 {
+            let id = world.id();
+            services::insert(tx, &world.account, &a_service(&id, &format!("s{n}"))).await?;
+        }
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+    let mut tx = lab.db.read().await.unwrap();
+    for limit in 1..=8 {
+        let (mut seen, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = services::list(&mut tx, &world.account, &after, limit).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.id.to_string();
+            seen.extend(page.into_iter().map(|one| one.id));
+        }
+        assert_eq!(seen.len(), 7);
+        assert!(seen.is_sorted_by(|a, b| a < b));
+    }
+}
