@@ -18,6 +18,9 @@ mod neutral;
 #[path = "relay/over_twilio.rs"]
 mod over_twilio;
 #[cfg(test)]
+#[path = "relay/ringing.rs"]
+mod ringing;
+#[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;
 #[cfg(test)]

@@ -97,17 +97,34 @@ pub(super) async fn settle(
     Ok(())
 }
 
+/// How a call ended, as far as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ending {
+    /// Why nobody spoke.
+    pub(super) why: Option<Reason>,
+    /// How long they spoke.
+    pub(super) duration: Option<Duration>,
+    /// Whether the carrier says that two people spoke.
+    pub(super) connected: bool,
+}
+
 /// Ends a call: whoever is still being rung is not any more.
 pub(super) async fn end(
     tx: &mut Tx,
     account: &AccountId,
     id: &InteractionId,
-    why: Option<Reason>,
-    duration: Option<Duration>,
+    ending: Ending,
     now: Timestamp,
 ) -> Result<(), Error> {
-    for leg in legs::of_interaction(tx, account, id).await? {
+    let Ending { why, duration, connected } = ending;
+    let legs = legs::of_interaction(tx, account, id).await?;
+    let nobody_known = !legs.iter().any(|leg| leg.position > 0 && leg.answered_at.is_some());
+    for leg in legs {
         let answered = leg.answered_at.is_some();
+        if connected && nobody_known && leg.position > 0 {
+            // One of them spoke: their own news will say who.
+            continue;
+        }
         let news = match leg.direction {
             Direction::Inbound => News { state: CallState::Completed, ..News::default() },
             // Somebody who answered was connected, though the carrier's last word is not in yet.
@@ -120,7 +137,7 @@ pub(super) async fn end(
         };
         settle(tx, account, leg, news, now).await?;
     }
-    finish(tx, account, id, duration, now).await
+    finish(tx, account, id, ending, now).await
 }
 
 /// Ends an interaction with the best outcome of those who were rung.
@@ -128,7 +145,7 @@ pub(super) async fn finish(
     tx: &mut Tx,
     account: &AccountId,
     id: &InteractionId,
-    duration: Option<Duration>,
+    ending: Ending,
     now: Timestamp,
 ) -> Result<(), Error> {
     let legs = legs::of_interaction(tx, account, id).await?;
@@ -140,11 +157,12 @@ pub(super) async fn finish(
         None => legs.iter().filter(|leg| leg.position > 0).collect(),
     };
     let best = rung.iter().filter_map(|leg| leg.outcome).reduce(Outcome::best);
-    let outcome = best.unwrap_or(Outcome::Cancelled);
+    let said = ending.connected.then_some(Outcome::Connected);
+    let outcome = said.or(best).unwrap_or(Outcome::Cancelled);
     let chosen = rung.iter().find(|leg| leg.outcome == Some(outcome));
     let reason = chosen.and_then(|leg| leg.reason).filter(|_| outcome != Outcome::Connected);
     let duration = (outcome == Outcome::Connected)
-        .then(|| duration.or_else(|| chosen.and_then(|leg| leg.duration)))
+        .then(|| ending.duration.or_else(|| chosen.and_then(|leg| leg.duration)))
         .flatten();
     let end = End { outcome, reason, duration, at: now };
     if !interactions::finish(tx, account, id, &end).await? {
@@ -196,7 +214,8 @@ pub(in crate::relay) async fn status(
     // The caller's own leg is over: so is the call, whatever else is still to come.
     let caller_gone = direction == Direction::Inbound && status.state.is_final();
     if caller_gone || (placed && status.state.is_final()) {
-        end(tx, &account, &interaction, Some(Reason::CallerHungUp), None, now).await?;
+        let ending = Ending { why: Some(Reason::CallerHungUp), ..Ending::default() };
+        end(tx, &account, &interaction, ending, now).await?;
     }
     Ok(true)
 }

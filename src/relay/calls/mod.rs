@@ -5,7 +5,7 @@ mod ending;
 mod placed;
 mod steps;
 
-use self::ending::finish;
+use self::ending::{Ending, finish};
 pub use self::placed::place_call;
 pub(in crate::relay) use self::{
     ending::status,
@@ -154,7 +154,7 @@ async fn connect(
     if let Some(plan) = next(tx, step).await? {
         Ok((interaction.id, plan))
     } else {
-        finish(tx, &account, &interaction.id, None, now).await?;
+        finish(tx, &account, &interaction.id, Ending::default(), now).await?;
         Ok((interaction.id, NOWHERE))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     dialled,
-    ending::{News, end, settle},
+    ending::{Ending, News, end, settle},
     place,
     steps::live,
 };
@@ -197,8 +197,8 @@ pub(in crate::relay) async fn placed(
             };
             let interaction = live.leg.interaction.clone();
             settle(tx, &live.account, live.leg, news, live.now).await?;
-            end(tx, &live.account, &interaction, Some(Reason::CarrierRejected), None, live.now)
-                .await?;
+            let ending = Ending { why: Some(Reason::CarrierRejected), ..Ending::default() };
+            end(tx, &live.account, &interaction, ending, live.now).await?;
         }
     }
     outbox::finish(tx, entry, OutboxState::Done).await?;
@@ -213,5 +213,6 @@ pub(in crate::relay) async fn cancel_placed(
     reason: Reason,
     now: Timestamp,
 ) -> Result<(), Error> {
-    end(tx, account, &leg.interaction, Some(reason), None, now).await
+    let ending = Ending { why: Some(reason), ..Ending::default() };
+    end(tx, account, &leg.interaction, ending, now).await
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Step,
-    ending::{News, end, settle},
+    ending::{Ending, News, end, settle},
     next,
 };
 use crate::relay::error::Error;
@@ -117,21 +117,7 @@ pub(in crate::relay) async fn dial_ended(
         .into_iter()
         .filter(|other| other.id != leg.id && other.state != CallState::Queued.as_str())
         .collect();
-    // Of several who were rung at once, one was connected: its own status says which.
-    let several = rung.len() > 1;
-    for other in rung {
-        let answered = other.answered_at.is_some();
-        let state = match event.state {
-            CallState::Completed if several && !answered => CallState::Cancelled,
-            state => state,
-        };
-        let news = News {
-            state,
-            duration: event.duration.filter(|_| state == CallState::Completed),
-            ..News::default()
-        };
-        settle(tx, &account, other, news, now).await?;
-    }
+    let connected = settle_rung(tx, &account, &rung, event, now).await?;
     let ended = event.state == CallState::Completed || event.caller_gone || !open;
     if !ended {
         let country = numbers::owner(tx, &leg.number).await?;
@@ -152,8 +138,40 @@ pub(in crate::relay) async fn dial_ended(
     let interaction = leg.interaction.clone();
     let why =
         (event.caller_gone && event.state != CallState::Completed).then_some(Reason::CallerHungUp);
-    end(tx, &account, &interaction, why, event.duration, now).await?;
+    let ending = Ending { why, duration: event.duration, connected };
+    end(tx, &account, &interaction, ending, now).await?;
     Ok(Answer::Plan(Plan::Hangup))
+}
+
+/// What the end of a dialling says of those who were rung; whether somebody was connected. Of
+/// several the carrier does not say whom: whoever answered, or else their own news will tell.
+async fn settle_rung(
+    tx: &mut Tx,
+    account: &AccountId,
+    rung: &[Leg],
+    event: &DialEnded,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let is_open = |leg: &&Leg| !CallState::parse(&leg.state).is_some_and(CallState::is_final);
+    let open: Vec<&Leg> = rung.iter().filter(is_open).collect();
+    let talked = |leg: &Leg| leg.state == CallState::Completed.as_str();
+    let connected =
+        event.state == CallState::Completed && (!open.is_empty() || rung.iter().any(talked));
+    let known = rung.iter().any(|leg| leg.answered_at.is_some()) || rung.iter().any(talked);
+    if connected && open.len() > 1 && !known {
+        return Ok(true);
+    }
+    for leg in &open {
+        let other_talked = connected && open.len() > 1 && leg.answered_at.is_none();
+        let state = if other_talked { CallState::Cancelled } else { event.state };
+        let news = News {
+            state,
+            duration: event.duration.filter(|_| state == CallState::Completed),
+            ..News::default()
+        };
+        settle(tx, account, (*leg).clone(), news, now).await?;
+    }
+    Ok(connected)
 }
 
 /// A call that we placed was answered: now the other side is rung.
