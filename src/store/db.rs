@@ -25,7 +25,7 @@ use crate::{
     privacy::Keyring,
 };
 
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// The oldest SQLite without the WAL-reset corruption bug (sqlite.org/changes, 3.51.3).
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -83,6 +83,15 @@ pub(super) struct Shared {
 const ACCOUNT_KEYS_MAX: usize = 10_000;
 
 impl Shared {
+    pub(super) fn new(options: &DbOptions) -> Self {
+        Self {
+            clock: options.clock.clone(),
+            ids: options.ids.clone(),
+            keyring: Arc::clone(&options.keyring),
+            account_keys: RwLock::default(),
+        }
+    }
+
     pub(super) fn cached_keys(&self, id: &AccountId) -> Option<Arc<AccountKeys>> {
         self.account_keys.read().ok()?.get(id).cloned()
     }
@@ -166,12 +175,7 @@ impl Db {
         tracker: &TaskTracker,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let shared = Arc::new(Shared {
-            clock: options.clock.clone(),
-            ids: options.ids.clone(),
-            keyring: Arc::clone(&options.keyring),
-            account_keys: RwLock::default(),
-        });
+        let shared = Arc::new(Shared::new(&options));
         let doors = if options.url.starts_with("sqlite:") {
             open_sqlite(&options, &shared, tracker, stop).await?
         } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {

@@ -170,7 +170,8 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
         look("the metrics", metrics::handle().render().as_bytes(), &canaries);
         look("the rows", &rows(&database).await, &canaries);
         world.running.shutdown().await;
-        if let Some(folder) = database.folder() {
+        if let Some(path) = database.url.strip_prefix("sqlite:") {
+            let folder = std::path::Path::new(path).parent().unwrap();
             for file in std::fs::read_dir(folder).unwrap() {
                 let path = file.unwrap().path();
                 let bytes = std::fs::read(&path).unwrap();

@@ -45,6 +45,17 @@ pub(crate) struct Market {
 impl Market {
     /// `people` phones, half of them buyers, and a pool of `pool` numbers.
     pub(crate) async fn open(world: &World, people: usize, pool: usize, rules: Rules) -> Self {
+        Self::at(CARRIER, world, people, pool, rules).await
+    }
+
+    /// The same with the pool at another carrier.
+    pub(crate) async fn at(
+        carrier: &'static str,
+        world: &World,
+        people: usize,
+        pool: usize,
+        rules: Rules,
+    ) -> Self {
         let account = world.account.account.clone();
         let relay = world.running.relay.clone();
         let owner = account.clone();
@@ -56,11 +67,11 @@ impl Market {
                     let new = NewService { unique_name: "bikes".into(), rules };
                     let service = relay::create_service(tx, &account, &new).await?;
                     for place in 0..pool {
-                        let number = ProxyNumber::parse(&format!("+14155550{:03}", 100 + place));
+                        let number = ProxyNumber::parse(&format!("+1415555{:04}", 100 + place));
                         let new = NewNumber {
                             service: service.id.clone(),
                             number: number.unwrap(),
-                            carrier: CARRIER.into(),
+                            carrier: carrier.into(),
                             capabilities: Capabilities::parse("voice|sms").unwrap(),
                             reserved: false,
                         };
@@ -73,7 +84,7 @@ impl Market {
             .unwrap();
         let people = (0..people)
             .map(|place| {
-                let number = Identifier::parse(&format!("+12125550{:03}", 100 + place)).unwrap();
+                let number = Identifier::parse(&format!("+1212555{:04}", 100 + place)).unwrap();
                 let phone = world.network.register(&format!("P{place}"), number.clone()).unwrap();
                 Person { phone, number, role: if place % 2 == 0 { "buyer" } else { "seller" } }
             })

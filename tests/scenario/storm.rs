@@ -258,17 +258,23 @@ async fn reopen(shared: &Shared, rng: &mut Rng) {
 }
 
 async fn judge(shared: &Shared) {
-    let model = shared.model.lock().unwrap_or_else(|e| panic!("{e}"));
+    let (sessions, sent, received, calls) = judge_phones(shared);
+    println!("{sessions} sessions, {sent} texts, {received} received, {calls} calls");
+    assert!(sessions > 50 && received > 50 && calls > 50, "the storm was a breeze");
+    judge_log(shared, sent, received, calls).await;
+}
+
+/// What the phones show; how many sessions, texts sent, texts received and calls there were.
+fn judge_phones(shared: &Shared) -> (usize, usize, usize, usize) {
+    let model = shared.model.lock().unwrap();
     model.judge_sessions();
     let mut received = Vec::new();
-    let mut texts = 0;
     for (place, person) in shared.market.people.iter().enumerate() {
         let view = shared.market.network.seen(person.phone).unwrap();
         for text in view.received() {
             let token = text.body.expose().to_owned();
             model.judge_receipt(&token, place, &text.other);
             received.push((token, place));
-            texts += 1;
         }
         for call in view.calls.iter().filter(|call| call.direction == Direction::In) {
             let keys: String = call
@@ -286,11 +292,7 @@ async fn judge(shared: &Shared) {
     }
     Model::judge_once(&received);
     let sent = model.said.keys().filter(|token| token.starts_with("text")).count();
-    let (sessions, calls) = (model.lives.len(), model.calls);
-    drop(model);
-    println!("{sessions} sessions, {sent} texts, {texts} received, {calls} calls");
-    assert!(sessions > 50 && texts > 50 && calls > 50, "the storm was a breeze");
-    judge_log(shared, sent, texts, calls).await;
+    (model.lives.len(), sent, received.len(), model.calls)
 }
 
 /// I9, I10: the log has each text and call once, each with one final outcome; what it calls

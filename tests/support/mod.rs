@@ -45,13 +45,11 @@ impl Database {
         Self { url, name: "PostgreSQL", folder: None, server: Some((options, name)) }
     }
 
-    /// The folder of a SQLite database.
-    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
-        self.folder.as_ref().map(TempDir::path)
-    }
-
-    /// Drops a PostgreSQL database; a SQLite file goes by itself.
+    /// Drops it.
     pub(crate) async fn drop(self) {
+        if let Some(folder) = self.folder {
+            folder.close().unwrap();
+        }
         if let Some((options, name)) = self.server {
             let mut conn = options.connect().await.unwrap();
             let sql = sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
