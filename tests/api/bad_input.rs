@@ -12,7 +12,7 @@ const DIGITS: &str = "4155550123";
 
 /// Each answer is a problem of the 400s that repeats no number.
 #[track_caller]
-fn refused(answer: Answer, what: &str) -> Value {
+fn refused(answer: &Answer, what: &str) -> Value {
     assert!((400..500).contains(&answer.status), "{what}: {} {}", answer.status, answer.text);
     assert!(!answer.text.contains(DIGITS), "{what} echoes: {}", answer.text);
     for value in answer.headers.values() {
@@ -56,7 +56,7 @@ async fn bodies_that_nobody_takes() {
             for (what, body, media_type, statuses) in bodies() {
                 let ask = world.ask(&method, &filled(&path)).a().text(media_type, &body);
                 let what = format!("{method} {path}, {what}");
-                let problem = refused(ask.send().await, &what);
+                let problem = refused(&ask.send().await, &what);
                 let status = u16::try_from(problem["status"].as_u64().unwrap()).unwrap();
                 assert!(statuses.contains(&status), "{what}: {problem}");
             }
@@ -89,7 +89,7 @@ async fn members_of_other_types() {
                         let what = format!("{method} {path} {member} {value}");
                         let ask = world.ask(&method.to_uppercase(), &filled(path)).a();
                         let answer = ask.json(&json!({ member: value })).send().await;
-                        refused(answer, &what);
+                        refused(&answer, &what);
                     }
                 }
             }
@@ -144,7 +144,7 @@ async fn odd_paths_and_queries() {
                 path.replace_range(from..=to, text);
                 let path = filled(&path);
                 let ask = world.ask(&method, &path).a();
-                let problem = refused(ask.send().await, &format!("{method} {path}"));
+                let problem = refused(&ask.send().await, &format!("{method} {path}"));
                 assert!(
                     [404, 405, 422].contains(&problem["status"].as_u64().unwrap()),
                     "{problem}"
@@ -181,12 +181,12 @@ async fn odd_paths_and_queries() {
                 "limit=99999999999999999999",
             ] {
                 let path = format!("/api/v1/{path}?{query}");
-                let problem = refused(world.get(&path).await, &path);
+                let problem = refused(&world.get(&path).await, &path);
                 assert!([400, 404].contains(&problem["status"].as_u64().unwrap()), "{problem}");
             }
         }
         let tried = world.post("/api/v1/sessions?dry_run=perhaps", json!({})).await;
-        refused(tried, "dry_run");
+        refused(&tried, "dry_run");
     })
     .await;
 }
@@ -208,7 +208,7 @@ async fn odd_headers() {
                 ("if-match", "\"1\", \"2\""),
             ] {
                 let ask = world.ask(&method, &filled(&path)).a().header(name, value);
-                let problem = refused(ask.send().await, &format!("{method} {path} {name}"));
+                let problem = refused(&ask.send().await, &format!("{method} {path} {name}"));
                 assert_eq!(problem["code"], "malformed_parameter");
                 assert_eq!(problem["errors"][0]["parameter"], name);
             }
@@ -227,7 +227,7 @@ async fn no_key_no_answer() {
             none.problem(401, "unauthorized");
             for key in ["", "emk_", CANARY, "\u{e9}"] {
                 let ask = world.ask(&method, &filled(&path)).key(key).send().await;
-                assert_eq!(refused(ask, "a bad key")["status"], 401);
+                assert_eq!(refused(&ask, "a bad key")["status"], 401);
             }
         }
         world.ask("GET", "/api/v1/nothing").send().await.problem(404, "not_found");
@@ -250,7 +250,7 @@ async fn numbers_go_in_and_never_come_out() {
         assert!(!made.text.contains(DIGITS));
         let session = made.is(201);
         let again = world.post("/api/v1/sessions", new).await;
-        refused(again, "a second session in a pool of one");
+        refused(&again, "a second session in a pool of one");
         for path in [
             super::world::at("sessions", &session),
             "/api/v1/sessions".into(),
