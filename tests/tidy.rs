@@ -306,7 +306,7 @@ fn numbers_are_fictional() {
             if allowed.contains_key(number) {
                 used.insert(number.to_owned());
             } else if !fictional(number) && allowed.contains_key(&*file) {
-                used.insert(file.to_string());
+                used.insert(file.clone());
             } else if !fictional(number) {
                 faults.insert(format!("{file}: +{number} may be somebody's"));
             }

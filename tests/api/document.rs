@@ -23,7 +23,7 @@ fn the_committed_document_is_current() {
     assert!(committed == document, "docs/openapi.json is stale: run with UPDATE_OPENAPI=1");
 }
 
-/// The same order on every machine, whatever features `serde_json` has.
+/// The same order on every machine, whatever `serde_json`'s features are.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(members) => {

@@ -1,7 +1,7 @@
 //! The style sheet, the script and the sign: ours, and compiled in.
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -51,9 +51,10 @@ impl Assets {
 /// One of them. Browsers keep it and ask each time whether it is still the same.
 pub(super) async fn asset(
     State(app): State<App>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let name = name.map_or_else(|_| String::new(), |Path(name)| name);
     let Some(asset) = app.assets.0.iter().find(|asset| asset.name == name) else {
         return No::NOTHING_HERE.into_response();
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, State, rejection::PathRejection};
 
 use super::{
     App,
@@ -88,9 +88,10 @@ struct Chapter {
 pub(super) async fn page(
     State(app): State<App>,
     inside: Inside,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     query: Query,
 ) -> Answer {
+    let id = id.map_or_else(|_| String::new(), |Path(id)| id);
     let id = SessionId::parse(&id).map_err(|_| No::NOTHING_HERE)?;
     let shell = inside.shell("sessions");
     let account = inside.id();

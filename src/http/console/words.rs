@@ -125,11 +125,12 @@ pub(super) struct Why {
     pub(super) next: &'static str,
 }
 
-const NOBODY: &str = "Nobody";
-const CALLER: &str = "Whoever called or wrote";
-const OTHER: &str = "The person on the other side";
-const MARKETPLACE: &str = "The marketplace";
-const OPERATOR: &str = "The operator of this relay";
+const NOBODY: &str = "nobody";
+const CALLER: &str = "whoever called or wrote";
+const RECIPIENT: &str = "the recipient";
+const BOTH: &str = "both people";
+const MARKETPLACE: &str = "the marketplace";
+const OPERATOR: &str = "the operator of this relay";
 
 const fn why(
     title: &'static str,
@@ -228,7 +229,7 @@ const fn not_put_through(reason: Reason, kind: Kind) -> Why {
         Reason::Loop => why(
             "It came from one of our own numbers",
             "One proxy number reached another: a phone forwards its calls or texts to it.",
-            OTHER,
+            BOTH,
             "Ask both to look at the forwarding on their phones and to switch it off for this.",
         ),
         _ => why(
@@ -258,7 +259,7 @@ const fn between_people(reason: Reason) -> Why {
         Reason::OptedOut => why(
             "The recipient has opted out of texts",
             "The recipient sent STOP to this number, and the carrier keeps to it.",
-            OTHER,
+            RECIPIENT,
             "Ask the recipient to send START to the number that they write to.",
         ),
         Reason::NotAccepted => why(
@@ -283,7 +284,7 @@ const fn between_people(reason: Reason) -> Why {
             "The caller hung up first",
             "The caller ended the call while the other phone was still ringing.",
             NOBODY,
-            "Nothing is wrong. They may call again.",
+            "Nothing is wrong; they may call again.",
         ),
     }
 }
@@ -321,13 +322,13 @@ const fn on_the_way(reason: Reason) -> Why {
             "The carrier's answer was lost",
             "The connection broke before the carrier answered. It was not tried twice, so that \
              nobody gets it twice.",
-            OTHER,
+            RECIPIENT,
             "Ask the recipient whether it came. If not, it may be sent again.",
         ),
         Reason::Undelivered => why(
             "The carrier could not deliver it",
             "The phone was off for too long, is full, or its network filtered the text.",
-            OTHER,
+            RECIPIENT,
             "Ask the recipient to switch the phone on, then have the text sent again. With a \
              carrier's code that repeats, tell the operator.",
         ),

@@ -197,7 +197,7 @@ async fn carrier_of(
 /// Adds somebody to a session.
 ///
 /// # Errors
-/// As [`open`], and [`Error::SessionClosed`].
+/// As [`open`](super::open), and [`Error::SessionClosed`].
 pub async fn add_participant(
     tx: &mut Tx,
     account: &AccountId,

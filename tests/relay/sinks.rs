@@ -7,6 +7,7 @@ use std::{
 
 use entremise::{
     domain::{message::Body, policy::Rules},
+    ids::hex,
     sandbox::{CallStage, Faults, Sound},
     telemetry::{logs, metrics, redact::Redactor},
 };
@@ -42,7 +43,7 @@ fn canaries(market: &Market) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     let mut add = |what: &str, text: &str| {
         let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(text.as_bytes());
         let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(text);
         // The last base64 digits depend on what follows.
         let base64 = base64[..base64.len() - 2].to_owned();
