@@ -21,6 +21,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("relay", &["domain", "store", "privacy", "carrier"]),
     ("jobs", &["domain", "store", "privacy", "carrier", "relay"]),
     ("http", &["relay", "domain", "carrier", "store"]),
+    ("http/api", &["relay", "domain", "carrier", "store", "privacy"]),
     ("http/sandbox", &["relay", "domain", "carrier", "store", "sandbox"]),
     ("clock", &["domain"]),
     ("ids", &["domain"]),

@@ -84,6 +84,8 @@ pub async fn insert(
     let token = data.seal_text(auth_token, &context("token", id));
     let data = data.wrap(&ring, &context("data", id));
     let index = IndexKey::generate().wrap(&ring, &context("index", id));
+    // An attempt that was undone may have left other keys at hand.
+    tx.shared.forget_keys(id);
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(id)

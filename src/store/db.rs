@@ -2,22 +2,28 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
+    fs::{File, TryLockError},
+    panic::AssertUnwindSafe,
     path::PathBuf,
     str::FromStr as _,
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::{
-    Connection as _, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
+    Transaction,
+    migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Error, accounts::AccountKeys, writer::Writer};
+use super::{Error, accounts::AccountKeys, turn::Turn, writer::Writer};
 use crate::{
     clock::Clock,
     domain::time::Timestamp,
@@ -32,6 +38,9 @@ const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 
 /// How often a transaction that lost against another on PostgreSQL is run again.
 const ATTEMPTS_MAX: u32 = 8;
+
+/// How long a caller waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which engine runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +84,8 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     ids: Ids,
     keyring: Arc<Keyring>,
+    /// The latest time that any transaction was given: the clock may jump back, ours does not.
+    seen: AtomicI64,
     /// Accounts' keys never change while a process runs.
     account_keys: RwLock<HashMap<AccountId, Arc<AccountKeys>>>,
 }
@@ -88,12 +99,30 @@ impl Shared {
             clock: options.clock.clone(),
             ids: options.ids.clone(),
             keyring: Arc::clone(&options.keyring),
+            seen: AtomicI64::new(0),
             account_keys: RwLock::default(),
         }
     }
 
+    /// The time of a transaction on SQLite: the clock's, never behind what it once was.
+    pub(super) fn time(&self) -> Timestamp {
+        self.not_before(self.clock.now())
+    }
+
+    /// Time never goes behind `at` again; the time now, as far as it is known.
+    pub(super) fn not_before(&self, at: Timestamp) -> Timestamp {
+        let seen = self.seen.fetch_max(at.millis(), Ordering::SeqCst);
+        Timestamp::from_millis(seen.max(at.millis()))
+    }
+
     pub(super) fn cached_keys(&self, id: &AccountId) -> Option<Arc<AccountKeys>> {
         self.account_keys.read().ok()?.get(id).cloned()
+    }
+
+    pub(super) fn forget_keys(&self, id: &AccountId) {
+        if let Ok(mut cache) = self.account_keys.write() {
+            cache.remove(id);
+        }
     }
 
     pub(super) fn cache_keys(&self, id: &AccountId, keys: &Arc<AccountKeys>) {
@@ -112,6 +141,9 @@ pub struct Tx {
     pub(super) shared: Arc<Shared>,
     /// SQLite: the time of this transaction. PostgreSQL: asked for.
     pub(super) at: Timestamp,
+    /// Whether a statement failed: then PostgreSQL refuses all others and rolls back at a commit
+    /// without a word. SQLite would go on; here neither does.
+    pub(super) doomed: bool,
 }
 
 pub(super) enum Conn {
@@ -122,24 +154,27 @@ pub(super) enum Conn {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// Expands the body once per engine, so that the same text is checked against both drivers.
+/// Expands the body once per engine, so that the same text is checked against both drivers. An
+/// error of the body dooms the transaction.
 macro_rules! on {
-    ($tx:expr, |$conn:ident| $body:expr) => {
-        match &mut $tx.conn {
+    ($tx:expr, |$conn:ident| $body:expr) => {{
+        $tx.usable()?;
+        let done: Result<_, sqlx::Error> = match &mut $tx.conn {
             $crate::store::db::Conn::Sqlite(c) => {
                 let $conn = &mut **c;
-                $body
+                async { Ok($body) }.await
             }
             $crate::store::db::Conn::SqliteRead(c) => {
                 let $conn = &mut **c;
-                $body
+                async { Ok($body) }.await
             }
             $crate::store::db::Conn::Postgres(c) => {
                 let $conn = &mut **c;
-                $body
+                async { Ok($body) }.await
             }
-        }
-    };
+        };
+        $tx.settle(done)?
+    }};
 }
 pub(crate) use on;
 
@@ -204,26 +239,28 @@ impl Db {
     /// Claims the database for a server. On PostgreSQL any number may serve.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another server runs on the same SQLite file.
+    /// [`Error::Locked`] if another server runs on the same SQLite file; [`Error::Unavailable`] if
+    /// its file system has no locks.
     pub fn lock_for_serving(&self) -> Result<ServeLock, Error> {
         let Doors::Sqlite { path, .. } = &self.doors else { return Ok(ServeLock { _file: None }) };
         let file = lock_file(path, "serve")?;
         match file.try_lock() {
             Ok(()) => Ok(ServeLock { _file: Some(file) }),
-            Err(_) => Err(Error::Locked),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked),
+            Err(TryLockError::Error(error)) => Err(lock_error(&error)),
         }
     }
 
     /// Opens a transaction that only reads: one snapshot.
     pub async fn read(&self) -> Result<Tx, Error> {
-        let at = self.shared.clock.now();
+        let at = self.shared.time();
         let conn = match &self.doors {
             Doors::Sqlite { readers, .. } => Conn::SqliteRead(readers.begin().await?),
             Doors::Postgres(pool) => Conn::Postgres(
                 pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
             ),
         };
-        Ok(Tx { conn, shared: Arc::clone(&self.shared), at })
+        Ok(Tx { conn, shared: Arc::clone(&self.shared), at, doomed: false })
     }
 
     /// Runs `work` in a transaction and commits it; an error rolls it back. May run `work` again.
@@ -243,29 +280,49 @@ impl Db {
         }
     }
 
-    /// Ends the pools once nothing uses them. On SQLite the log is folded into the file.
+    /// Ends what is queued and the pools, and waits for it. On SQLite the log is folded into the
+    /// file, unless another process uses it.
     pub async fn close(&self) {
         match &self.doors {
-            Doors::Sqlite { readers, writer, .. } => {
-                writer.closed().await;
-                readers.close().await;
-            }
+            Doors::Sqlite { writer, .. } => writer.close().await,
             Doors::Postgres(pool) => pool.close().await,
         }
     }
 }
 
-async fn write_postgres<T, E, F>(pool: &PgPool, shared: &Arc<Shared>, work: F) -> Result<T, E>
+/// Does the work of one write, and says whether its changes may be kept: not after a panic, and
+/// not after a failed statement that the work passed over.
+pub(super) async fn attempt<T, E, F>(tx: &mut Tx, work: &mut F) -> Result<T, E>
 where
     E: Failure,
-    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
 {
-    let mut attempt = 0;
+    let lent = &mut *tx;
+    let work = async move {
+        let work = work(lent);
+        work.await
+    };
+    let caught = AssertUnwindSafe(work).catch_unwind().await;
+    match caught {
+        Ok(Ok(_)) if tx.doomed => {
+            Err(Error::Statement("a failed statement was passed over".into()).into())
+        }
+        Ok(result) => result,
+        Err(_) => Err(Error::Panicked.into()),
+    }
+}
+
+async fn write_postgres<T, E, F>(pool: &PgPool, shared: &Arc<Shared>, mut work: F) -> Result<T, E>
+where
+    E: Failure,
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+{
+    let mut attempts = 0;
     loop {
-        attempt += 1;
+        attempts += 1;
         let conn = Conn::Postgres(pool.begin().await.map_err(Error::from)?);
-        let mut tx = Tx { conn, shared: Arc::clone(shared), at: Timestamp::EPOCH };
-        let result = work(&mut tx).await;
+        let mut tx = Tx { conn, shared: Arc::clone(shared), at: Timestamp::EPOCH, doomed: false };
+        let result = attempt(&mut tx, &mut work).await;
         let Conn::Postgres(transaction) = tx.conn else { return Err(Error::Transient.into()) };
         let error = match result {
             Ok(value) => match transaction.commit().await.map_err(Error::from) {
@@ -281,12 +338,12 @@ where
         if !matches!(error.store(), Some(Error::Transient)) {
             return Err(error);
         }
-        if attempt == ATTEMPTS_MAX {
+        if attempts == ATTEMPTS_MAX {
             return Err(Error::Unavailable("too many transactions at once".into()).into());
         }
         let mut random = [0; 1];
         shared.ids.fill(&mut random);
-        let spread = u64::from(random[0]) % (u64::from(attempt) * 8);
+        let spread = u64::from(random[0]) % (u64::from(attempts) * 8);
         tokio::time::sleep(Duration::from_millis(spread)).await;
     }
 }
@@ -304,20 +361,33 @@ async fn open_sqlite(
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(30));
     let path = connect.get_filename().to_path_buf();
+    // Each connection would have a database of its own.
+    if options.url.contains(":memory:") || options.url.contains("mode=memory") {
+        return Err(Error::Statement("the database must be a file, not in memory".into()));
+    }
     let lock = lock_file(&path, "migrate")?;
     let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))
         .await
         .map_err(|_| Error::Panicked)?
-        .map_err(|e| Error::Unavailable(format!("lock file: {}", e.kind())))?;
+        .map_err(|error| lock_error(&error))?;
     let mut conn = SqliteConnection::connect_with(&connect).await?;
     check_version(&mut conn).await?;
-    MIGRATOR.run(&mut conn).await.map_err(|e| Error::Statement(format!("migration: {e}")))?;
+    migrate(&mut conn).await?;
     drop(lock);
     let readers = SqlitePoolOptions::new()
         .max_connections(options.connections.clamp(1, 4))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(connect.read_only(true).create_if_missing(false))
         .await?;
-    let writer = Writer::start(conn, Arc::clone(shared), tracker, stop).await?;
+    let writer = Writer::start(
+        conn,
+        readers.clone(),
+        Turn::open(&path)?,
+        Arc::clone(shared),
+        tracker,
+        &stop,
+    )
+    .await?;
     Ok(Doors::Sqlite { readers, writer, path })
 }
 
@@ -333,24 +403,53 @@ async fn check_version(conn: &mut SqliteConnection) -> Result<(), Error> {
 }
 
 async fn open_postgres(options: &DbOptions) -> Result<Doors, Error> {
-    let connect =
-        PgConnectOptions::from_str(&options.url)?.application_name("entremise").options([
+    let connect = PgConnectOptions::from_str(&options.url)?.application_name("entremise");
+    // The migrator takes an advisory lock of its own. It runs without the limits below: another
+    // node's migration may take longer than any lock of ours may be waited for.
+    let migration = async {
+        let mut conn = connect_postgres(&connect).await?;
+        migrate(&mut conn).await?;
+        Ok::<_, Error>(conn.close().await?)
+    };
+    migration.await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(options.connections.max(2))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(connect.options([
             ("synchronous_commit", "on"),
             ("statement_timeout", "30s"),
             ("lock_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "30s"),
-        ]);
-    let pool = PgPoolOptions::new()
-        .max_connections(options.connections.max(2))
-        .acquire_timeout(Duration::from_secs(5))
-        .connect_with(connect)
+        ]))
         .await?;
-    // The migrator takes an advisory lock of its own.
-    MIGRATOR.run(&pool).await.map_err(|e| Error::Statement(format!("migration: {e}")))?;
     Ok(Doors::Postgres(pool))
 }
 
-fn lock_file(path: &std::path::Path, purpose: &str) -> Result<File, Error> {
+async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, Error> {
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
+        Ok(connected) => Ok(connected?),
+        Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
+    }
+}
+
+async fn migrate<'c, C>(conn: C) -> Result<(), Error>
+where
+    C: sqlx::Acquire<'c>,
+    <C::Connection as std::ops::Deref>::Target: sqlx::migrate::Migrate,
+{
+    MIGRATOR.run(conn).await.map_err(|error| match error {
+        // The driver's words may quote values of a row.
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            match Error::from(error) {
+                Error::Statement(code) => Error::Statement(format!("migration: {code}")),
+                other => other,
+            }
+        }
+        other => Error::Statement(format!("migration: {other}")),
+    })
+}
+
+pub(super) fn lock_file(path: &std::path::Path, purpose: &str) -> Result<File, Error> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{purpose}.lock"));
     File::options()
@@ -358,7 +457,11 @@ fn lock_file(path: &std::path::Path, purpose: &str) -> Result<File, Error> {
         .truncate(false)
         .write(true)
         .open(name)
-        .map_err(|e| Error::Unavailable(format!("lock file: {}", e.kind())))
+        .map_err(|error| lock_error(&error))
+}
+
+fn lock_error(error: &std::io::Error) -> Error {
+    Error::Unavailable(format!("lock file: {}", error.kind()))
 }
 
 impl Tx {
@@ -397,9 +500,9 @@ impl Tx {
         self.run("SAVEPOINT mark").await
     }
 
-    /// Undoes everything since the mark.
+    /// Undoes everything since the mark, a failed statement too.
     pub async fn rollback_to_mark(&mut self) -> Result<(), Error> {
-        self.run("ROLLBACK TO SAVEPOINT mark").await?;
+        self.control("ROLLBACK TO SAVEPOINT mark").await?;
         self.release_mark().await
     }
 
@@ -414,7 +517,27 @@ impl Tx {
         matches!(self.conn, Conn::Postgres(_))
     }
 
-    pub(super) async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
+    /// Whether statements may still run.
+    pub(super) fn usable(&self) -> Result<(), Error> {
+        if self.doomed {
+            return Err(Error::Statement("an earlier statement of the transaction failed".into()));
+        }
+        Ok(())
+    }
+
+    /// Notes how a statement ended.
+    pub(super) fn settle<T>(&mut self, done: Result<T, sqlx::Error>) -> Result<T, Error> {
+        self.doomed = done.is_err();
+        Ok(done?)
+    }
+
+    /// Runs a statement that begins or ends something, whatever failed before it.
+    pub(super) async fn control(&mut self, sql: &'static str) -> Result<(), Error> {
+        self.doomed = false;
+        self.run(sql).await
+    }
+
+    async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
         on!(self, |conn| {
             sqlx::query(sql).execute(conn).await?;
         });

@@ -290,11 +290,14 @@ pub async fn keep_sticky(
     Ok(())
 }
 
-/// Pairs (number, person) that more than one row claims: none, by the key. For tests and `check`.
+/// How many pairs of person and number mean more than one live session: none (I1). For tests and
+/// `check`. It looks at the people of the sessions, since the key of the holds hides a double.
 pub async fn doubled(tx: &mut Tx) -> Result<i64, Error> {
     const SQL: &str = "
         SELECT COUNT(*) FROM (
-            SELECT 1 FROM holds WHERE state = 'open'
-            GROUP BY account, number_id, person HAVING COUNT(*) > 1) AS doubles";
+            SELECT 1 FROM participants p
+            JOIN sessions s ON s.account = p.account AND s.id = p.session
+            WHERE s.state <> 'closed' AND p.removed_at IS NULL
+            GROUP BY p.account, p.number_id, p.person HAVING COUNT(*) > 1) AS doubles";
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).fetch_one(conn).await?))
 }

@@ -77,7 +77,12 @@ impl Inspection {
                 pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
             ),
         };
-        Ok(Tx { conn, shared: Arc::clone(&self.shared), at: self.shared.clock.now() })
+        Ok(Tx {
+            conn,
+            shared: Arc::clone(&self.shared),
+            at: self.shared.clock.now(),
+            doomed: false,
+        })
     }
 
     /// Compares its migrations with ours.

@@ -11,25 +11,22 @@ async fn get(tx: &mut Tx, name: &'static str) -> Result<Option<String>, Error> {
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(name).fetch_optional(conn).await?))
 }
 
-async fn set(tx: &mut Tx, name: &'static str, value: String) -> Result<(), Error> {
-    const SQL: &str = "
-        INSERT INTO meta (name, value) VALUES ($1, $2)
-        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    on!(tx, |conn| {
-        sqlx::query(SQL).bind(name).bind(&value).execute(conn).await?;
-    });
-    Ok(())
-}
-
 /// The latest time that was stored: SQLite's time never goes behind it.
 pub(super) async fn high_water_mark(tx: &mut Tx) -> Result<Timestamp, Error> {
     let text = get(tx, HIGH_WATER_MARK).await?;
     Ok(Timestamp::from_millis(text.and_then(|t| t.parse().ok()).unwrap_or(0)))
 }
 
-/// Stores the latest time.
+/// Stores the latest time, unless another process stored a later one.
 pub(super) async fn set_high_water_mark(tx: &mut Tx, at: Timestamp) -> Result<(), Error> {
-    set(tx, HIGH_WATER_MARK, at.millis().to_string()).await
+    const SQL: &str = "
+        INSERT INTO meta (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        WHERE CAST(meta.value AS BIGINT) < CAST(excluded.value AS BIGINT)";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(HIGH_WATER_MARK).bind(at.millis().to_string()).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// Notes which master key sealed this database, the first time; later it must be the same.
@@ -37,11 +34,16 @@ pub(super) async fn set_high_water_mark(tx: &mut Tx, at: Timestamp) -> Result<()
 /// # Errors
 /// [`Error::Sealed`] if another key sealed it.
 pub async fn claim_key(tx: &mut Tx) -> Result<(), Error> {
+    // Of two nodes that start at once with different keys, the second waits here for the first.
+    const SQL: &str = "
+        INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     let mine = tx.keyring().key_id().to_owned();
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(KEY_ID).bind(&mine).execute(conn).await?;
+    });
     match get(tx, KEY_ID).await? {
-        None => set(tx, KEY_ID, mine).await,
-        Some(id) if id == mine => Ok(()),
-        Some(id) => Err(Error::Sealed(crate::privacy::Error::UnknownKey { id })),
+        Some(id) if id != mine => Err(Error::Sealed(crate::privacy::Error::UnknownKey { id })),
+        _ => Ok(()),
     }
 }
 

@@ -28,6 +28,7 @@ pub mod sessions;
 pub mod staff;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod writer;
 
 pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
@@ -71,21 +72,12 @@ impl From<sqlx::Error> for Error {
     // The driver's texts may quote values of a row: only codes and kinds are kept.
     fn from(error: sqlx::Error) -> Self {
         match &error {
+            sqlx::Error::Database(db) if db.is_unique_violation() => Self::Conflict,
             sqlx::Error::Database(db) => {
-                let code = db.code().unwrap_or_default().into_owned();
-                if db.is_unique_violation() {
-                    return Self::Conflict;
-                }
-                match code.as_str() {
-                    // PostgreSQL: serialization failure, deadlock.
-                    "40001" | "40P01" => Self::Transient,
-                    // PostgreSQL: lock not available (lock_timeout).
-                    "55P03" => Self::Locked,
-                    // PostgreSQL: shutdown, crash, starting up, too many connections, read-only,
-                    // disk full, query cancelled. SQLite: busy, read-only, I/O error, full.
-                    "57P01" | "57P02" | "57P03" | "57014" | "53300" | "25006" | "53100" | "5"
-                    | "261" | "517" | "8" | "10" | "13" => Self::Unavailable(code),
-                    _ => Self::Statement(if code.is_empty() { "no code".into() } else { code }),
+                let code = db.code().unwrap_or_default();
+                match db.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+                    Some(_) => of_sqlite(&code),
+                    None => of_postgres(&code),
                 }
             }
             sqlx::Error::Io(_)
@@ -96,6 +88,32 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Protocol(_) => Self::Unavailable(kind_of(&error).into()),
             other => Self::Statement(kind_of(other).into()),
         }
+    }
+}
+
+fn of_postgres(code: &str) -> Error {
+    match code {
+        // Serialization failure, deadlock.
+        "40001" | "40P01" => Error::Transient,
+        // Not had within `lock_timeout`.
+        "55P03" => Error::Locked,
+        // Read-only, as a standby is; idle for too long inside a transaction.
+        "25006" | "25P03" => Error::Unavailable(code.into()),
+        // The classes of lost connections, too few resources (disk, memory, connections),
+        // an operator's intervention (shutdown, time-out) and faults of the system below.
+        _ if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
+            Error::Unavailable(code.into())
+        }
+        _ => Error::Statement(code.into()),
+    }
+}
+
+fn of_sqlite(code: &str) -> Error {
+    // An extended code has its primary one in the low byte.
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        // Busy, out of memory, read-only, I/O error, full, cannot open.
+        Ok(5 | 7 | 8 | 10 | 13 | 14) => Error::Unavailable(code.into()),
+        _ => Error::Statement(code.into()),
     }
 }
 

@@ -122,6 +122,8 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result
         INSERT INTO numbers (account, id, number, service, carrier, country, area, capabilities,
             reserved, state, place, version, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    // The service first: imports into one pool then never wait for each other crosswise.
+    let place = services::take_places(tx, account, &number.service, 1).await?;
     let owned = on!(tx, |conn| sqlx::query(OWNER)
         .bind(number.number.as_str())
         .bind(account)
@@ -132,7 +134,6 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result
     if owned == 0 {
         return Err(Error::Conflict);
     }
-    let place = services::take_places(tx, account, &number.service, 1).await?;
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)

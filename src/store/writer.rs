@@ -1,16 +1,20 @@
 //! SQLite's one writer: it commits in groups, one fsync for all that wait.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use futures_util::{FutureExt as _, future::BoxFuture};
-use sqlx::{Connection as _, SqliteConnection};
+use futures_util::future::BoxFuture;
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Error, Failure, Tx,
-    db::{Conn, Shared},
+    db::{Conn, Shared, attempt},
     meta,
+    turn::Turn,
 };
 use crate::{domain::time::Timestamp, telemetry::metrics};
 
@@ -20,12 +24,15 @@ const GROUP_MAX: usize = 256;
 const QUEUE_MAX: usize = 4096;
 /// How far the stored high-water mark may lag behind the time, in milliseconds.
 const MARK_LAG_MS: i64 = 1_000;
+/// How long the writer waits at its end for reads that are under way.
+const READERS_GONE: Duration = Duration::from_secs(5);
 
 /// Hands work to the writer. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
     tracker: TaskTracker,
+    stop: CancellationToken,
 }
 
 /// One caller's write.
@@ -49,12 +56,8 @@ where
     F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
 {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
-        let work = AssertUnwindSafe((self.body)(tx));
         Box::pin(async move {
-            let result = match work.catch_unwind().await {
-                Ok(result) => result,
-                Err(_) => Err(Error::Panicked.into()),
-            };
+            let result = attempt(tx, &mut self.body).await;
             let keep = result.is_ok();
             self.result = Some(result);
             keep
@@ -75,22 +78,28 @@ where
 }
 
 impl Writer {
-    /// Starts the writer on its own connection.
+    /// Starts the writer on its own connection. It goes after `stop`, and closes the `readers`
+    /// before its connection: only who can write can fold the log into the file, and only the last
+    /// connection does.
     pub(super) async fn start(
         conn: SqliteConnection,
+        readers: SqlitePool,
+        turn: Turn,
         shared: Arc<Shared>,
         tracker: &TaskTracker,
-        stop: CancellationToken,
+        stop: &CancellationToken,
     ) -> Result<Self, Error> {
-        let mut tx = Tx { conn: Conn::Sqlite(Box::new(conn)), shared, at: Timestamp::EPOCH };
+        let conn = Conn::Sqlite(Box::new(conn));
+        let mut tx = Tx { conn, shared, at: Timestamp::EPOCH, doomed: false };
         let stored = meta::high_water_mark(&mut tx).await?;
+        tx.shared.not_before(stored);
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        let own = TaskTracker::new();
-        let watermark = Watermark { seen: stored, stored };
-        let task = own.track_future(write_groups(tx, jobs, watermark, stop));
+        let (own, stop) = (TaskTracker::new(), stop.child_token());
+        let groups = Groups { tx, turn, stored };
+        let task = own.track_future(groups.write(jobs, readers, stop.clone()));
         own.close();
         tracker.spawn(task);
-        Ok(Self { queue, tracker: own })
+        Ok(Self { queue, tracker: own, stop })
     }
 
     /// Queues `work` and waits for the commit that holds it.
@@ -107,92 +116,110 @@ impl Writer {
         answer.await.map_err(|_| gone())?
     }
 
-    /// Waits until the writer has gone.
-    pub(super) async fn closed(&self) {
+    /// Ends what is queued, and waits until the writer has gone.
+    pub(super) async fn close(&self) {
+        self.stop.cancel();
         self.tracker.wait().await;
     }
 }
 
-/// The latest time that any transaction has seen: the clock may jump back, our time does not.
-struct Watermark {
-    seen: Timestamp,
+/// What the writer works with.
+struct Groups {
+    tx: Tx,
+    turn: Turn,
+    /// The latest time that is stored: what a restart goes on from.
     stored: Timestamp,
 }
 
-async fn write_groups(
-    mut tx: Tx,
-    mut jobs: mpsc::Receiver<Box<dyn Job>>,
-    mut mark: Watermark,
-    stop: CancellationToken,
-) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
-    loop {
-        tokio::select! {
-            biased;
-            count = jobs.recv_many(&mut group, GROUP_MAX) => if count == 0 { break },
-            // What is queued is done first; then nothing more is taken.
-            () = stop.cancelled() => {
-                jobs.close();
-                while let Ok(job) = jobs.try_recv() { group.push(job); }
-                if group.is_empty() { break }
+impl Groups {
+    async fn write(
+        mut self,
+        mut jobs: mpsc::Receiver<Box<dyn Job>>,
+        readers: SqlitePool,
+        stop: CancellationToken,
+    ) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        loop {
+            tokio::select! {
+                biased;
+                count = jobs.recv_many(&mut group, GROUP_MAX) => if count == 0 { break },
+                // What is queued is done first; then nothing more is taken.
+                () = stop.cancelled() => {
+                    jobs.close();
+                    while let Ok(job) = jobs.try_recv() { group.push(job); }
+                    if group.is_empty() { break }
+                }
+            }
+            let (writes, started) =
+                (u32::try_from(group.len()).unwrap_or(u32::MAX), Instant::now());
+            let committed = self.commit(&mut group, MARK_LAG_MS).await;
+            metrics::commit(writes, started.elapsed());
+            for job in group.drain(..) {
+                job.answer(match &committed {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(Error::Unavailable(error.to_string())),
+                });
             }
         }
-        let (writes, started) = (u32::try_from(group.len()).unwrap_or(u32::MAX), Instant::now());
-        let committed = write_group(&mut tx, &mut group, &mut mark).await;
-        metrics::commit(writes, started.elapsed());
-        for job in group.drain(..) {
-            job.answer(match &committed {
-                Ok(()) => Ok(()),
-                Err(error) => Err(Error::Unavailable(error.to_string())),
-            });
-        }
-        // Another process that waits for the write lock gets its turn.
-        tokio::task::yield_now().await;
+        self.end(readers).await;
     }
-    let _ = tx.run("PRAGMA optimize").await;
-    if let Conn::Sqlite(conn) = tx.conn {
-        let _ = conn.close().await;
-    }
-}
 
-async fn write_group(
-    tx: &mut Tx,
-    group: &mut [Box<dyn Job>],
-    mark: &mut Watermark,
-) -> Result<(), Error> {
-    // A group whose commit failed may have left a transaction open.
-    if let Err(error) = tx.run("BEGIN IMMEDIATE").await {
-        let _ = tx.run("ROLLBACK").await;
-        tx.run("BEGIN IMMEDIATE").await.map_err(|_| error)?;
-    }
-    let result = fill_group(tx, group, mark).await;
-    let result = match result {
-        Ok(()) => tx.run("COMMIT").await,
-        Err(error) => Err(error),
-    };
-    if result.is_err() {
-        let _ = tx.run("ROLLBACK").await;
-    }
-    result
-}
-
-async fn fill_group(
-    tx: &mut Tx,
-    group: &mut [Box<dyn Job>],
-    mark: &mut Watermark,
-) -> Result<(), Error> {
-    for job in group {
-        mark.seen = mark.seen.max(tx.shared.clock.now());
-        tx.at = mark.seen;
-        tx.run("SAVEPOINT job").await?;
-        if !job.run(tx).await {
-            tx.run("ROLLBACK TO SAVEPOINT job").await?;
+    /// Stores the time and closes. None of it loses a write if it fails.
+    async fn end(mut self, readers: SqlitePool) {
+        let _ = self.tx.control("PRAGMA busy_timeout = 1000").await;
+        let _ = self.commit(&mut [], 1).await;
+        let _ = self.tx.control("PRAGMA optimize").await;
+        let _ = tokio::time::timeout(READERS_GONE, readers.close()).await;
+        if let Conn::Sqlite(conn) = self.tx.conn {
+            let _ = conn.close().await;
         }
-        tx.run("RELEASE SAVEPOINT job").await?;
     }
-    if mark.seen.millis() - mark.stored.millis() >= MARK_LAG_MS {
-        meta::set_high_water_mark(tx, mark.seen).await?;
-        mark.stored = mark.seen;
+
+    /// Does the work of a group in one transaction; the time is stored with it if what is stored
+    /// lags behind by `lag_ms` or more.
+    async fn commit(&mut self, group: &mut [Box<dyn Job>], lag_ms: i64) -> Result<(), Error> {
+        self.turn.begin().await;
+        let begun = self.begin().await;
+        self.turn.end();
+        begun?;
+        let result = match self.fill(group, lag_ms).await {
+            Ok(mark) => self.tx.control("COMMIT").await.map(|()| mark),
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
+            let _ = self.tx.control("ROLLBACK").await;
+        }
+        self.stored = result?;
+        Ok(())
     }
-    Ok(())
+
+    async fn begin(&mut self) -> Result<(), Error> {
+        match self.tx.control("BEGIN IMMEDIATE").await {
+            // A group whose end failed may have left a transaction open.
+            Err(Error::Statement(_)) => {
+                self.tx.control("ROLLBACK").await?;
+                self.tx.control("BEGIN IMMEDIATE").await
+            }
+            other => other,
+        }
+    }
+
+    /// Runs the group's jobs, each in its savepoint; the time that is stored afterwards.
+    async fn fill(&mut self, group: &mut [Box<dyn Job>], lag_ms: i64) -> Result<Timestamp, Error> {
+        let tx = &mut self.tx;
+        for job in group {
+            tx.at = tx.shared.time();
+            tx.control("SAVEPOINT job").await?;
+            if !job.run(tx).await {
+                tx.control("ROLLBACK TO SAVEPOINT job").await?;
+            }
+            tx.control("RELEASE SAVEPOINT job").await?;
+        }
+        let seen = tx.shared.time();
+        if seen.millis() - self.stored.millis() < lag_ms {
+            return Ok(self.stored);
+        }
+        meta::set_high_water_mark(tx, seen).await?;
+        Ok(seen)
+    }
 }

@@ -67,7 +67,8 @@ impl Market {
                     let new = NewService { unique_name: "bikes".into(), rules };
                     let service = relay::create_service(tx, &account, &new).await?;
                     for place in 0..pool {
-                        let number = ProxyNumber::parse(&format!("+1415555{:04}", 100 + place));
+                        let number =
+                            ProxyNumber::parse(&format!("+{}{:04}", 1_415_555, 100 + place));
                         let new = NewNumber {
                             service: service.id.clone(),
                             number: number.unwrap(),
@@ -84,7 +85,8 @@ impl Market {
             .unwrap();
         let people = (0..people)
             .map(|place| {
-                let number = Identifier::parse(&format!("+1212555{:04}", 100 + place)).unwrap();
+                let number =
+                    Identifier::parse(&format!("+{}{:04}", 1_212_555, 100 + place)).unwrap();
                 let phone = world.network.register(&format!("P{place}"), number.clone()).unwrap();
                 Person { phone, number, role: if place % 2 == 0 { "buyer" } else { "seller" } }
             })

@@ -1,0 +1,146 @@
+//! The end of a database, and of the disk below it.
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::sync::Notify;
+
+use super::*;
+
+const ROWS: &str = "SELECT COUNT(*) FROM meta WHERE name LIKE 'row%'";
+
+fn row(n: usize) -> String {
+    format!("INSERT INTO meta (name, value) VALUES ('row{n}', '')")
+}
+
+/// When the writer is stopped with a full queue, every write that was answered as done is there
+/// after a reopening, and every other was told so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_loses_no_write() {
+    let lab = Lab::sqlite().await;
+    let mut writes: FuturesUnordered<_> =
+        (0..6000).map(|n| commit!(lab.db, [n], |tx| run(tx, row(n)).await)).collect();
+    let mut done = 0;
+    let mut told = 0;
+    while let Some(answer) = writes.next().await {
+        match answer {
+            Ok(_) => done += 1,
+            Err(Error::Unavailable(_)) => told += 1,
+            Err(other) => panic!("{other}"),
+        }
+        lab.stop.cancel();
+    }
+    assert_eq!(done + told, 6000);
+    drop(writes);
+    // What was in the queue was done.
+    assert!(done >= 4096, "{done}");
+    lab.tracker.close();
+    lab.tracker.wait().await;
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let db = Db::open(lab.options(), &tracker, stop.clone()).await.unwrap();
+    let mut tx = db.read().await.unwrap();
+    assert_eq!(count(&mut tx, ROWS).await.unwrap(), done);
+    drop(tx);
+    db.close().await;
+    lab.close().await;
+}
+
+/// A closed database folded its log into the one file, which then is all there is to copy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_close_leaves_one_file() {
+    let lab = Lab::sqlite().await;
+    commit!(lab.db, [], |tx| run(tx, row(1)).await).await.unwrap();
+    // A reader's connection must not be the last: it cannot write.
+    count(&mut lab.db.read().await.unwrap(), ROWS).await.unwrap();
+    lab.db.close().await;
+    let log = lab.file.with_extension("db-wal");
+    assert!(!log.exists() || std::fs::metadata(&log).unwrap().len() == 0);
+    let copy = lab.file.with_file_name("copy.db");
+    std::fs::copy(&lab.file, &copy).unwrap();
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let options = DbOptions { url: format!("sqlite:{}", copy.display()), ..lab.options() };
+    let db = Db::open(options, &tracker, stop).await.unwrap();
+    assert_eq!(count(&mut db.read().await.unwrap(), ROWS).await.unwrap(), 1);
+    db.close().await;
+    lab.close().await;
+}
+
+/// After a close both doors answer at once that nothing is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_database_answers_at_once() {
+    let mut labs = vec![Lab::sqlite().await];
+    labs.extend(Lab::postgres().await);
+    for lab in labs {
+        lab.db.close().await;
+        let (read, write) = (lab.db.read().await, commit!(lab.db, [], |tx| run(tx, row(1)).await));
+        assert!(matches!(read.map(drop), Err(Error::Unavailable(_))));
+        assert!(matches!(write.await, Err(Error::Unavailable(_))));
+        lab.close().await;
+    }
+}
+
+/// When the file cannot grow any more, everybody in the group is told, nothing is half there, reads
+/// go on, and the writer goes on once there is room (I27).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_survived() {
+    let lab = Lab::sqlite().await;
+    commit!(lab.db, [], |tx| run(tx, row(0)).await).await.unwrap();
+    let limit = commit!(lab.db, [], |tx| count(tx, "PRAGMA page_count").await).await.unwrap();
+    commit!(lab.db, [], |tx| count(tx, format!("PRAGMA max_page_count = {limit}")).await)
+        .await
+        .unwrap();
+    let long = "x".repeat(50_000);
+    let big = commit!(lab.db, [long], |tx| {
+        run(tx, row(1)).await?;
+        run(tx, format!("INSERT INTO meta (name, value) VALUES ('row2', '{long}')")).await
+    });
+    let small = commit!(lab.db, [], |tx| count(tx, ROWS).await);
+    let (big, _) = tokio::join!(big, small);
+    assert!(matches!(big, Err(Error::Unavailable(_))), "{big:?}");
+    assert_eq!(count(&mut lab.db.read().await.unwrap(), ROWS).await.unwrap(), 1);
+    commit!(lab.db, [], |tx| count(tx, "PRAGMA max_page_count = 1000000").await).await.unwrap();
+    commit!(lab.db, [], |tx| run(tx, row(3)).await).await.unwrap();
+    let mut tx = lab.db.read().await.unwrap();
+    assert_eq!(count(&mut tx, ROWS).await.unwrap(), 2);
+    assert_eq!(texts(&mut tx, "PRAGMA integrity_check").await.unwrap(), ["ok"]);
+    drop(tx);
+    lab.close().await;
+}
+
+/// A commit that fails answers everybody in its group as not done, and the writer recovers: here a
+/// deferred foreign key that is checked at the commit only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_commit_is_told_to_all() {
+    let lab = Lab::sqlite().await;
+    commit!(lab.db, [], |tx| {
+        run(tx, "CREATE TABLE parent (id BIGINT NOT NULL PRIMARY KEY)").await?;
+        run(
+            tx,
+            "CREATE TABLE child (id BIGINT REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)",
+        )
+        .await
+    })
+    .await
+    .unwrap();
+    // The first keeps the writer busy until the others are queued: they share a group.
+    let (inside, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let first = commit!(lab.db, [inside, gate], |tx| {
+        inside.notify_one();
+        gate.notified().await;
+        run(tx, row(0)).await
+    });
+    let bad = commit!(lab.db, [], |tx| run(tx, "INSERT INTO child (id) VALUES (1)").await);
+    let good = commit!(lab.db, [], |tx| run(tx, row(1)).await);
+    let own = commit!(lab.db, [], |_tx| Err::<(), _>(Error::Conflict));
+    let others = async {
+        inside.notified().await;
+        let open = async { gate.notify_one() };
+        tokio::join!(biased; bad, good, own, open)
+    };
+    let (first, (bad, good, own, ())) = tokio::join!(first, others);
+    first.unwrap();
+    assert!(matches!(bad, Err(Error::Unavailable(_))), "{bad:?}");
+    assert!(matches!(good, Err(Error::Unavailable(_))), "{good:?}");
+    assert!(matches!(own, Err(Error::Conflict)), "{own:?}");
+    commit!(lab.db, [], |tx| run(tx, row(2)).await).await.unwrap();
+    assert_eq!(count(&mut lab.db.read().await.unwrap(), ROWS).await.unwrap(), 2);
+    lab.close().await;
+}
