@@ -168,7 +168,9 @@ async fn the_docs_page_works_offline() {
     each(async |world| {
         let page = world.ask("GET", "/docs").send().await;
         let policy = page.header("content-security-policy").unwrap();
-        for part in ["default-src 'none'", "script-src 'self';", "connect-src 'self'"] {
+        for part in
+            ["default-src 'none'", "script-src 'self';", "style-src 'self';", "connect-src 'self'"]
+        {
             assert!(policy.contains(part), "{policy}");
         }
         assert_eq!(page.status, 200);
@@ -188,4 +190,59 @@ async fn the_docs_page_works_offline() {
         }
     })
     .await;
+}
+
+/// The commands of `docs/api.md` work, in their order, as they stand.
+#[tokio::test]
+async fn the_commands_of_the_docs_work() {
+    each(async |world| {
+        let docs = include_str!("../../docs/api.md");
+        let mut ids = (String::new(), String::new());
+        let mut ran = 0;
+        for command in docs.split("\ncurl ").skip(1) {
+            let command = command.split("\n```").next().unwrap().split("\n\n").next().unwrap();
+            let command = command.replace("\\\n", " ").replace("'\"$PARTICIPANT\"'", &ids.1);
+            let command = command.replace("$SESSION", &ids.0).replace("$KEY", &world.a.api_key);
+            let words = words(&command);
+            let path = words.iter().find_map(|word| word.strip_prefix("$RELAY")).unwrap();
+            let after = |option: &str| {
+                let places = words.iter().enumerate().filter(|(_, word)| *word == option);
+                places.map(|(at, _)| words[at + 1].clone()).collect::<Vec<_>>()
+            };
+            let body = after("-d").pop();
+            let method = after("-X").pop();
+            let default = if body.is_some() { "POST" } else { "GET" };
+            let mut ask = world.ask(method.as_deref().unwrap_or(default), path);
+            for header in after("-H") {
+                let (name, value) = header.split_once(": ").unwrap();
+                ask = ask.header(name, value);
+            }
+            let answer = ask.body(body).send().await;
+            assert!((200..300).contains(&answer.status), "{command}: {answer:?}");
+            let answer = answer.json();
+            if answer["unique_name"] == "order-8812" {
+                ids.0 = answer["id"].as_str().unwrap().to_owned();
+                ids.1 = answer["participants"][0]["id"].as_str().unwrap().to_owned();
+            }
+            ran += 1;
+        }
+        assert!(ran >= 10);
+    })
+    .await;
+}
+
+/// The words of a shell command, with their quotes taken off.
+fn words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in command.chars() {
+        match quote {
+            Some(end) if c == end => quote = None,
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if c.is_whitespace() => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }

@@ -1,6 +1,13 @@
 //! Every code that the API answers with, and what it says beside it.
 
+use std::sync::Arc;
+
+use entremise::{
+    relay::{self, Key},
+    store::Engine,
+};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::world::{BUYER, SELLER, World, at, between, each, proxy};
 
@@ -241,6 +248,46 @@ async fn scopes_do_not_grow() {
         let problem = problem.problem(403, "forbidden_scope");
         assert_eq!(problem["scope"], "sessions:write");
         make(&["sessions:read"]).await.is(201);
+    })
+    .await;
+}
+
+/// A twin that comes while the first is still under way is told to come back. Where one writer does
+/// all the work, on SQLite, it waits for the first instead.
+#[tokio::test]
+async fn a_twin_of_what_is_under_way() {
+    each(async |world| {
+        if world.relay.db().engine() == Engine::Sqlite {
+            return;
+        }
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let key = Key { key: "twin".into(), fingerprint: "another".into() };
+        let first = {
+            let (begun, go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+            world.relay.perform(world.account(), Some(key), move |_| {
+                let (begun, go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+                Box::pin(async move {
+                    begun.notify_one();
+                    go_on.notified().await;
+                    Err(relay::Error::SessionClosed)
+                })
+            })
+        };
+        let twin = async {
+            begun.notified().await;
+            let ask = || {
+                let ask =
+                    world.ask("POST", "/api/v1/services").a().header("idempotency-key", "twin");
+                ask.json(&json!({ "unique_name": "rides" })).send()
+            };
+            let early = ask().await;
+            assert_eq!(early.header("retry-after"), Some("1"));
+            assert_eq!(early.problem(409, "idempotency_in_progress")["retryable"], true);
+            go_on.notify_one();
+            ask().await.is(201);
+        };
+        let (first, ()) = tokio::join!(first, twin);
+        assert!(matches!(first, Err(relay::Error::SessionClosed)));
     })
     .await;
 }

@@ -121,6 +121,11 @@ impl Ask<'_> {
         self.header("content-type", media_type)
     }
 
+    /// With that body, or none, under headers that are set already.
+    pub(crate) fn body(self, body: Option<String>) -> Self {
+        Self { body, ..self }
+    }
+
     pub(crate) async fn send(self) -> Answer {
         let mut request =
             Request::builder().method(self.method).uri(format!("{}{}", self.world.base, self.path));

@@ -33,6 +33,7 @@ pub(super) fn document(url: &str) -> Value {
     document["components"]["schemas"]["Problem"] = problem();
     document["components"]["parameters"] = parameters();
     document["components"]["responses"] = responses();
+    document["components"]["headers"] = headers();
     by_name(&mut document);
     let paths = document["paths"].as_object_mut();
     for (path, item) in paths.into_iter().flatten() {
@@ -109,33 +110,61 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         operation["responses"][status] =
             json!({ "$ref": format!("#/components/responses/Problem{status}") });
     }
+    let sort = if method != "get" {
+        Sort::Write
+    } else if operation["parameters"].to_string().contains("\"cursor\"") {
+        Sort::List
+    } else {
+        Sort::Read
+    };
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         if status.starts_with('2') {
-            response["headers"] = headers(status, method, single);
+            response["headers"] = headers_of(status, sort);
         }
     }
 }
 
-fn headers(status: &str, method: &str, single: bool) -> Value {
-    let text = |about: &str| json!({ "description": about, "schema": { "type": "string" } });
-    let mut headers = Map::new();
-    let mut put = |name: &str, about| headers.insert(name.to_owned(), text(about));
-    put("Request-Id", "The request, as it stands in the log");
-    put("RateLimit-Policy", "The quota `q` per window of `w` seconds");
-    put("RateLimit", "The requests that are left, `r`, and the seconds until there are more, `t`");
+/// What sort of operation it is, as its answer's headers tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    List,
+    Read,
+    Write,
+}
+
+fn headers_of(status: &str, sort: Sort) -> Value {
+    let mut names = vec!["Request-Id", "RateLimit-Policy", "RateLimit"];
     if status == "201" {
-        put("Location", "Where the new thing is");
+        names.push("Location");
     }
-    if status != "204" && (single || method != "get") {
-        put("ETag", "The version");
+    if status != "204" && sort != Sort::List {
+        names.push("ETag");
     }
-    if method != "get" {
-        put("Idempotent-Replayed", "`true` if this is the answer of an earlier request");
+    match sort {
+        Sort::Write => names.push("Idempotent-Replayed"),
+        Sort::List => names.push("Link"),
+        Sort::Read => {}
     }
-    if method == "get" && !single {
-        put("Link", "The next page (RFC 8288)");
-    }
-    Value::Object(headers)
+    let header = |name| json!({ "$ref": format!("#/components/headers/{name}") });
+    names.into_iter().map(|name| (name.to_owned(), header(name))).collect::<Map<_, _>>().into()
+}
+
+fn headers() -> Value {
+    [
+        ("Request-Id", "The request, as it stands in the log"),
+        ("RateLimit-Policy", "The quota `q` per window of `w` seconds"),
+        ("RateLimit", "The requests that are left, `r`, and the seconds until there are more, `t`"),
+        ("Location", "Where the new thing is"),
+        ("ETag", "The version, where the thing has one"),
+        ("Idempotent-Replayed", "`true` if this is the answer of an earlier request"),
+        ("Link", "The next page (RFC 8288), if there is one"),
+    ]
+    .into_iter()
+    .map(|(name, about)| {
+        (name.to_owned(), json!({ "description": about, "schema": { "type": "string" } }))
+    })
+    .collect::<Map<_, _>>()
+    .into()
 }
 
 fn parameters() -> Value {
