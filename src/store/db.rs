@@ -408,6 +408,7 @@ async fn open_postgres(options: &DbOptions) -> Result<Doors, Error> {
     // node's migration may take longer than any lock of ours may be waited for.
     let migration = async {
         let mut conn = connect_postgres(&connect).await?;
+        check_collation(&mut conn).await?;
         migrate(&mut conn).await?;
         Ok::<_, Error>(conn.close().await?)
     };
@@ -423,6 +424,24 @@ async fn open_postgres(options: &DbOptions) -> Result<Doors, Error> {
         ]))
         .await?;
     Ok(Doors::Postgres(pool))
+}
+
+/// Ids are cursors and stand for the order of time: where a database sorts by a language that has
+/// letters such as the Danish `aa`, they would not.
+async fn check_collation(conn: &mut PgConnection) -> Result<(), Error> {
+    const SQL: &str = r#"
+        SELECT string_agg(v, '' ORDER BY v) = string_agg(v, '' ORDER BY v COLLATE "C")
+        FROM (SELECT a || b || c AS v FROM regexp_split_to_table('0123456789abcdef', '') AS a,
+            regexp_split_to_table('0123456789abcdef', '') AS b,
+            regexp_split_to_table('0123456789abcdef', '') AS c) AS v"#;
+    let sorted: bool = sqlx::query_scalar(SQL).fetch_one(conn).await?;
+    if sorted {
+        return Ok(());
+    }
+    Err(Error::Statement(
+        "the database sorts by a language's rules: make it with TEMPLATE template0 LOCALE 'C'"
+            .into(),
+    ))
 }
 
 async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, Error> {

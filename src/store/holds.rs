@@ -66,6 +66,10 @@ pub async fn take(tx: &mut Tx, claim: Claim<'_>, now: Timestamp) -> Result<bool,
     Ok(done == 1)
 }
 
+pub(super) const FIND: &str = "
+    SELECT session, participant, state, release_at FROM holds
+    WHERE account = $1 AND number_id = $2 AND person = $3";
+
 /// Where a person's calls and texts to a number lead.
 pub async fn find(
     tx: &mut Tx,
@@ -73,11 +77,8 @@ pub async fn find(
     number: &NumberId,
     person: &Person,
 ) -> Result<Option<Hold>, Error> {
-    const SQL: &str = "
-        SELECT session, participant, state, release_at FROM holds
-        WHERE account = $1 AND number_id = $2 AND person = $3";
     let row: Option<(SessionId, ParticipantId, String, Option<i64>)> =
-        on!(tx, |conn| sqlx::query_as(SQL)
+        on!(tx, |conn| sqlx::query_as(FIND)
             .bind(account)
             .bind(number)
             .bind(person)

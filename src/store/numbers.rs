@@ -220,21 +220,23 @@ pub async fn update(
     Ok(true)
 }
 
+pub(super) const GET: &str =
+    concat!("SELECT ", columns!(), " FROM numbers n WHERE n.account = $1 AND n.id = $2");
+
 /// The number with that id.
 pub async fn get(tx: &mut Tx, account: &AccountId, id: &NumberId) -> Result<Option<Number>, Error> {
-    const SQL: &str =
-        concat!("SELECT ", columns!(), " FROM numbers n WHERE n.account = $1 AND n.id = $2");
     let row: Option<Row> =
-        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
+        on!(tx, |conn| sqlx::query_as(GET).bind(account).bind(id).fetch_optional(conn).await?);
     row.map(Number::try_from).transpose()
 }
+
+pub(super) const OWNER: &str = "SELECT account, id FROM number_owners WHERE number = $1";
 
 /// Who owns a dialled number, and what it is.
 pub async fn owner(
     tx: &mut Tx,
     number: &ProxyNumber,
 ) -> Result<Option<(AccountId, Number)>, Error> {
-    const OWNER: &str = "SELECT account, id FROM number_owners WHERE number = $1";
     let row: Option<(AccountId, NumberId)> =
         on!(tx, |conn| sqlx::query_as(OWNER).bind(number.as_str()).fetch_optional(conn).await?);
     let Some((account, id)) = row else { return Ok(None) };
@@ -343,6 +345,28 @@ pub struct Seeker<'a> {
     pub now: Timestamp,
 }
 
+macro_rules! walk {
+    ($area:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM numbers n
+            WHERE n.account = $1 AND n.service = $2 AND n.country = $3 AND n.carrier = $4
+              AND n.capabilities = $5 AND n.state = 'active' AND NOT n.reserved
+              AND n.place >= $6 AND n.place < $7",
+            $area,
+            " AND NOT EXISTS (
+                SELECT 1 FROM holds h
+                WHERE h.account = n.account AND h.number_id = n.id AND h.person = $8
+                  AND (h.state = 'open' OR (h.release_at > $9 AND h.counterpart <> $10)))
+            ORDER BY n.place LIMIT 1"
+        )
+    };
+}
+
+pub(super) const WALK: &str = walk!("");
+pub(super) const WALK_AREA: &str = walk!(" AND n.area = $11");
+
 /// The first number of the ring at `from` or later, before `to`, that the person may take.
 ///
 /// One indexed walk for each kind of number in the ring; it passes only what this person holds.
@@ -353,27 +377,9 @@ pub async fn next_in_ring(
     from: i64,
     to: i64,
 ) -> Result<Option<Number>, Error> {
-    macro_rules! walk {
-        ($area:literal) => {
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM numbers n
-                WHERE n.account = $1 AND n.service = $2 AND n.country = $3 AND n.carrier = $4
-                  AND n.capabilities = $5 AND n.state = 'active' AND NOT n.reserved
-                  AND n.place >= $6 AND n.place < $7",
-                $area,
-                " AND NOT EXISTS (
-                    SELECT 1 FROM holds h
-                    WHERE h.account = n.account AND h.number_id = n.id AND h.person = $8
-                      AND (h.state = 'open' OR (h.release_at > $9 AND h.counterpart <> $10)))
-                ORDER BY n.place LIMIT 1"
-            )
-        };
-    }
     let mut best: Option<Number> = None;
     for (carrier, capabilities) in &ring.kinds {
-        let sql = if ring.area.is_some() { walk!(" AND n.area = $11") } else { walk!("") };
+        let sql = if ring.area.is_some() { WALK_AREA } else { WALK };
         let row: Option<Row> = on!(tx, |conn| {
             let query = sqlx::query_as(sql)
                 .bind(seeker.account)

@@ -180,18 +180,19 @@ pub async fn payload(tx: &mut Tx, entry: &Entry) -> Result<String, Error> {
     Ok(keys.data.open_text(sealed, &context(&entry.id))?)
 }
 
+pub(super) const DUE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM outbox
+    WHERE state IN ('ready', 'sending') AND run_at <= $1
+      AND (state = 'ready' OR lease_until <= $1)
+    ORDER BY run_at, id LIMIT $2"
+);
+
 /// What is due at `now`, or whose worker's lease has ended: to be claimed one by one.
 pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Entry>, Error> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM outbox
-        WHERE state IN ('ready', 'sending') AND run_at <= $1
-          AND (state = 'ready' OR lease_until <= $1)
-        ORDER BY run_at, id LIMIT $2"
-    );
     let rows: Vec<Row> =
-        on!(tx, |conn| sqlx::query_as(SQL).bind(now.millis()).bind(limit).fetch_all(conn).await?);
+        on!(tx, |conn| sqlx::query_as(DUE).bind(now.millis()).bind(limit).fetch_all(conn).await?);
     rows.into_iter().map(Entry::try_from).collect()
 }
 

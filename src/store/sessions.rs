@@ -185,15 +185,16 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &NewSession<'_>) -> R
     if done == 1 { Ok(()) } else { Err(Error::Conflict) }
 }
 
+pub(super) const GET: &str = select!("WHERE account = $1 AND id = $2");
+
 /// The session with that id.
 pub async fn get(
     tx: &mut Tx,
     account: &AccountId,
     id: &SessionId,
 ) -> Result<Option<Session>, Error> {
-    const SQL: &str = select!("WHERE account = $1 AND id = $2");
     let row: Option<Row> =
-        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
+        on!(tx, |conn| sqlx::query_as(GET).bind(account).bind(id).fetch_optional(conn).await?);
     row.map(Session::try_from).transpose()
 }
 
@@ -204,9 +205,8 @@ pub async fn lock(
     account: &AccountId,
     id: &SessionId,
 ) -> Result<Option<Session>, Error> {
-    const PLAIN: &str = select!("WHERE account = $1 AND id = $2");
     const LOCKED: &str = select!("WHERE account = $1 AND id = $2 FOR NO KEY UPDATE");
-    let sql = if tx.locks() { LOCKED } else { PLAIN };
+    let sql = if tx.locks() { LOCKED } else { GET };
     let row: Option<Row> =
         on!(tx, |conn| sqlx::query_as(sql).bind(account).bind(id).fetch_optional(conn).await?);
     row.map(Session::try_from).transpose()
@@ -290,16 +290,17 @@ pub(super) async fn count_event(
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(id).fetch_one(conn).await?))
 }
 
+pub(super) const DUE: &str = "
+    SELECT account, id FROM sessions WHERE state <> 'closed' AND expires_at <= $1
+    ORDER BY expires_at, id LIMIT $2";
+
 /// Sessions whose time was up at `now` and that are not closed yet, `limit` at most.
 pub async fn due(
     tx: &mut Tx,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<(AccountId, SessionId)>, Error> {
-    const SQL: &str = "
-        SELECT account, id FROM sessions WHERE state <> 'closed' AND expires_at <= $1
-        ORDER BY expires_at, id LIMIT $2";
-    Ok(on!(tx, |conn| sqlx::query_as(SQL).bind(now.millis()).bind(limit).fetch_all(conn).await?))
+    Ok(on!(tx, |conn| sqlx::query_as(DUE).bind(now.millis()).bind(limit).fetch_all(conn).await?))
 }
 
 /// What a list is narrowed to. Everything that is set must hold.

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod accounts;
+mod collation;
 mod doors;
 mod errors;
 mod holds;
@@ -29,7 +30,10 @@ mod log;
 mod neighbours;
 mod numbers;
 mod outbox;
+mod plans;
+mod races;
 mod rings;
+mod sealing;
 mod services;
 mod sessions;
 mod stop;
