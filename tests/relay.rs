@@ -15,6 +15,9 @@ mod model;
 #[path = "relay/neutral.rs"]
 mod neutral;
 #[cfg(test)]
+#[path = "relay/outage.rs"]
+mod outage;
+#[cfg(test)]
 #[path = "relay/over_twilio.rs"]
 mod over_twilio;
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub(crate) enum Raw {
 
 /// Somebody's number.
 pub(crate) fn person(place: u32) -> Result<Identifier> {
-    Ok(Identifier::parse(&format!("+3363998{place:04}"))?)
+    Ok(Identifier::parse(&format!("+{}{place:04}", 3_363_998))?)
 }
 
 fn proxy(place: u32) -> Result<ProxyNumber> {

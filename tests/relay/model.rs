@@ -24,22 +24,22 @@ pub(crate) struct Life {
 
 impl Life {
     /// Whether nobody may be put through by something that began at `tick`: a close was
-    /// acknowledged before it, and no reopening was asked for after that close.
+    /// acknowledged before it, and no reopening can have come after that close.
     fn certainly_closed_at(&self, tick: Tick) -> bool {
         self.closed.iter().any(|(asked, answered)| {
-            *answered < tick && !self.opened.iter().any(|(reopened, _)| reopened > asked)
+            *answered < tick && !self.opened.iter().any(|(_, reopened)| reopened > asked)
         })
     }
 
-    /// The times during which it was certainly open.
+    /// The times during which it was certainly open: after an opening was answered, until a close
+    /// that can have come after it was asked for.
     fn certainly_open(&self) -> Vec<(Tick, Tick)> {
-        self.opened
-            .iter()
-            .map(|(_, from)| {
-                let to = self.closed.iter().map(|(asked, _)| *asked).filter(|at| at > from).min();
-                (*from, to.unwrap_or(Tick::MAX))
-            })
-            .collect()
+        let close_after = |opened: Tick| {
+            let after = self.closed.iter().filter(|(_, answered)| *answered > opened);
+            after.map(|(asked, _)| *asked).min().unwrap_or(Tick::MAX)
+        };
+        let times = self.opened.iter().map(|(asked, answered)| (*answered, close_after(*asked)));
+        times.filter(|(from, to)| from < to).collect()
     }
 }
 

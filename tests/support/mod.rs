@@ -34,7 +34,7 @@ impl Database {
         Self { url, name: "SQLite", folder: Some(folder), server: None }
     }
 
-    async fn postgres(server: &str) -> Self {
+    pub(crate) async fn postgres(server: &str) -> Self {
         let options: PgConnectOptions = server.parse().unwrap();
         let name = format!("test_{}", random::<8>());
         let mut conn = options.connect().await.unwrap();

@@ -88,6 +88,12 @@ fn postgres(sql: &str) -> String {
     sql.replace("SELECT 0 UNION", "SELECT CAST(0 AS BIGINT) UNION")
 }
 
+/// SQLite's plan: its steps.
+async fn steps(tx: &mut Tx, sql: String) -> Result<Vec<(i64, i64, i64, String)>, Error> {
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on!(tx, |conn| sqlx::query_as(sql).fetch_all(conn).await?))
+}
+
 /// The plan of a statement of the store. It is named by its text, so that what runs is what is
 /// looked at.
 async fn plan(lab: &Lab, sql: &str, values: &[String]) -> String {
@@ -98,11 +104,8 @@ async fn plan(lab: &Lab, sql: &str, values: &[String]) -> String {
     }
     let mut tx = lab.db.read().await.unwrap();
     if lab.on_sqlite() {
-        let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {literal}"));
-        let rows: Vec<(i64, i64, i64, String)> =
-            (async || Ok::<_, Error>(on!(tx, |conn| sqlx::query_as(sql).fetch_all(conn).await?)))()
-                .await
-                .unwrap();
+        let sql = format!("EXPLAIN QUERY PLAN {literal}");
+        let rows = steps(&mut tx, sql).await.unwrap();
         rows.into_iter().map(|row| row.3).collect::<Vec<_>>().join("\n")
     } else {
         // With the values known, and as it is kept for all values.
