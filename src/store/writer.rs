@@ -142,13 +142,12 @@ impl Groups {
         loop {
             tokio::select! {
                 biased;
-                count = jobs.recv_many(&mut group, GROUP_MAX) => if count == 0 { break },
-                // What is queued is done first; then nothing more is taken.
-                () = stop.cancelled() => {
+                // Nothing more is taken; what is queued is done.
+                () = stop.cancelled(), if !jobs.is_closed() => {
                     jobs.close();
-                    while let Ok(job) = jobs.try_recv() { group.push(job); }
-                    if group.is_empty() { break }
+                    continue;
                 }
+                count = jobs.recv_many(&mut group, GROUP_MAX) => if count == 0 { break },
             }
             let (writes, started) =
                 (u32::try_from(group.len()).unwrap_or(u32::MAX), Instant::now());
