@@ -15,7 +15,7 @@ fn unusual() -> Rules {
         brand: "Ünïcode \"quoted\" \\ brand".into(),
         language: "fr-FR".into(),
         default_ttl: Duration::from_millis(1),
-        quarantine: Duration::from_secs(86_400 * 3650),
+        quarantine: Duration::from_hours(24 * 3650),
         geo_match: GeoMatch::Radius,
         geo_fallback: false,
         selection: Selection::AvoidSticky,

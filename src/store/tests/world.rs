@@ -125,7 +125,7 @@ impl World {
             service: &self.service,
             unique_name: None,
             mode: Mode::VoiceAndMessage,
-            lifetime: Lifetime { ttl: Duration::from_secs(60), date_expiry: None },
+            lifetime: Lifetime { ttl: Duration::from_mins(1), date_expiry: None },
             metadata: "{}",
             key: &made.key,
             now,
