@@ -139,6 +139,7 @@ CREATE TABLE participants (
 );
 
 CREATE INDEX participants_by_person ON participants (account, person, session);
+CREATE INDEX participants_by_number ON participants (account, number_id, session);
 
 -- The routing key and the masking invariant in one: a person on a number means one session.
 -- `release_at` is null while the hold is open; afterwards nobody else gets the pair before it.

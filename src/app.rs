@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, extract::DefaultBodyLimit, response::Redirect, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -11,6 +11,8 @@ use crate::{
     clock::Clock,
     config::{CarrierConfig, Config, Fault, Faults},
     http::{
+        api::{self, ApiState},
+        console::{self, ConsoleState},
         hooks::{self, Hooks},
         ops::{self, Check, Ops},
         problem,
@@ -169,6 +171,10 @@ impl App {
         listeners: Listeners,
         environment: Environment,
     ) -> Result<Running, StartError> {
+        let faults = settings_faults(&config);
+        if !faults.is_empty() {
+            return Err(Faults(faults).into());
+        }
         let Environment { clock, ids, pace } = environment;
         let Listeners { public, ops } = listeners;
         let (address, ops_address) = (public.local_addr()?, ops.local_addr()?);
@@ -187,6 +193,7 @@ impl App {
         let _ = metrics::handle();
         let (workers, working) = (TaskTracker::new(), CancellationToken::new());
         let serving = CancellationToken::new();
+        workers.spawn(metrics::run_upkeep(working.clone()));
         let network = config.carriers.iter().find(|one| one.kind == "sandbox").map(|one| {
             let secret = one.values.get("secret").and_then(toml::Value::as_str);
             let options = Options {
@@ -280,8 +287,24 @@ fn routes(
         clock: clock.clone(),
         body_bytes_max: config.limits.hook_body_bytes,
     }));
+    router = router.merge(console::router(ConsoleState {
+        relay: relay.clone(),
+        secure: origin.starts_with("https:"),
+        clock: clock.clone(),
+    }));
+    let api = api::router(ApiState {
+        relay: relay.clone(),
+        public_url: origin.to_owned(),
+        rate_per_minute: config.api.rate_per_minute,
+        clock: clock.clone(),
+    });
+    router = router.merge(api.layer(DefaultBodyLimit::max(config.limits.api_body_bytes)));
     if let Some(network) = network {
-        router = router.nest("/sandbox", crate::http::sandbox::router(Arc::clone(network)));
+        // A nested router does not see the slash alone.
+        let bare = get(|| async { Redirect::permanent("/sandbox") });
+        router = router
+            .route("/sandbox/", bare)
+            .nest("/sandbox", crate::http::sandbox::router(Arc::clone(network)));
     }
     problem::with_fallbacks(router)
 }
@@ -300,6 +323,28 @@ fn limits(config: &Config) -> server::Limits {
     }
 }
 
+/// What is wrong with settings that read well, all at once: carriers' own keys, a misused sandbox,
+/// the certificate, the master key. `serve` refuses them and `check` tells them.
+pub fn settings_faults(config: &Config) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = config.sandbox_misused().into_iter().collect();
+    if let Err(error) = MasterKey::from_bytes(*config.master_key.expose()) {
+        faults.push(Fault::new("master_key", error));
+    }
+    if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key)
+        && let Err(error) = Tls::load(cert, key)
+    {
+        let setting = match &error {
+            TlsError::Read(path, _) | TlsError::Pem(path, _) if path == key => "tls_key",
+            _ => "tls_cert",
+        };
+        faults.push(Fault::new(setting, error));
+    }
+    if let Err(Faults(more)) = carriers(config, "http://127.0.0.1", "http://127.0.0.1") {
+        faults.extend(more);
+    }
+    faults
+}
+
 /// Builds the adapters of all configured carriers.
 ///
 /// # Errors
@@ -311,7 +356,7 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
         let Some(kind) = carrier::kind(&one.kind) else {
             let known: Vec<&str> = carrier::KINDS.iter().map(|kind| kind.name).collect();
             let message = format!("must be one of: {}", known.join(", "));
-            faults.push(Fault::new(format!("carriers[{place}].kind"), message));
+            faults.push(Fault::new(format!("carriers.{place}.kind"), message));
             continue;
         };
         match (kind.build)(&settings(one, local)) {
@@ -321,9 +366,11 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
                 adapter: adapter.into(),
                 links: Links::new(origin, &one.id),
             }),
-            Err(wrong) => faults.extend(wrong.into_iter().map(|fault| {
-                Fault::new(format!("carriers[{place}].{}", fault.key), fault.message)
-            })),
+            Err(wrong) => {
+                faults.extend(wrong.into_iter().map(|fault| {
+                    Fault::new(format!("carriers.{place}.{}", fault.key), fault.message)
+                }));
+            }
         }
     }
     if faults.is_empty() { Ok(Carriers::new(list)) } else { Err(Faults(faults)) }

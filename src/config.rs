@@ -201,11 +201,27 @@ impl Config {
         path: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Faults> {
+        let (config, faults) = Self::examine(path, env);
+        if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
+    }
+
+    /// The same, but what is faulty has its default: so that more can be looked at. Nothing may
+    /// run on it while there are faults.
+    pub fn examine(
+        path: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> (Self, Vec<Fault>) {
         let mut faults = Vec::new();
         let file = path.map_or_else(toml::Table::new, |path| read_file(path, &mut faults));
         let (table, from_env) = overlay::overlay(file, env, &mut faults);
         let config = read(Reader::new(table, &from_env, &mut faults));
-        if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
+        (config, faults)
+    }
+
+    /// What is wrong with where a sandbox carrier stands: beside a real one, or within others'
+    /// reach, without `allow_sandbox`.
+    pub fn sandbox_misused(&self) -> Option<Fault> {
+        rules::sandbox_misused(self).map(|message| Fault::new("allow_sandbox", message))
     }
 
     /// Where the world reaches us: `public_url`, or `bound` where that is not set.

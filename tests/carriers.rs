@@ -22,7 +22,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use entremise::{
     carrier::{
-        Answer, Carrier, Plan, SendError, WebhookError,
+        Answer, Carrier, Inbound, Plan, SendError, WebhookError,
         error::Retry,
         outbound::Outbound,
         wire::{Request, Response},
@@ -128,6 +128,26 @@ fn i21_stale_webhooks_are_refused() {
                 assert_eq!(carrier.verify(request, now), expected, "{case}");
             }
         }
+    }
+}
+
+/// The sample of `check --live` is a webhook that the adapter takes and that says nothing; with a
+/// byte more, or made with other keys, it is refused.
+#[test]
+fn samples_are_authentic_and_harmless() {
+    for fixtures in fixtures::all() {
+        let (carrier, links) = (fixtures.carrier(), fixtures.links());
+        let Some(sample) = carrier.sample(&links, fixtures.now()) else { continue };
+        assert_eq!(sample.url, links.status(), "{}", fixtures.name);
+        assert_eq!(carrier.verify(&sample, fixtures.now()), Ok(()), "{}", fixtures.name);
+        let events = carrier.parse(&sample).unwrap();
+        assert!(matches!(events[..], [Inbound::Ignored(_)]), "{}: {events:?}", fixtures.name);
+        let stranger = fixtures.carrier_with_other_secrets();
+        assert!(!takes(&*stranger, &sample, &fixtures), "{}: a stranger's", fixtures.name);
+        let mut longer = sample.clone();
+        longer.body = [&sample.body[..], b"0"].concat().into();
+        assert!(!takes(&*carrier, &longer, &fixtures), "{}: a byte more", fixtures.name);
+        fixtures.assert_no_secret("sample", &String::from_utf8_lossy(&sample.body));
     }
 }
 

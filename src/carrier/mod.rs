@@ -10,6 +10,7 @@ pub mod document;
 pub mod error;
 pub mod event;
 pub mod links;
+pub mod number;
 pub mod outbound;
 pub mod plan;
 pub mod signature;
@@ -25,11 +26,12 @@ pub use self::{
     error::{SendError, WebhookError},
     event::Inbound,
     links::Links,
+    number::NumberFault,
     outbound::{Outbound, Sent},
     plan::{Answer, Plan, Reply},
     wire::{Request, Response},
 };
-use crate::domain::time::Timestamp;
+use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
 /// A translator between one carrier's dialect and our words.
 pub trait Carrier: Send + Sync + fmt::Debug {
@@ -67,6 +69,36 @@ pub trait Carrier: Send + Sync + fmt::Debug {
 
     /// A harmless request whose 2xx shows that the credentials work (`entremise check --live`).
     fn probe(&self) -> Option<Request>;
+
+    /// The same for the credentials that sign webhooks, where those of [`Carrier::probe`] are
+    /// others.
+    fn probe_signing(&self) -> Option<Request> {
+        None
+    }
+
+    /// A webhook of our own, correctly signed, that [`Carrier::parse`] reads as one
+    /// [`Inbound::Ignored`]: sent to the public address it shows that carriers reach us.
+    fn sample(&self, _links: &Links, _now: Timestamp) -> Option<Request> {
+        None
+    }
+
+    /// The request that asks how the carrier handles `number`; `None` where there is nothing to
+    /// set.
+    fn number(&self, _number: &ProxyNumber) -> Option<Request> {
+        None
+    }
+
+    /// What its answer says is wrong, for a number that `can` do that much: nothing where all is
+    /// well. `None` for an answer that can't be read. Only for a 2xx.
+    fn number_faults(
+        &self,
+        _number: &ProxyNumber,
+        _can: pool::Capabilities,
+        _links: &Links,
+        _response: &Response,
+    ) -> Option<Vec<NumberFault>> {
+        None
+    }
 
     /// Strings that must never be logged: tokens, secrets, passwords.
     fn secrets(&self) -> Vec<String>;

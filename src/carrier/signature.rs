@@ -1,4 +1,5 @@
-//! Checking webhooks' signatures: constant time, with a window of freshness.
+//! Webhooks' signatures: checked in constant time and with a window of freshness, and made for
+//! samples of our own.
 
 use std::time::Duration;
 
@@ -17,6 +18,17 @@ pub fn hmac_sha1(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
 /// Whether `tag` is the HMAC-SHA-256 of `message`.
 pub fn hmac_sha256(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), message, tag).is_ok()
+}
+
+/// The HMAC-SHA-1 of `message`, 20 bytes.
+pub fn sign_sha1(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
+    hmac::sign(&key, message).as_ref().to_vec()
+}
+
+/// The HMAC-SHA-256 of `message`, 32 bytes.
+pub fn sign_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref().to_vec()
 }
 
 /// Whether `signed_at` is within [`FRESHNESS`] of `now`.

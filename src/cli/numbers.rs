@@ -135,11 +135,15 @@ async fn import(
         Ok(id) => {
             services::get(tx, account, &id).await?.ok_or(relay::Error::NotFound("service"))?
         }
-        Err(_) => if let Some(found) = services::by_name(tx, account, service).await? { found } else {
-            let brand: String = owner.name.chars().take(60).collect();
-            let new = NewService { unique_name: service.to_owned(), rules: Rules::new(brand) };
-            relay::create_service(tx, account, &new).await?
-        },
+        Err(_) => {
+            if let Some(found) = services::by_name(tx, account, service).await? {
+                found
+            } else {
+                let brand: String = owner.name.chars().take(60).collect();
+                let new = NewService { unique_name: service.to_owned(), rules: Rules::new(brand) };
+                relay::create_service(tx, account, &new).await?
+            }
+        }
     };
     let mut added = 0;
     for line in lines {

@@ -12,11 +12,6 @@ pub(super) fn error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "error: {text}");
 }
 
-/// Prints something that deserves notice and stops nothing.
-pub(super) fn warning(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "warning: {text}");
-}
-
 /// Colours for a terminal, nothing elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paint(bool);
@@ -41,6 +36,14 @@ impl Paint {
 
     pub(super) fn green(self, text: &str) -> String {
         self.wrap("32", text)
+    }
+
+    pub(super) fn yellow(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
+
+    pub(super) fn red(self, text: &str) -> String {
+        self.wrap("31", text)
     }
 
     pub(super) fn cyan(self, text: &str) -> String {

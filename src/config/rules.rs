@@ -259,13 +259,18 @@ pub(super) fn together(config: &Config, top: &mut Reader<'_>) {
     if config.listen == config.ops_listen && config.listen.port() != 0 {
         top.fault("ops_listen", "must differ from `listen`: it is not for the internet");
     }
+    if let Some(message) = sandbox_misused(config) {
+        top.fault("allow_sandbox", message);
+    }
+}
+
+/// What is wrong with where a sandbox stands, if anything.
+pub(super) fn sandbox_misused(config: &Config) -> Option<&'static str> {
     let sandbox = config.carriers.iter().any(|carrier| carrier.kind == "sandbox");
     let real = config.carriers.iter().any(|carrier| carrier.kind != "sandbox");
-    if sandbox && (real || !loopback) && !config.allow_sandbox {
-        top.fault(
-            "allow_sandbox",
-            "must be true for a `sandbox` carrier beside a real one or with a `listen` that is not \
-             loopback: whoever reaches it can drive its phones",
-        );
-    }
+    let loopback = config.listen.ip().is_loopback();
+    (sandbox && (real || !loopback) && !config.allow_sandbox).then_some(
+        "must be true for a `sandbox` carrier beside a real one or with a `listen` that is not \
+         loopback: whoever reaches it can drive its phones",
+    )
 }

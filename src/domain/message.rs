@@ -16,7 +16,7 @@ impl Body {
         Self(text)
     }
 
-    /// The words in clear. The one way in: every use is an edge that design §6 names.
+    /// The words in clear. The one way in: every use is an edge that docs/privacy.md names.
     pub fn expose(&self) -> &str {
         &self.0
     }

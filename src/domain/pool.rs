@@ -166,9 +166,8 @@ pub fn narrow(classes: &[Class], need: &Need) -> Narrowed {
         steps.push(Narrowing { rule, left: total(left) });
         total(left) > 0
     };
-    let in_area = |class: &Class| {
-        need.areas.is_empty() || need.any_area || need.areas.contains(&class.area)
-    };
+    let in_area =
+        |class: &Class| need.areas.is_empty() || need.any_area || need.areas.contains(&class.area);
     let suited = keep(Rule::Service, &mut left, &|_| true)
         && keep(Rule::Country, &mut left, &|class| {
             need.country.as_ref().is_none_or(|country| *country == class.country)

@@ -1,6 +1,6 @@
 //! Problem documents (RFC 9457): how every surface but the carriers' hooks says no.
 //!
-//! `type` is `/problems/<code>`, a page that [`pages`] serves. No text in a problem repeats what
+//! `type` is `/problems/<code>`, a page that [`pages()`] serves. No text in a problem repeats what
 //! the client sent.
 
 mod code;
@@ -17,6 +17,7 @@ use axum::{
 use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::extract::{is_json, misfit, parse};
 pub use self::{
     code::Code,
     extract::{Json, Path, Query},

@@ -2,8 +2,7 @@
 
 use std::{collections::HashSet, future::Future, time::Duration};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::{sync::watch, time};
+use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{ids::OutboxId, relay::Relay};
@@ -71,9 +70,10 @@ impl Jobs {
     }
 }
 
-/// Sends what is owed, `workers` at once.
+/// Sends what is owed, `workers` at once. Each has a task of its own: one that waits for a lock
+/// must not keep another from giving it back.
 async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: CancellationToken) {
-    let mut under_way = FuturesUnordered::new();
+    let mut under_way = JoinSet::new();
     let mut taken: HashSet<OutboxId> = HashSet::new();
     // Entries that must wait for another one; looked at again once anything has moved.
     let mut waiting: HashSet<OutboxId> = HashSet::new();
@@ -91,7 +91,7 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
                 && taken.insert(entry.id.clone())
             {
                 let relay = relay.clone();
-                under_way.push(async move {
+                under_way.spawn(async move {
                     let id = entry.id.clone();
                     (id, relay.deliver(entry).await)
                 });
@@ -102,25 +102,29 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
         }
         let nap = nap(&relay, options, failed, !under_way.is_empty()).await;
         tokio::select! {
-            Some((id, result)) = under_way.next(), if !under_way.is_empty() => {
-                taken.remove(&id);
-                match result {
-                    Ok(true) => waiting.clear(),
-                    Ok(false) => { waiting.insert(id); }
-                    Err(error) => {
-                        tracing::warn!(%error, "an entry of the outbox is left for later");
-                        waiting.insert(id);
+            Some(ended) = under_way.join_next() => match ended {
+                Ok((id, result)) => {
+                    taken.remove(&id);
+                    match result {
+                        Ok(true) => waiting.clear(),
+                        Ok(false) => { waiting.insert(id); }
+                        Err(error) => {
+                            tracing::warn!(%error, "an entry of the outbox is left for later");
+                            waiting.insert(id);
+                        }
                     }
                 }
-            }
+                // Its lease ends by itself. Which one it was is not told: all are looked at again.
+                Err(_) => taken.clear(),
+            },
             () = relay.wake().notified() => waiting.clear(),
             () = time::sleep(nap) => waiting.clear(),
             () = stop.cancelled() => {}
         }
     }
     // What was begun is ended: its answer decides whether it is sent again.
-    while let Some((_, result)) = under_way.next().await {
-        if let Err(error) = result {
+    while let Some(ended) = under_way.join_next().await {
+        if let Ok((_, Err(error))) = ended {
             tracing::warn!(%error, "an entry of the outbox is left for the next start");
         }
     }

@@ -15,7 +15,7 @@ const KIND: &str = "data key";
 pub struct Plain(Vec<u8>);
 
 impl Plain {
-    /// The bytes in clear. Every use is an edge that design §6 names.
+    /// The bytes in clear. Every use is an edge that docs/privacy.md names.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

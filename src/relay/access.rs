@@ -115,7 +115,7 @@ fn random<const N: usize>(tx: &Tx) -> [u8; N] {
 
 /// Makes a key for an account. Any number may live at once, so that one can be replaced without a
 /// gap.
-pub(super) async fn create_key(
+pub async fn create_key(
     tx: &mut Tx,
     account: &AccountId,
     name: &str,
@@ -136,6 +136,19 @@ pub(super) async fn create_key(
     };
     accounts::insert_api_key(tx, account, &key, &token).await?;
     Ok(NewKey { key, token })
+}
+
+/// Withdraws a key: it opens nothing any more. Withdrawing it again changes nothing.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn revoke_key(tx: &mut Tx, account: &AccountId, id: &KeyId) -> Result<(), Error> {
+    let now = tx.now().await?;
+    if accounts::revoke_api_key(tx, account, id, now).await? {
+        return Ok(());
+    }
+    let known = accounts::api_keys(tx, account).await?.iter().any(|key| key.id == *id);
+    if known { Ok(()) } else { Err(Error::NotFound("API key")) }
 }
 
 impl Relay {

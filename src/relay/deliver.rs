@@ -9,7 +9,7 @@ use crate::{
         capabilities::Dedupe,
         error::{Retry, SendErrorKind},
     },
-    domain::{message::MessageState, time::Timestamp},
+    domain::time::Timestamp,
     store::{
         idempotency, inbox,
         outbox::{self, Entry, OutboxKind},
@@ -55,7 +55,7 @@ impl Relay {
         match entry.kind {
             OutboxKind::Message => self.deliver_message(entry).await,
             OutboxKind::Call => self.deliver_call(entry).await,
-            // None is owed before step F lets staff end a running call.
+            // Nothing owes one yet: a running call ends by itself.
             OutboxKind::EndCall => Ok(false),
         }
     }
@@ -89,14 +89,13 @@ impl Relay {
                 Box::pin(async move { messages::claim(tx, &entry, LEASE).await })
             })
             .await?;
-        let (entry, message, before) = match claimed {
+        let (entry, message, uncertain) = match claimed {
             Claimed::NotNow => return Ok(false),
             Claimed::Ended => return Ok(true),
             Claimed::Send(claimed) => *claimed,
         };
-        // A text that may have been sent is sent again only where the carrier drops the second.
-        // `Sending` means that a worker was lost on the way: that is as uncertain.
-        if matches!(before, MessageState::Unknown | MessageState::Sending) && !dedupes {
+        // What may have been sent is sent again only where the carrier drops the second.
+        if uncertain && !dedupes {
             self.write_entry(entry, |tx, entry| Box::pin(messages::give_up(tx, entry))).await?;
             return Ok(true);
         }
@@ -202,18 +201,27 @@ impl Relay {
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
     /// sent after a week.
     pub async fn purge(&self) -> Result<(), Error> {
-        self.db
-            .write(move |tx| {
-                Box::pin(async move {
-                    let now = tx.now().await?;
-                    inbox::purge(tx, now - 30 * DAY, BATCH).await?;
-                    idempotency::purge(tx, now - DAY, BATCH).await?;
-                    outbox::purge(tx, now - 7 * DAY, BATCH).await?;
-                    staff::purge_secrets(tx, now).await?;
-                    Ok::<_, Error>(())
+        loop {
+            let full = self
+                .db
+                .write(move |tx| {
+                    Box::pin(async move {
+                        let now = tx.now().await?;
+                        let gone = [
+                            inbox::purge(tx, now - 30 * DAY, BATCH).await?,
+                            idempotency::purge(tx, now - DAY, BATCH).await?,
+                            outbox::purge(tx, now - 7 * DAY, BATCH).await?,
+                        ];
+                        staff::purge_secrets(tx, now).await?;
+                        let full = u64::try_from(BATCH).unwrap_or(0);
+                        Ok::<_, Error>(gone.iter().any(|rows| *rows >= full))
+                    })
                 })
-            })
-            .await
+                .await?;
+            if !full {
+                return Ok(());
+            }
+        }
     }
 
     /// Sets the gauges of what is owed; how much it is.

@@ -26,6 +26,12 @@ impl Fault {
     }
 }
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.pointer.trim_start_matches('/'), self.message)
+    }
+}
+
 /// Why no number was found for somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exhausted {
@@ -49,7 +55,7 @@ pub enum Error {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// What was asked is wrong.
-    #[error("{} fault(s) in what was asked", .0.len())]
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<Fault>),
     /// The name is taken.
     #[error("the unique name is taken")]

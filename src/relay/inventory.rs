@@ -38,7 +38,7 @@ fn check(unique_name: &str, rules: &Rules) -> Result<(), Error> {
 
 /// What is wrong with a unique name: it stands in paths and in clear, so it must not look like an
 /// id or a number.
-pub(super) fn name_fault(name: &str) -> Option<Fault> {
+pub fn name_fault(name: &str) -> Option<Fault> {
     let length = name.chars().count();
     let ok = (1..=191).contains(&length)
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._~-:@".contains(c));
@@ -105,7 +105,11 @@ pub async fn update_service(
     check(&service.unique_name, &service.rules)?;
     service.version += 1;
     service.updated_at = tx.now().await?;
-    if services::update(tx, account, &service).await.map_err(taken)? { Ok(service) } else { Err(Error::VersionMismatch) }
+    if services::update(tx, account, &service).await.map_err(taken)? {
+        Ok(service)
+    } else {
+        Err(Error::VersionMismatch)
+    }
 }
 
 /// A number to add to a pool.

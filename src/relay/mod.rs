@@ -15,6 +15,7 @@ mod inbound;
 mod inventory;
 mod messages;
 mod sessions;
+mod staff;
 mod stored_plan;
 
 use std::sync::Arc;
@@ -23,14 +24,14 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 pub use self::{
-    access::{Caller, NewAccount, NewKey, Scope, TokenError},
+    access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     calls::place_call,
     carriers::{Carriers, Configured},
     client::Client,
     error::{Error, Exhausted, Fault},
     idempotent::{Answer, Key},
     inventory::{
-        NewNumber, NewService, UpdateNumber, add_number, create_service, update_number,
+        NewNumber, NewService, UpdateNumber, add_number, create_service, name_fault, update_number,
         update_service,
     },
     messages::send_to_participant,
@@ -88,6 +89,7 @@ impl Relay {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<Answer, Error>> + Send + Sync + 'static,
     {
         let (account, work) = (account.clone(), Arc::new(work));
+        let keyed = key.is_some();
         let answer = self
             .db
             .write(move |tx| {
@@ -97,7 +99,7 @@ impl Relay {
             .await;
         self.wake.notify_one();
         match answer {
-            Err(Error::Store(store::Error::Locked)) => Err(Error::IdempotencyInProgress),
+            Err(Error::Store(store::Error::Locked)) if keyed => Err(Error::IdempotencyInProgress),
             other => other,
         }
     }

@@ -126,7 +126,7 @@ mod tests {
                 caller_id: ProxyNumber::parse("+14155550199").unwrap(),
                 announce: Some(say),
                 ring_timeout: Duration::from_secs(20),
-                duration_max: Duration::from_secs(1800),
+                duration_max: Duration::from_mins(30),
                 screen: true,
             }),
         ] {

@@ -123,6 +123,18 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<Account>, Error> {
         .collect())
 }
 
+/// Accounts after `after`, in order of their ids, `limit` at most.
+pub async fn list(tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<Account>, Error> {
+    const SQL: &str =
+        "SELECT id, name, created_at FROM accounts WHERE id > $1 ORDER BY id LIMIT $2";
+    let rows: Vec<(AccountId, String, i64)> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(after).bind(limit).fetch_all(conn).await?);
+    Ok(rows
+        .into_iter()
+        .map(|(id, name, at)| Account { id, name, created_at: Timestamp::from_millis(at) })
+        .collect())
+}
+
 /// An account's keys. They never change while a process runs, so they are read once.
 ///
 /// # Errors

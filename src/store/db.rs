@@ -31,7 +31,7 @@ use crate::{
     privacy::Keyring,
 };
 
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// The oldest SQLite without the WAL-reset corruption bug (sqlite.org/changes, 3.51.3).
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -94,6 +94,16 @@ pub(super) struct Shared {
 const ACCOUNT_KEYS_MAX: usize = 10_000;
 
 impl Shared {
+    pub(super) fn new(options: &DbOptions) -> Self {
+        Self {
+            clock: options.clock.clone(),
+            ids: options.ids.clone(),
+            keyring: Arc::clone(&options.keyring),
+            seen: AtomicI64::new(0),
+            account_keys: RwLock::default(),
+        }
+    }
+
     /// The time of a transaction on SQLite: the clock's, never behind what it once was.
     pub(super) fn time(&self) -> Timestamp {
         self.not_before(self.clock.now())
@@ -200,13 +210,7 @@ impl Db {
         tracker: &TaskTracker,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let shared = Arc::new(Shared {
-            clock: options.clock.clone(),
-            ids: options.ids.clone(),
-            keyring: Arc::clone(&options.keyring),
-            seen: AtomicI64::new(0),
-            account_keys: RwLock::default(),
-        });
+        let shared = Arc::new(Shared::new(&options));
         let doors = if options.url.starts_with("sqlite:") {
             open_sqlite(&options, &shared, tracker, stop).await?
         } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {

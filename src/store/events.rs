@@ -120,6 +120,45 @@ pub async fn list(
     Ok(rows.into_iter().map(event).collect())
 }
 
+/// Which of a session's events are looked at.
+#[derive(Debug)]
+pub struct Window<'a> {
+    /// Those of these interactions,
+    pub interactions: &'a [InteractionId],
+    /// and those of no interaction from this instant on,
+    pub from: Timestamp,
+    /// but before this one.
+    pub before: Timestamp,
+}
+
+/// A session's events in a window, in the order in which they happened, `limit` at most.
+pub async fn of_session(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    window: &Window<'_>,
+    limit: i64,
+) -> Result<Vec<Event>, Error> {
+    let rows: Vec<Row> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new(select!("account = "));
+        q.push_bind(account).push(" AND session = ").push_bind(session);
+        q.push(" AND ((interaction IS NULL AND created_at >= ");
+        q.push_bind(window.from.millis());
+        q.push(" AND created_at < ").push_bind(window.before.millis()).push(")");
+        if !window.interactions.is_empty() {
+            q.push(" OR interaction IN (");
+            let mut ids = q.separated(", ");
+            for id in window.interactions {
+                ids.push_bind(id);
+            }
+            q.push(")");
+        }
+        q.push(") ORDER BY sequence, id LIMIT ").push_bind(limit);
+        q.build_query_as().fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().map(event).collect())
+}
+
 /// One event.
 pub async fn get(tx: &mut Tx, account: &AccountId, id: &EventId) -> Result<Option<Event>, Error> {
     const SQL: &str = select!("account = $1 AND id = $2");

@@ -191,7 +191,7 @@ pub async fn load(
 ) -> Result<i64, Error> {
     const SQL: &str = "
         SELECT COUNT(*) FROM (
-            SELECT 1 FROM holds WHERE account = $1 AND number_id = $2 LIMIT $3) AS held";
+            SELECT 1 FROM holds WHERE account = $1 AND number_id = $2 LIMIT $3) AS counted";
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
         .bind(account)
         .bind(number)

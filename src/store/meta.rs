@@ -47,6 +47,11 @@ pub async fn claim_key(tx: &mut Tx) -> Result<(), Error> {
     }
 }
 
+/// Which master key sealed this database; `None` while it is new.
+pub async fn key_id(tx: &mut Tx) -> Result<Option<String>, Error> {
+    get(tx, KEY_ID).await
+}
+
 /// Answers if the database does.
 pub async fn ping(tx: &mut Tx) -> Result<(), Error> {
     get(tx, KEY_ID).await.map(drop)

@@ -16,6 +16,7 @@ pub mod events;
 pub mod holds;
 pub mod idempotency;
 pub mod inbox;
+mod inspect;
 pub mod interactions;
 pub mod legs;
 pub mod meta;
@@ -31,6 +32,7 @@ mod turn;
 mod writer;
 
 pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
+pub use inspect::{Inspection, Schema};
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]

@@ -277,6 +277,29 @@ pub async fn list(
     rows.into_iter().map(Number::try_from).collect()
 }
 
+/// How many numbers in use each carrier has, over all accounts, in order of the carriers' ids. For
+/// commands, not for requests: it reads every number.
+pub async fn count_by_carrier(tx: &mut Tx) -> Result<Vec<(String, i64)>, Error> {
+    const SQL: &str = "
+        SELECT carrier, COUNT(*) FROM numbers WHERE state <> 'retired'
+        GROUP BY carrier ORDER BY carrier";
+    Ok(on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await?))
+}
+
+/// Numbers in use of a carrier, over all accounts, in order of their digits, `limit` at most. For
+/// commands, not for requests.
+pub async fn of_carrier(tx: &mut Tx, carrier: &str, limit: i64) -> Result<Vec<Number>, Error> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM numbers n WHERE n.carrier = $1 AND n.state <> 'retired'
+        ORDER BY n.number LIMIT $2"
+    );
+    let rows: Vec<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(carrier).bind(limit).fetch_all(conn).await?);
+    rows.into_iter().map(Number::try_from).collect()
+}
+
 /// The classes of a service's pool.
 pub async fn classes(
     tx: &mut Tx,

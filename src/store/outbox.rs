@@ -43,6 +43,8 @@ pub struct Entry {
     pub id: OutboxId,
     /// What is owed.
     pub kind: OutboxKind,
+    /// How far it had come when it was read: `Sending` if a worker was lost.
+    pub state: OutboxState,
     /// The session that must still be open when it is sent.
     pub session: Option<SessionId>,
     /// The interaction.
@@ -90,6 +92,7 @@ struct Row {
     account: AccountId,
     id: OutboxId,
     kind: String,
+    state: String,
     session: Option<SessionId>,
     interaction: InteractionId,
     leg: LegId,
@@ -103,7 +106,7 @@ struct Row {
 
 macro_rules! columns {
     () => {
-        "account, id, kind, session, interaction, leg, carrier, payload, attempts, fence, \
+        "account, id, kind, state, session, interaction, leg, carrier, payload, attempts, fence, \
          valid_until, created_at"
     };
 }
@@ -116,6 +119,7 @@ impl TryFrom<Row> for Entry {
             account: row.account,
             id: row.id,
             kind: from_text!("outbox"."kind", OutboxKind::parse, &row.kind)?,
+            state: from_text!("outbox"."state", OutboxState::parse, &row.state)?,
             session: row.session,
             interaction: row.interaction,
             leg: row.leg,
@@ -212,7 +216,7 @@ pub async fn claim(
     const SQL: &str = concat!(
         "UPDATE outbox SET state = 'sending', fence = fence + 1, attempts = attempts + 1,
             lease_until = $4
-        WHERE account = $1 AND id = $2 AND fence = $5
+        WHERE account = $1 AND id = $2 AND fence = $5 AND state = $6
           AND (state = 'ready' OR (state = 'sending' AND lease_until <= $3))
         RETURNING ",
         columns!()
@@ -223,6 +227,7 @@ pub async fn claim(
         .bind(now.millis())
         .bind(lease_until.millis())
         .bind(entry.fence)
+        .bind(entry.state.as_str())
         .fetch_optional(conn)
         .await?);
     row.map(Entry::try_from).transpose()

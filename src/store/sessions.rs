@@ -8,7 +8,7 @@ use crate::{
         session::{ClosedReason, Lifetime, Mode, State},
         time::Timestamp,
     },
-    ids::{AccountId, ServiceId, SessionId},
+    ids::{AccountId, NumberId, ServiceId, SessionId},
     privacy::DataKey,
 };
 
@@ -229,6 +229,28 @@ pub async fn by_name(
         .await?))
 }
 
+/// The unique names of these sessions, where they have one.
+pub async fn names(
+    tx: &mut Tx,
+    account: &AccountId,
+    sessions: &[SessionId],
+) -> Result<Vec<(SessionId, String)>, Error> {
+    if sessions.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(on!(tx, |conn| {
+        let mut q =
+            sqlx::QueryBuilder::new("SELECT id, unique_name FROM sessions WHERE account = ");
+        q.push_bind(account).push(" AND unique_name IS NOT NULL AND id IN (");
+        let mut ids = q.separated(", ");
+        for id in sessions {
+            ids.push_bind(id);
+        }
+        q.push(") ORDER BY id");
+        q.build_query_as().fetch_all(conn).await?
+    }))
+}
+
 /// Writes what can change in a session, but for its count of events. The caller holds its lock.
 pub async fn update(tx: &mut Tx, account: &AccountId, session: &Session) -> Result<(), Error> {
     const SQL: &str = "
@@ -296,6 +318,16 @@ pub struct Filter {
     pub role: Option<String>,
     /// With a proxy number at this carrier.
     pub carrier: Option<String>,
+    /// Of this name, in any service.
+    pub unique_name: Option<String>,
+    /// In which somebody has, or had, this proxy number.
+    pub number: Option<NumberId>,
+}
+
+/// The least id of that prefix that can be made at `at`: ids begin with their instant, so an
+/// instant bounds a walk in order of ids.
+pub(super) fn first_id(prefix: &str, at: Timestamp) -> String {
+    format!("{prefix}{:012x}", at.millis())
 }
 
 /// A page of a list, newest first.
@@ -325,9 +357,22 @@ pub async fn list(
         }
         if let Some(at) = filter.created_from {
             q.push(" AND created_at >= ").push_bind(at.millis());
+            q.push(" AND id >= ").push_bind(first_id("KC", at));
         }
         if let Some(at) = filter.created_before {
             q.push(" AND created_at < ").push_bind(at.millis());
+            q.push(" AND id < ").push_bind(first_id("KC", at));
+        }
+        if let Some(name) = &filter.unique_name {
+            q.push(
+                " AND id IN (SELECT n.id FROM services v JOIN sessions n ON n.account = v.account \
+                 AND n.service = v.id WHERE v.account = ",
+            );
+            q.push_bind(account).push(" AND n.unique_name = ").push_bind(name).push(")");
+        }
+        if let Some(number) = &filter.number {
+            q.push(" AND id IN (SELECT p.session FROM participants p WHERE p.account = ");
+            q.push_bind(account).push(" AND p.number_id = ").push_bind(number).push(")");
         }
         if let Some(role) = &filter.role {
             q.push(

@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use entremise::carrier;
 
-
 /// The files that every adapter has.
 const FILES: &[&str] = &["mod.rs", "config.rs", "webhook.rs", "voice.rs", "send.rs"];
 

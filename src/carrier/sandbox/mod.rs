@@ -82,6 +82,10 @@ impl Carrier for Sandbox {
         )
     }
 
+    fn sample(&self, links: &Links, now: Timestamp) -> Option<Request> {
+        Some(webhook::sample(self.config.secret.as_bytes(), links, now))
+    }
+
     fn secrets(&self) -> Vec<String> {
         vec![self.config.secret.clone()]
     }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
 use serde_json::Value;
 
 use crate::{
     carrier::{
-        Inbound, Request, WebhookError,
+        Inbound, Links, Request, WebhookError,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
             MessageStatus, PlacedCallAnswered,
@@ -30,15 +31,31 @@ const SIGNATURE: &str = "sandbox-signature";
 pub(super) fn verify(secret: &[u8], request: &Request, now: Timestamp) -> Result<(), WebhookError> {
     let (signed_at, tag) =
         request.header(SIGNATURE).and_then(read_signature).ok_or(WebhookError::BadSignature)?;
-    let mut signed = format!("{signed_at}.{}.", request.url).into_bytes();
-    signed.extend_from_slice(&request.body);
-    if !signature::hmac_sha256(secret, &signed, &tag) {
+    if !signature::hmac_sha256(secret, &signed(signed_at, request), &tag) {
         return Err(WebhookError::BadSignature);
     }
     if !signature::fresh(Timestamp::from_millis(signed_at), now) {
         return Err(WebhookError::Stale);
     }
     Ok(())
+}
+
+fn signed(at: i64, request: &Request) -> Vec<u8> {
+    let mut signed = format!("{at}.{}.", request.url).into_bytes();
+    signed.extend_from_slice(&request.body);
+    signed
+}
+
+/// A webhook that says nothing, signed now.
+pub(super) fn sample(secret: &[u8], links: &Links, now: Timestamp) -> Request {
+    use std::fmt::Write as _;
+    let request = Request::post(links.status(), "application/json", r#"{"event":"check"}"#);
+    let mut value = format!("t={},v1=", now.millis());
+    for byte in signature::sign_sha256(secret, &signed(now.millis(), &request)) {
+        // Writing to a string can't fail.
+        let _ = write!(value, "{byte:02x}");
+    }
+    request.with_header(HeaderName::from_static(SIGNATURE), &value)
 }
 
 fn read_signature(header: &str) -> Option<(i64, Vec<u8>)> {

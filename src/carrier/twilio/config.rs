@@ -84,23 +84,38 @@ impl Config {
         format!("{}/2010-04-01/Accounts/{}{path}.json", self.api_base, self.account_sid)
     }
 
-    /// The value of the `Authorization` header (RFC 7617).
+    /// Whether REST requests use an API key, and the auth token only signs webhooks.
+    pub(super) fn has_api_key(&self) -> bool {
+        self.credentials.0 != self.account_sid
+    }
+
+    /// The value of the `Authorization` header.
     pub(super) fn authorization(&self) -> String {
-        let (name, password) = &self.credentials;
-        format!("Basic {}", BASE64.encode(format!("{name}:{password}")))
+        basic(&self.credentials.0, &self.credentials.1)
+    }
+
+    /// The same with the primary auth token.
+    pub(super) fn token_authorization(&self) -> String {
+        basic(&self.account_sid, self.auth_tokens.first().map_or("", String::as_str))
     }
 
     /// All that must never be logged, also as it stands in the `Authorization` header.
     pub(super) fn secrets(&self) -> Vec<String> {
-        let encoded = self.authorization();
         let mut secrets: Vec<String> = self.auth_tokens.clone();
         secrets.extend(self.shared_keys.values().cloned());
         secrets.push(self.credentials.1.clone());
-        secrets.push(encoded.trim_start_matches("Basic ").to_owned());
+        for header in [self.authorization(), self.token_authorization()] {
+            secrets.push(header.trim_start_matches("Basic ").to_owned());
+        }
         secrets.sort();
         secrets.dedup();
         secrets
     }
+}
+
+/// RFC 7617.
+fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", BASE64.encode(format!("{name}:{password}")))
 }
 
 impl fmt::Debug for Config {

@@ -2,6 +2,7 @@
 
 mod config;
 mod form;
+mod number;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -10,15 +11,15 @@ mod webhook;
 
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, header::AUTHORIZATION};
 
 use self::config::Config;
 use super::{
-    Answer, Capabilities, Carrier, Inbound, Kind, Links, Outbound, Reply, Request, Response,
-    SendError, Sent, SettingFault, Settings, WebhookError,
+    Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
+    Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
 };
-use crate::domain::time::Timestamp;
+use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
 pub(super) const KIND: Kind =
     Kind { name: "twilio", readme: include_str!("../../../docs/carriers/twilio.md"), build };
@@ -77,8 +78,38 @@ impl Carrier for Twilio {
         send::response(outbound, response)
     }
 
+    /// A standard API key opens everything but the account itself.
     fn probe(&self) -> Option<Request> {
-        Some(send::authorized(&self.config, Request::new(Method::GET, self.config.account_url(""))))
+        let path = if self.config.has_api_key() { "/IncomingPhoneNumbers" } else { "" };
+        Some(send::authorized(
+            &self.config,
+            Request::new(Method::GET, self.config.account_url(path)),
+        ))
+    }
+
+    fn probe_signing(&self) -> Option<Request> {
+        self.config.has_api_key().then(|| {
+            Request::new(Method::GET, self.config.account_url(""))
+                .with_header(AUTHORIZATION, &self.config.token_authorization())
+        })
+    }
+
+    fn sample(&self, links: &Links, _now: Timestamp) -> Option<Request> {
+        webhook::sample(&self.config, links)
+    }
+
+    fn number(&self, number: &ProxyNumber) -> Option<Request> {
+        Some(number::request(&self.config, number))
+    }
+
+    fn number_faults(
+        &self,
+        number: &ProxyNumber,
+        can: pool::Capabilities,
+        links: &Links,
+        response: &Response,
+    ) -> Option<Vec<NumberFault>> {
+        number::faults(number, can, links, response)
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -290,3 +290,31 @@ fn what_twilio_can_not_do_is_not_asked() {
         assert_eq!(refused.unwrap_err().to_string(), "Rejected, retry Never", "{id}");
     }
 }
+
+/// An API key opens everything but the account: with one, it is tried on the numbers, and the auth
+/// token, which signs webhooks, on the account.
+#[test]
+fn each_credential_is_probed() {
+    let plain = carrier("a-token");
+    let account = format!("https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}.json");
+    let probe = plain.probe().unwrap();
+    let token = probe.headers[http::header::AUTHORIZATION].clone();
+    assert_eq!(probe.url, account);
+    assert!(plain.probe_signing().is_none());
+    let key = "SK00000000000000000000000000000000";
+    let with_key = build(&settings(&format!(
+        "account_sid = \"{ACCOUNT}\"\nauth_token = \"a-token\"\napi_key_sid = \"{key}\"\n\
+         api_key_secret = \"a-key-secret\""
+    )));
+    let with_key = with_key.unwrap();
+    let probe = with_key.probe().unwrap();
+    assert!(probe.url.ends_with("/IncomingPhoneNumbers.json"), "{}", probe.url);
+    assert_ne!(probe.headers[http::header::AUTHORIZATION], token);
+    let signing = with_key.probe_signing().unwrap();
+    assert_eq!((signing.url, &signing.headers[http::header::AUTHORIZATION]), (account, &token));
+    let encoded = token.to_str().unwrap().trim_start_matches("Basic ").to_owned();
+    assert!(with_key.secrets().contains(&encoded), "the token's header is not named a secret");
+    let number = ProxyNumber::parse("+14155550100").unwrap();
+    let asked = with_key.number(&number).unwrap().url;
+    assert!(asked.ends_with("/IncomingPhoneNumbers.json?PhoneNumber=%2B14155550100"), "{asked}");
+}

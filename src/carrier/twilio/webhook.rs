@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use http::{Method, header::CONTENT_TYPE};
+use http::{HeaderName, Method, header::CONTENT_TYPE};
 use ring::digest;
 
-use super::{Inbound, Request, WebhookError, config::Config, form::Form};
+use super::{Inbound, Links, Request, WebhookError, config::Config, form::Form};
 use crate::{
     carrier::{
         event::{
@@ -55,6 +55,18 @@ fn signed_by_us(config: &Config, request: &Request) -> Option<bool> {
         let message = format!("{address}{parameters}");
         keys.iter().any(|key| check(key.as_bytes(), message.as_bytes(), &tag))
     }))
+}
+
+/// A webhook that says nothing, signed with the primary auth token.
+pub(super) fn sample(config: &Config, links: &Links) -> Option<Request> {
+    let body = form_urlencoded::Serializer::new(String::new())
+        .append_pair("AccountSid", &config.account_sid)
+        .append_pair("Check", "entremise")
+        .finish();
+    let request = Request::post(links.status(), "application/x-www-form-urlencoded", body);
+    let message = format!("{}{}", request.url, signed_parameters(&request)?);
+    let tag = signature::sign_sha1(config.auth_tokens.first()?.as_bytes(), message.as_bytes());
+    Some(request.with_header(HeaderName::from_static(SIGNATURE), &BASE64.encode(tag)))
 }
 
 type Check = fn(&[u8], &[u8], &[u8]) -> bool;

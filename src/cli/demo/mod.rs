@@ -13,6 +13,7 @@ use self::market::Market;
 use super::{
     Failed,
     output::{self, Paint},
+    staff,
 };
 use crate::{
     app::{App, Environment, Listeners, Running},
@@ -67,7 +68,8 @@ async fn perform(running: &Running, once: bool) -> Result<(), Failed> {
         return Ok(());
     }
     let session = market.open_session(&running.relay).await?;
-    watch::tell(running, &market, &session);
+    let code = running.relay.create_staff("Demo", None).await?;
+    watch::tell(running, &market, &session, &staff::link(&running.origin, &code));
     watch::until_stopped(running, &market).await
 }
 

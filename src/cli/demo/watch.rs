@@ -24,12 +24,13 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Prints what to open and what to try.
-pub(super) fn tell(running: &Running, market: &Market, session: &Opened) {
+pub(super) fn tell(running: &Running, market: &Market, session: &Opened, console: &str) {
     let paint = Paint::new();
     let origin = &running.origin;
     output::line(&paint.bold("  Now you: a new session is open, and the phones are live"));
     for (what, url) in [
         ("Two phones", format!("{origin}/sandbox")),
+        ("Console", console.to_owned()),
         ("API docs", format!("{origin}/docs")),
         ("Metrics", format!("http://{}/metrics", running.ops_address)),
     ] {

@@ -49,7 +49,7 @@ impl Identifier {
         if is_e164(text) { Ok(Self(text.to_owned())) } else { Err(PhoneError::NotE164) }
     }
 
-    /// The number in clear, `+` first. The one way in: every use is an edge that design §6 names.
+    /// The number in clear, `+` first. The one way in: every use is an edge that docs/privacy.md names.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,1 +1,81 @@
-//! Placeholder.
+//! The native JSON API under `/api/v1`, its OpenAPI document and its docs page.
+//!
+//! One file per noun holds its wire types and handlers; `routes` lists every route once, and both
+//! the router and the document are made of that list.
+
+mod account;
+mod auth;
+mod calls;
+mod check;
+mod docs;
+mod error;
+mod events;
+mod input;
+mod interactions;
+mod keys;
+mod limit;
+mod messages;
+mod numbers;
+mod openapi;
+mod opening;
+mod paging;
+mod participants;
+mod routes;
+mod services;
+mod sessions;
+mod wire;
+mod write;
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+
+use self::limit::Limiter;
+use crate::{clock::Clock, relay::Relay};
+
+/// What the API needs.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    /// Runs the use cases.
+    pub relay: Relay,
+    /// The origin that the world reaches us at, without a slash at the end.
+    pub public_url: String,
+    /// Requests that one API key may make in a minute; at least one.
+    pub rate_per_minute: u32,
+    /// Refills the rate limits.
+    pub clock: Clock,
+}
+
+/// What handlers share. Cheap to clone.
+#[derive(Debug, Clone)]
+struct Api(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    relay: Relay,
+    public_url: String,
+    limiter: Limiter,
+}
+
+/// `/api/v1/…`, `/api/openapi.json` and `/docs`, to be mounted at the root. The caller bounds the
+/// length of bodies.
+pub fn router(state: ApiState) -> Router {
+    let public_url = state.public_url.trim_end_matches('/').to_owned();
+    let docs = docs::router(&public_url);
+    let limiter = Limiter::new(state.rate_per_minute, state.clock);
+    let api = Api(Arc::new(Shared { relay: state.relay, public_url, limiter }));
+    routes::router()
+        .route_layer(middleware::from_fn_with_state(api.clone(), auth::guard))
+        .with_state(api)
+        .merge(docs)
+}
+
+/// The OpenAPI document as it is committed in `docs/openapi.json`.
+pub fn openapi() -> serde_json::Value {
+    openapi::document("/")
+}
+
+/// Every route: method in upper case, and path.
+pub fn routes() -> Vec<(String, String)> {
+    routes::list()
+}

@@ -97,6 +97,12 @@ codes! {
     SessionNotClosed "session_not_closed" CONFLICT never
         "The session is not closed"
         "Only a closed session can do this.";
+    ModeNotAllowed "mode_not_allowed" CONFLICT never
+        "The session's mode does not allow this"
+        "A call needs a session that relays calls, a text one that relays texts.";
+    NoPartner "no_partner" CONFLICT never
+        "Nobody is on the other side"
+        "Add a participant with another role first.";
     ParticipantLimit "participant_limit" CONFLICT never
         "The session has all its participants"
         "Remove one first, or open another session.";

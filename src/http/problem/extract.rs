@@ -104,7 +104,8 @@ impl From<BytesRejection> for Problem {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the body is said to be JSON, or a dialect of it such as a merge patch.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
     else {
         return false;
@@ -119,7 +120,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// # Errors
 /// [`Code::MalformedBody`] for what is no JSON or too deep, [`Code::ValidationFailed`] with a
 /// pointer for what does not fit `T`.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if deeper_than(body, DEEPEST) {
         let detail = format!("The JSON is nested deeper than {DEEPEST} levels.");
         return Err(Problem::new(Code::MalformedBody, detail));
@@ -133,12 +134,25 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
-fn refusal(error: &serde_json::Error, mut pointer: String) -> Problem {
+fn refusal(error: &serde_json::Error, pointer: String) -> Problem {
     let message = error.to_string();
     if !error.is_data() {
         // Messages about syntax are fixed sentences with a place.
         return Problem::new(Code::MalformedBody, format!("Not JSON: {message}."));
     }
+    let (pointer, code, detail) = located(error, pointer);
+    Problem::invalid([FieldFault::body(pointer, code, detail)])
+}
+
+/// Where a value does not fit its type, a code and what is allowed, without the value.
+pub(crate) fn misfit(
+    error: &serde_path_to_error::Error<serde_json::Error>,
+) -> (String, &'static str, String) {
+    located(error.inner(), pointer(error.path()))
+}
+
+fn located(error: &serde_json::Error, mut pointer: String) -> (String, &'static str, String) {
+    let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = message.strip_suffix(&place).unwrap_or(&message);
     let Fault { field, code, detail } = fault_of(message);
@@ -148,7 +162,7 @@ fn refusal(error: &serde_json::Error, mut pointer: String) -> Problem {
             pointer.push_str(&last);
         }
     }
-    Problem::invalid([FieldFault::body(pointer, code, detail)])
+    (pointer, code, detail)
 }
 
 struct Fault {

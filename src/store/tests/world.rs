@@ -40,7 +40,7 @@ pub(super) struct World {
 
 /// The `n`th person's number, of a hundred.
 pub(super) fn identifier(n: u32) -> Identifier {
-    Identifier::parse(&format!("+1415555{:04}", 100 + n % 100)).unwrap()
+    Identifier::parse(&format!("+{}{:04}", 1_415_555, 100 + n % 100)).unwrap()
 }
 
 /// The `n`th proxy number, of a million.

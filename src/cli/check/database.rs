@@ -1,0 +1,227 @@
+//! The database: whether it answers, fits this build and this key, and what it holds that is
+//! unwise. Nothing is made or migrated.
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use super::{report::Report, settings::Wrong};
+use crate::{
+    clock::Clock,
+    config::Config,
+    ids::Ids,
+    privacy::{Keyring, MasterKey},
+    store::{
+        DbOptions, Error, Inspection, Tx, accounts, meta,
+        numbers::{self, Number},
+        services,
+    },
+};
+
+/// The most numbers of a carrier that are looked at.
+pub(super) const NUMBERS_MAX: i64 = 50;
+/// How many services are read at once.
+const PAGE: i64 = 200;
+
+/// What the live checks need of it.
+#[derive(Debug, Default)]
+pub(super) struct Found(BTreeMap<String, Numbers>);
+
+/// A carrier's numbers: the first of them, and how many there are.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    pub(super) first: Vec<Number>,
+    pub(super) total: i64,
+}
+
+impl Found {
+    pub(super) fn numbers_of(&self, carrier: &str) -> Option<&Numbers> {
+        self.0.get(carrier)
+    }
+}
+
+/// Checks the database, where its address is known.
+pub(super) async fn check(report: &mut Report, config: &Config, wrong: &Wrong) -> Found {
+    if wrong.has("database_url") {
+        return Found::default();
+    }
+    let master = MasterKey::from_bytes(*config.master_key.expose());
+    let key_known = !wrong.has("master_key") && master.is_ok();
+    let options = DbOptions {
+        url: config.database_url.expose().to_owned(),
+        clock: Clock::system(),
+        ids: Ids::default(),
+        // Nothing is opened with it: a wrong key must not hide what else is wrong.
+        keyring: Arc::new(Keyring::new(master.unwrap_or_else(|_| MasterKey::generate()))),
+        connections: 1,
+    };
+    match Inspection::file(&options.url) {
+        Ok(Some(path)) if !file_is_there(report, &path) => return Found::default(),
+        _ => {}
+    }
+    match look(report, config, &options, key_known).await {
+        Ok(found) => found,
+        Err(error) => {
+            let (message, fix) = trouble(&error);
+            report.fail("database", message, fix);
+            Found::default()
+        }
+    }
+}
+
+/// Whether there is a SQLite file to look into; tells if not.
+fn file_is_there(report: &mut Report, path: &Path) -> bool {
+    let name = path.display();
+    match fs::File::options().append(true).open(path) {
+        Ok(_) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            match folder {
+                Some(folder) if !folder.is_dir() => report.fail(
+                    "database",
+                    format!("the folder {} is not there", folder.display()),
+                    "make it, writable for whoever runs `entremise serve`",
+                ),
+                _ => report.ok("database", format!("{name} is not there yet: `serve` makes it")),
+            }
+            false
+        }
+        Err(error) => {
+            report.fail(
+                "database",
+                format!("{name} can't be written: {error}"),
+                "run this as the user of `entremise serve`, and let that user write the file",
+            );
+            false
+        }
+    }
+}
+
+async fn look(
+    report: &mut Report,
+    config: &Config,
+    options: &DbOptions,
+    key_known: bool,
+) -> Result<Found, Error> {
+    let inspection = Inspection::open(options).await?;
+    let result = read(report, config, &inspection, key_known).await;
+    inspection.close().await;
+    result
+}
+
+async fn read(
+    report: &mut Report,
+    config: &Config,
+    inspection: &Inspection,
+    key_known: bool,
+) -> Result<Found, Error> {
+    let schema = inspection.schema().await?;
+    if schema.foreign > 0 {
+        report.fail(
+            "database",
+            format!("{} of its migrations are not of this build", schema.foreign),
+            "run the build that made it, or a newer one",
+        );
+        return Ok(Found::default());
+    }
+    if schema.pending > 0 {
+        report.warn(
+            "database",
+            format!("answers, with {} migrations pending: no more was looked at", schema.pending),
+            "start `entremise serve`, which runs them",
+        );
+        return Ok(Found::default());
+    }
+    let mut tx = inspection.read().await?;
+    if key_known {
+        key(report, &mut tx).await?;
+    }
+    let by_carrier = numbers::count_by_carrier(&mut tx).await?;
+    let counts = counts(report, &mut tx).await?;
+    let total: i64 = by_carrier.iter().map(|(_, count)| count).sum();
+    report.ok("database", format!("answers, no migration is pending; {counts}, {total} numbers"));
+    let mut found = Found::default();
+    for (carrier, total) in by_carrier {
+        if config.carriers.iter().all(|one| one.id != carrier) {
+            report.fail(
+                &format!("numbers of {carrier}"),
+                format!("{total} numbers belong to a carrier that is not configured"),
+                format!("configure a carrier with the id `{carrier}`, or retire its numbers"),
+            );
+            continue;
+        }
+        let first = numbers::of_carrier(&mut tx, &carrier, NUMBERS_MAX).await?;
+        found.0.insert(carrier, Numbers { first, total });
+    }
+    Ok(found)
+}
+
+async fn key(report: &mut Report, tx: &mut Tx) -> Result<(), Error> {
+    let mine = tx.keyring().key_id().to_owned();
+    match meta::key_id(tx).await? {
+        None => report.ok("master_key", "will be the one of this database, which is new"),
+        Some(id) if id == mine => report.ok("master_key", "is the one of this database"),
+        Some(id) => report.fail(
+            "master_key",
+            format!("is {mine}, and this database was sealed with {id}"),
+            format!("set the master key whose id is {id}: it was set when the database was made"),
+        ),
+    }
+    Ok(())
+}
+
+/// How many accounts and services there are, in words; tells what is unwise about each service.
+async fn counts(report: &mut Report, tx: &mut Tx) -> Result<String, Error> {
+    let accounts = accounts::all(tx).await?;
+    let mut total = 0;
+    for account in &accounts {
+        let mut after = String::new();
+        loop {
+            let page = services::list(tx, &account.id, &after, PAGE).await?;
+            total += page.len();
+            for service in &page {
+                for warning in service.rules.warnings() {
+                    report.warn(
+                        &format!("service {}", service.id),
+                        format!("`{}` of {}: {warning}", service.unique_name, account.id),
+                        "set it to 259200 or more",
+                    );
+                }
+            }
+            match page.last() {
+                Some(last) => last.id.as_str().clone_into(&mut after),
+                None => break,
+            }
+        }
+    }
+    Ok(format!("{} accounts, {total} services", accounts.len()))
+}
+
+/// What a store's error means to whoever set the address.
+fn trouble(error: &Error) -> (String, &'static str) {
+    let code = match error {
+        Error::Statement(code) | Error::Unavailable(code) => code.as_str(),
+        _ => "",
+    };
+    let known = match code {
+        // PostgreSQL, appendix A.
+        "28P01" | "28000" => {
+            Some(("refuses the user or the password", "correct them in database_url"))
+        }
+        "3D000" => Some((
+            "there is no database of that name",
+            "make it (createdb), or correct the name in database_url",
+        )),
+        "42501" => Some(("lets this user not read", "make the user the database's owner")),
+        "53300" => Some(("has no connection left", "raise max_connections")),
+        // SQLite's result codes.
+        "26" => Some(("the file is no SQLite database", "name another file in database_url")),
+        "14" | "8" => Some((
+            "the file can't be opened",
+            "let the user of `entremise serve` read and write the file and its folder",
+        )),
+        _ => None,
+    };
+    match known {
+        Some((message, fix)) => (message.to_owned(), fix),
+        None => (error.to_string(), "start the database, or correct database_url"),
+    }
+}

@@ -1,0 +1,146 @@
+//! Use cases' and the store's errors as problems.
+
+use serde_json::{Value, json};
+
+use super::wire::Time;
+use crate::{
+    domain::pool::{Narrowing, Rule},
+    http::problem::{Code, FieldFault, Problem},
+    relay::{Error, Exhausted},
+    store,
+};
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(error) => error.into(),
+            Error::NotFound(what) => not_found(what),
+            Error::Invalid(faults) => Self::invalid(
+                faults
+                    .into_iter()
+                    .map(|fault| FieldFault::body(ours(fault.pointer), fault.code, fault.message)),
+            ),
+            Error::UniqueNameTaken => {
+                Self::new(Code::UniqueNameTaken, "Choose another `unique_name`.")
+            }
+            Error::NumberTaken => {
+                Self::new(Code::NumberTaken, "This proxy number is in an inventory already.")
+            }
+            Error::NumberInUse => Self::new(
+                Code::NumberInUse,
+                "The proxy number means another session for this person; name another number, or \
+                 none.",
+            ),
+            Error::NumberHasSessions => Self::new(
+                Code::NumberInUse,
+                "The number has open sessions: set its state to `draining`, and retire it later.",
+            ),
+            Error::SessionClosed => {
+                Self::new(Code::SessionClosed, "The session is closed or its time is up.")
+            }
+            Error::SessionNotClosed => {
+                Self::new(Code::SessionNotClosed, "Only a closed session can be reopened.")
+            }
+            Error::ModeNotAllowed => {
+                Self::new(Code::ModeNotAllowed, "The session's `mode` excludes this.")
+            }
+            Error::ParticipantDuplicate => {
+                Self::new(Code::ParticipantDuplicate, "One of the people is or was in the session.")
+            }
+            Error::ParticipantLimit => {
+                Self::new(Code::ParticipantLimit, "The service's `participants_max` is reached.")
+            }
+            Error::NoPartner => {
+                Self::new(Code::NoPartner, "The other side is empty, or has blocked this person.")
+            }
+            Error::PoolExhausted(why) => {
+                let pointer = format!("/participants/{}", why.participant);
+                exhausted(&why, pointer)
+            }
+            Error::VersionMismatch => {
+                Self::new(Code::VersionMismatch, "Read it again: it has changed since.")
+            }
+            Error::IdempotencyReused => Self::new(
+                Code::IdempotencyKeyReused,
+                "Use a new `Idempotency-Key` for a new request.",
+            ),
+            Error::IdempotencyInProgress => Self::new(
+                Code::IdempotencyInProgress,
+                "The first request with this key is still under way.",
+            )
+            .retry_after(std::time::Duration::from_secs(1)),
+            Error::DryRun(_) => Self::internal("a dry run ended outside of its handler"),
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Locked | store::Error::Unavailable(_) | store::Error::Transient => {
+                Self::unavailable(error)
+            }
+            store::Error::Conflict
+            | store::Error::Statement(_)
+            | store::Error::Inconsistent { .. }
+            | store::Error::Sealed(_)
+            | store::Error::Panicked => Self::internal(error),
+        }
+    }
+}
+
+/// There is no such thing in this account.
+pub(super) fn not_found(what: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("There is no such {what}."))
+}
+
+/// The member that a use case's pointer means here.
+fn ours(pointer: String) -> String {
+    if pointer == "/date_expiry" { "/ends_at".to_owned() } else { pointer }
+}
+
+/// No number was left; `pointer` is who got none.
+pub(super) fn exhausted(why: &Exhausted, pointer: String) -> Problem {
+    let quarantined = why.rule == Rule::Quarantine;
+    let (code, detail) = if quarantined {
+        (Code::PoolQuarantined, "Only quarantine is in the way: wait, or add numbers.")
+    } else {
+        (Code::PoolExhausted, "`rule` left no number; `steps` has what each rule left.")
+    };
+    let message = format!("got no number, because of the rule {}", why.rule);
+    let problem = Problem::new(code, detail)
+        .member("rule", why.rule.as_str())
+        .member("participant", why.participant)
+        .member("steps", steps(&why.steps))
+        .with_fault(FieldFault::body(pointer, why.rule.as_str(), message));
+    match why.next_free_at {
+        Some(at) if quarantined => problem.member("next_free_at", json!(Time(at))),
+        _ => problem,
+    }
+}
+
+fn steps(steps: &[Narrowing]) -> Vec<Value> {
+    steps.iter().map(|step| json!({ "rule": step.rule.as_str(), "left": step.left })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the database says goes to the log, never to a client.
+    #[test]
+    fn the_store_keeps_its_words() {
+        for (error, status) in [
+            (store::Error::Unavailable("secret".into()), 503),
+            (store::Error::Locked, 503),
+            (store::Error::Transient, 503),
+            (store::Error::Statement("secret".into()), 500),
+            (store::Error::Conflict, 500),
+            (store::Error::Panicked, 500),
+        ] {
+            let document = Problem::from(Error::from(error)).document(None);
+            assert_eq!(document["status"], status);
+            assert!(!document.to_string().contains("secret"));
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Interactions: the anonymised log of calls and texts.
+
+use axum::{extract::State, response::Response};
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Api,
+    auth::{Granted, SessionsRead},
+    error::not_found,
+    input::bad_parameters,
+    paging::{Listing, Page, Paging},
+    services,
+    sessions::check_words,
+    wire::{Direction, Kind, Origin, Outcome, Reason, Time},
+    write::{self, answer},
+};
+use crate::{
+    http::problem::{FieldFault, Path, Problem},
+    ids::{AccountId, InteractionId, LegId, ParticipantId, ServiceId, SessionId},
+    relay::{Answer, Error},
+    store::{Tx, interactions, legs, sessions},
+};
+
+/// One relayed call or text: who by role, when, and how it ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Interaction {
+    id: InteractionId,
+    service_id: Option<ServiceId>,
+    /// For a refused one the last session that this caller had on this number.
+    session_id: Option<SessionId>,
+    kind: Kind,
+    origin: Origin,
+    /// Who began it.
+    from_participant_id: Option<ParticipantId>,
+    from_role: Option<String>,
+    /// The number that was dialled, or that the recipient sees.
+    proxy_number: String,
+    carrier: String,
+    /// Null while it is under way.
+    outcome: Option<Outcome>,
+    reason: Option<Reason>,
+    /// How many pictures and files it had.
+    media: i64,
+    /// How long two people spoke.
+    duration_seconds: Option<u64>,
+    /// One for each recipient, and one for whoever called or wrote; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legs: Option<Vec<Leg>>,
+    version: i64,
+    created_at: Time,
+    updated_at: Time,
+    ended_at: Option<Time>,
+}
+
+/// One side of an interaction.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Leg {
+    id: LegId,
+    direction: Direction,
+    participant_id: Option<ParticipantId>,
+    role: Option<String>,
+    /// The number that this person dialled or sees.
+    proxy_number: String,
+    carrier: String,
+    /// The carrier's own id of it.
+    carrier_id: Option<String>,
+    /// How far it has come.
+    #[schema(example = "delivered")]
+    state: String,
+    outcome: Option<Outcome>,
+    reason: Option<Reason>,
+    /// The carrier's error code.
+    carrier_code: Option<String>,
+    duration_seconds: Option<u64>,
+    created_at: Time,
+    updated_at: Time,
+    answered_at: Option<Time>,
+    ended_at: Option<Time>,
+}
+
+/// Which interactions are listed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct InteractionFilter {
+    /// Of this session: its id.
+    session: Option<String>,
+    /// Of this service: its id or unique name.
+    service: Option<String>,
+    kind: Option<Kind>,
+    outcome: Option<Outcome>,
+    /// Begun by a participant of this role.
+    role: Option<String>,
+    /// On this carrier.
+    carrier: Option<String>,
+    /// Begun at this time or later.
+    created_from: Option<Time>,
+    /// Begun before this time.
+    created_before: Option<Time>,
+}
+
+impl From<interactions::Interaction> for Interaction {
+    fn from(one: interactions::Interaction) -> Self {
+        Self {
+            id: one.id,
+            service_id: one.service,
+            session_id: one.session,
+            kind: Kind(one.kind),
+            origin: Origin(one.origin),
+            from_participant_id: one.from_participant,
+            from_role: one.from_role,
+            proxy_number: one.number.as_str().to_owned(),
+            carrier: one.carrier,
+            outcome: one.outcome.map(Outcome),
+            reason: one.reason.map(Reason),
+            media: one.media,
+            duration_seconds: one.duration.map(|length| length.as_secs()),
+            legs: None,
+            version: one.version,
+            created_at: Time(one.created_at),
+            updated_at: Time(one.updated_at),
+            ended_at: one.ended_at.map(Time),
+        }
+    }
+}
+
+impl From<legs::Leg> for Leg {
+    fn from(leg: legs::Leg) -> Self {
+        Self {
+            id: leg.id,
+            direction: Direction(leg.direction),
+            participant_id: leg.participant,
+            role: leg.role,
+            proxy_number: leg.number.as_str().to_owned(),
+            carrier: leg.carrier,
+            carrier_id: leg.carrier_id,
+            state: leg.state,
+            outcome: leg.outcome.map(Outcome),
+            reason: leg.reason.map(Reason),
+            carrier_code: leg.carrier_code,
+            duration_seconds: leg.duration.map(|length| length.as_secs()),
+            created_at: Time(leg.created_at),
+            updated_at: Time(leg.updated_at),
+            answered_at: leg.answered_at.map(Time),
+            ended_at: leg.ended_at.map(Time),
+        }
+    }
+}
+
+/// An interaction with its legs.
+async fn whole(
+    tx: &mut Tx,
+    account: &AccountId,
+    one: interactions::Interaction,
+) -> Result<Interaction, Error> {
+    let legs = legs::of_interaction(tx, account, &one.id).await?;
+    let legs = Some(legs.into_iter().map(Leg::from).collect());
+    Ok(Interaction { legs, ..Interaction::from(one) })
+}
+
+/// An interaction that was just begun, as an answer.
+pub(super) async fn begun(
+    tx: &mut Tx,
+    account: &AccountId,
+    one: interactions::Interaction,
+) -> Result<Answer, Error> {
+    let interaction = whole(tx, account, one).await?;
+    let location = format!("/api/v1/interactions/{}", interaction.id);
+    Ok(answer(StatusCode::CREATED, &interaction, None, Some(location)))
+}
+
+/// A session that a filter names by its id.
+pub(super) async fn filtered_session(
+    tx: &mut Tx,
+    account: &AccountId,
+    named: Option<&str>,
+) -> Result<Option<SessionId>, Problem> {
+    let Some(named) = named else { return Ok(None) };
+    let id = SessionId::parse(named).map_err(|error| {
+        bad_parameters([FieldFault::parameter("session", "invalid", error.to_string())])
+    })?;
+    let session = sessions::get(tx, account, &id).await?;
+    session.map(|session| Some(session.id)).ok_or_else(|| not_found("session"))
+}
+
+/// Interactions, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/interactions",
+    tag = "Interactions",
+    operation_id = "listInteractions",
+    params(InteractionFilter, Paging),
+    security(("bearer" = ["sessions:read"])),
+    responses((status = 200, description = "A page of interactions", body = Page<Interaction>)),
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Granted { caller, .. }: Granted<SessionsRead>,
+    listing: Listing<InteractionFilter>,
+) -> Result<Response, Problem> {
+    let asked = &listing.filter;
+    check_words(asked.role.as_deref(), asked.carrier.as_deref())?;
+    let mut tx = api.0.relay.db().read().await?;
+    let service = match &asked.service {
+        Some(named) => Some(services::find(&mut tx, &caller.account, named).await?.id),
+        None => None,
+    };
+    let session = filtered_session(&mut tx, &caller.account, asked.session.as_deref()).await?;
+    let filter = interactions::Filter {
+        session,
+        service,
+        kind: asked.kind.map(|kind| kind.0),
+        outcome: asked.outcome.map(|outcome| outcome.0),
+        role: asked.role.clone(),
+        carrier: asked.carrier.clone(),
+        created_from: asked.created_from.map(|at| at.0),
+        created_before: asked.created_before.map(|at| at.0),
+    };
+    let found = interactions::list(&mut tx, &caller.account, &filter, &listing.page()).await?;
+    listing.answer(
+        &api,
+        found,
+        |one| one.id.as_str(),
+        |list| Ok(list.into_iter().map(Interaction::from).collect()),
+    )
+}
+
+/// One interaction with its legs.
+#[utoipa::path(
+    get,
+    path = "/api/v1/interactions/{interaction}",
+    tag = "Interactions",
+    operation_id = "getInteraction",
+    security(("bearer" = ["sessions:read"])),
+    responses((status = 200, description = "The interaction", body = Interaction)),
+)]
+pub(super) async fn read(
+    State(api): State<Api>,
+    Granted { caller, .. }: Granted<SessionsRead>,
+    Path(interaction): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let id = InteractionId::parse(&interaction).map_err(|_| not_found("interaction"))?;
+    let mut tx = api.0.relay.db().read().await?;
+    let found = interactions::get(&mut tx, &caller.account, &id).await?;
+    let found = found.ok_or_else(|| not_found("interaction"))?;
+    let interaction = whole(&mut tx, &caller.account, found).await?;
+    Ok(write::read(&headers, &interaction, &interaction.etag()))
+}
+
+impl Interaction {
+    /// Receipts change legs and not the interaction's own version, so the tag has both.
+    fn etag(&self) -> String {
+        let legs = self.legs.iter().flatten().map(|leg| leg.updated_at.0.millis());
+        format!("{}-{}", self.version, legs.max().unwrap_or(0))
+    }
+}

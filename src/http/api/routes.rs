@@ -1,0 +1,85 @@
+//! Every route, once: the router and the OpenAPI document are made of this list.
+
+use axum::{
+    Router,
+    routing::{delete, get, patch, post, put},
+};
+use utoipa::OpenApi;
+
+use super::{
+    Api, account, calls, events, interactions, keys, messages, numbers, opening, participants,
+    services, sessions,
+};
+
+/// Where a session is found by its own id.
+pub(super) const BY_ID: &str = "/api/v1/sessions/{session}";
+/// Where it is also found by its unique name.
+pub(super) const BY_NAME: &str = "/api/v1/services/{service}/sessions/{session}";
+
+macro_rules! routes {
+    (
+        { $($method:ident $path:literal $module:ident :: $handler:ident,)* }
+        sessions { $($smethod:ident $rest:literal $smodule:ident :: $shandler:ident,)* }
+    ) => {
+        /// The router, without state.
+        pub(super) fn router() -> Router<Api> {
+            let router = Router::new();
+            $(let router = router.route($path, $method($module::$handler));)*
+            $(let router = router
+                .route(&format!("{BY_ID}{}", $rest), $smethod($smodule::$shandler))
+                .route(&format!("{BY_NAME}{}", $rest), $smethod($smodule::$shandler));)*
+            router
+        }
+
+        /// Method and path of each route.
+        pub(super) fn list() -> Vec<(String, String)> {
+            let mut list = vec![$((stringify!($method).to_uppercase(), $path.to_owned()),)*];
+            for at in [BY_ID, BY_NAME] {
+                list.extend([$((stringify!($smethod).to_uppercase(), format!("{at}{}", $rest)),)*]);
+            }
+            list
+        }
+
+        /// What the annotations of the handlers say.
+        #[derive(OpenApi)]
+        #[openapi(paths($($module::$handler,)* $($smodule::$shandler,)*))]
+        pub(super) struct Annotated;
+    };
+}
+
+routes! {
+    {
+        get "/api/v1/account" account::read,
+        get "/api/v1/api-keys" keys::list,
+        post "/api/v1/api-keys" keys::create,
+        delete "/api/v1/api-keys/{key}" keys::revoke,
+        get "/api/v1/services" services::list,
+        post "/api/v1/services" services::create,
+        get "/api/v1/services/{service}" services::read,
+        patch "/api/v1/services/{service}" services::update,
+        get "/api/v1/numbers" numbers::list,
+        post "/api/v1/numbers" numbers::create,
+        get "/api/v1/numbers/{number}" numbers::read,
+        patch "/api/v1/numbers/{number}" numbers::update,
+        delete "/api/v1/numbers/{number}" numbers::retire,
+        get "/api/v1/sessions" sessions::list,
+        post "/api/v1/sessions" opening::create,
+        get "/api/v1/interactions" interactions::list,
+        get "/api/v1/interactions/{interaction}" interactions::read,
+        get "/api/v1/events" events::list,
+        get "/api/v1/events/{event}" events::read,
+    }
+    sessions {
+        get "" sessions::read,
+        patch "" sessions::update,
+        post "/close" sessions::close,
+        post "/reopen" sessions::reopen,
+        post "/extend" sessions::extend,
+        post "/participants" participants::create,
+        delete "/participants/{participant}" participants::remove,
+        put "/participants/{participant}/block" participants::block,
+        delete "/participants/{participant}/block" participants::unblock,
+        post "/messages" messages::create,
+        post "/calls" calls::create,
+    }
+}

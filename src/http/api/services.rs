@@ -1,0 +1,372 @@
+//! Services: a named set of rules and a pool of proxy numbers.
+
+use std::time::Duration;
+
+use axum::{extract::State, response::Response};
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Api,
+    auth::{Granted, NumbersRead, NumbersWrite},
+    input::{Faults, Patch},
+    keys::NoFilter,
+    paging::{Listing, Page, Paging},
+    wire::{Count, GeoMatch, OutOfSession, Seconds, Selection, TeamRing, Time},
+    write::{self, Write, answer},
+};
+use crate::{
+    domain::policy::Rules,
+    http::problem::{Path, Problem},
+    ids::{AccountId, ServiceId},
+    relay::{self, Error, NewService},
+    store::{Tx, accounts, services},
+};
+
+/// A service: rules and a pool.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Service {
+    id: ServiceId,
+    /// Unique in the account; usable in paths.
+    unique_name: String,
+    /// The marketplace's name, as callers hear it.
+    brand: String,
+    /// BCP 47 language of what is said; empty for that of the dialled number's country.
+    language: String,
+    /// How long a session lives after its last interaction; 0 for ever.
+    default_ttl_seconds: u64,
+    /// How long nobody else gets a person's number after a session.
+    quarantine_seconds: u64,
+    geo_match: GeoMatch,
+    /// Whether a pool that has nothing near gives a number of the same country instead.
+    geo_fallback: bool,
+    selection: Selection,
+    /// How many people a session may have.
+    participants_max: u32,
+    /// How long a phone rings.
+    ring_timeout_seconds: u64,
+    /// The longest call.
+    call_max_seconds: u64,
+    /// Said to the caller before the other phone rings; empty for nothing.
+    caller_announcement: String,
+    /// Said to whoever answers, before the two are connected; empty for nothing.
+    callee_whisper: String,
+    /// Whether whoever answers must press 1.
+    press_one: bool,
+    team_ring: TeamRing,
+    out_of_session: OutOfSession,
+    /// Said instead of the neutral words; empty for those.
+    out_of_session_announcement: String,
+    /// Sent to the callee of a missed call, through the mask; empty for none.
+    missed_call_text: String,
+    /// What is allowed but deserves a second look.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<String>>)]
+    warnings: Vec<&'static str>,
+    version: i64,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// A service's settings. What is absent keeps its value, or its default in a new service; `null`
+/// goes back to the default.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "unique_name": "rides", "brand": "Rides of Lyon", "quarantine_seconds": 604_800,
+    "geo_match": "country",
+}))]
+pub(super) struct ServiceSettings {
+    /// Letters, digits and `._~-:@`.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 191)]
+    #[serde(default)]
+    unique_name: Patch<String>,
+    /// The marketplace's name, as callers hear it; the account's name by default.
+    #[schema(value_type = Option<String>, max_length = 60)]
+    #[serde(default)]
+    brand: Patch<String>,
+    /// BCP 47; empty for the language of the dialled number's country.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    language: Patch<String>,
+    /// How long a session lives after its last interaction; 0 for ever.
+    #[schema(value_type = Option<Seconds>)]
+    #[serde(default)]
+    default_ttl_seconds: Patch<Seconds>,
+    /// How long nobody else gets a person's number after a session. Under 72 hours the answer warns.
+    #[schema(value_type = Option<Seconds>)]
+    #[serde(default)]
+    quarantine_seconds: Patch<Seconds>,
+    #[schema(value_type = Option<GeoMatch>)]
+    #[serde(default)]
+    geo_match: Patch<GeoMatch>,
+    /// Whether a pool that has nothing near gives a number of the same country instead.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    geo_fallback: Patch<bool>,
+    #[schema(value_type = Option<Selection>)]
+    #[serde(default)]
+    selection: Patch<Selection>,
+    /// 2 to 20.
+    #[schema(value_type = Option<u32>, minimum = 2, maximum = 20)]
+    #[serde(default)]
+    participants_max: Patch<Count>,
+    /// 5 to 600.
+    #[schema(value_type = Option<Seconds>)]
+    #[serde(default)]
+    ring_timeout_seconds: Patch<Seconds>,
+    /// 60 to 14400.
+    #[schema(value_type = Option<Seconds>)]
+    #[serde(default)]
+    call_max_seconds: Patch<Seconds>,
+    #[schema(value_type = Option<String>, max_length = 300)]
+    #[serde(default)]
+    caller_announcement: Patch<String>,
+    #[schema(value_type = Option<String>, max_length = 300)]
+    #[serde(default)]
+    callee_whisper: Patch<String>,
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    press_one: Patch<bool>,
+    #[schema(value_type = Option<TeamRing>)]
+    #[serde(default)]
+    team_ring: Patch<TeamRing>,
+    #[schema(value_type = Option<OutOfSession>)]
+    #[serde(default)]
+    out_of_session: Patch<OutOfSession>,
+    #[schema(value_type = Option<String>, max_length = 300)]
+    #[serde(default)]
+    out_of_session_announcement: Patch<String>,
+    #[schema(value_type = Option<String>, max_length = 300)]
+    #[serde(default)]
+    missed_call_text: Patch<String>,
+}
+
+impl From<services::Service> for Service {
+    fn from(service: services::Service) -> Self {
+        let rules = service.rules;
+        Self {
+            id: service.id,
+            unique_name: service.unique_name,
+            warnings: rules.warnings(),
+            brand: rules.brand,
+            language: rules.language,
+            default_ttl_seconds: rules.default_ttl.as_secs(),
+            quarantine_seconds: rules.quarantine.as_secs(),
+            geo_match: GeoMatch(rules.geo_match),
+            geo_fallback: rules.geo_fallback,
+            selection: Selection(rules.selection),
+            participants_max: rules.participants_max,
+            ring_timeout_seconds: rules.ring_timeout.as_secs(),
+            call_max_seconds: rules.call_max.as_secs(),
+            caller_announcement: rules.caller_announcement,
+            callee_whisper: rules.callee_whisper,
+            press_one: rules.press_one,
+            team_ring: TeamRing(rules.team_ring),
+            out_of_session: OutOfSession(rules.out_of_session),
+            out_of_session_announcement: rules.out_of_session_announcement,
+            missed_call_text: rules.missed_call_text,
+            version: service.version,
+            created_at: Time(service.created_at),
+            updated_at: Time(service.updated_at),
+        }
+    }
+}
+
+fn set<T: Clone, U: Clone>(patch: &Patch<T>, default: &U, to: &mut U, read: impl Fn(&T) -> U) {
+    match patch {
+        Patch::Absent => {}
+        Patch::Null => to.clone_from(default),
+        Patch::Value(value) => *to = read(value),
+    }
+}
+
+impl ServiceSettings {
+    /// Writes what was named into `rules`; `brand` is the default for that.
+    fn apply(&self, rules: &mut Rules, brand: &str) {
+        let default = Rules::new(brand.to_owned());
+        let length = |seconds: &Seconds| Duration::from_secs(seconds.0);
+        set(&self.brand, &default.brand, &mut rules.brand, String::clone);
+        set(&self.language, &default.language, &mut rules.language, String::clone);
+        set(&self.default_ttl_seconds, &default.default_ttl, &mut rules.default_ttl, length);
+        set(&self.quarantine_seconds, &default.quarantine, &mut rules.quarantine, length);
+        set(&self.geo_match, &default.geo_match, &mut rules.geo_match, |one| one.0);
+        set(&self.geo_fallback, &default.geo_fallback, &mut rules.geo_fallback, bool::clone);
+        set(&self.selection, &default.selection, &mut rules.selection, |one| one.0);
+        let count = |number: &Count| u32::try_from(number.0).unwrap_or(u32::MAX);
+        let most = &default.participants_max;
+        set(&self.participants_max, most, &mut rules.participants_max, count);
+        set(&self.ring_timeout_seconds, &default.ring_timeout, &mut rules.ring_timeout, length);
+        set(&self.call_max_seconds, &default.call_max, &mut rules.call_max, length);
+        set(&self.press_one, &default.press_one, &mut rules.press_one, bool::clone);
+        set(&self.team_ring, &default.team_ring, &mut rules.team_ring, |one| one.0);
+        set(&self.out_of_session, &default.out_of_session, &mut rules.out_of_session, |one| one.0);
+        for (patch, to) in [
+            (&self.caller_announcement, &mut rules.caller_announcement),
+            (&self.callee_whisper, &mut rules.callee_whisper),
+            (&self.out_of_session_announcement, &mut rules.out_of_session_announcement),
+            (&self.missed_call_text, &mut rules.missed_call_text),
+        ] {
+            set(patch, &String::new(), to, String::clone);
+        }
+    }
+
+    /// What the rules alone refuse, found beside faults of form.
+    fn check(&self, faults: &mut Faults) {
+        let mut rules = Rules::new("x".to_owned());
+        self.apply(&mut rules, "x");
+        for (field, allowed) in rules.faults() {
+            faults.add(format!("/{field}"), "not_allowed", allowed);
+        }
+        if let Patch::Value(name) = &self.unique_name
+            && let Some(fault) = relay::name_fault(name)
+        {
+            faults.add(fault.pointer, fault.code, fault.message);
+        }
+        if matches!(self.unique_name, Patch::Null) {
+            faults.add("/unique_name", "required", "must not be null");
+        }
+    }
+}
+
+/// The brand of a service that names none: the account's name, as far as it may be said.
+async fn default_brand(tx: &mut Tx, account: &AccountId) -> Result<String, Error> {
+    let name = accounts::get(tx, account).await?.map(|account| account.name).unwrap_or_default();
+    let said: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    Ok(if said.trim().is_empty() { "us".to_owned() } else { said })
+}
+
+/// The service that a client names by its id or its unique name.
+pub(super) async fn find(
+    tx: &mut Tx,
+    account: &AccountId,
+    named: &str,
+) -> Result<services::Service, Error> {
+    let found = match ServiceId::parse(named) {
+        Ok(id) => services::get(tx, account, &id).await?,
+        Err(_) if relay::name_fault(named).is_some() => None,
+        Err(_) => services::by_name(tx, account, named).await?,
+    };
+    found.ok_or(Error::NotFound("service"))
+}
+
+/// All services, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services",
+    tag = "Services",
+    operation_id = "listServices",
+    params(Paging),
+    security(("bearer" = ["numbers:read"])),
+    responses((status = 200, description = "A page of services", body = Page<Service>)),
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Granted { caller, .. }: Granted<NumbersRead>,
+    listing: Listing<NoFilter>,
+) -> Result<Response, Problem> {
+    let mut tx = api.0.relay.db().read().await?;
+    let found = services::list(&mut tx, &caller.account, listing.after(), listing.limit()).await?;
+    listing.answer(
+        &api,
+        found,
+        |service| service.id.as_str(),
+        |services| Ok(services.into_iter().map(Service::from).collect()),
+    )
+}
+
+/// Make a service.
+#[utoipa::path(
+    post,
+    path = "/api/v1/services",
+    tag = "Services",
+    operation_id = "createService",
+    request_body = ServiceSettings,
+    security(("bearer" = ["numbers:write"])),
+    responses((status = 201, description = "The service", body = Service)),
+)]
+pub(super) async fn create(
+    State(api): State<Api>,
+    Granted { caller, .. }: Granted<NumbersWrite>,
+    request: Write<ServiceSettings>,
+) -> Result<Response, Problem> {
+    let Write { body, mut faults, terms } = request;
+    body.check(&mut faults);
+    let unique_name = match &body.unique_name {
+        Patch::Value(name) => Some(name.clone()),
+        Patch::Absent | Patch::Null => None,
+    };
+    let unique_name = faults.required(unique_name, "/unique_name");
+    let unique_name = faults.done(unique_name)?;
+    api.write(&caller, terms.key, (unique_name, body), |tx, account, (unique_name, body)| {
+        Box::pin(async move {
+            let brand = default_brand(tx, account).await?;
+            let mut rules = Rules::new(brand.clone());
+            body.apply(&mut rules, &brand);
+            let new = NewService { unique_name: unique_name.clone(), rules };
+            let service: Service = relay::create_service(tx, account, &new).await?.into();
+            let location = format!("/api/v1/services/{}", service.id);
+            Ok(answer(StatusCode::CREATED, &service, Some(service.version), Some(location)))
+        })
+    })
+    .await
+}
+
+/// One service, by its id or its unique name.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services/{service}",
+    tag = "Services",
+    operation_id = "getService",
+    security(("bearer" = ["numbers:read"])),
+    responses((status = 200, description = "The service", body = Service)),
+)]
+pub(super) async fn read(
+    State(api): State<Api>,
+    Granted { caller, .. }: Granted<NumbersRead>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut tx = api.0.relay.db().read().await?;
+    let service: Service = find(&mut tx, &caller.account, &service).await?.into();
+    Ok(write::read(&headers, &service, &service.version.to_string()))
+}
+
+/// Change a service's settings (JSON merge patch).
+#[utoipa::path(
+    patch,
+    path = "/api/v1/services/{service}",
+    tag = "Services",
+    operation_id = "updateService",
+    request_body = ServiceSettings,
+    security(("bearer" = ["numbers:write"])),
+    responses((status = 200, description = "The service as it is now", body = Service)),
+)]
+pub(super) async fn update(
+    State(api): State<Api>,
+    Granted { caller, .. }: Granted<NumbersWrite>,
+    Path(service): Path<String>,
+    request: Write<ServiceSettings>,
+) -> Result<Response, Problem> {
+    let Write { body, mut faults, terms } = request;
+    body.check(&mut faults);
+    let body = faults.done(Some(body))?;
+    let input = (service, terms.version, body);
+    api.write(&caller, terms.key, input, |tx, account, (service, version, body)| {
+        Box::pin(async move {
+            let id = find(tx, account, service).await?.id;
+            let brand = default_brand(tx, account).await?;
+            let change = |name: &mut String, rules: &mut Rules| {
+                if let Patch::Value(new) = &body.unique_name {
+                    name.clone_from(new);
+                }
+                body.apply(rules, &brand);
+            };
+            let changed = relay::update_service(tx, account, &id, *version, &change).await?;
+            let service = Service::from(changed);
+            Ok(answer(StatusCode::OK, &service, Some(service.version), None))
+        })
+    })
+    .await
+}

@@ -1,0 +1,125 @@
+//! What an address asks for. A filter that can't be understood is left out, and the page says so.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+
+use super::when;
+use crate::domain::time::Timestamp;
+
+/// The parameters of an address.
+#[derive(Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Those of a request.
+    pub(super) fn of(parts: &Parts) -> Self {
+        let query = parts.uri.query().unwrap_or_default();
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// The value of a parameter without the space around it; nothing if that is empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let value = self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.trim());
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// Whether the parameter is there at all.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| other == name)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
+
+/// The filters of a list as they were understood.
+#[derive(Debug)]
+pub(super) struct Filters {
+    query: Query,
+    kept: Vec<(&'static str, String)>,
+    /// What was left out and why.
+    pub(super) notes: Vec<String>,
+}
+
+impl Filters {
+    pub(super) fn new(query: Query) -> Self {
+        Self { query, kept: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Reads a filter. `allowed` completes "“State” was left out: it must be …".
+    pub(super) fn take<T>(
+        &mut self,
+        name: &'static str,
+        label: &str,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.query.get(name)?;
+        let value = parse(text);
+        if value.is_some() {
+            self.kept.push((name, text.to_owned()));
+        } else {
+            self.notes.push(format!("“{label}” was left out: it must be {allowed}."));
+        }
+        value
+    }
+
+    /// Reads the role, and the first and last day.
+    pub(super) fn role(&mut self) -> Option<String> {
+        self.take("role", "Role", "at most 64 characters, none of control", |text| {
+            (text.chars().count() <= 64 && !text.chars().any(char::is_control))
+                .then(|| text.to_owned())
+        })
+    }
+
+    /// Reads the first and the last day: from when, and before when.
+    pub(super) fn days(&mut self) -> (Option<Timestamp>, Option<Timestamp>) {
+        const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+        let allowed = "a day such as 2026-11-21";
+        let from = self.take("from", "From", allowed, when::day);
+        let to = self.take("to", "To", allowed, when::day);
+        (from, to.map(|day| day + DAY))
+    }
+
+    /// What a filter was understood as; empty for none.
+    pub(super) fn value(&self, name: &str) -> &str {
+        self.kept.iter().find(|(other, _)| *other == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether any filter holds, where the page is walked or not.
+    pub(super) fn any(&self) -> bool {
+        self.kept.iter().any(|(name, _)| *name != "before")
+    }
+
+    /// The parameters of the next page: the same filters, from `before` on.
+    pub(super) fn next<'a>(&'a self, before: &'a str) -> Vec<(&'a str, &'a str)> {
+        let kept = self.kept.iter().filter(|(name, _)| *name != "before");
+        kept.map(|(name, value)| (*name, value.as_str())).chain([("before", before)]).collect()
+    }
+
+    /// The parameters of the first page: the same filters.
+    pub(super) fn first(&self) -> Vec<(&str, &str)> {
+        let kept = self.kept.iter().filter(|(name, _)| *name != "before");
+        kept.map(|(name, value)| (*name, value.as_str())).collect()
+    }
+}
+
+/// A choice of a closed set in a form.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: String,
+}
+
+impl Choice {
+    pub(super) fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { value: value.into(), label: label.into() }
+    }
+}

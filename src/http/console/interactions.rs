@@ -1,0 +1,166 @@
+//! The log of calls and texts over all sessions of an account, the refused ones too.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::State;
+
+use super::{
+    App,
+    answer::{self, Answer, Shell},
+    filters::{Choice, Filters, Query},
+    gate::Inside,
+    sessions::{service_choices, service_name, short},
+    timeline::{self, Cast, Party},
+    when::{self, When},
+    words::{self, Chip},
+};
+use crate::{
+    domain::interaction::{Kind, Outcome},
+    ids::{InteractionId, ServiceId, SessionId},
+    store::{
+        interactions::{self, Filter, Interaction},
+        legs::{self, Leg},
+        participants::{self, Participant},
+        sessions::{self, Page},
+    },
+};
+
+/// How many calls and texts a page lists.
+const PAGE: usize = 50;
+
+#[derive(Template)]
+#[template(path = "console/interactions.html")]
+struct InteractionsPage {
+    shell: Shell,
+    filters: Filters,
+    kinds: Vec<Choice>,
+    outcomes: Vec<Choice>,
+    services: Vec<Choice>,
+    rows: Vec<Row>,
+    older: Option<String>,
+    clear: String,
+}
+
+struct Row {
+    id: String,
+    at: Option<When>,
+    kind: &'static str,
+    from: Party,
+    to: Vec<Party>,
+    /// Where the session is told, and what it is called.
+    session: Option<(String, String)>,
+    service: String,
+    number: String,
+    duration: Option<String>,
+    chip: Chip,
+    why: Option<&'static str>,
+}
+
+fn filter(filters: &mut Filters) -> (Filter, Page) {
+    let kind = filters.take("kind", "Kind", "call or message", Kind::parse);
+    let outcome = filters.take("outcome", "Outcome", "one of the list", Outcome::parse);
+    let service = filters
+        .take("service", "Service", "a service of this account", |id| ServiceId::parse(id).ok());
+    let role = filters.role();
+    let (created_from, created_before) = filters.days();
+    let before = filters
+        .take("before", "Page", "where another page ended", |id| InteractionId::parse(id).ok());
+    let filter = Filter {
+        session: None,
+        service,
+        kind,
+        outcome,
+        role,
+        carrier: None,
+        created_from,
+        created_before,
+    };
+    let limit = i64::try_from(PAGE).unwrap_or(i64::MAX) + 1;
+    (filter, Page { before: before.map(|id| id.to_string()), limit })
+}
+
+pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -> Answer {
+    let shell = inside.shell("interactions");
+    let mut filters = Filters::new(query);
+    let (filter, page) = filter(&mut filters);
+    let account = inside.id();
+    let mut tx = app.relay.db().read().await?;
+    let services = service_choices(&mut tx, account).await?;
+    let mut found = interactions::list(&mut tx, account, &filter, &page).await?;
+    let more = found.len() > PAGE;
+    found.truncate(PAGE);
+    let ids: Vec<InteractionId> = found.iter().map(|one| one.id.clone()).collect();
+    let mut of: Vec<SessionId> = found.iter().filter_map(|one| one.session.clone()).collect();
+    of.sort_unstable();
+    of.dedup();
+    let legs = legs::of_interactions(&mut tx, account, &ids).await?;
+    let people = participants::of_sessions(&mut tx, account, &of).await?;
+    let names = sessions::names(&mut tx, account, &of).await?;
+    drop(tx);
+    let older = found
+        .last()
+        .filter(|_| more)
+        .map(|last| shell.link_with("/console/interactions", &filters.next(last.id.as_str())));
+    let rows = Rows { shell: &shell, services: &services, names: names.into_iter().collect() }
+        .make(&found, legs, &people);
+    let kinds = Kind::ALL.iter().map(|one| Choice::new(one.as_str(), words::kind(*one))).collect();
+    let outcomes =
+        Outcome::ALL.iter().map(|one| Choice::new(one.as_str(), words::outcome(*one))).collect();
+    let clear = shell.link("/console/interactions");
+    answer::page(&InteractionsPage {
+        shell,
+        filters,
+        kinds,
+        outcomes,
+        services,
+        rows,
+        older,
+        clear,
+    })
+}
+
+struct Rows<'a> {
+    shell: &'a Shell,
+    services: &'a [Choice],
+    names: HashMap<SessionId, String>,
+}
+
+impl Rows<'_> {
+    fn make(&self, found: &[Interaction], legs: Vec<Leg>, people: &[Participant]) -> Vec<Row> {
+        let mut by_interaction: HashMap<InteractionId, Vec<Leg>> = HashMap::new();
+        for leg in legs {
+            by_interaction.entry(leg.interaction.clone()).or_default().push(leg);
+        }
+        let cast = Cast::new(people);
+        let rows = found.iter().map(|one| {
+            let legs = by_interaction.remove(&one.id).unwrap_or_default();
+            self.row(one, &legs, &cast)
+        });
+        rows.collect()
+    }
+
+    fn row(&self, one: &Interaction, legs: &[Leg], cast: &Cast<'_>) -> Row {
+        let (chip, _, why) = timeline::verdict(one, legs);
+        let from = cast.from(one);
+        let service = one.service.as_ref();
+        Row {
+            id: one.id.to_string(),
+            at: When::new(one.created_at),
+            kind: words::kind(one.kind),
+            to: cast.to(one, legs, &from),
+            from,
+            session: one.session.as_ref().map(|id| {
+                let path = format!("/console/sessions/{id}");
+                let at = self.shell.link_with(&path, &[("at", one.id.as_str())]);
+                let name = self.names.get(id).cloned().unwrap_or_else(|| short(id.as_str()));
+                (format!("{at}#{}", one.id), name)
+            }),
+            service: service.map(|id| service_name(self.services, id.as_str())).unwrap_or_default(),
+            number: one.number.to_string(),
+            duration: one.duration.map(when::length),
+            chip,
+            why: why.map(|why| why.title),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One session: what it is, who is in it and what happened.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, State, rejection::PathRejection};
+
+use super::{
+    App,
+    answer::{self, Answer, No, Shell},
+    filters::{Filters, Query},
+    gate::Inside,
+    timeline::{self, Cast, Count, Entry, Party, What},
+    when::{self, When},
+    words::{self, Chip, Tone, Why},
+};
+use crate::{
+    domain::{session::is_live, time::Timestamp},
+    ids::{AccountId, InteractionId, SessionId},
+    store::{
+        Tx,
+        events::{self, Event, Window},
+        interactions::{self, Filter, Interaction},
+        legs::{self, Leg},
+        participants::{self, Participant},
+        services,
+        sessions::{self, Page, Session},
+    },
+};
+
+/// How many calls and texts a page tells.
+const PAGE: usize = 50;
+/// How many events a page tells.
+const EVENTS: i64 = 1000;
+
+#[derive(Template)]
+#[template(path = "console/session.html")]
+struct SessionPage {
+    shell: Shell,
+    id: String,
+    name: Option<String>,
+    state: Chip,
+    summary: String,
+    facts: Vec<Fact>,
+    people: Vec<Member>,
+    counts: Vec<Count>,
+    problem: Option<Problem>,
+    entries: Vec<Entry>,
+    earlier: Option<String>,
+    latest: Option<String>,
+    notes: Vec<String>,
+}
+
+struct Fact {
+    label: &'static str,
+    at: Option<When>,
+    words: String,
+}
+
+struct Member {
+    role: String,
+    side: &'static str,
+    masked: String,
+    number: String,
+    joined: Option<When>,
+    left: Option<When>,
+}
+
+/// The latest call or text that did not get through.
+struct Problem {
+    id: String,
+    at: Option<When>,
+    kind: &'static str,
+    from: Party,
+    to: Vec<Party>,
+    chip: Chip,
+    why: Why,
+}
+
+/// The calls and texts of one page, oldest first, and what is needed to tell them.
+struct Chapter {
+    interactions: Vec<Interaction>,
+    legs: HashMap<InteractionId, Vec<Leg>>,
+    events: Vec<Event>,
+    more: bool,
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    inside: Inside,
+    id: Result<Path<String>, PathRejection>,
+    query: Query,
+) -> Answer {
+    let id = id.map_or_else(|_| String::new(), |Path(id)| id);
+    let id = SessionId::parse(&id).map_err(|_| No::NOTHING_HERE)?;
+    let shell = inside.shell("sessions");
+    let account = inside.id();
+    let mut filters = Filters::new(query);
+    let allowed = "where another page ended";
+    let before = filters.take("before", "Page", allowed, |id| InteractionId::parse(id).ok());
+    let at = filters.take("at", "Page", allowed, |id| InteractionId::parse(id).ok());
+    // The page that ends with `at`: every id with more behind it comes after it.
+    let before = before.map(|id| id.to_string()).or_else(|| at.map(|id| format!("{id}g")));
+    let mut tx = app.relay.db().read().await?;
+    let now = tx.now().await?;
+    let session = sessions::get(&mut tx, account, &id).await?.ok_or(No::NOTHING_HERE)?;
+    let people = participants::of_session(&mut tx, account, &id).await?;
+    let service = services::get(&mut tx, account, &session.service).await?;
+    let tallies = interactions::tallies(&mut tx, account, std::slice::from_ref(&id)).await?;
+    let chapter = chapter(&mut tx, account, &id, before.as_deref()).await?;
+    drop(tx);
+    let path = format!("/console/sessions/{id}");
+    let first = chapter.interactions.first().filter(|_| chapter.more);
+    let earlier = first.map(|one| shell.link_with(&path, &[("before", one.id.as_str())]));
+    let latest = before.is_some().then(|| shell.link(&path));
+    let cast = Cast::new(&people);
+    let entries = timeline::tell(chapter.interactions, chapter.legs, chapter.events, &cast);
+    let problem = if before.is_none() { problem(&entries) } else { None };
+    let service = service.map(|one| one.unique_name).unwrap_or_default();
+    answer::page(&SessionPage {
+        state: words::session_state(session.state, is_live(session.state, session.expires_at, now)),
+        summary: summary(&session, &cast, &service),
+        facts: facts(&session),
+        people: members(&people, &cast),
+        counts: timeline::counts(tallies.iter()),
+        id: id.to_string(),
+        name: session.unique_name,
+        problem,
+        entries,
+        earlier,
+        latest,
+        notes: filters.notes,
+        shell,
+    })
+}
+
+async fn chapter(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    before: Option<&str>,
+) -> Answer<Chapter> {
+    let filter = Filter { session: Some(session.clone()), ..Filter::default() };
+    let limit = i64::try_from(PAGE).unwrap_or(i64::MAX) + 1;
+    let page = Page { before: before.map(str::to_owned), limit };
+    let mut found = interactions::list(tx, account, &filter, &page).await?;
+    let more = found.len() > PAGE;
+    // What changed between two pages is told on the later one.
+    let from = found.get(PAGE).map_or(Timestamp::EPOCH, |one| one.created_at);
+    found.truncate(PAGE);
+    found.reverse();
+    let ids: Vec<InteractionId> = found.iter().map(|one| one.id.clone()).collect();
+    let mut by_interaction: HashMap<InteractionId, Vec<Leg>> = HashMap::new();
+    for leg in legs::of_interactions(tx, account, &ids).await? {
+        by_interaction.entry(leg.interaction.clone()).or_default().push(leg);
+    }
+    let until = match before {
+        Some(_) => found.last().map_or(Timestamp::EPOCH, |one| one.created_at),
+        None => Timestamp::MAX,
+    };
+    let window = Window { interactions: &ids, from, before: until };
+    let events = events::of_session(tx, account, session, &window, EVENTS).await?;
+    Ok(Chapter { interactions: found, legs: by_interaction, events, more })
+}
+
+/// `A contact of buyer and seller by calls and texts, in the service “rides”.`
+fn summary(session: &Session, cast: &Cast<'_>, service: &str) -> String {
+    let who = match cast.roles() {
+        [] => "nobody yet".to_owned(),
+        [one] => format!("{one} alone"),
+        [some @ .., last] => format!("{} and {last}", some.join(", ")),
+    };
+    let how = words::mode(session.mode).to_lowercase();
+    format!("A contact of {who} by {how}, in the service “{service}”.")
+}
+
+fn facts(session: &Session) -> Vec<Fact> {
+    let fact = |label, at: Option<Timestamp>, words: String| Fact {
+        label,
+        at: at.and_then(When::new),
+        words,
+    };
+    let mut facts = vec![
+        fact("Opened", Some(session.created_at), String::new()),
+        match session.started_at {
+            Some(at) => fact(
+                "First contact",
+                Some(at),
+                format!("{} after it was opened", when::length(at.since(session.created_at))),
+            ),
+            None => fact("First contact", None, "none yet".to_owned()),
+        },
+    ];
+    if let Some(at) = session.last_interaction_at {
+        facts.push(fact("Last contact", Some(at), String::new()));
+    }
+    facts.push(match (session.ended_at, session.closed_reason) {
+        (Some(at), reason) => {
+            fact("Closed", Some(at), reason.map(words::closed).unwrap_or_default().to_owned())
+        }
+        (None, _) if When::new(session.expires_at).is_none() => {
+            fact("Ends", None, "never by itself".to_owned())
+        }
+        (None, _) => {
+            let sliding = session.lifetime.date_expiry != Some(session.expires_at);
+            let words = if sliding {
+                format!("{} after the last contact", when::length(session.lifetime.ttl))
+            } else {
+                "at a fixed time".to_owned()
+            };
+            fact("Ends", Some(session.expires_at), words)
+        }
+    });
+    facts
+}
+
+fn members(people: &[Participant], cast: &Cast<'_>) -> Vec<Member> {
+    people
+        .iter()
+        .map(|one| Member {
+            role: one.role.clone(),
+            side: cast.side(&one.role),
+            masked: one.masked(),
+            number: one.number.to_string(),
+            joined: When::new(one.created_at),
+            left: one.removed_at.and_then(When::new),
+        })
+        .collect()
+}
+
+fn problem(entries: &[Entry]) -> Option<Problem> {
+    entries.iter().rev().find_map(|entry| {
+        let What::Contact(one) = &entry.what else { return None };
+        let why = one.why.filter(|_| matches!(one.chip.tone, Tone::Bad | Tone::Missed))?;
+        Some(Problem {
+            id: one.id.clone(),
+            at: one.at.clone(),
+            kind: one.kind,
+            from: one.from.clone(),
+            to: one.to.clone(),
+            chip: one.chip,
+            why,
+        })
+    })
+}

@@ -1,0 +1,186 @@
+//! The list of sessions.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::State;
+
+use super::{
+    App,
+    answer::{self, Answer, Other, Shell},
+    filters::{Choice, Filters, Query},
+    gate::{Inside, Visitor},
+    timeline::{Count, counts},
+    when::When,
+    words::{self, Chip},
+};
+use crate::{
+    domain::{
+        session::{State as SessionState, is_live},
+        time::Timestamp,
+    },
+    ids::{AccountId, NumberId, ServiceId, SessionId},
+    store::{
+        Tx,
+        interactions::{self, Tally},
+        numbers,
+        participants::{self, Participant},
+        services,
+        sessions::{self, Filter, Page, Session},
+    },
+};
+
+/// How many sessions a page lists.
+const PAGE: usize = 25;
+/// How many services a filter offers.
+const SERVICES: i64 = 200;
+
+#[derive(Template)]
+#[template(path = "console/sessions.html")]
+struct SessionsPage {
+    shell: Shell,
+    filters: Filters,
+    states: Vec<Choice>,
+    services: Vec<Choice>,
+    /// The proxy number that the list is narrowed to.
+    number: Option<String>,
+    rows: Vec<Row>,
+    older: Option<String>,
+    clear: String,
+}
+
+struct Row {
+    link: String,
+    name: Option<String>,
+    id: String,
+    short: String,
+    state: Chip,
+    service: String,
+    people: Vec<Person>,
+    created: Option<When>,
+    last: Option<When>,
+    counts: Vec<Count>,
+}
+
+struct Person {
+    role: String,
+    masked: String,
+    gone: bool,
+}
+
+/// An id as a list shows it: its end tells it from its neighbours in time.
+pub(super) fn short(id: &str) -> String {
+    let (head, tail) = id.split_at(2);
+    format!("{head}…{}", tail.get(tail.len().saturating_sub(8)..).unwrap_or_default())
+}
+
+/// `/console`: the list of sessions.
+pub(super) async fn home(_: Visitor) -> Other {
+    Other::To("/console/sessions".to_owned())
+}
+
+/// The services of an account by id, as a filter offers them.
+pub(super) async fn service_choices(tx: &mut Tx, account: &AccountId) -> Answer<Vec<Choice>> {
+    let services = services::list(tx, account, "", SERVICES).await?;
+    Ok(services.into_iter().map(|one| Choice::new(one.id.to_string(), one.unique_name)).collect())
+}
+
+/// The name of a service, or its id.
+pub(super) fn service_name(choices: &[Choice], id: &str) -> String {
+    let found = choices.iter().find(|choice| choice.value == id);
+    found.map_or_else(|| short(id), |choice| choice.label.clone())
+}
+
+fn filter(filters: &mut Filters) -> (Filter, Page) {
+    let state = filters.take("state", "State", "open, in-progress or closed", SessionState::parse);
+    let service = filters
+        .take("service", "Service", "a service of this account", |id| ServiceId::parse(id).ok());
+    let role = filters.role();
+    let (created_from, created_before) = filters.days();
+    let unique_name = filters.take("name", "Name", "a unique name", |name| {
+        let ok = name.chars().count() <= 191 && !name.chars().any(char::is_control);
+        ok.then(|| name.to_owned())
+    });
+    let number =
+        filters.take("number", "Number", "the id of a number", |id| NumberId::parse(id).ok());
+    let before =
+        filters.take("before", "Page", "where another page ended", |id| SessionId::parse(id).ok());
+    let filter = Filter {
+        service,
+        state,
+        created_from,
+        created_before,
+        role,
+        carrier: None,
+        unique_name,
+        number,
+    };
+    let limit = i64::try_from(PAGE).unwrap_or(i64::MAX) + 1;
+    (filter, Page { before: before.map(|id| id.to_string()), limit })
+}
+
+pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -> Answer {
+    let shell = inside.shell("sessions");
+    let mut filters = Filters::new(query);
+    let (filter, page) = filter(&mut filters);
+    let account = inside.id();
+    let mut tx = app.relay.db().read().await?;
+    let now = tx.now().await?;
+    let services = service_choices(&mut tx, account).await?;
+    let number = match &filter.number {
+        Some(id) => numbers::get(&mut tx, account, id).await?.map(|one| one.number.to_string()),
+        None => None,
+    };
+    let mut found = sessions::list(&mut tx, account, &filter, &page).await?;
+    let more = found.len() > PAGE;
+    found.truncate(PAGE);
+    let ids: Vec<SessionId> = found.iter().map(|one| one.id.clone()).collect();
+    let people = participants::of_sessions(&mut tx, account, &ids).await?;
+    let tallies = interactions::tallies(&mut tx, account, &ids).await?;
+    drop(tx);
+    let older = found
+        .last()
+        .filter(|_| more)
+        .map(|last| shell.link_with("/console/sessions", &filters.next(last.id.as_str())));
+    let rows = rows(found, people, &tallies, &services, &shell, now);
+    let states = [SessionState::Open, SessionState::InProgress, SessionState::Closed];
+    let states = states
+        .map(|state| Choice::new(state.as_str(), words::session_state(state, true).word))
+        .into();
+    let clear = shell.link("/console/sessions");
+    answer::page(&SessionsPage { shell, filters, states, services, number, rows, older, clear })
+}
+
+fn rows(
+    found: Vec<Session>,
+    people: Vec<Participant>,
+    tallies: &[Tally],
+    services: &[Choice],
+    shell: &Shell,
+    now: Timestamp,
+) -> Vec<Row> {
+    let mut by_session: HashMap<SessionId, Vec<Person>> = HashMap::new();
+    for one in people {
+        let (masked, gone) = (one.masked(), one.removed_at.is_some());
+        let list = by_session.entry(one.session).or_default();
+        list.push(Person { role: one.role, masked, gone });
+    }
+    found
+        .into_iter()
+        .map(|session| Row {
+            link: shell.link(&format!("/console/sessions/{}", session.id)),
+            short: short(session.id.as_str()),
+            state: words::session_state(
+                session.state,
+                is_live(session.state, session.expires_at, now),
+            ),
+            service: service_name(services, session.service.as_str()),
+            people: by_session.remove(&session.id).unwrap_or_default(),
+            created: When::new(session.created_at),
+            last: session.last_interaction_at.and_then(When::new),
+            counts: counts(tallies.iter().filter(|tally| tally.session == session.id)),
+            name: session.unique_name,
+            id: session.id.to_string(),
+        })
+        .collect()
+}

@@ -1,0 +1,356 @@
+//! What happened in a session, told in order: each call and text with its legs, and what else
+//! changed between them.
+
+use std::collections::HashMap;
+
+use super::{
+    when::{self, When},
+    words::{self, Chip, Receipt, Tone, Why},
+};
+use crate::{
+    domain::{
+        interaction::{Kind, Outcome, Reason},
+        message::MessageState,
+        time::Timestamp,
+    },
+    ids::InteractionId,
+    store::{
+        events::Event,
+        interactions::{Interaction, Origin, Tally},
+        legs::{Direction, Leg},
+        participants::Participant,
+    },
+};
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The day, where it is another than that of the entry before.
+    pub(super) day: Option<String>,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Contact(Box<Contact>),
+    Change(Change),
+}
+
+/// A call or text.
+#[derive(Debug)]
+pub(super) struct Contact {
+    pub(super) id: String,
+    pub(super) at: Option<When>,
+    pub(super) kind: &'static str,
+    pub(super) from: Party,
+    pub(super) to: Vec<Party>,
+    /// Whether the marketplace asked for it.
+    pub(super) asked_for: bool,
+    pub(super) chip: Chip,
+    pub(super) sentence: &'static str,
+    pub(super) why: Option<Why>,
+    /// What there is to measure: `spoke for 3 min`.
+    pub(super) facts: Vec<String>,
+    pub(super) legs: Vec<LegRow>,
+    pub(super) events: Vec<Change>,
+}
+
+/// One end of a call or text.
+#[derive(Debug, Clone)]
+pub(super) struct Party {
+    pub(super) role: String,
+    pub(super) masked: String,
+    /// The first side of the session, the second, or neither.
+    pub(super) side: &'static str,
+}
+
+#[derive(Debug)]
+pub(super) struct LegRow {
+    pub(super) party: Party,
+    pub(super) inbound: bool,
+    pub(super) number: String,
+    pub(super) carrier: String,
+    pub(super) carrier_id: Option<String>,
+    pub(super) carrier_code: Option<String>,
+    pub(super) state: &'static str,
+    pub(super) why: Option<&'static str>,
+    pub(super) answered: Option<When>,
+    pub(super) ended: Option<When>,
+    pub(super) duration: Option<String>,
+}
+
+/// An event, as a small row.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) at: Option<When>,
+    pub(super) words: String,
+    /// Whose it is.
+    pub(super) role: Option<String>,
+    pub(super) reason: Option<&'static str>,
+}
+
+/// How many ended in one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) count: i64,
+    pub(super) chip: Chip,
+}
+
+/// The counts of one session, those that went well first.
+pub(super) fn counts<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Vec<Count> {
+    let mut counts = Vec::new();
+    let mut undelivered = 0;
+    for tally in tallies {
+        // Only what a carrier took can be undelivered; a tally of it stands beside the rest.
+        let lost = if tally.outcome == Some(Outcome::Relayed) { tally.undelivered } else { 0 };
+        undelivered += lost;
+        counts.push(Count { count: tally.count - lost, chip: words::counted(tally.outcome) });
+    }
+    counts.push(Count { count: undelivered, chip: words::UNDELIVERED });
+    counts.retain(|one| one.count > 0);
+    counts.sort_by_key(|one| match one.chip.tone {
+        Tone::Good => 0,
+        Tone::Waiting => 1,
+        Tone::Missed => 2,
+        Tone::Bad => 3,
+        Tone::Quiet => 4,
+    });
+    counts
+}
+
+/// What is known of a text's arrival: one phone that has it is enough.
+fn receipt(kind: Kind, legs: &[Leg]) -> Receipt {
+    let any = |state: MessageState| {
+        legs.iter().any(|leg| leg.direction == Direction::Outbound && leg.state == state.as_str())
+    };
+    match kind {
+        Kind::Message if any(MessageState::Delivered) => Receipt::Delivered,
+        Kind::Message if any(MessageState::Undelivered) => Receipt::Undelivered,
+        Kind::Message | Kind::Call => Receipt::None,
+    }
+}
+
+/// Why it did not get through, if it did not.
+fn cause(interaction: &Interaction, receipt: Receipt) -> Option<Reason> {
+    match (interaction.outcome, receipt) {
+        (Some(Outcome::Relayed), Receipt::Undelivered) => Some(Reason::Undelivered),
+        (Some(Outcome::Relayed | Outcome::Connected), _) => None,
+        _ => interaction.reason,
+    }
+}
+
+/// Tells an interaction in one line: chip, sentence, and what is behind it.
+pub(super) fn verdict(
+    interaction: &Interaction,
+    legs: &[Leg],
+) -> (Chip, &'static str, Option<Why>) {
+    let receipt = receipt(interaction.kind, legs);
+    let (chip, sentence) = words::ending(interaction.kind, interaction.outcome, receipt);
+    let why = cause(interaction, receipt).map(|one| words::reason(one, interaction.kind));
+    (chip, sentence, why)
+}
+
+/// Who is who in what is told.
+pub(super) struct Cast<'a> {
+    people: &'a [Participant],
+    roles: Vec<&'a str>,
+}
+
+impl<'a> Cast<'a> {
+    pub(super) fn new(people: &'a [Participant]) -> Self {
+        let mut roles: Vec<&str> = Vec::new();
+        for one in people {
+            if !roles.contains(&one.role.as_str()) {
+                roles.push(&one.role);
+            }
+        }
+        Self { people, roles }
+    }
+
+    /// The roles, in the order in which they came.
+    pub(super) fn roles(&self) -> &[&'a str] {
+        &self.roles
+    }
+
+    pub(super) fn side(&self, role: &str) -> &'static str {
+        match self.roles.iter().position(|other| *other == role) {
+            Some(0) => "one",
+            Some(1) => "two",
+            _ => "none",
+        }
+    }
+
+    fn party(&self, role: &str, masked: String) -> Party {
+        Party { role: role.to_owned(), masked, side: self.side(role) }
+    }
+
+    /// Whoever began an interaction.
+    pub(super) fn from(&self, one: &Interaction) -> Party {
+        let person = one.from_participant.as_ref();
+        let known = person.and_then(|id| self.people.iter().find(|other| other.id == *id));
+        if let Some(known) = known {
+            return self.party(&known.role, known.masked());
+        }
+        match (&one.person, one.origin) {
+            (_, Origin::Api) => self.party("marketplace", String::new()),
+            (Some(person), Origin::Person) => self.party(
+                one.from_role.as_deref().unwrap_or("unknown person"),
+                crate::domain::redact::masked(None, person.tag()),
+            ),
+            (None, Origin::Person) => self.party("hidden number", String::new()),
+        }
+    }
+
+    fn leg_party(&self, leg: &Leg, from: &Party) -> Party {
+        let id = leg.participant.as_ref();
+        match id.and_then(|id| self.people.iter().find(|other| other.id == *id)) {
+            Some(known) => self.party(&known.role, known.masked()),
+            None if leg.direction == Direction::Inbound => from.clone(),
+            None => self.party(leg.role.as_deref().unwrap_or("somebody"), String::new()),
+        }
+    }
+
+    /// Whoever was to be reached.
+    pub(super) fn to(&self, one: &Interaction, legs: &[Leg], from: &Party) -> Vec<Party> {
+        legs.iter()
+            .filter(|leg| leg.direction == Direction::Outbound)
+            // A call that the marketplace asked for rings whoever begins it first.
+            .filter(|leg| leg.participant.is_none() || leg.participant != one.from_participant)
+            .map(|leg| self.leg_party(leg, from))
+            .collect()
+    }
+}
+
+/// Makes the timeline out of what the store has.
+pub(super) fn tell(
+    interactions: Vec<Interaction>,
+    mut legs: HashMap<InteractionId, Vec<Leg>>,
+    events: Vec<Event>,
+    cast: &Cast<'_>,
+) -> Vec<Entry> {
+    let mut changes: Vec<(Timestamp, What)> = Vec::new();
+    let mut inner: HashMap<InteractionId, Vec<Change>> = HashMap::new();
+    for event in events {
+        let at = event.created_at;
+        let of = event.interaction.clone();
+        let change = change(&event);
+        match of {
+            Some(id) => inner.entry(id).or_default().push(change),
+            None => changes.push((at, What::Change(change))),
+        }
+    }
+    for one in interactions {
+        let legs = legs.remove(&one.id).unwrap_or_default();
+        let events = inner.remove(&one.id).unwrap_or_default();
+        let at = one.created_at;
+        changes.push((at, What::Contact(Box::new(contact(&one, &legs, events, cast)))));
+    }
+    // Stable: what changed at the very moment of a contact stays before it.
+    changes.sort_by_key(|(at, _)| *at);
+    let mut last = None;
+    changes
+        .into_iter()
+        .map(|(at, what)| {
+            let day = When::new(at).map(|when| when.day);
+            let shown = day.clone().filter(|_| day != last);
+            last = day;
+            Entry { day: shown, what }
+        })
+        .collect()
+}
+
+fn contact(one: &Interaction, legs: &[Leg], events: Vec<Change>, cast: &Cast<'_>) -> Contact {
+    let (chip, sentence, why) = verdict(one, legs);
+    let from = cast.from(one);
+    Contact {
+        id: one.id.to_string(),
+        at: When::new(one.created_at),
+        kind: words::kind(one.kind),
+        to: cast.to(one, legs, &from),
+        asked_for: one.origin == Origin::Api,
+        chip,
+        sentence,
+        why,
+        facts: facts(one, legs),
+        legs: legs.iter().map(|leg| leg_row(leg, &from, cast)).collect(),
+        events,
+        from,
+    }
+}
+
+fn facts(one: &Interaction, legs: &[Leg]) -> Vec<String> {
+    let mut facts = Vec::new();
+    let out = legs.iter().filter(|leg| leg.direction == Direction::Outbound);
+    if let Some(answered) = out.filter_map(|leg| leg.answered_at).min() {
+        facts.push(format!("answered after {}", when::length(answered.since(one.created_at))));
+    }
+    if let Some(spoken) = one.duration {
+        facts.push(format!("spoke for {}", when::length(spoken)));
+    }
+    let passed_on = one.ended_at.filter(|_| one.outcome == Some(Outcome::Relayed));
+    if let Some(ended) = passed_on {
+        facts.push(format!("passed on in {}", when::length(ended.since(one.created_at))));
+    }
+    match one.media {
+        ..=0 => {}
+        1 => facts.push("1 picture or file".to_owned()),
+        many => facts.push(format!("{many} pictures or files")),
+    }
+    facts
+}
+
+fn leg_row(leg: &Leg, from: &Party, cast: &Cast<'_>) -> LegRow {
+    LegRow {
+        party: cast.leg_party(leg, from),
+        inbound: leg.direction == Direction::Inbound,
+        number: leg.number.to_string(),
+        carrier: leg.carrier.clone(),
+        carrier_id: leg.carrier_id.clone(),
+        carrier_code: leg.carrier_code.clone(),
+        state: words::leg_state(leg.kind, &leg.state),
+        why: leg.reason.map(|reason| words::reason(reason, leg.kind).title),
+        answered: leg.answered_at.and_then(When::new),
+        ended: leg.ended_at.and_then(When::new),
+        duration: leg.duration.map(when::length),
+    }
+}
+
+/// Only what our own events say by name is shown of their data.
+fn change(event: &Event) -> Change {
+    let data: serde_json::Value = serde_json::from_str(&event.data).unwrap_or_default();
+    let text = |name: &str| data.get(name).and_then(serde_json::Value::as_str);
+    let kind = if event.kind.starts_with("call.") { Kind::Call } else { Kind::Message };
+    let reason = text("reason").and_then(Reason::parse);
+    let closed = text("reason").and_then(crate::domain::session::ClosedReason::parse);
+    Change {
+        at: When::new(event.created_at),
+        words: words::event(&event.kind).map_or_else(|| event.kind.clone(), str::to_owned),
+        role: text("role").map(str::to_owned),
+        reason: match reason {
+            Some(reason) => Some(words::reason(reason, kind).title),
+            None => closed.map(words::closed),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::SessionId;
+
+    /// Texts that never arrived are not counted as sent, and good comes before bad.
+    #[test]
+    fn what_was_not_delivered_is_told_apart() {
+        let session = SessionId::parse("KC0123456789abcdef0123456789abcdef").unwrap();
+        let tally = |outcome, count, undelivered| Tally {
+            session: session.clone(),
+            outcome,
+            count,
+            undelivered,
+        };
+        let tallies = [tally(Some(Outcome::Refused), 1, 0), tally(Some(Outcome::Relayed), 5, 2)];
+        let told: Vec<(i64, &str)> =
+            counts(tallies.iter()).iter().map(|one| (one.count, one.chip.word)).collect();
+        assert_eq!(told, [(3, "sent"), (1, "refused"), (2, "not delivered")]);
+    }
+}

@@ -1,0 +1,541 @@
+//! What the console says of outcomes, reasons, states and events: every sentence in one place, in
+//! English.
+
+use askama::{Template, filters::HtmlSafe};
+
+use crate::domain::{
+    call::CallState,
+    interaction::{Kind, Outcome, Reason},
+    message::MessageState,
+    session::{ClosedReason, Mode, State},
+};
+
+/// How good a thing is; never the only sign of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Waiting,
+    Missed,
+    Bad,
+    Quiet,
+}
+
+impl Tone {
+    /// The class in the style sheet.
+    pub(super) const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Waiting => "waiting",
+            Self::Missed => "missed",
+            Self::Bad => "bad",
+            Self::Quiet => "quiet",
+        }
+    }
+}
+
+/// A word and its tone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
+#[template(source = r#"<span class="chip {{ tone.class() }}">{{ word }}</span>"#, ext = "html")]
+pub(super) struct Chip {
+    pub(super) tone: Tone,
+    pub(super) word: &'static str,
+}
+
+impl HtmlSafe for Chip {}
+
+const fn chip(tone: Tone, word: &'static str) -> Chip {
+    Chip { tone, word }
+}
+
+/// What is known of a text after its carrier took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receipt {
+    None,
+    Delivered,
+    Undelivered,
+}
+
+/// How an interaction ended, as a chip and in a sentence.
+pub(super) const fn ending(
+    kind: Kind,
+    outcome: Option<Outcome>,
+    receipt: Receipt,
+) -> (Chip, &'static str) {
+    let Some(outcome) = outcome else {
+        return match kind {
+            Kind::Message => (
+                chip(Tone::Waiting, "On its way"),
+                "The text is taken in and owed to the recipient.",
+            ),
+            Kind::Call => (chip(Tone::Waiting, "Under way"), "The call is ringing or going on."),
+        };
+    };
+    match outcome {
+        Outcome::Relayed => match receipt {
+            Receipt::Delivered => {
+                (chip(Tone::Good, "Delivered"), "The recipient's phone has the text.")
+            }
+            Receipt::None => (
+                chip(Tone::Good, "Sent"),
+                "The recipient's carrier took the text; it has sent no receipt.",
+            ),
+            Receipt::Undelivered => (
+                chip(Tone::Bad, "Not delivered"),
+                "The recipient's carrier took the text and could not deliver it.",
+            ),
+        },
+        Outcome::Connected => (chip(Tone::Good, "Connected"), "The two spoke."),
+        Outcome::Missed => (chip(Tone::Missed, "Missed"), "It rang and nobody took the call."),
+        Outcome::Busy => {
+            (chip(Tone::Missed, "Busy"), "The line was busy, or the person declined the call.")
+        }
+        Outcome::Failed => match kind {
+            Kind::Message => (chip(Tone::Bad, "Failed"), "The text was not sent."),
+            Kind::Call => (chip(Tone::Bad, "Failed"), "The other phone could not be rung."),
+        },
+        Outcome::Cancelled => match kind {
+            Kind::Message => (chip(Tone::Quiet, "Cancelled"), "The text was withdrawn unsent."),
+            Kind::Call => {
+                (chip(Tone::Missed, "Cancelled"), "The call ended before anybody answered.")
+            }
+        },
+        Outcome::Refused => match kind {
+            Kind::Message => (
+                chip(Tone::Bad, "Refused"),
+                "The text was not passed on. Its sender was told nothing.",
+            ),
+            Kind::Call => (
+                chip(Tone::Bad, "Refused"),
+                "The call was not put through. The caller got the neutral answer.",
+            ),
+        },
+        Outcome::Unknown => (
+            chip(Tone::Bad, "Uncertain"),
+            "It may have been sent: the carrier's answer was lost, and nobody can tell.",
+        ),
+    }
+}
+
+/// Why something did not get through, whose turn it is and what they do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Why {
+    pub(super) title: &'static str,
+    pub(super) cause: &'static str,
+    pub(super) who: &'static str,
+    pub(super) next: &'static str,
+}
+
+const NOBODY: &str = "nobody";
+const CALLER: &str = "whoever called or wrote";
+const RECIPIENT: &str = "the recipient";
+const BOTH: &str = "both people";
+const MARKETPLACE: &str = "the marketplace";
+const OPERATOR: &str = "the operator of this relay";
+
+const fn why(
+    title: &'static str,
+    cause: &'static str,
+    who: &'static str,
+    next: &'static str,
+) -> Why {
+    Why { title, cause, who, next }
+}
+
+/// What a reason means.
+pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
+    match reason {
+        Reason::UnknownNumber
+        | Reason::UnknownCaller
+        | Reason::WithheldCaller
+        | Reason::SessionClosed
+        | Reason::SessionExpired
+        | Reason::Blocked
+        | Reason::ModeNotAllowed
+        | Reason::NoPartner
+        | Reason::Loop => not_put_through(reason, kind),
+        Reason::MediaNotSupported
+        | Reason::EmptyText
+        | Reason::OptedOut
+        | Reason::NotAccepted
+        | Reason::NoAnswer
+        | Reason::Busy
+        | Reason::CallerHungUp => between_people(reason),
+        Reason::InvalidNumber
+        | Reason::CarrierRejected
+        | Reason::CarrierConfig
+        | Reason::CarrierUnreachable
+        | Reason::CarrierUnknown
+        | Reason::Undelivered
+        | Reason::TooLate
+        | Reason::Parked => on_the_way(reason),
+    }
+}
+
+/// The session or its rules stood in the way.
+const fn not_put_through(reason: Reason, kind: Kind) -> Why {
+    match reason {
+        Reason::UnknownCaller => why(
+            "Not in a session on this number",
+            "The phone that called or wrote is in no session on this number: another phone than \
+             the one that the marketplace knows, or a number of an older contact.",
+            CALLER,
+            "Ask which phone they used. They must use the one that they gave the marketplace, and \
+             the number that it shows them for this contact.",
+        ),
+        Reason::WithheldCaller => why(
+            "The caller hid their number",
+            "The phone withheld its number, so nobody can tell which session was meant.",
+            CALLER,
+            "Ask them to show their number (caller ID) and to try again.",
+        ),
+        Reason::SessionClosed => why(
+            "The session was closed",
+            "It came when the session was over already.",
+            MARKETPLACE,
+            "If the two still need each other, the marketplace can reopen the session.",
+        ),
+        Reason::SessionExpired => why(
+            "The session's time was up",
+            "It came when the session had run out.",
+            MARKETPLACE,
+            "If the two still need each other, the marketplace can reopen or extend the session.",
+        ),
+        Reason::Blocked => why(
+            "Blocked",
+            "One of the two has blocked the other, or staff has.",
+            NOBODY,
+            "The block works as it should. Only whoever set it may have it lifted.",
+        ),
+        Reason::ModeNotAllowed => match kind {
+            Kind::Call => why(
+                "This session is for texts only",
+                "The marketplace opened it without calls.",
+                CALLER,
+                "Ask them to write a text to the same number.",
+            ),
+            Kind::Message => why(
+                "This session is for calls only",
+                "The marketplace opened it without texts.",
+                CALLER,
+                "Ask them to call the same number.",
+            ),
+        },
+        Reason::NoPartner => why(
+            "Nobody is on the other side",
+            "The other person has left the session, or was never added.",
+            MARKETPLACE,
+            "The marketplace must add the other person to the session.",
+        ),
+        Reason::Loop => why(
+            "It came from one of our own numbers",
+            "One proxy number reached another: a phone forwards its calls or texts to it.",
+            BOTH,
+            "Ask both to look at the forwarding on their phones and to switch it off for this.",
+        ),
+        _ => why(
+            "The number is in use by nobody",
+            "The number that was dialled belongs to no account.",
+            OPERATOR,
+            "If it should be yours, the operator must import it.",
+        ),
+    }
+}
+
+/// What one of the two did or did not do.
+const fn between_people(reason: Reason) -> Why {
+    match reason {
+        Reason::MediaNotSupported => why(
+            "Pictures and files are not relayed",
+            "The text held a picture or a file, which this service does not pass on.",
+            CALLER,
+            "Ask them to write in words, or to share the picture in the marketplace.",
+        ),
+        Reason::EmptyText => why(
+            "There was nothing in the text",
+            "The text had no words.",
+            CALLER,
+            "Ask them to write it again.",
+        ),
+        Reason::OptedOut => why(
+            "The recipient has opted out of texts",
+            "The recipient sent STOP to this number, and the carrier keeps to it.",
+            RECIPIENT,
+            "Ask the recipient to send START to the number that they write to.",
+        ),
+        Reason::NotAccepted => why(
+            "The call was not accepted",
+            "The phone was picked up and 1 was not pressed: often a voicemail.",
+            CALLER,
+            "Ask them to call again later, or to write.",
+        ),
+        Reason::NoAnswer => why(
+            "Nobody answered",
+            "The phone rang until the time was up.",
+            CALLER,
+            "Ask them to call again later, or to write.",
+        ),
+        Reason::Busy => why(
+            "Busy or declined",
+            "The line was busy, or the person declined. Carriers do not say which.",
+            CALLER,
+            "Ask them to call again later, or to write.",
+        ),
+        _ => why(
+            "The caller hung up first",
+            "The caller ended the call while the other phone was still ringing.",
+            NOBODY,
+            "Nothing is wrong; they may call again.",
+        ),
+    }
+}
+
+/// A carrier, or our way to it.
+const fn on_the_way(reason: Reason) -> Why {
+    match reason {
+        Reason::InvalidNumber => why(
+            "The recipient's number can't be reached",
+            "The carrier says that the number does not exist, or can't take this: a landline takes \
+             no texts.",
+            MARKETPLACE,
+            "The marketplace must ask the recipient for a number that works.",
+        ),
+        Reason::CarrierRejected => why(
+            "The carrier refused it",
+            "The carrier would not take it. Its code, if it gave one, is in the details.",
+            OPERATOR,
+            "Pass the carrier's code and id on. If others are refused as well, it is urgent.",
+        ),
+        Reason::CarrierConfig => why(
+            "Our account at the carrier is set up wrongly",
+            "The carrier refused our credentials or settings, or the two numbers are at different \
+             carriers.",
+            OPERATOR,
+            "Tell the operator at once: more will fail until it is mended.",
+        ),
+        Reason::CarrierUnreachable => why(
+            "The carrier could not be reached",
+            "The carrier did not answer until the time was up.",
+            CALLER,
+            "Ask them to send it again. If it lasts, tell the operator.",
+        ),
+        Reason::CarrierUnknown => why(
+            "The carrier's answer was lost",
+            "The connection broke before the carrier answered. It was not tried twice, so that \
+             nobody gets it twice.",
+            RECIPIENT,
+            "Ask the recipient whether it came. If not, it may be sent again.",
+        ),
+        Reason::Undelivered => why(
+            "The carrier could not deliver it",
+            "The phone was off for too long, is full, or its network filtered the text.",
+            RECIPIENT,
+            "Ask the recipient to switch the phone on, then have the text sent again. With a \
+             carrier's code that repeats, tell the operator.",
+        ),
+        Reason::TooLate => why(
+            "Its time ran out",
+            "It could not be sent while it was still worth sending.",
+            CALLER,
+            "Ask them to send it again.",
+        ),
+        _ => why(
+            "Set aside",
+            "Sending it stopped our worker too often, so it was put aside.",
+            OPERATOR,
+            "Tell the operator: this is a fault of the relay.",
+        ),
+    }
+}
+
+/// A session's state. One whose time is up puts nobody through, though it is not closed yet.
+pub(super) const fn session_state(state: State, live: bool) -> Chip {
+    match state {
+        State::Closed => chip(Tone::Quiet, "Closed"),
+        State::Open | State::InProgress if !live => chip(Tone::Quiet, "Time is up"),
+        State::Open => chip(Tone::Waiting, "Open"),
+        State::InProgress => chip(Tone::Good, "In progress"),
+    }
+}
+
+/// What a session relays.
+pub(super) const fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::VoiceAndMessage => "Calls and texts",
+        Mode::VoiceOnly => "Calls only",
+        Mode::MessageOnly => "Texts only",
+    }
+}
+
+/// Why a session is closed.
+pub(super) const fn closed(reason: ClosedReason) -> &'static str {
+    match reason {
+        ClosedReason::Api => "the marketplace closed it",
+        ClosedReason::Expired => "its time was up",
+        ClosedReason::Staff => "staff closed it",
+    }
+}
+
+/// A call or a text.
+pub(super) const fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Message => "Text",
+        Kind::Call => "Call",
+    }
+}
+
+/// The word for an outcome in a filter.
+pub(super) const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Relayed => "Sent (texts)",
+        Outcome::Connected => "Connected (calls)",
+        Outcome::Missed => "Missed",
+        Outcome::Busy => "Busy",
+        Outcome::Failed => "Failed",
+        Outcome::Cancelled => "Cancelled",
+        Outcome::Refused => "Refused",
+        Outcome::Unknown => "Uncertain",
+    }
+}
+
+/// A count of an outcome: `3 connected`.
+pub(super) const fn counted(outcome: Option<Outcome>) -> Chip {
+    match outcome {
+        None => chip(Tone::Waiting, "under way"),
+        Some(Outcome::Relayed) => chip(Tone::Good, "sent"),
+        Some(Outcome::Connected) => chip(Tone::Good, "connected"),
+        Some(Outcome::Missed) => chip(Tone::Missed, "missed"),
+        Some(Outcome::Busy) => chip(Tone::Missed, "busy"),
+        Some(Outcome::Failed) => chip(Tone::Bad, "failed"),
+        Some(Outcome::Cancelled) => chip(Tone::Missed, "cancelled"),
+        Some(Outcome::Refused) => chip(Tone::Bad, "refused"),
+        Some(Outcome::Unknown) => chip(Tone::Bad, "uncertain"),
+    }
+}
+
+/// A count of texts that a carrier took and could not deliver.
+pub(super) const UNDELIVERED: Chip = chip(Tone::Bad, "not delivered");
+
+/// How far a leg has come.
+pub(super) fn leg_state(kind: Kind, state: &str) -> &'static str {
+    match kind {
+        Kind::Message => {
+            MessageState::parse(state).map_or("in a state of a newer version", message)
+        }
+        Kind::Call => CallState::parse(state).map_or("in a state of a newer version", call),
+    }
+}
+
+const fn message(state: MessageState) -> &'static str {
+    match state {
+        MessageState::Received => "came in",
+        MessageState::Queued => "waits to be sent",
+        MessageState::Sending => "being sent",
+        MessageState::Unknown => "may have been sent",
+        MessageState::Sent => "taken by the carrier",
+        MessageState::Delivered => "delivered to the phone",
+        MessageState::Undelivered => "taken by the carrier, not delivered",
+        MessageState::Failed => "not sent",
+        MessageState::Cancelled => "withdrawn",
+    }
+}
+
+const fn call(state: CallState) -> &'static str {
+    match state {
+        CallState::Queued => "not rung yet",
+        CallState::Initiated => "handed to the carrier",
+        CallState::Ringing => "ringing",
+        CallState::Answered => "answered",
+        CallState::Completed => "ended",
+        CallState::Busy => "busy or declined",
+        CallState::NoAnswer => "rang, not answered",
+        CallState::Failed => "could not be rung",
+        CallState::Cancelled => "ended before an answer",
+    }
+}
+
+/// What an event says happened; `None` for one that this table does not know.
+pub(super) fn event(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "session.created" => "Session opened",
+        "session.started" => "First contact: the session is in progress",
+        "session.updated" => "Session changed by the marketplace",
+        "session.closed" => "Session closed",
+        "session.reopened" => "Session reopened",
+        "participant.added" => "Joined",
+        "participant.removed" => "Left",
+        "participant.blocked" => "Blocked the other side",
+        "participant.unblocked" => "Lifted the block of the other side",
+        "message.received" => "Text came in",
+        "message.created" => "Text asked for by the marketplace",
+        "message.relayed" => "Carrier took the text",
+        "message.delivered" => "Phone has the text",
+        "message.undelivered" => "Carrier could not deliver the text",
+        "message.failed" => "Text could not be sent",
+        "message.cancelled" => "Text withdrawn",
+        "message.unknown" => "Gave up: nobody knows whether it was sent",
+        "message.refused" => "Text refused",
+        "call.received" => "Call came in",
+        "call.created" => "Call asked for by the marketplace",
+        "call.ringing" => "Phone rings",
+        "call.answered" => "Answered",
+        "call.completed" => "Call ended",
+        "call.missed" => "Call ended without a talk",
+        "call.refused" => "Call refused",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every reason has a title, a cause, somebody to act and a next step of its own: no two titles
+    /// are the same, so that no arm of the tables above catches another's reason.
+    #[test]
+    fn every_reason_is_told_apart() {
+        for kind in Kind::ALL {
+            let mut titles: Vec<&str> =
+                Reason::ALL.iter().map(|one| reason(*one, *kind).title).collect();
+            titles.sort_unstable();
+            titles.dedup();
+            assert_eq!(titles.len(), Reason::ALL.len());
+        }
+        for one in Reason::ALL {
+            let why = reason(*one, Kind::Call);
+            for text in [why.cause, why.next] {
+                assert!(text.ends_with('.'), "{text}");
+            }
+        }
+    }
+
+    /// The relay's events are all known to the table.
+    #[test]
+    fn every_event_of_the_relay_has_words() {
+        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/relay")];
+        let mut sources = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    sources.push(std::fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        let quoted = sources.iter().flat_map(|source| source.split('"'));
+        let kinds: Vec<&str> = quoted
+            .filter(|text| {
+                ["session.", "participant.", "message.", "call."].iter().any(|head| {
+                    text.strip_prefix(head).is_some_and(|tail| {
+                        !tail.is_empty() && tail.bytes().all(|b| b.is_ascii_lowercase())
+                    })
+                })
+            })
+            .collect();
+        assert!(kinds.len() > 20, "{kinds:?}");
+        for kind in kinds {
+            assert!(event(kind).is_some(), "{kind}");
+        }
+    }
+}

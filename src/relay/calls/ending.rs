@@ -1,0 +1,227 @@
+//! News of a call's legs, and how the call ends.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    place,
+    steps::{Live, live},
+};
+use crate::relay::{error::Error, messages};
+use crate::{
+    carrier::event::CallStatus,
+    domain::{
+        call::CallState,
+        interaction::{Outcome, Reason},
+        time::Timestamp,
+    },
+    ids::{AccountId, InteractionId},
+    store::{
+        Tx, events,
+        events::Place,
+        interactions::{self, End, Origin},
+        legs::{self, Direction, Leg},
+    },
+};
+
+/// What is new of a leg of a call.
+#[derive(Debug, Clone)]
+pub(super) struct News {
+    pub(super) state: CallState,
+    pub(super) reason: Option<Reason>,
+    pub(super) duration: Option<Duration>,
+    pub(super) carrier_id: Option<String>,
+    pub(super) carrier_code: Option<String>,
+}
+
+impl Default for News {
+    fn default() -> Self {
+        Self {
+            state: CallState::Queued,
+            reason: None,
+            duration: None,
+            carrier_id: None,
+            carrier_code: None,
+        }
+    }
+}
+
+/// Brings news to a leg. News that comes late or twice changes nothing (I13).
+pub(super) async fn settle(
+    tx: &mut Tx,
+    account: &AccountId,
+    mut leg: Leg,
+    news: News,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let before = CallState::parse(&leg.state).unwrap_or(CallState::Queued);
+    let after = before.after(news.state);
+    let unchanged = after == before
+        && (leg.carrier_id.is_some() || news.carrier_id.is_none())
+        && (leg.duration.is_some() || news.duration.is_none());
+    if unchanged {
+        return Ok(());
+    }
+    leg.carrier_id = leg.carrier_id.or(news.carrier_id);
+    leg.duration = leg.duration.or(news.duration);
+    leg.updated_at = now;
+    if after != before {
+        after.as_str().clone_into(&mut leg.state);
+        if after == CallState::Answered {
+            leg.answered_at = leg.answered_at.or(Some(now));
+        }
+        if after.is_final() {
+            leg.ended_at = Some(now);
+            leg.outcome = leg.outcome.or(Outcome::of_call(after));
+            leg.reason = news.reason.or(match after {
+                CallState::Busy => Some(Reason::Busy),
+                CallState::NoAnswer => Some(Reason::NoAnswer),
+                CallState::Failed => Some(Reason::CarrierRejected),
+                _ => None,
+            });
+            leg.carrier_code = news.carrier_code.or(leg.carrier_code);
+        }
+    }
+    legs::update(tx, account, &leg).await?;
+    if after != before && matches!(after, CallState::Ringing | CallState::Answered) {
+        let place = Place {
+            service: None,
+            session: leg.session.as_ref(),
+            interaction: Some(&leg.interaction),
+        };
+        let kind = if after == CallState::Ringing { "call.ringing" } else { "call.answered" };
+        let data = json!({ "leg_id": leg.id, "role": leg.role }).to_string();
+        events::insert(tx, account, kind, place, &data, now).await?;
+    }
+    Ok(())
+}
+
+/// How a call ended, as far as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ending {
+    /// Why nobody spoke.
+    pub(super) why: Option<Reason>,
+    /// How long they spoke.
+    pub(super) duration: Option<Duration>,
+    /// Whether the carrier says that two people spoke.
+    pub(super) connected: bool,
+}
+
+/// Ends a call: whoever is still being rung is not any more.
+pub(super) async fn end(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+    ending: Ending,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Ending { why, duration, connected } = ending;
+    let legs = legs::of_interaction(tx, account, id).await?;
+    let nobody_known = !legs.iter().any(|leg| leg.position > 0 && leg.answered_at.is_some());
+    for leg in legs {
+        let answered = leg.answered_at.is_some();
+        if connected && nobody_known && leg.position > 0 {
+            // One of them spoke: their own news will say who.
+            continue;
+        }
+        let news = match leg.direction {
+            Direction::Inbound => News { state: CallState::Completed, ..News::default() },
+            // Somebody who answered was connected, though the carrier's last word is not in yet.
+            Direction::Outbound if answered => {
+                News { state: CallState::Completed, duration, ..News::default() }
+            }
+            Direction::Outbound => {
+                News { state: CallState::Cancelled, reason: why, ..News::default() }
+            }
+        };
+        settle(tx, account, leg, news, now).await?;
+    }
+    finish(tx, account, id, ending, now).await
+}
+
+/// Ends an interaction with the best outcome of those who were rung.
+pub(super) async fn finish(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+    ending: Ending,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let legs = legs::of_interaction(tx, account, id).await?;
+    // A call that the marketplace asked for has no caller: its first leg is the one rung first.
+    let first = legs.iter().find(|leg| leg.position == 0 && leg.direction == Direction::Outbound);
+    let unanswered = first.filter(|leg| leg.answered_at.is_none());
+    let rung: Vec<&Leg> = match unanswered {
+        Some(leg) => vec![leg],
+        None => legs.iter().filter(|leg| leg.position > 0).collect(),
+    };
+    let best = rung.iter().filter_map(|leg| leg.outcome).reduce(Outcome::best);
+    let said = ending.connected.then_some(Outcome::Connected);
+    let outcome = said.or(best).unwrap_or(Outcome::Cancelled);
+    let chosen = rung.iter().find(|leg| leg.outcome == Some(outcome));
+    let reason = chosen.and_then(|leg| leg.reason).filter(|_| outcome != Outcome::Connected);
+    let duration = (outcome == Outcome::Connected)
+        .then(|| ending.duration.or_else(|| chosen.and_then(|leg| leg.duration)))
+        .flatten();
+    let end = End { outcome, reason, duration, at: now };
+    if !interactions::finish(tx, account, id, &end).await? {
+        return Ok(());
+    }
+    crate::telemetry::metrics::call(outcome.as_str());
+    let Some(interaction) = interactions::get(tx, account, id).await? else { return Ok(()) };
+    let kind = if outcome == Outcome::Connected { "call.completed" } else { "call.missed" };
+    let data = json!({
+        "outcome": outcome.as_str(),
+        "reason": reason.map(Reason::as_str),
+        "duration_seconds": duration.map(|length| length.as_secs()),
+        "role": interaction.from_role,
+    });
+    events::insert(tx, account, kind, place(&interaction), &data.to_string(), now).await?;
+    if matches!(outcome, Outcome::Missed | Outcome::Busy | Outcome::Cancelled) {
+        messages::missed_call_text(tx, account, &interaction, &legs, now).await?;
+    }
+    Ok(())
+}
+
+/// News of one leg.
+pub(in crate::relay) async fn status(
+    tx: &mut Tx,
+    carrier: &str,
+    status: &CallStatus,
+) -> Result<bool, Error> {
+    let id = match &status.leg {
+        Some(leg) => Some(leg.clone()),
+        None => legs::by_carrier_id(tx, carrier, &status.id).await?.map(|(_, leg)| leg.id),
+    };
+    let Some(id) = id else { return Ok(false) };
+    let Some(live) = live(tx, carrier, &id).await? else { return Ok(false) };
+    let Live { account, leg, now, .. } = live;
+    // Another call's news at this address is forged or misdirected.
+    if leg.carrier_id.as_ref().is_some_and(|id| *id != status.id) {
+        return Ok(false);
+    }
+    let (interaction, direction) = (leg.interaction.clone(), leg.direction);
+    let news = News {
+        state: status.state,
+        reason: None,
+        duration: status.duration,
+        carrier_id: Some(status.id.clone()),
+        carrier_code: status.carrier_code.clone(),
+    };
+    let placed = is_placed(tx, &account, &interaction).await?;
+    settle(tx, &account, leg, news, now).await?;
+    // The caller's own leg is over: so is the call, whatever else is still to come.
+    let caller_gone = direction == Direction::Inbound && status.state.is_final();
+    if caller_gone || (placed && status.state.is_final()) {
+        let ending = Ending { why: Some(Reason::CallerHungUp), ..Ending::default() };
+        end(tx, &account, &interaction, ending, now).await?;
+    }
+    Ok(true)
+}
+
+/// Whether the marketplace asked for this call: then there is no caller's leg.
+async fn is_placed(tx: &mut Tx, account: &AccountId, id: &InteractionId) -> Result<bool, Error> {
+    let interaction = interactions::get(tx, account, id).await?;
+    Ok(interaction.is_some_and(|one| one.origin == Origin::Api))
+}

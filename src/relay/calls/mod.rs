@@ -1,0 +1,234 @@
+//! Calls: a plan for whoever calls in, what comes after each step of it, and calls that the
+//! marketplace asks for.
+
+mod ending;
+mod placed;
+mod steps;
+
+use self::ending::{Ending, finish};
+pub use self::placed::place_call;
+pub(in crate::relay) use self::{
+    ending::status,
+    placed::{cancel_placed, claim, placed},
+    steps::{callee_answered, dial_ended, keys, placed_answered},
+};
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::relay::{
+    error::Error,
+    inbound::{self, Event, Route, Routed},
+    stored_plan,
+};
+use crate::{
+    carrier::{
+        event::InboundCall,
+        plan::{Answer, Connect, Plan, Prompt, RejectReason, Target},
+    },
+    domain::{
+        call::CallState,
+        interaction::{Kind, Outcome, Reason},
+        policy::{self, OutOfSession, Rules, TeamRing},
+        time::Timestamp,
+    },
+    ids::{AccountId, InteractionId},
+    privacy::DataKey,
+    store::{
+        Tx, events,
+        events::Place,
+        inbox::{self, EventKey},
+        interactions::{self, Interaction},
+        legs::{self, Direction, Leg},
+        numbers,
+        participants::{self},
+        services::Service,
+        sessions::Session,
+    },
+};
+
+/// What a caller hears on a number that belongs to nobody: a tone, unanswered.
+const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
+
+/// How many people any carrier can be asked to ring at once.
+const SIMULTANEOUS_MAX: usize = 10;
+
+/// Takes in a call and says what to do with it (M2). A duplicate gets the same plan (I10).
+pub(in crate::relay) async fn receive(
+    tx: &mut Tx,
+    carrier: &str,
+    call: &InboundCall,
+) -> Result<(Answer, Option<Reason>), Error> {
+    let key = EventKey { carrier, kind: "call", event: &call.id };
+    let now = tx.now().await?;
+    if !inbox::insert(tx, key, now).await? {
+        let kept = inbox::answer(tx, key).await?.unwrap_or_default();
+        let answer = stored_plan::answer(&kept);
+        let answer = if answer == Answer::Ack { Answer::Plan(NOWHERE) } else { answer };
+        return Ok((answer, None));
+    }
+    let event =
+        Event { kind: Kind::Call, carrier, id: &call.id, from: &call.from, to: &call.to, media: 0 };
+    let (account, id, plan, reason) = match inbound::route(tx, event).await? {
+        Route::Nowhere => return Ok((Answer::Plan(NOWHERE), Some(Reason::UnknownNumber))),
+        Route::Refused(refused) => {
+            let plan = neutral(&refused.service.rules, &refused.number.country);
+            let state = CallState::Cancelled.as_str();
+            let id = inbound::log_refusal(tx, event, &refused, state).await?;
+            (refused.account, id, plan, Some(refused.reason))
+        }
+        Route::To(routed) => {
+            let account = routed.account.clone();
+            let (id, plan) = connect(tx, event, *routed).await?;
+            (account, id, plan, None)
+        }
+    };
+    inbox::set_answer(tx, key, &account, &id, &stored_plan::to_text(&plan)).await?;
+    Ok((Answer::Plan(plan), reason))
+}
+
+/// What a caller without a session hears: it depends on the number, never on the cause (I5).
+fn neutral(rules: &Rules, country: &str) -> Plan {
+    match rules.out_of_session {
+        OutOfSession::Reject => NOWHERE,
+        OutOfSession::Announce => {
+            let language = policy::language(rules, country);
+            Plan::Announce(Prompt {
+                text: policy::neutral_words(rules, language),
+                language: language.to_owned(),
+            })
+        }
+    }
+}
+
+fn place(interaction: &Interaction) -> Place<'_> {
+    Place {
+        service: interaction.service.as_ref(),
+        session: interaction.session.as_ref(),
+        interaction: Some(&interaction.id),
+    }
+}
+
+async fn connect(
+    tx: &mut Tx,
+    event: Event<'_>,
+    mut routed: Routed,
+) -> Result<(InteractionId, Plan), Error> {
+    let interaction = inbound::interaction(tx, event, &routed);
+    let (account, now) = (routed.account.clone(), routed.now);
+    interactions::insert(tx, &account, &interaction).await?;
+    let leg = inbound::inbound_leg(tx, event, &interaction, CallState::Ringing.as_str());
+    legs::insert(tx, &account, &leg).await?;
+    inbound::touch(tx, &account, &mut routed.session, now).await?;
+    let data = json!({ "role": interaction.from_role }).to_string();
+    events::insert(tx, &account, "call.received", place(&interaction), &data, now).await?;
+    for (position, recipient) in (1..).zip(&routed.recipients) {
+        let number = numbers::get(tx, &account, &recipient.number_id).await?;
+        let mut out = inbound::outbound_leg(
+            tx,
+            &interaction,
+            position,
+            recipient,
+            event.carrier,
+            CallState::Queued.as_str(),
+        );
+        // Their carrier must be the caller's: it alone may show their proxy number.
+        if number.is_none_or(|number| number.carrier != event.carrier) {
+            CallState::Failed.as_str().clone_into(&mut out.state);
+            out.outcome = Some(Outcome::Failed);
+            out.reason = Some(Reason::CarrierConfig);
+            out.ended_at = Some(now);
+        }
+        legs::insert(tx, &account, &out).await?;
+    }
+    let step = Step {
+        account: &account,
+        service: &routed.service,
+        session: &routed.session,
+        caller: &leg,
+        country: &routed.number.country,
+        first: true,
+        now,
+    };
+    if let Some(plan) = next(tx, step).await? {
+        Ok((interaction.id, plan))
+    } else {
+        finish(tx, &account, &interaction.id, Ending::default(), now).await?;
+        Ok((interaction.id, NOWHERE))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    account: &'a AccountId,
+    service: &'a Service,
+    session: &'a Session,
+    caller: &'a Leg,
+    country: &'a str,
+    /// Whether nobody was rung yet.
+    first: bool,
+    now: Timestamp,
+}
+
+/// Rings the next of those who were not rung yet: all who see the same number at once, or one
+/// after the other, as the service says. `None` if nobody is left.
+async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
+    let rules = &step.service.rules;
+    let legs = legs::of_interaction(tx, step.account, &step.caller.interaction).await?;
+    let waiting: Vec<Leg> = legs
+        .into_iter()
+        .filter(|leg| {
+            leg.direction == Direction::Outbound && leg.state == CallState::Queued.as_str()
+        })
+        .collect();
+    let Some(head) = waiting.first() else { return Ok(None) };
+    let caller_id = head.number.clone();
+    let most = match rules.team_ring {
+        TeamRing::All => SIMULTANEOUS_MAX,
+        TeamRing::InOrder => 1,
+    };
+    let key = step.session.data_key(tx)?;
+    let mut to = Vec::new();
+    for leg in waiting.into_iter().filter(|leg| leg.number == caller_id).take(most) {
+        to.push(target(tx, step.account, &key, &leg).await?);
+        dialled(tx, step.account, leg, step.now).await?;
+    }
+    let language = policy::language(rules, step.country);
+    let said = |text: &str| {
+        (!text.is_empty()).then(|| Prompt { text: text.to_owned(), language: language.to_owned() })
+    };
+    let left = step.session.expires_at.since(step.now);
+    Ok(Some(Plan::Connect(Connect {
+        leg: step.caller.id.clone(),
+        to,
+        caller_id,
+        announce: said(&rules.caller_announcement).filter(|_| step.first),
+        ring_timeout: rules.ring_timeout,
+        duration_max: rules.call_max.min(left).max(Duration::from_secs(1)),
+        screen: rules.press_one || !rules.callee_whisper.is_empty(),
+    })))
+}
+
+async fn target(
+    tx: &mut Tx,
+    account: &AccountId,
+    key: &DataKey,
+    leg: &Leg,
+) -> Result<Target, Error> {
+    let id = leg.participant.as_ref().ok_or(Error::NotFound("participant"))?;
+    let person = participants::get(tx, account, id).await?.ok_or(Error::NotFound("participant"))?;
+    Ok(Target { leg: leg.id.clone(), number: person.identifier(key)? })
+}
+
+async fn dialled(
+    tx: &mut Tx,
+    account: &AccountId,
+    mut leg: Leg,
+    now: Timestamp,
+) -> Result<(), Error> {
+    CallState::Initiated.as_str().clone_into(&mut leg.state);
+    leg.updated_at = now;
+    legs::update(tx, account, &leg).await?;
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! What comes next: a carrier asks about a leg of a call that goes on.
+
+use super::{
+    Step,
+    ending::{Ending, News, end, settle},
+    next,
+};
+use crate::relay::error::Error;
+use crate::{
+    carrier::{
+        event::{CalleeAnswered, DialEnded, Keys, PlacedCallAnswered},
+        plan::{Answer, Plan, Prompt, Whisper},
+    },
+    domain::{
+        call::CallState,
+        interaction::{Kind, Reason},
+        policy::{self},
+        session::is_live,
+        time::Timestamp,
+    },
+    ids::{AccountId, LegId},
+    store::{
+        Tx,
+        interactions::{self},
+        legs::{self, Direction, Leg},
+        numbers,
+        services::{self, Service},
+        sessions::{self, Session},
+    },
+};
+
+/// A leg that a carrier asks about, with all that is judged: everything locked.
+pub(super) struct Live {
+    pub(super) account: AccountId,
+    pub(super) leg: Leg,
+    pub(super) session: Session,
+    pub(super) service: Service,
+    pub(super) now: Timestamp,
+    /// Whether the session still puts people through.
+    pub(super) open: bool,
+}
+
+pub(super) async fn live(tx: &mut Tx, carrier: &str, id: &LegId) -> Result<Option<Live>, Error> {
+    let Some((account, leg)) = legs::by_id(tx, carrier, id).await? else { return Ok(None) };
+    if leg.kind != Kind::Call {
+        return Ok(None);
+    }
+    let Some(session) = &leg.session else { return Ok(None) };
+    let Some(session) = sessions::lock(tx, &account, session).await? else { return Ok(None) };
+    interactions::lock(tx, &account, &leg.interaction).await?;
+    let service = services::get(tx, &account, &session.service).await?;
+    let service = service.ok_or(Error::NotFound("service"))?;
+    let Some((_, leg)) = legs::by_id(tx, carrier, id).await? else { return Ok(None) };
+    let now = tx.now().await?;
+    let open = is_live(session.state, session.expires_at, now);
+    Ok(Some(Live { account, leg, session, service, now, open }))
+}
+
+/// Somebody that we rang answered: a bridge starts only if the session is still open (I3).
+pub(in crate::relay) async fn callee_answered(
+    tx: &mut Tx,
+    carrier: &str,
+    event: &CalleeAnswered,
+) -> Result<Answer, Error> {
+    let Some(live) = live(tx, carrier, &event.leg).await? else {
+        return Ok(Answer::Plan(Plan::Hangup));
+    };
+    if !live.open || live.leg.direction != Direction::Outbound {
+        return Ok(Answer::Plan(Plan::Hangup));
+    }
+    let rules = &live.service.rules;
+    let number = numbers::owner(tx, &live.leg.number).await?;
+    let country = number.map(|(_, number)| number.country).unwrap_or_default();
+    let language = policy::language(rules, &country);
+    let prompt = |text: &str| Prompt { text: text.to_owned(), language: language.to_owned() };
+    let whisper = &rules.callee_whisper;
+    if whisper.is_empty() && !rules.press_one {
+        return Ok(Answer::Plan(Plan::Proceed));
+    }
+    Ok(Answer::Plan(Plan::Whisper(Whisper {
+        leg: live.leg.id.clone(),
+        say: (!whisper.is_empty()).then(|| prompt(whisper)),
+        accept: rules.press_one.then(|| prompt(policy::press_one_words(language))),
+    })))
+}
+
+/// Keys were pressed: 1 accepts the call, everything else declines it.
+pub(in crate::relay) async fn keys(
+    tx: &mut Tx,
+    carrier: &str,
+    event: &Keys,
+) -> Result<Answer, Error> {
+    let Some(live) = live(tx, carrier, &event.leg).await? else {
+        return Ok(Answer::Plan(Plan::Hangup));
+    };
+    if live.open && event.digits == "1" {
+        return Ok(Answer::Plan(Plan::Proceed));
+    }
+    let news =
+        News { state: CallState::NoAnswer, reason: Some(Reason::NotAccepted), ..News::default() };
+    settle(tx, &live.account, live.leg, news, live.now).await?;
+    Ok(Answer::Plan(Plan::Hangup))
+}
+
+/// The dialling is over: the next member of a team is rung, or the call ends.
+pub(in crate::relay) async fn dial_ended(
+    tx: &mut Tx,
+    carrier: &str,
+    event: &DialEnded,
+) -> Result<Answer, Error> {
+    let Some(live) = live(tx, carrier, &event.leg).await? else {
+        return Ok(Answer::Plan(Plan::Hangup));
+    };
+    let Live { account, leg, session, service, now, open } = live;
+    let legs = legs::of_interaction(tx, &account, &leg.interaction).await?;
+    let rung: Vec<Leg> = legs
+        .into_iter()
+        .filter(|other| other.id != leg.id && other.state != CallState::Queued.as_str())
+        .collect();
+    let connected = settle_rung(tx, &account, &rung, event, now).await?;
+    let ended = event.state == CallState::Completed || event.caller_gone || !open;
+    if !ended {
+        let country = numbers::owner(tx, &leg.number).await?;
+        let country = country.map(|(_, number)| number.country).unwrap_or_default();
+        let step = Step {
+            account: &account,
+            service: &service,
+            session: &session,
+            caller: &leg,
+            country: &country,
+            first: false,
+            now,
+        };
+        if let Some(plan) = next(tx, step).await? {
+            return Ok(Answer::Plan(plan));
+        }
+    }
+    let interaction = leg.interaction.clone();
+    let why =
+        (event.caller_gone && event.state != CallState::Completed).then_some(Reason::CallerHungUp);
+    let ending = Ending { why, duration: event.duration, connected };
+    end(tx, &account, &interaction, ending, now).await?;
+    Ok(Answer::Plan(Plan::Hangup))
+}
+
+/// What the end of a dialling says of those who were rung; whether somebody was connected. Of
+/// several the carrier does not say whom: whoever answered, or else their own news will tell.
+async fn settle_rung(
+    tx: &mut Tx,
+    account: &AccountId,
+    rung: &[Leg],
+    event: &DialEnded,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let is_open = |leg: &&Leg| !CallState::parse(&leg.state).is_some_and(CallState::is_final);
+    let open: Vec<&Leg> = rung.iter().filter(is_open).collect();
+    let talked = |leg: &Leg| leg.state == CallState::Completed.as_str();
+    let connected =
+        event.state == CallState::Completed && (!open.is_empty() || rung.iter().any(talked));
+    let known = rung.iter().any(|leg| leg.answered_at.is_some()) || rung.iter().any(talked);
+    if connected && open.len() > 1 && !known {
+        return Ok(true);
+    }
+    for leg in &open {
+        let other_talked = connected && open.len() > 1 && leg.answered_at.is_none();
+        let state = if other_talked { CallState::Cancelled } else { event.state };
+        let news = News {
+            state,
+            duration: event.duration.filter(|_| state == CallState::Completed),
+            ..News::default()
+        };
+        settle(tx, account, (*leg).clone(), news, now).await?;
+    }
+    Ok(connected)
+}
+
+/// A call that we placed was answered: now the other side is rung.
+pub(in crate::relay) async fn placed_answered(
+    tx: &mut Tx,
+    carrier: &str,
+    event: &PlacedCallAnswered,
+) -> Result<Answer, Error> {
+    let hangup = Answer::Plan(Plan::Hangup);
+    let Some(live) = live(tx, carrier, &event.leg).await? else { return Ok(hangup) };
+    if !live.open || live.leg.position != 0 {
+        return Ok(hangup);
+    }
+    let Live { account, leg, session, service, now, .. } = live;
+    let news =
+        News { state: CallState::Answered, carrier_id: Some(event.id.clone()), ..News::default() };
+    settle(tx, &account, leg.clone(), news, now).await?;
+    let country = numbers::owner(tx, &leg.number).await?;
+    let country = country.map(|(_, number)| number.country).unwrap_or_default();
+    let step = Step {
+        account: &account,
+        service: &service,
+        session: &session,
+        caller: &leg,
+        country: &country,
+        first: true,
+        now,
+    };
+    Ok(next(tx, step).await?.map_or(hangup, Answer::Plan))
+}

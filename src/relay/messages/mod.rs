@@ -1,0 +1,270 @@
+//! Texts: taken in, owed to the other side, sent by a worker, followed by receipts.
+
+mod progress;
+mod sending;
+
+pub(in crate::relay) use self::{
+    progress::{cancel_owed, status},
+    sending::{Claimed, claim, give_up, sent},
+};
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::relay::{
+    error::{Error, Fault},
+    inbound::{self, Event, Route, Routed},
+};
+use crate::{
+    carrier::{event::InboundMessage, plan::Answer},
+    domain::{
+        interaction::{Kind, Outcome, Reason},
+        message::{BODY_CHARS_MAX, Body, MessageState},
+        session::is_live,
+        time::Timestamp,
+    },
+    ids::{AccountId, InteractionId, ParticipantId, SessionId},
+    store::{
+        Tx, events,
+        events::Place,
+        inbox::{self, EventKey},
+        interactions::{self, Interaction, Origin},
+        legs::{self, Leg},
+        numbers,
+        outbox::{self, NewEntry, OutboxKind},
+        participants::{self, Participant},
+        services, sessions,
+    },
+};
+
+/// How long a text is worth sending: a late one would reach a session that has ended.
+const VALIDITY_MAX: Duration = Duration::from_mins(15);
+
+/// What the outbox holds of a text.
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    body: String,
+    media: Vec<String>,
+}
+
+/// Takes in a text (M2): nothing is acknowledged before the commit that holds this.
+pub(in crate::relay) async fn receive(
+    tx: &mut Tx,
+    carrier: &str,
+    message: &InboundMessage,
+) -> Result<(Answer, Option<Reason>), Error> {
+    let key = EventKey { carrier, kind: "message", event: &message.id };
+    let now = tx.now().await?;
+    if !inbox::insert(tx, key, now).await? {
+        return Ok((Answer::Ack, None));
+    }
+    let event = Event {
+        kind: Kind::Message,
+        carrier,
+        id: &message.id,
+        from: &message.from,
+        to: &message.to,
+        media: i64::try_from(message.media.len()).unwrap_or(i64::MAX),
+    };
+    match inbound::route(tx, event).await? {
+        Route::Nowhere => Ok((Answer::Ack, Some(Reason::UnknownNumber))),
+        Route::Refused(refused) => {
+            let state = MessageState::Received.as_str();
+            let id = inbound::log_refusal(tx, event, &refused, state).await?;
+            inbox::set_answer(tx, key, &refused.account, &id, "").await?;
+            Ok((Answer::Ack, Some(refused.reason)))
+        }
+        Route::To(routed) => {
+            let (account, id, reason) = relay(tx, event, *routed, message).await?;
+            inbox::set_answer(tx, key, &account, &id, "").await?;
+            Ok((Answer::Ack, reason))
+        }
+    }
+}
+
+async fn relay(
+    tx: &mut Tx,
+    event: Event<'_>,
+    mut routed: Routed,
+    message: &InboundMessage,
+) -> Result<(AccountId, InteractionId, Option<Reason>), Error> {
+    let mut interaction = inbound::interaction(tx, event, &routed);
+    let refusal = if !message.media.is_empty() {
+        Some(Reason::MediaNotSupported)
+    } else if message.body.is_empty() {
+        Some(Reason::EmptyText)
+    } else {
+        None
+    };
+    if let Some(reason) = refusal {
+        interaction.outcome = Some(Outcome::Refused);
+        interaction.reason = Some(reason);
+        interaction.ended_at = Some(routed.now);
+    }
+    let account = routed.account.clone();
+    let now = routed.now;
+    interactions::insert(tx, &account, &interaction).await?;
+    let mut leg = inbound::inbound_leg(tx, event, &interaction, MessageState::Received.as_str());
+    leg.outcome = interaction.outcome;
+    leg.reason = interaction.reason;
+    legs::insert(tx, &account, &leg).await?;
+    inbound::touch(tx, &account, &mut routed.session, now).await?;
+    let place = place(&interaction);
+    let role = interaction.from_role.clone();
+    if let Some(reason) = refusal {
+        let data = json!({ "reason": reason.as_str(), "role": role }).to_string();
+        events::insert(tx, &account, "message.refused", place, &data, now).await?;
+        return Ok((account, interaction.id, Some(reason)));
+    }
+    let data = json!({ "role": role }).to_string();
+    events::insert(tx, &account, "message.received", place, &data, now).await?;
+    let owed = Owed { body: &message.body, expires_at: routed.session.expires_at };
+    owe(tx, &account, &interaction, &routed.recipients, owed, 1).await?;
+    Ok((account, interaction.id, None))
+}
+
+fn place(interaction: &Interaction) -> Place<'_> {
+    Place {
+        service: interaction.service.as_ref(),
+        session: interaction.session.as_ref(),
+        interaction: Some(&interaction.id),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Owed<'a> {
+    body: &'a Body,
+    /// When the session's time is up.
+    expires_at: Timestamp,
+}
+
+/// Owes a text to each recipient: a leg and an entry of the outbox.
+async fn owe(
+    tx: &mut Tx,
+    account: &AccountId,
+    interaction: &Interaction,
+    recipients: &[Participant],
+    owed: Owed<'_>,
+    first_position: i64,
+) -> Result<(), Error> {
+    let now = interaction.created_at;
+    let payload = Payload { body: owed.body.expose().to_owned(), media: Vec::new() };
+    let payload = serde_json::to_string(&payload).unwrap_or_default();
+    for (position, recipient) in (first_position..).zip(recipients) {
+        let number = numbers::get(tx, account, &recipient.number_id).await?;
+        let carrier = number.map_or_else(|| interaction.carrier.clone(), |number| number.carrier);
+        let state = MessageState::Queued.as_str();
+        let leg = inbound::outbound_leg(tx, interaction, position, recipient, &carrier, state);
+        legs::insert(tx, account, &leg).await?;
+        let entry = NewEntry {
+            kind: OutboxKind::Message,
+            session: interaction.session.as_ref(),
+            interaction: &interaction.id,
+            leg: &leg.id,
+            carrier: &carrier,
+            payload: &payload,
+            run_at: now,
+            valid_until: (now + VALIDITY_MAX).min(owed.expires_at),
+            now,
+        };
+        outbox::insert(tx, account, &entry).await?;
+    }
+    Ok(())
+}
+
+/// Owes a text from the marketplace to one participant, through the mask.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::ModeNotAllowed`], [`Error::Invalid`].
+pub async fn send_to_participant(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    participant: &ParticipantId,
+    body: &Body,
+) -> Result<Interaction, Error> {
+    if body.is_empty() || body.chars() > BODY_CHARS_MAX {
+        return Err(Error::Invalid(vec![Fault::new(
+            "/body",
+            "length",
+            format!("must have 1 to {BODY_CHARS_MAX} characters"),
+        )]));
+    }
+    let mut session =
+        sessions::lock(tx, account, session).await?.ok_or(Error::NotFound("session"))?;
+    let to = participants::get(tx, account, participant)
+        .await?
+        .filter(|one| one.session == session.id && one.removed_at.is_none())
+        .ok_or(Error::NotFound("participant"))?;
+    let now = tx.now().await?;
+    if !is_live(session.state, session.expires_at, now) {
+        return Err(Error::SessionClosed);
+    }
+    if !session.mode.message() {
+        return Err(Error::ModeNotAllowed);
+    }
+    let number = numbers::get(tx, account, &to.number_id).await?;
+    let interaction = Interaction {
+        id: tx.id_at(now),
+        service: Some(session.service.clone()),
+        session: Some(session.id.clone()),
+        kind: Kind::Message,
+        origin: Origin::Api,
+        from_participant: None,
+        from_role: None,
+        person: None,
+        number: to.number.clone(),
+        carrier: number.map(|number| number.carrier).unwrap_or_default(),
+        outcome: None,
+        reason: None,
+        media: 0,
+        duration: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        ended_at: None,
+    };
+    interactions::insert(tx, account, &interaction).await?;
+    inbound::touch(tx, account, &mut session, now).await?;
+    let data = json!({ "participant_id": to.id, "role": to.role }).to_string();
+    events::insert(tx, account, "message.created", place(&interaction), &data, now).await?;
+    let owed = Owed { body, expires_at: session.expires_at };
+    owe(tx, account, &interaction, std::slice::from_ref(&to), owed, 0).await?;
+    Ok(interaction)
+}
+
+/// Tells whoever missed a call of it, through the mask, where the service says so.
+pub(in crate::relay) async fn missed_call_text(
+    tx: &mut Tx,
+    account: &AccountId,
+    call: &Interaction,
+    legs: &[Leg],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (Some(service), Some(session)) = (&call.service, &call.session) else { return Ok(()) };
+    let Some(service) = services::get(tx, account, service).await? else { return Ok(()) };
+    let words = service.rules.missed_call_text;
+    if words.is_empty() {
+        return Ok(());
+    }
+    let Some(session) = sessions::lock(tx, account, session).await? else { return Ok(()) };
+    if !is_live(session.state, session.expires_at, now) || !session.mode.message() {
+        return Ok(());
+    }
+    let missed: Vec<ParticipantId> = legs
+        .iter()
+        .filter(|leg| leg.position > 0 && leg.outcome != Some(Outcome::Failed))
+        .filter_map(|leg| leg.participant.clone())
+        .collect();
+    for participant in missed {
+        let body = Body::new(words.clone());
+        match send_to_participant(tx, account, &session.id, &participant, &body).await {
+            // Whoever left the session meanwhile is told nothing.
+            Ok(_) | Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! What a worker does with a text that is owed.
+
+use std::time::Duration;
+
+use super::{
+    Payload,
+    progress::{News, settle},
+};
+use crate::relay::error::Error;
+use crate::{
+    carrier::{
+        error::{Retry, SendError, SendErrorKind},
+        outbound::OutboundMessage,
+    },
+    domain::{
+        interaction::Reason,
+        message::{Body, MessageState},
+        time::Timestamp,
+    },
+    store::{
+        Tx, blocks,
+        interactions::{self},
+        legs::{self, Direction, Leg},
+        outbox::{self, Entry, OutboxState},
+        participants::{self, Participant},
+        sessions,
+    },
+};
+
+/// What a claimed entry of the outbox asks for, or why it is not to be sent any more.
+#[derive(Debug)]
+pub(in crate::relay) enum Claimed {
+    /// The entry, what to send, and whether it may have been sent already.
+    Send(Box<(Entry, OutboundMessage, bool)>),
+    /// Ended here: the session, a block or the time came first.
+    Ended,
+    /// Somebody else has it, or an earlier text goes first.
+    NotNow,
+}
+
+/// Claims a text to send (M3): the session is locked and judged again, so that none starts after a
+/// close was acknowledged (I3).
+pub(in crate::relay) async fn claim(
+    tx: &mut Tx,
+    entry: &Entry,
+    lease: Duration,
+) -> Result<Claimed, Error> {
+    let session = match &entry.session {
+        Some(id) => sessions::lock(tx, &entry.account, id).await?,
+        None => None,
+    };
+    let now = tx.now().await?;
+    if outbox::earlier_pending(tx, entry).await? {
+        return Ok(Claimed::NotNow);
+    }
+    // A lease that ran out: its worker may have sent it and never come to say so.
+    let lost = entry.state == OutboxState::Sending;
+    let Some(entry) = outbox::claim(tx, entry, now, now + lease).await? else {
+        return Ok(Claimed::NotNow);
+    };
+    let legs = legs::of_interaction(tx, &entry.account, &entry.interaction).await?;
+    let leg = legs.iter().find(|leg| leg.id == entry.leg).ok_or(Error::NotFound("leg"))?.clone();
+    let state = MessageState::parse(&leg.state).unwrap_or(MessageState::Queued);
+    let Some(session) = session else { return Err(Error::NotFound("session")) };
+    // A receipt came in while the carrier's answer was lost: it was sent.
+    if state.is_final() || state == MessageState::Sent {
+        outbox::finish(tx, &entry, OutboxState::Done).await?;
+        return Ok(Claimed::Ended);
+    }
+    let to = leg.participant.clone().ok_or(Error::NotFound("participant"))?;
+    let to = participants::get(tx, &entry.account, &to).await?;
+    let to = to.ok_or(Error::NotFound("participant"))?;
+    if let Some(reason) = overtaken(tx, &entry, &legs, &session, &to, now).await? {
+        // What may have been sent stays so: a late "no" would be a lie.
+        let news = if lost || state == MessageState::Unknown {
+            News::gives_up()
+        } else if reason == Reason::TooLate {
+            News::new(MessageState::Failed, Some(reason))
+        } else {
+            News::new(MessageState::Cancelled, Some(reason))
+        };
+        settle(tx, &entry.account, leg, news, now).await?;
+        outbox::finish(tx, &entry, OutboxState::Done).await?;
+        return Ok(Claimed::Ended);
+    }
+    let payload: Payload = serde_json::from_str(&outbox::payload(tx, &entry).await?)
+        .map_err(|_| crate::store::Error::Inconsistent { table: "outbox", column: "payload" })?;
+    let key = session.data_key(tx)?;
+    let message = OutboundMessage {
+        leg: leg.id.clone(),
+        from: leg.number.clone(),
+        to: to.identifier(&key)?,
+        body: Body::new(payload.body),
+        media: payload.media,
+        validity: entry.valid_until.since(now).max(Duration::from_secs(1)),
+    };
+    let mut sending = leg;
+    state.after(MessageState::Sending).as_str().clone_into(&mut sending.state);
+    sending.updated_at = now;
+    legs::update(tx, &entry.account, &sending).await?;
+    let uncertain = lost || state == MessageState::Unknown;
+    Ok(Claimed::Send(Box::new((entry, message, uncertain))))
+}
+
+/// Why a text is not to be sent any more.
+async fn overtaken(
+    tx: &mut Tx,
+    entry: &Entry,
+    legs: &[Leg],
+    session: &sessions::Session,
+    to: &Participant,
+    now: Timestamp,
+) -> Result<Option<Reason>, Error> {
+    if session.state == crate::domain::session::State::Closed || to.removed_at.is_some() {
+        return Ok(Some(Reason::SessionClosed));
+    }
+    if now >= session.expires_at {
+        return Ok(Some(Reason::SessionExpired));
+    }
+    if now >= entry.valid_until {
+        return Ok(Some(Reason::TooLate));
+    }
+    let sender = legs.iter().find(|leg| leg.direction == Direction::Inbound);
+    if let Some(sender) = sender.and_then(|leg| leg.participant.as_ref()) {
+        let sender = participants::get(tx, &entry.account, sender).await?;
+        if let Some(sender) = sender {
+            let people = [to.person.clone()];
+            if !blocks::blockers_of(tx, &entry.account, &sender.person, &people).await?.is_empty() {
+                return Ok(Some(Reason::Blocked));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Records what came of sending a text (fenced: a late worker's news is still news of the leg, but
+/// no longer moves the entry).
+pub(in crate::relay) async fn sent(
+    tx: &mut Tx,
+    entry: &Entry,
+    result: &Result<String, SendError>,
+    may_resend: bool,
+) -> Result<(), Error> {
+    if let Some(session) = &entry.session {
+        sessions::lock(tx, &entry.account, session).await?;
+    }
+    interactions::lock(tx, &entry.account, &entry.interaction).await?;
+    let legs = legs::of_interaction(tx, &entry.account, &entry.interaction).await?;
+    let leg = legs.into_iter().find(|leg| leg.id == entry.leg).ok_or(Error::NotFound("leg"))?;
+    let now = tx.now().await?;
+    let error = match result {
+        Ok(id) => {
+            let mut news = News::new(MessageState::Sent, None);
+            news.carrier_id = Some(id.clone());
+            settle(tx, &entry.account, leg, news, now).await?;
+            outbox::finish(tx, entry, OutboxState::Done).await?;
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    match error.retry {
+        Retry::After(wait) => {
+            let wait = wait.max(backoff(entry.attempts));
+            if now + wait < entry.valid_until {
+                outbox::put_off(tx, entry, now + wait).await?;
+                return Ok(());
+            }
+            let news = failed(error, Reason::CarrierUnreachable);
+            settle(tx, &entry.account, leg, news, now).await?;
+            outbox::finish(tx, entry, OutboxState::Done).await?;
+        }
+        Retry::Never => {
+            settle(tx, &entry.account, leg, failed(error, Reason::CarrierRejected), now).await?;
+            outbox::finish(tx, entry, OutboxState::Done).await?;
+        }
+        Retry::Unknown => unknown(tx, entry, leg, error, may_resend, now).await?,
+    }
+    Ok(())
+}
+
+/// M4: the carrier may have it. Where it dedupes by key the same key is sent again; elsewhere a
+/// receipt is waited for, and then nobody knows.
+async fn unknown(
+    tx: &mut Tx,
+    entry: &Entry,
+    leg: Leg,
+    error: &SendError,
+    may_resend: bool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const RECEIPT_WAIT: Duration = Duration::from_secs(10);
+    let mut news = News::new(MessageState::Unknown, Some(Reason::CarrierUnknown));
+    news.carrier_code.clone_from(&error.carrier_code);
+    settle(tx, &entry.account, leg, news, now).await?;
+    let wait = if may_resend { backoff(entry.attempts) } else { RECEIPT_WAIT };
+    outbox::put_off(tx, entry, now + wait).await?;
+    Ok(())
+}
+
+/// Gives up on a text whose fate nobody will learn; a receipt that still comes moves its state.
+pub(in crate::relay) async fn give_up(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    if let Some(session) = &entry.session {
+        sessions::lock(tx, &entry.account, session).await?;
+    }
+    interactions::lock(tx, &entry.account, &entry.interaction).await?;
+    let legs = legs::of_interaction(tx, &entry.account, &entry.interaction).await?;
+    let leg = legs.into_iter().find(|leg| leg.id == entry.leg).ok_or(Error::NotFound("leg"))?;
+    let now = tx.now().await?;
+    settle(tx, &entry.account, leg, News::gives_up(), now).await?;
+    outbox::finish(tx, entry, OutboxState::Parked).await?;
+    Ok(())
+}
+
+/// 1, 2, 4 … 60 seconds.
+fn backoff(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(1, 7) - 1).unwrap_or(0);
+    Duration::from_secs((1u64 << doublings).min(60))
+}
+
+fn failed(error: &SendError, otherwise: Reason) -> News {
+    let reason = match error.kind {
+        SendErrorKind::Config | SendErrorKind::Unsupported => Reason::CarrierConfig,
+        SendErrorKind::InvalidNumber => Reason::InvalidNumber,
+        SendErrorKind::OptedOut => Reason::OptedOut,
+        SendErrorKind::Rejected => Reason::CarrierRejected,
+        SendErrorKind::Throttled | SendErrorKind::Unreachable => otherwise,
+    };
+    let mut news = News::new(MessageState::Failed, Some(reason));
+    news.carrier_code.clone_from(&error.carrier_code);
+    news
+}

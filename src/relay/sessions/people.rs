@@ -1,0 +1,294 @@
+//! People coming and going, and who hears nothing from whom.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{SessionView, locked, place_of, save, view};
+use crate::relay::{
+    allocate::{self, Chosen, For, Wanted},
+    error::{Error, Fault},
+};
+use crate::{
+    domain::{
+        phone::{Identifier, Strictness},
+        pool::Narrowing,
+        session::{State, is_live},
+        time::Timestamp,
+    },
+    ids::{AccountId, NumberId, ParticipantId, SessionId},
+    privacy::Person,
+    store::{
+        self, Tx, accounts, blocks, events,
+        holds::{self},
+        numbers,
+        participants::{self, NewParticipant, Participant},
+        services::{self, Service},
+        sessions::Session,
+    },
+};
+
+/// Somebody to add.
+#[derive(Debug, Clone)]
+pub struct AddParticipant {
+    /// Their number.
+    pub identifier: Identifier,
+    /// Their role: the same role is the same side.
+    pub role: String,
+    /// What the marketplace calls them.
+    pub name: Option<String>,
+    /// The proxy number that they are to have.
+    pub number: Option<NumberId>,
+}
+
+/// Adds people to a session: numbers first, then rows.
+pub(super) async fn join(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &Service,
+    session: &Session,
+    people: &[AddParticipant],
+    now: Timestamp,
+) -> Result<Vec<(ParticipantId, &'static str, Vec<Narrowing>)>, Error> {
+    let there = participants::of_session(tx, account, &session.id).await?;
+    let mut everyone: Vec<(String, Person)> = there
+        .iter()
+        .filter(|one| one.removed_at.is_none())
+        .map(|one| (one.role.clone(), one.person.clone()))
+        .collect();
+    let index = accounts::keys(tx, account).await?;
+    let persons: Vec<Person> =
+        people.iter().map(|one| index.index.person(&one.identifier.canonical())).collect();
+    check(tx, service, people, &persons, &there, everyone.len()).await?;
+    everyone.extend(people.iter().map(|one| one.role.clone()).zip(persons.iter().cloned()));
+    sides(&everyone)?;
+
+    let mut wanted = Vec::new();
+    for (one, person) in people.iter().zip(&persons) {
+        wanted.push(Wanted {
+            participant: tx.id_at(now),
+            person: person.clone(),
+            counterpart: index.index.pair(&others(&everyone, &one.role)),
+            country: one.identifier.country().map(|country| country.as_str().to_owned()),
+            area: one.identifier.area().to_owned(),
+            pinned: one.number.clone(),
+        });
+    }
+    let carrier = carrier_of(tx, account, session, &there).await?;
+    let ctx = For {
+        account,
+        service,
+        session: &session.id,
+        mode: session.mode,
+        carrier: carrier.as_deref(),
+        now,
+    };
+    let chosen = allocate::allocate(tx, ctx, &wanted).await?;
+    let position = there.last().map_or(0, |last| last.position + 1);
+    let key = session.data_key(tx)?;
+    let mut choices = Vec::new();
+    for ((place, one), (who, got)) in (position..).zip(people).zip(wanted.iter().zip(chosen)) {
+        let Chosen { number, by, steps } = got;
+        let new = NewParticipant {
+            id: &who.participant,
+            session: &session.id,
+            role: &one.role,
+            position: place,
+            person: &who.person,
+            identifier: &one.identifier,
+            name: one.name.as_deref(),
+            number_id: &number.id,
+            number: &number.number,
+            key: &key,
+            now,
+        };
+        participants::insert(tx, account, &new).await.map_err(|error| match error {
+            store::Error::Conflict => Error::ParticipantDuplicate,
+            other => other.into(),
+        })?;
+        let data = json!({ "participant_id": who.participant, "role": one.role }).to_string();
+        let at = place_of(session);
+        events::insert(tx, account, "participant.added", at, &data, now).await?;
+        choices.push((who.participant.clone(), by.as_str(), steps));
+    }
+    // Whoever was there already has other counterparts now.
+    renew_counterparts(tx, account, &session.id, &there, &everyone).await?;
+    Ok(choices)
+}
+
+/// The people on the other side of a role.
+pub(super) fn others(everyone: &[(String, Person)], role: &str) -> Vec<Person> {
+    everyone.iter().filter(|(other, _)| other != role).map(|(_, person)| person.clone()).collect()
+}
+
+async fn renew_counterparts(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    there: &[Participant],
+    everyone: &[(String, Person)],
+) -> Result<(), Error> {
+    let keys = accounts::keys(tx, account).await?;
+    for one in there.iter().filter(|one| one.removed_at.is_none()) {
+        let counterpart = keys.index.pair(&others(everyone, &one.role));
+        holds::set_counterpart(tx, account, &one.id, session, &counterpart).await?;
+    }
+    Ok(())
+}
+
+/// A session has two sides at most.
+fn sides(everyone: &[(String, Person)]) -> Result<(), Error> {
+    let mut roles: Vec<&str> = everyone.iter().map(|(role, _)| role.as_str()).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    if roles.len() <= 2 {
+        return Ok(());
+    }
+    Err(Error::Invalid(vec![Fault::new(
+        "/participants",
+        "too_many_roles",
+        "must have at most two roles: people of one role are one side",
+    )]))
+}
+
+async fn check(
+    tx: &mut Tx,
+    service: &Service,
+    people: &[AddParticipant],
+    persons: &[Person],
+    there: &[Participant],
+    present: usize,
+) -> Result<(), Error> {
+    let mut faults = Vec::new();
+    for (place, one) in people.iter().enumerate() {
+        let pointer = format!("/participants/{place}/identifier");
+        if let Err(refusal) = one.identifier.admit(Strictness::Possible) {
+            faults.push(Fault::new(&pointer, refusal.as_str(), refusal.words()));
+        } else if numbers::is_ours(tx, &one.identifier).await? {
+            faults.push(Fault::new(&pointer, "proxy_number", "must not be a proxy number"));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    if present + people.len() > usize::try_from(service.rules.participants_max).unwrap_or(2) {
+        return Err(Error::ParticipantLimit);
+    }
+    let twice = persons.iter().enumerate().any(|(place, person)| {
+        persons[..place].contains(person) || there.iter().any(|other| other.person == *person)
+    });
+    if twice { Err(Error::ParticipantDuplicate) } else { Ok(()) }
+}
+
+/// The carrier that a session with calls keeps to, once somebody is in it.
+async fn carrier_of(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &Session,
+    there: &[Participant],
+) -> Result<Option<String>, Error> {
+    let Some(one) = there.iter().find(|one| one.removed_at.is_none()) else { return Ok(None) };
+    if !session.mode.voice() {
+        return Ok(None);
+    }
+    Ok(numbers::get(tx, account, &one.number_id).await?.map(|number| number.carrier))
+}
+
+/// Adds somebody to a session.
+///
+/// # Errors
+/// As [`open`](super::open), and [`Error::SessionClosed`].
+pub async fn add_participant(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+    new: &AddParticipant,
+) -> Result<(SessionView, ParticipantId), Error> {
+    let session = locked(tx, account, id).await?;
+    let now = tx.now().await?;
+    if !is_live(session.state, session.expires_at, now) {
+        return Err(Error::SessionClosed);
+    }
+    let service =
+        services::get(tx, account, &session.service).await?.ok_or(Error::NotFound("service"))?;
+    let people = std::slice::from_ref(new);
+    let choices = join(tx, account, &service, &session, people, now).await?;
+    let added = choices[0].0.clone();
+    bump(tx, account, id, now).await?;
+    let mut view = view(tx, account, id).await?;
+    view.choices = choices;
+    Ok((view, added))
+}
+
+async fn bump(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let session = locked(tx, account, id).await?;
+    save(tx, account, session, now).await
+}
+
+/// Somebody leaves a session: their number goes into quarantine for them at once.
+///
+/// # Errors
+/// [`Error::NotFound`], also for somebody who has left already; [`Error::SessionClosed`].
+pub async fn remove_participant(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+    participant: &ParticipantId,
+) -> Result<SessionView, Error> {
+    let session = locked(tx, account, id).await?;
+    if session.state == State::Closed {
+        return Err(Error::SessionClosed);
+    }
+    let people = participants::of_session(tx, account, id).await?;
+    let (gone, there): (Vec<_>, Vec<_>) = people
+        .into_iter()
+        .filter(|one| one.removed_at.is_none())
+        .partition(|one| one.id == *participant);
+    let gone = gone.first().ok_or(Error::NotFound("participant"))?;
+    let now = tx.now().await?;
+    let service = services::get(tx, account, &session.service).await?;
+    let quarantine = service.map_or(Duration::ZERO, |service| service.rules.quarantine);
+    holds::quarantine(tx, account, id, Some(participant), now + quarantine).await?;
+    participants::remove(tx, account, participant, now).await?;
+    let everyone: Vec<(String, Person)> =
+        there.iter().map(|one| (one.role.clone(), one.person.clone())).collect();
+    renew_counterparts(tx, account, id, &there, &everyone).await?;
+    let data = json!({ "participant_id": gone.id, "role": gone.role }).to_string();
+    events::insert(tx, account, "participant.removed", place_of(&session), &data, now).await?;
+    bump(tx, account, id, now).await?;
+    view(tx, account, id).await
+}
+
+/// Lets `blocker` hear nothing from the others of the session, in no session of the account, or
+/// ends that.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn set_block(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+    blocker: &ParticipantId,
+    blocked: bool,
+) -> Result<SessionView, Error> {
+    let session = locked(tx, account, id).await?;
+    let people = participants::of_session(tx, account, id).await?;
+    let who = people.iter().find(|one| one.id == *blocker).ok_or(Error::NotFound("participant"))?;
+    let now = tx.now().await?;
+    for other in people.iter().filter(|other| other.role != who.role) {
+        if blocked {
+            blocks::insert(tx, account, &who.person, &other.person, now).await?;
+        } else {
+            blocks::delete(tx, account, &who.person, &other.person).await?;
+        }
+    }
+    let data = json!({ "participant_id": who.id, "role": who.role }).to_string();
+    let kind = if blocked { "participant.blocked" } else { "participant.unblocked" };
+    events::insert(tx, account, kind, place_of(&session), &data, now).await?;
+    view(tx, account, id).await
+}

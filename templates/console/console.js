@@ -1,0 +1,54 @@
+// What the console does beyond links and forms. Every page works without it.
+
+const login = document.querySelector("form[data-login]");
+
+// A link's code stands behind its "#", which no server and no log sees. It is used at once and
+// taken out of the address bar.
+function useCode() {
+  const code = location.hash.slice(1);
+  if (!login || !code) return;
+  history.replaceState(null, "", location.pathname);
+  login.elements.namedItem("code").value = code;
+  login.requestSubmit();
+}
+useCode();
+addEventListener("hashchange", useCode);
+
+// A contact that an address names is opened.
+function openNamed() {
+  const named = location.hash && document.getElementById(location.hash.slice(1));
+  const details = named && named.querySelector("details");
+  if (details) details.open = true;
+}
+if (!login) {
+  openNamed();
+  addEventListener("hashchange", openNamed);
+}
+
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  if (!navigator.clipboard) break;
+  const words = button.textContent;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const source = document.getElementById(button.dataset.copy);
+    await navigator.clipboard.writeText(source.textContent.trim());
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = words), 2000);
+  });
+}
+
+for (const button of document.querySelectorAll("button[data-unfold]")) {
+  button.hidden = false;
+  let open = false;
+  button.addEventListener("click", () => {
+    open = !open;
+    for (const one of document.querySelectorAll(".timeline details")) one.open = open;
+    button.textContent = open ? "Close all details" : "Open all details";
+  });
+}
+
+// All times are in UTC; pointing at one tells the reader's own.
+const own = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+for (const time of document.querySelectorAll("time[datetime]")) {
+  time.title = own.format(new Date(time.dateTime));
+}

@@ -1,0 +1,26 @@
+//! The native API, black box: a real server over a real database, on each engine.
+
+#[cfg(test)]
+#[path = "api/bad_input.rs"]
+mod bad_input;
+#[cfg(test)]
+#[path = "api/conventions.rs"]
+mod conventions;
+#[cfg(test)]
+#[path = "api/document.rs"]
+mod document;
+#[cfg(test)]
+#[path = "api/isolation.rs"]
+mod isolation;
+#[cfg(test)]
+#[path = "api/problems.rs"]
+mod problems;
+#[cfg(test)]
+#[path = "api/resources.rs"]
+mod resources;
+#[cfg(test)]
+#[expect(dead_code, reason = "shared: other binaries use the rest")]
+mod support;
+#[cfg(test)]
+#[path = "api/world.rs"]
+mod world;

@@ -1,0 +1,194 @@
+//! I18: what belongs to one account does not exist for another.
+
+use serde_json::{Value, json};
+
+use super::world::{BUYER, SELLER, World, between, each, proxy};
+
+/// Everything of account A, by the names of path parameters.
+struct Things {
+    service: String,
+    session: String,
+    participant: String,
+    number: String,
+    interaction: String,
+    event: String,
+    key: String,
+}
+
+async fn things(world: &World) -> Things {
+    let service = world.pool("rides", 2).await;
+    let session = world.session(&service).await;
+    let path = super::world::at("sessions", &session);
+    let participant = &session["participants"][0];
+    let text = json!({ "participant_id": participant["id"], "body": "x" });
+    let interaction = world.post(&format!("{path}/messages"), text).await.is(201);
+    let event = world.get("/api/v1/events").await.is(200)["data"][0]["id"].clone();
+    let key = world.get("/api/v1/api-keys").await.is(200)["data"][0]["id"].clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    Things {
+        service,
+        session: text(&session["id"]),
+        participant: text(&participant["id"]),
+        number: text(&participant["proxy_number_id"]),
+        interaction: text(&interaction["id"]),
+        event: text(&event),
+        key: text(&key),
+    }
+}
+
+impl Things {
+    fn fill(&self, path: &str) -> String {
+        [
+            ("{service}", &self.service),
+            ("{session}", &self.session),
+            ("{participant}", &self.participant),
+            ("{number}", &self.number),
+            ("{interaction}", &self.interaction),
+            ("{event}", &self.event),
+            ("{key}", &self.key),
+        ]
+        .iter()
+        .fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
+    }
+
+    /// A body that would be taken, were the things its own.
+    fn body(&self, method: &str, path: &str) -> Value {
+        let last = path.rsplit('/').next().unwrap_or_default();
+        match (method, last) {
+            ("POST", "extend") => json!({ "seconds": 60 }),
+            ("POST", "participants") => json!({ "role": "buyer", "identifier": "+33639980009" }),
+            ("POST", "messages") => json!({ "participant_id": self.participant, "body": "x" }),
+            ("POST", "calls") => json!({ "participant_id": self.participant }),
+            _ => json!({}),
+        }
+    }
+}
+
+/// Every operation with ids of another account answers 404, and changes nothing.
+#[tokio::test]
+async fn another_accounts_ids_do_not_exist() {
+    each(async |world| {
+        let things = things(world).await;
+        let snapshot = async || {
+            let mut all = Vec::new();
+            for noun in ["services", "numbers", "sessions", "interactions", "events"] {
+                let path = format!("/api/v1/{noun}?limit=100");
+                all.push(world.get(&path).await.is(200)["data"].clone());
+            }
+            all
+        };
+        let before = snapshot().await;
+        let mut tried = 0;
+        for (method, path) in entremise::http::api::routes() {
+            if !path.contains('{') {
+                continue;
+            }
+            let ask = world.ask(&method, &things.fill(&path)).key(&world.b.api_key);
+            let ask = if method == "GET" { ask } else { ask.json(&things.body(&method, &path)) };
+            let problem = ask.send().await.problem(404, "not_found");
+            assert!(problem["detail"].as_str().unwrap().starts_with("There is no such"), "{path}");
+            tried += 1;
+        }
+        assert!(tried > 25);
+        assert_eq!(snapshot().await, before);
+    })
+    .await;
+}
+
+/// The same ids work for their own account: the matrix above refuses the account, not the request.
+#[tokio::test]
+async fn its_own_ids_do() {
+    each(async |world| {
+        let things = things(world).await;
+        for (method, path) in entremise::http::api::routes() {
+            // What ends a thing would take it from the requests after it.
+            if !path.contains('{') || method == "DELETE" || path.ends_with("/close") {
+                continue;
+            }
+            let ask = world.ask(&method, &things.fill(&path)).a();
+            let ask = if method == "GET" { ask } else { ask.json(&things.body(&method, &path)) };
+            let answer = ask.send().await;
+            assert!(answer.status < 300 || answer.status == 409, "{method} {path}: {answer:?}");
+        }
+    })
+    .await;
+}
+
+/// Ids of another account inside bodies, filters and unique names lead nowhere either, and lists
+/// have nothing of it.
+#[tokio::test]
+async fn nor_in_bodies_filters_and_lists() {
+    each(async |world| {
+        let things = things(world).await;
+        let b = &world.b.api_key;
+        let mine = world.pool_of(b, "mine", 2, 50).await;
+        let post = |path: &str, body: Value| world.ask("POST", path).key(b).json(&body).send();
+        for service in [things.service.as_str(), "rides"] {
+            let new = between(service, BUYER, SELLER);
+            post("/api/v1/sessions", new).await.problem(404, "not_found");
+            let number = json!({ "number": proxy(60), "service_id": service });
+            post("/api/v1/numbers", number).await.problem(404, "not_found");
+        }
+        let mut pinned = between(&mine, BUYER, SELLER);
+        pinned["participants"][0]["proxy_number_id"] = json!(things.number);
+        post("/api/v1/sessions", pinned).await.problem(422, "validation_failed");
+        let session = post("/api/v1/sessions", between(&mine, BUYER, SELLER)).await.is(201);
+        let path = super::world::at("sessions", &session);
+        for (noun, body) in [
+            ("messages", json!({ "participant_id": things.participant, "body": "x" })),
+            ("calls", json!({ "participant_id": things.participant })),
+        ] {
+            post(&format!("{path}/{noun}"), body).await.problem(404, "not_found");
+        }
+        let people = format!("{path}/participants/{}", things.participant);
+        world.ask("DELETE", &people).key(b).send().await.problem(404, "not_found");
+        for query in [
+            format!("sessions?service={}", things.service),
+            format!("numbers?service={}", things.service),
+            format!("interactions?service={}", things.service),
+            format!("interactions?session={}", things.session),
+            format!("events?session={}", things.session),
+        ] {
+            let path = format!("/api/v1/{query}");
+            world.ask("GET", &path).key(b).send().await.problem(404, "not_found");
+        }
+        for noun in ["services", "numbers", "sessions", "interactions", "events", "api-keys"] {
+            let list = world.ask("GET", &format!("/api/v1/{noun}")).key(b).send().await;
+            for id in [&things.service, &things.session, &things.number, &things.interaction] {
+                assert!(!list.text.contains(id.as_str()), "{noun}");
+            }
+            list.is(200);
+        }
+        // One person in two accounts cannot be told to be one.
+        let a = world.get(&format!("/api/v1/sessions/{}", things.session)).await.is(200);
+        assert_ne!(
+            a["participants"][0]["masked"], session["participants"][0]["masked"],
+            "{}",
+            world.engine
+        );
+    })
+    .await;
+}
+
+/// A participant of one session is not found through another session, nor a session through another
+/// service.
+#[tokio::test]
+async fn paths_are_whole() {
+    each(async |world| {
+        let service = world.pool("rides", 4).await;
+        world.pool_of(&world.a.api_key, "homes", 1, 50).await;
+        let one = world.session(&service).await;
+        let two = between(&service, "+33639980003", "+33639980004");
+        let two = world.post("/api/v1/sessions", two).await.is(201);
+        let stranger = two["participants"][0]["id"].as_str().unwrap();
+        let path = super::world::at("sessions", &one);
+        for (method, rest) in [("DELETE", ""), ("PUT", "/block"), ("DELETE", "/block")] {
+            let path = format!("{path}/participants/{stranger}{rest}");
+            world.ask(method, &path).a().send().await.problem(404, "not_found");
+        }
+        let id = one["id"].as_str().unwrap();
+        let elsewhere = format!("/api/v1/services/homes/sessions/{id}");
+        world.get(&elsewhere).await.problem(404, "not_found");
+    })
+    .await;
+}

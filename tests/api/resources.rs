@@ -1,0 +1,364 @@
+//! The happy path of each resource.
+
+use serde_json::{Value, json};
+
+use super::world::{BUYER, SELLER, World, at, between, each, proxy};
+
+/// The account is the key's.
+#[tokio::test]
+async fn the_account_is_the_keys() {
+    each(async |world| {
+        let account = world.get("/api/v1/account").await.is(200);
+        assert_eq!(account["id"], world.account().as_str());
+        assert_eq!(account["name"], "A");
+    })
+    .await;
+}
+
+/// A service is made with defaults, read by id and by name, changed by a merge patch, and warns of a
+/// short quarantine.
+#[tokio::test]
+async fn services() {
+    each(async |world| {
+        let made = world.post("/api/v1/services", json!({ "unique_name": "rides" })).await;
+        let location = made.header("location").unwrap().to_owned();
+        let service = made.is(201);
+        assert_eq!(location, format!("https://relay.example{}", at("services", &service)));
+        assert_eq!(service["brand"], "A");
+        assert_eq!(service["quarantine_seconds"], 604_800);
+        assert!(service.get("warnings").is_none());
+        assert_eq!(world.get("/api/v1/services/rides").await.is(200), service);
+        assert_eq!(world.get(&at("services", &service)).await.is(200), service);
+        let change = json!({ "quarantine_seconds": 60, "brand": "Rides", "press_one": true });
+        let changed = world.patch("/api/v1/services/rides", change).await.is(200);
+        assert_eq!(changed["version"], 2);
+        assert_eq!(changed["brand"], "Rides");
+        assert_eq!(changed["press_one"], true);
+        assert_eq!(changed["warnings"].as_array().unwrap().len(), 1);
+        let change = json!({ "quarantine_seconds": null, "unique_name": "trips" });
+        let changed = world.patch("/api/v1/services/rides", change).await.is(200);
+        assert_eq!(changed["quarantine_seconds"], 604_800);
+        assert_eq!(changed["brand"], "Rides");
+        world.get("/api/v1/services/rides").await.problem(404, "not_found");
+        let list = world.get("/api/v1/services").await.is(200);
+        assert_eq!(list["data"], json!([changed]));
+        assert_eq!(list["has_more"], false);
+    })
+    .await;
+}
+
+/// A number joins a pool, is set aside, drained and retired; then it may be added again.
+#[tokio::test]
+async fn numbers() {
+    each(async |world| {
+        world.pool("rides", 0).await;
+        let new = json!({
+            "number": proxy(1), "service_id": "rides", "carrier": "sandbox",
+            "capabilities": ["sms", "voice"], "reserved": true,
+        });
+        let number = world.post("/api/v1/numbers", new.clone()).await.is(201);
+        assert_eq!(number["number"], proxy(1));
+        assert_eq!(number["capabilities"], json!(["voice", "sms"]));
+        assert_eq!(number["country"], "FR");
+        assert_eq!(number["state"], "active");
+        let path = at("numbers", &number);
+        assert_eq!(world.get(&path).await.is(200), number);
+        let change = json!({ "reserved": false, "state": "draining" });
+        let changed = world.patch(&path, change).await.is(200);
+        assert_eq!((&changed["reserved"], &changed["state"]), (&json!(false), &json!("draining")));
+        assert_eq!(world.delete(&path).await.is(204), Value::Null);
+        assert_eq!(world.get(&path).await.is(200)["state"], "retired");
+        world.post("/api/v1/numbers", new).await.is(201);
+        let plain = json!({ "number": proxy(2), "service_id": "rides" });
+        let plain = world.post("/api/v1/numbers", plain).await.is(201);
+        assert_eq!(plain["capabilities"], json!(["voice", "sms", "mms"]));
+        assert_eq!(plain["carrier"], "sandbox");
+        world.pool_of(&world.a.api_key, "other", 1, 50).await;
+        let list = world.get("/api/v1/numbers?service=rides").await.is(200);
+        assert_eq!(list["data"].as_array().unwrap().len(), 3);
+        let list = world.get("/api/v1/numbers").await.is(200);
+        assert_eq!(list["data"].as_array().unwrap().len(), 4);
+    })
+    .await;
+}
+
+/// A session masks both people, is found by id and by name, and is changed, lengthened, closed and
+/// reopened.
+#[tokio::test]
+async fn sessions() {
+    each(async |world| {
+        let service = world.pool("rides", 2).await;
+        let mut new = between("rides", BUYER, SELLER);
+        new["unique_name"] = json!("order-8812");
+        new["ttl_seconds"] = json!(3600);
+        new["metadata"] = json!({ "order": "8812", "step": "paid" });
+        let made = world.post("/api/v1/sessions", new).await;
+        assert_eq!(made.header("etag"), Some("\"1\""));
+        assert!(!made.text.contains(&BUYER[1..]) && !made.text.contains(&SELLER[1..]));
+        let session = made.is(201);
+        assert_eq!(session["service_id"], service);
+        assert_eq!(session["state"], "open");
+        assert_eq!(session["mode"], "voice-and-message");
+        assert_eq!(session["ttl_seconds"], 3600);
+        assert_eq!(session["ends_at"], Value::Null);
+        let created = session["created_at"].as_str().unwrap();
+        assert_eq!((created.len(), &created[19..20], &created[23..]), (24, ".", "Z"));
+        let buyer = &session["participants"][0];
+        assert_eq!((&buyer["role"], &buyer["name"]), (&json!("buyer"), &json!("Ada")));
+        assert!(buyer["masked"].as_str().unwrap().starts_with("+33••••"));
+        assert_eq!(buyer["calling_code"], 33);
+        assert!(buyer["proxy_number"].as_str().unwrap().starts_with("+33937"));
+
+        let path = at("sessions", &session);
+        assert_eq!(world.get(&path).await.is(200), session);
+        for name in ["rides/sessions/order-8812".to_owned(), format!("{service}/{}", &path[8..])] {
+            assert_eq!(world.get(&format!("/api/v1/services/{name}")).await.is(200), session);
+        }
+        let by_name = "/api/v1/services/rides/sessions/order-8812";
+        let change = json!({ "metadata": { "step": null, "note": "x" }, "ttl_seconds": 7200 });
+        let changed = world.patch(by_name, change).await.is(200);
+        assert_eq!(changed["metadata"], json!({ "order": "8812", "note": "x" }));
+        assert_eq!((&changed["ttl_seconds"], &changed["version"]), (&json!(7200), &json!(2)));
+        let later = world.post(&format!("{path}/extend"), json!({ "seconds": 60 })).await.is(200);
+        assert_eq!(later["ends_at"], later["expires_at"]);
+        let freed = world.patch(&path, json!({ "ends_at": null, "ttl_seconds": 0 })).await.is(200);
+        assert_eq!(freed["expires_at"], Value::Null);
+        let closed = world.ask("POST", &format!("{path}/close")).a().send().await.is(200);
+        assert_eq!((&closed["state"], &closed["closed_reason"]), (&json!("closed"), &json!("api")));
+        assert_ne!(closed["closed_at"], Value::Null);
+        let again = world.post(&format!("{path}/close"), json!({})).await.is(200);
+        assert_eq!(again, closed);
+        let open = world.post(&format!("{by_name}/reopen"), json!({})).await.is(200);
+        assert_eq!(open["state"], "in-progress");
+        assert_eq!(open["participants"], session["participants"]);
+    })
+    .await;
+}
+
+/// Lists narrow by state, service, role, carrier and time, and each filter says no as well as yes.
+#[tokio::test]
+async fn sessions_are_filtered() {
+    each(async |world| {
+        let service = world.pool("rides", 4).await;
+        world.pool_of(&world.a.api_key, "homes", 2, 50).await;
+        let first = world.session(&service).await;
+        let homes = between("homes", "+33639980003", "+33639980004");
+        let second = world.post("/api/v1/sessions", homes).await.is(201);
+        world.post(&format!("{}/close", at("sessions", &second)), json!({})).await.is(200);
+        let count = async |query: &str| {
+            let list = world.get(&format!("/api/v1/sessions?{query}")).await.is(200);
+            list["data"].as_array().unwrap().len()
+        };
+        assert_eq!(count("").await, 2);
+        assert_eq!(count("state=closed").await, 1);
+        assert_eq!(count("service=rides").await, 1);
+        assert_eq!(count(&format!("service={service}&state=closed")).await, 0);
+        assert_eq!(count("role=buyer").await, 2);
+        assert_eq!(count("role=driver").await, 0);
+        assert_eq!(count("carrier=sandbox").await, 2);
+        assert_eq!(count("carrier=other").await, 0);
+        let at = first["created_at"].as_str().unwrap();
+        assert_eq!(count(&format!("created_before={at}")).await, 0);
+        assert_eq!(count(&format!("created_from={at}")).await, 2);
+    })
+    .await;
+}
+
+/// A dry run explains each choice and leaves nothing behind.
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    each(async |world| {
+        let service = world.pool("rides", 2).await;
+        let path = "/api/v1/sessions?dry_run=true";
+        let new = between(&service, BUYER, SELLER);
+        let asked = || world.ask("POST", path).a().header("idempotency-key", "dry").json(&new);
+        let tried = asked().send().await.is(200);
+        assert_eq!(tried["dry_run"], true);
+        let choice = &tried["participants"][0];
+        assert_eq!((&choice["role"], &choice["chosen_by"]), (&json!("buyer"), &json!("ring")));
+        assert!(choice["proxy_number"].as_str().unwrap().starts_with("+33937"));
+        assert_eq!(choice["steps"][0], json!({ "rule": "service", "left": 2 }));
+        assert_eq!(asked().send().await.is(200), tried);
+        let none = world.get("/api/v1/sessions").await.is(200);
+        assert_eq!(none["data"], json!([]));
+        let made = world.post("/api/v1/sessions", new).await.is(201);
+        let choice = &tried["participants"][1]["proxy_number_id"];
+        assert_eq!(made["participants"][1]["proxy_number_id"], *choice);
+    })
+    .await;
+}
+
+/// People come one by one, with a number of their own if it is named, and leave.
+#[tokio::test]
+async fn participants() {
+    each(async |world| {
+        let service = world.pool("rides", 1).await;
+        let reserved = json!({ "number": proxy(9), "service_id": service, "reserved": true });
+        let reserved = world.post("/api/v1/numbers", reserved).await.is(201);
+        let empty = world.post("/api/v1/sessions", json!({ "service_id": service })).await.is(201);
+        assert_eq!(empty["participants"], json!([]));
+        let path = format!("{}/participants", at("sessions", &empty));
+        let buyer = json!({ "role": "buyer", "identifier": BUYER });
+        let one = world.post(&path, buyer).await.is(201);
+        assert_eq!(one["version"], 2);
+        let seller = json!({
+            "role": "seller", "identifier": SELLER, "proxy_number_id": reserved["id"],
+        });
+        let two = world.post(&path, seller).await.is(201);
+        assert_eq!(two["participants"][1]["proxy_number"], proxy(9));
+        let who = two["participants"][1]["id"].as_str().unwrap();
+        let left = world.delete(&format!("{path}/{who}")).await.is(200);
+        assert_ne!(left["participants"][1]["removed_at"], Value::Null);
+        world.delete(&format!("{path}/{who}")).await.problem(404, "not_found");
+    })
+    .await;
+}
+
+/// A block is set and lifted, again and again.
+#[tokio::test]
+async fn blocks() {
+    each(async |world| {
+        let service = world.pool("rides", 2).await;
+        let session = world.session(&service).await;
+        let buyer = session["participants"][0]["id"].as_str().unwrap();
+        let seller = session["participants"][1]["id"].as_str().unwrap();
+        let path = at("sessions", &session);
+        let block = format!("{path}/participants/{buyer}/block");
+        for _ in 0..2 {
+            world.ask("PUT", &block).a().send().await.is(204);
+        }
+        let call = json!({ "participant_id": seller });
+        let refused = world.post(&format!("{path}/calls"), call.clone()).await;
+        refused.problem(409, "no_partner");
+        for _ in 0..2 {
+            world.delete(&block).await.is(204);
+        }
+        world.post(&format!("{path}/calls"), call).await.is(201);
+    })
+    .await;
+}
+
+/// A text and a call that we ask for are interactions with legs, and events tell of them; words and
+/// numbers are in none of it.
+#[tokio::test]
+async fn texts_calls_interactions_and_events() {
+    each(async |world| {
+        let service = world.pool("rides", 2).await;
+        let session = world.session(&service).await;
+        let path = at("sessions", &session);
+        let buyer = &session["participants"][0];
+        let text = json!({ "participant_id": buyer["id"], "body": "a-canary-of-words" });
+        let sent = world.post(&format!("{path}/messages"), text).await;
+        assert!(sent.header("location").unwrap().contains("/api/v1/interactions/KI"));
+        let sent = sent.is(201);
+        assert_eq!((&sent["kind"], &sent["origin"]), (&json!("message"), &json!("api")));
+        assert_eq!(sent["proxy_number"], buyer["proxy_number"]);
+        assert_eq!(sent["legs"][0]["state"], "queued");
+        let call = json!({ "participant_id": buyer["id"] });
+        let call = world.post(&format!("{path}/calls"), call).await.is(201);
+        assert_eq!((&call["kind"], &call["from_role"]), (&json!("call"), &json!("buyer")));
+        let read = world.get(&at("interactions", &call)).await;
+        assert!(read.header("etag").is_some());
+        assert_eq!(read.is(200), call);
+
+        let id = session["id"].as_str().unwrap();
+        let count = async |query: &str| {
+            let list = world.get(&format!("/api/v1/interactions?{query}")).await.is(200);
+            list["data"].as_array().unwrap().len()
+        };
+        assert_eq!(count("").await, 2);
+        assert_eq!(count(&format!("session={id}&kind=call")).await, 1);
+        assert_eq!(count("service=rides&carrier=sandbox").await, 2);
+        assert_eq!(count("role=buyer").await, 1);
+        assert_eq!(count("outcome=failed").await, 0);
+        assert_eq!(count("created_before=2020-01-01T00:00:00Z").await, 0);
+
+        let events = world.get(&format!("/api/v1/events?session={id}&limit=100")).await;
+        for secret in ["a-canary-of-words", &BUYER[1..], &SELLER[1..]] {
+            assert!(!events.text.contains(secret));
+        }
+        let events = events.is(200);
+        let types: Vec<&str> = events["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["type"].as_str().unwrap())
+            .collect();
+        assert!(types.contains(&"session.created") && types.contains(&"message.created"));
+        let created = world.get("/api/v1/events?type=session.created").await.is(200);
+        let event = &created["data"][0];
+        assert_eq!((&event["sequence"], &event["session_id"]), (&json!(1), &session["id"]));
+        assert_eq!(world.get(&at("events", event)).await.is(200), *event);
+    })
+    .await;
+}
+
+/// A key is made with a secret that works at once, is listed without it, and opens nothing once it
+/// is withdrawn or its time is up.
+#[tokio::test]
+async fn api_keys() {
+    each(async |world| {
+        let ends = "2999-01-01T00:00:00Z";
+        let new = json!({
+            "name": "checkout", "scopes": ["sessions:write", "sessions:read"], "expires_at": ends,
+        });
+        let made = world.post("/api/v1/api-keys", new).await.is(201);
+        let secret = made["secret"].as_str().unwrap();
+        assert!(secret.starts_with("emk_") && secret.ends_with(made["hint"].as_str().unwrap()));
+        assert_eq!(made["scopes"], json!(["sessions:read", "sessions:write"]));
+        assert_eq!(made["expires_at"], "2999-01-01T00:00:00.000Z");
+        world.ask("GET", "/api/v1/sessions").key(secret).send().await.is(200);
+        let list = world.get("/api/v1/api-keys").await;
+        assert!(!list.text.contains(secret));
+        let list = list.is(200);
+        assert_eq!(list["data"].as_array().unwrap().len(), 2);
+        assert_ne!(list["data"][1]["last_used_at"], Value::Null);
+        for _ in 0..2 {
+            world.delete(&at("api-keys", &made)).await.is(204);
+        }
+        let refused = world.ask("GET", "/api/v1/account").key(secret).send().await;
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+        refused.problem(401, "unauthorized");
+        expiry(world).await;
+    })
+    .await;
+}
+
+async fn expiry(world: &World) {
+    let soon = world.relay.db().read().await.unwrap().now().await.unwrap();
+    let soon = jiff::Timestamp::from_millisecond(soon.millis() + 60_000).unwrap().to_string();
+    let new = json!({ "name": "short", "scopes": ["sessions:read"], "expires_at": soon });
+    let made = world.post("/api/v1/api-keys", new).await.is(201);
+    let secret = made["secret"].as_str().unwrap();
+    world.ask("GET", "/api/v1/account").key(secret).send().await.is(200);
+    world.clock.advance(120_000);
+    world.ask("GET", "/api/v1/account").key(secret).send().await.problem(401, "unauthorized");
+}
+
+/// The app serves the API beside everything else, under its own limits.
+#[tokio::test]
+async fn the_app_serves_it() {
+    use super::support::{self, World, request};
+
+    for database in support::databases().await {
+        let mut config = support::settings(&database);
+        config.api.rate_per_minute = 7;
+        let world = World::with(config).await;
+        let get = async |path: &str| {
+            let request_ = http::Request::get(path)
+                .header("host", world.running.address.to_string())
+                .header("authorization", format!("Bearer {}", world.account.api_key));
+            let request_ = request_.body(http_body_util::Full::default()).unwrap();
+            request(world.running.address, request_).await
+        };
+        let answered = get("/api/v1/account").await;
+        assert_eq!(answered.status, 200);
+        assert_eq!(answered.headers["ratelimit-policy"], "\"key\";q=7;w=60");
+        let account: Value = serde_json::from_slice(&answered.body).unwrap();
+        assert_eq!(account["id"], world.account.account.as_str());
+        assert_eq!(get("/docs").await.status, 200);
+        assert_eq!(get("/api/openapi.json").await.status, 200);
+        world.running.shutdown().await;
+        database.drop().await;
+    }
+}

@@ -1,0 +1,61 @@
+//! The same commands on PostgreSQL, where `TEST_POSTGRES_URL` names one.
+
+use std::io::Write as _;
+
+use sqlx::{Connection as _, PgConnection};
+
+use crate::{
+    check::{consistent, with_status},
+    command::{KEY, Place, sandbox},
+};
+
+/// An address of a new database on the server of the tests, or nothing where there is none.
+async fn new_database(name: &str) -> Option<String> {
+    let required = std::env::var_os("REQUIRE_POSTGRES").is_some();
+    let Some(server) = std::env::var_os("TEST_POSTGRES_URL") else {
+        assert!(!required, "TEST_POSTGRES_URL is not set");
+        // Past the capture of the tests' output: it is to be seen.
+        let _ = writeln!(
+            std::io::stderr(),
+            "tests/cli: PostgreSQL is left out, run scripts/with-postgres cargo test"
+        );
+        return None;
+    };
+    let mut server = url::Url::parse(server.to_str().unwrap()).unwrap();
+    let mut connection = PgConnection::connect(server.as_str()).await.unwrap();
+    let name = format!("{name}_{}", std::process::id());
+    let sql = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::query(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    server.set_path(&name);
+    Some(server.to_string())
+}
+
+/// An empty database is left empty with a warning; once a command has migrated it, its accounts,
+/// numbers and key are told; a database that is not there is a fault with its fix.
+#[tokio::test]
+async fn a_check_of_postgres() {
+    let Some(url) = new_database("cli_check").await else { return };
+    let place = Place::new("");
+    let with = |url: &str| {
+        let sandbox = sandbox("127.0.0.1:0");
+        place.settings(&format!("database_url = \"{url}\"\nmaster_key = \"{KEY}\"\n{sandbox}"));
+    };
+    with(&url);
+    for _ in 0..2 {
+        let done = place.run(&["check", "--json"]);
+        assert_eq!(with_status(&consistent(&done), "warn"), ["database"], "{done:?}");
+        assert!(done.out.contains("migrations pending"), "{done:?}");
+    }
+    let account = place.account();
+    place.import(&account, "+14155550100,sandbox,voice|sms\n+14155550101,sandbox,sms");
+    let done = place.run(&["check", "--json"]);
+    let report = consistent(&done);
+    assert_eq!(with_status(&report, "ok"), ["settings", "master_key", "database"], "{report}");
+    assert!(done.out.contains("1 accounts, 1 services, 2 numbers"), "{done:?}");
+
+    with(&format!("{url}_absent"));
+    let done = place.run(&["check", "--json"]);
+    assert_eq!(with_status(&consistent(&done), "fail"), ["database"]);
+    assert!(done.out.contains("no database of that name"), "{done:?}");
+}

@@ -1,0 +1,33 @@
+//! Whole conversations through a running relay, on each engine: with simulated phones, and over
+//! Twilio with a stand-in of its API. The promises hold while many people do everything at once,
+//! and no sink holds a number or a word.
+
+#[cfg(test)]
+#[path = "relay/fake_twilio.rs"]
+mod fake;
+#[cfg(test)]
+#[path = "relay/market.rs"]
+mod market;
+#[cfg(test)]
+#[path = "relay/model.rs"]
+mod model;
+#[cfg(test)]
+#[path = "relay/neutral.rs"]
+mod neutral;
+#[cfg(test)]
+#[path = "relay/outage.rs"]
+mod outage;
+#[cfg(test)]
+#[path = "relay/over_twilio.rs"]
+mod over_twilio;
+#[cfg(test)]
+#[path = "relay/ringing.rs"]
+mod ringing;
+#[cfg(test)]
+#[path = "relay/sinks.rs"]
+mod sinks;
+#[cfg(test)]
+#[path = "relay/storm.rs"]
+mod storm;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,171 @@
+//! A marketplace: a service, a pool and people with phones.
+
+use std::sync::Arc;
+
+use entremise::{
+    domain::{
+        phone::{Identifier, ProxyNumber},
+        policy::Rules,
+        pool::Capabilities,
+        session::{ClosedReason, Mode},
+    },
+    ids::{AccountId, ServiceId, SessionId},
+    relay::{self, AddParticipant, Answer, Key, NewNumber, NewService, OpenSession, Relay},
+    sandbox::{Network, PhoneId},
+};
+use serde_json::{Value, json};
+
+use crate::support::{CARRIER, World};
+
+/// Somebody with a phone.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) phone: PhoneId,
+    pub(crate) number: Identifier,
+    pub(crate) role: &'static str,
+}
+
+/// A session as the API tells it: who dials what.
+#[derive(Debug, Clone)]
+pub(crate) struct Opened {
+    pub(crate) id: SessionId,
+    /// By place of the person: the proxy number that they dial.
+    pub(crate) dials: [Identifier; 2],
+}
+
+#[derive(Clone)]
+pub(crate) struct Market {
+    pub(crate) relay: Relay,
+    pub(crate) network: Arc<Network>,
+    pub(crate) account: AccountId,
+    pub(crate) service: ServiceId,
+    pub(crate) people: Arc<Vec<Person>>,
+}
+
+impl Market {
+    /// `people` phones, half of them buyers, and a pool of `pool` numbers.
+    pub(crate) async fn open(world: &World, people: usize, pool: usize, rules: Rules) -> Self {
+        Self::at(CARRIER, world, people, pool, rules).await
+    }
+
+    /// The same with the pool at another carrier.
+    pub(crate) async fn at(
+        carrier: &'static str,
+        world: &World,
+        people: usize,
+        pool: usize,
+        rules: Rules,
+    ) -> Self {
+        let account = world.account.account.clone();
+        let relay = world.running.relay.clone();
+        let owner = account.clone();
+        let service = relay
+            .db()
+            .write(move |tx| {
+                let (account, rules) = (owner.clone(), rules.clone());
+                Box::pin(async move {
+                    let new = NewService { unique_name: "bikes".into(), rules };
+                    let service = relay::create_service(tx, &account, &new).await?;
+                    for place in 0..pool {
+                        let number =
+                            ProxyNumber::parse(&format!("+{}{:04}", 1_415_555, 100 + place));
+                        let new = NewNumber {
+                            service: service.id.clone(),
+                            number: number.unwrap(),
+                            carrier: carrier.into(),
+                            capabilities: Capabilities::parse("voice|sms").unwrap(),
+                            reserved: false,
+                        };
+                        relay::add_number(tx, &account, &new).await?;
+                    }
+                    Ok::<_, relay::Error>(service.id)
+                })
+            })
+            .await
+            .unwrap();
+        let people = (0..people)
+            .map(|place| {
+                let number =
+                    Identifier::parse(&format!("+{}{:04}", 1_212_555, 100 + place)).unwrap();
+                let phone = world.network.register(&format!("P{place}"), number.clone()).unwrap();
+                Person { phone, number, role: if place % 2 == 0 { "buyer" } else { "seller" } }
+            })
+            .collect();
+        let network = Arc::clone(&world.network);
+        Self { relay, network, account, service, people: Arc::new(people) }
+    }
+
+    /// Opens a session of two people, under an idempotency key.
+    pub(crate) async fn session(
+        &self,
+        places: [usize; 2],
+        ttl_s: u64,
+        key: Option<&str>,
+    ) -> Result<Opened, relay::Error> {
+        let people = places.map(|place| self.people[place].clone());
+        let new = OpenSession {
+            service: self.service.clone(),
+            unique_name: None,
+            mode: Mode::VoiceAndMessage,
+            ttl: Some(std::time::Duration::from_secs(ttl_s)),
+            date_expiry: None,
+            metadata: "{}".into(),
+            participants: people
+                .iter()
+                .map(|one| AddParticipant {
+                    identifier: one.number.clone(),
+                    role: one.role.to_owned(),
+                    name: None,
+                    number: None,
+                })
+                .collect(),
+        };
+        let key = key.map(|key| Key { key: key.to_owned(), fingerprint: "open".into() });
+        let owner = self.account.clone();
+        let answer = self
+            .relay
+            .perform(&self.account, key, move |tx| {
+                let (account, new) = (owner.clone(), new.clone());
+                Box::pin(async move {
+                    let view = relay::open(tx, &account, &new).await?;
+                    let dials: Vec<&str> =
+                        view.participants.iter().map(|one| one.number.as_str()).collect();
+                    let body = json!({ "id": view.session.id, "dials": dials }).to_string();
+                    Ok(Answer { body, ..Answer::empty(201) })
+                })
+            })
+            .await?;
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        let number = |place: usize| Identifier::parse(body["dials"][place].as_str().unwrap());
+        Ok(Opened {
+            id: SessionId::parse(body["id"].as_str().unwrap()).unwrap(),
+            dials: [number(0).unwrap(), number(1).unwrap()],
+        })
+    }
+
+    /// Closes a session.
+    pub(crate) async fn close(&self, id: &SessionId) -> Result<(), relay::Error> {
+        let (account, id) = (self.account.clone(), id.clone());
+        self.relay
+            .db()
+            .write(move |tx| {
+                let (account, id) = (account.clone(), id.clone());
+                Box::pin(async move {
+                    relay::close(tx, &account, &id, ClosedReason::Api, None).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Reopens a session.
+    pub(crate) async fn reopen(&self, id: &SessionId) -> Result<(), relay::Error> {
+        let (account, id) = (self.account.clone(), id.clone());
+        self.relay
+            .db()
+            .write(move |tx| {
+                let (account, id) = (account.clone(), id.clone());
+                Box::pin(async move { relay::reopen(tx, &account, &id, None).await.map(drop) })
+            })
+            .await
+    }
+}

@@ -1,0 +1,202 @@
+//! What the black-box tests share: a fresh database on each engine, and a relay that runs on it.
+
+use std::sync::Arc;
+
+use entremise::{
+    app::{App, Environment, Listeners, Running},
+    clock::Clock,
+    config::{CarrierConfig, Config, Secret},
+    ids::{Entropy as _, Ids, SystemEntropy, hex},
+    relay::NewAccount,
+    sandbox::{Network, Pace},
+};
+use sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// The sandbox carrier's id, and the first configured.
+pub(crate) const CARRIER: &str = "sandbox";
+/// What signs the sandbox's webhooks.
+pub(crate) const SECRET: &str = "a-secret-of-the-tests";
+
+/// A database that goes with the test.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) name: &'static str,
+    folder: Option<TempDir>,
+    server: Option<(PgConnectOptions, String)>,
+}
+
+impl Database {
+    fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        Self { url, name: "SQLite", folder: Some(folder), server: None }
+    }
+
+    pub(crate) async fn postgres(server: &str) -> Self {
+        let options: PgConnectOptions = server.parse().unwrap();
+        let name = format!("test_{}", random::<8>());
+        let mut conn = options.connect().await.unwrap();
+        let sql = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(sql).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        let url = options.clone().database(&name).to_url_lossy().to_string();
+        Self { url, name: "PostgreSQL", folder: None, server: Some((options, name)) }
+    }
+
+    /// Drops it.
+    pub(crate) async fn drop(self) {
+        if let Some(folder) = self.folder {
+            folder.close().unwrap();
+        }
+        if let Some((options, name)) = self.server {
+            let mut conn = options.connect().await.unwrap();
+            let sql = sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
+            sqlx::query(sql).execute(&mut conn).await.unwrap();
+        }
+    }
+}
+
+/// Where PostgreSQL is, if it is to be tested.
+///
+/// # Panics
+/// If `REQUIRE_POSTGRES` is set and there is none.
+#[expect(clippy::disallowed_methods, reason = "the tests' own switch")]
+pub(crate) fn postgres() -> Option<String> {
+    let url = std::env::var("TEST_POSTGRES_URL").ok();
+    let required = std::env::var("REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+    assert!(url.is_some() || !required, "REQUIRE_POSTGRES is set and TEST_POSTGRES_URL is not");
+    if url.is_none() {
+        println!(
+            "left out PostgreSQL: TEST_POSTGRES_URL is not set (scripts/with-postgres sets it)"
+        );
+    }
+    url
+}
+
+/// A fresh database on each engine that can be tested here.
+pub(crate) async fn databases() -> Vec<Database> {
+    let mut all = vec![Database::sqlite()];
+    if let Some(url) = postgres() {
+        all.push(Database::postgres(&url).await);
+    }
+    all
+}
+
+pub(crate) fn random<const N: usize>() -> String {
+    let mut bytes = [0; N];
+    SystemEntropy.fill(&mut bytes);
+    hex(&bytes)
+}
+
+/// A relay over the sandbox carrier, with one account.
+pub(crate) struct World {
+    pub(crate) running: Running,
+    pub(crate) network: Arc<Network>,
+    pub(crate) account: NewAccount,
+    pub(crate) clock: Clock,
+}
+
+/// Settings over a database, with the sandbox carrier.
+pub(crate) fn settings(database: &Database) -> Config {
+    let mut key = [0; 32];
+    SystemEntropy.fill(&mut key);
+    let mut values = toml::Table::new();
+    values.insert("secret".into(), SECRET.into());
+    let sandbox =
+        CarrierConfig { id: CARRIER.into(), kind: "sandbox".into(), api_base: None, values };
+    let mut config = Config::minimal(key);
+    config.database_url = Secret::new(database.url.clone());
+    config.carriers = vec![sandbox];
+    config.limits.connections_per_client = 4096;
+    config
+}
+
+impl World {
+    /// Starts a relay as fast as it goes, on free ports, with a clock that tests move.
+    pub(crate) async fn start(database: &Database) -> Self {
+        Self::with(settings(database)).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(config: Config) -> Self {
+        let clock = Clock::shifted();
+        let listeners = Listeners {
+            public: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            ops: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        };
+        let environment =
+            Environment { clock: clock.clone(), ids: Ids::default(), pace: Pace::BRISK };
+        let running = App::start(config, listeners, environment).await.unwrap();
+        let account = running.relay.create_account("Test marketplace").await.unwrap();
+        let network = running.network.clone().unwrap();
+        Self { running, network, account, clock }
+    }
+}
+
+/// What a request was answered.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: http::StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends one request on a connection of its own.
+pub(crate) async fn request(
+    address: std::net::SocketAddr,
+    request: http::Request<http_body_util::Full<bytes::Bytes>>,
+) -> Answered {
+    use http_body_util::BodyExt as _;
+    use hyper_util::rt::TokioIo;
+
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let tracker = tokio_util::task::TaskTracker::new();
+    tracker.spawn(connection);
+    let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes().to_vec();
+    Answered { status: head.status, headers: head.headers, body }
+}
+
+/// Posts an event to a hook as the sandbox network would, signed.
+pub(crate) async fn webhook(world: &World, hook: &str, event: &serde_json::Value) -> Answered {
+    let body = event.to_string();
+    let url = format!("{}/hooks/{CARRIER}/{hook}", world.running.origin);
+    let at = world.clock.now().millis();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let tag = ring::hmac::sign(&key, format!("{at}.{url}.{body}").as_bytes());
+    let signature = format!("t={at},v1={}", hex(tag.as_ref()));
+    webhook_signed(world, hook, event, Some(&signature)).await
+}
+
+/// Posts an event with that signature, or none.
+pub(crate) async fn webhook_signed(
+    world: &World,
+    hook: &str,
+    event: &serde_json::Value,
+    signature: Option<&str>,
+) -> Answered {
+    let mut builder = http::Request::post(format!("/hooks/{CARRIER}/{hook}"))
+        .header("host", world.running.address.to_string())
+        .header("content-type", "application/json");
+    if let Some(signature) = signature {
+        builder = builder.header("sandbox-signature", signature);
+    }
+    let body = http_body_util::Full::new(bytes::Bytes::from(event.to_string()));
+    request(world.running.address, builder.body(body).unwrap()).await
+}
+
+/// The whole log, newest first.
+pub(crate) async fn interactions(
+    world: &World,
+) -> Vec<entremise::store::interactions::Interaction> {
+    use entremise::store::{interactions, sessions::Page};
+
+    let mut tx = world.running.relay.db().read().await.unwrap();
+    let page = Page { before: None, limit: 1000 };
+    let filter = interactions::Filter::default();
+    interactions::list(&mut tx, &world.account.account, &filter, &page).await.unwrap()
+}
