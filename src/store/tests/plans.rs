@@ -8,7 +8,7 @@ db_test!(hot_queries_read_by_index);
 /// How many rows each table gets.
 const ROWS: i64 = 20_000;
 
-/// Text that computes `count` rows 0, 1, 2 …, the same for both engines.
+/// Rows 0, 1, 2 … of one number each.
 fn series() -> String {
     format!("WITH RECURSIVE s (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS} - 1)")
 }
@@ -82,20 +82,12 @@ async fn fill(lab: &Lab, world: &World) {
     commit!(lab.db, [], |tx| run(tx, "ANALYZE").await).await.unwrap();
 }
 
-/// PostgreSQL wants the `WITH` of an insertion after its columns as well: nothing to change; only
-/// its arithmetic gives 32 bits where hex digits want 64.
+/// PostgreSQL's numbers have 32 bits where nothing else is said; our columns have 64.
 fn postgres(sql: &str) -> String {
     sql.replace("SELECT 0 UNION", "SELECT CAST(0 AS BIGINT) UNION")
 }
 
-/// SQLite's plan: its steps.
-async fn steps(tx: &mut Tx, sql: String) -> Result<Vec<(i64, i64, i64, String)>, Error> {
-    let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on!(tx, |conn| sqlx::query_as(sql).fetch_all(conn).await?))
-}
-
-/// The plan of a statement of the store. It is named by its text, so that what runs is what is
-/// looked at.
+/// The plan of a statement of the store.
 async fn plan(lab: &Lab, sql: &str, values: &[String]) -> String {
     // Numbered values become literals: a plan of one run, with its statistics.
     let mut literal = sql.to_owned();
@@ -104,9 +96,7 @@ async fn plan(lab: &Lab, sql: &str, values: &[String]) -> String {
     }
     let mut tx = lab.db.read().await.unwrap();
     if lab.on_sqlite() {
-        let sql = format!("EXPLAIN QUERY PLAN {literal}");
-        let rows = steps(&mut tx, sql).await.unwrap();
-        rows.into_iter().map(|row| row.3).collect::<Vec<_>>().join("\n")
+        steps(&mut tx, format!("EXPLAIN QUERY PLAN {literal}")).await.unwrap().join("\n")
     } else {
         // With the values known, and as it is kept for all values.
         let known = texts(&mut tx, format!("EXPLAIN {literal}")).await.unwrap();
@@ -122,8 +112,16 @@ async fn plan(lab: &Lab, sql: &str, values: &[String]) -> String {
     }
 }
 
-/// Each hot query of the store walks an index, with 20,000 rows in each table; and gives at once
-/// what it should.
+/// The steps of a plan of SQLite.
+async fn steps(tx: &mut Tx, sql: String) -> Result<Vec<String>, Error> {
+    let sql = sqlx::AssertSqlSafe(sql);
+    let rows: Vec<(i64, i64, i64, String)> =
+        on!(tx, |conn| sqlx::query_as(sql).fetch_all(conn).await?);
+    Ok(rows.into_iter().map(|row| row.3).collect())
+}
+
+/// Each hot query of the store walks an index, with 20,000 rows in each table; the walk around a
+/// ring sorts nothing.
 async fn hot_queries_read_by_index(lab: &Lab) {
     let world = World::new(lab).await;
     fill(lab, &world).await;
