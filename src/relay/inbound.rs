@@ -149,7 +149,8 @@ async fn routed(
     let decision = route::decide(&Facts {
         kind,
         now,
-        hold_open: hold.open,
+        // The hold was read before the lock: whoever was removed meanwhile is told by their row.
+        hold_open: hold.open && sender.removed_at.is_none(),
         state: session.state,
         mode: session.mode,
         expires_at: session.expires_at,
