@@ -5,7 +5,6 @@ use std::{
     fs::{File, TryLockError},
     panic::AssertUnwindSafe,
     path::PathBuf,
-    str::FromStr as _,
     sync::{
         Arc, RwLock,
         atomic::{AtomicI64, Ordering},
@@ -14,16 +13,10 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use sqlx::{
-    Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
-    Transaction,
-    migrate::MigrateError,
-    postgres::{PgConnectOptions, PgPoolOptions},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::{PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Error, accounts::AccountKeys, turn::Turn, writer::Writer};
+use super::{Error, accounts::AccountKeys, open, writer::Writer};
 use crate::{
     clock::Clock,
     domain::time::Timestamp,
@@ -31,16 +24,8 @@ use crate::{
     privacy::Keyring,
 };
 
-pub(super) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
-
-/// The oldest SQLite without the WAL-reset corruption bug (sqlite.org/changes, 3.51.3).
-const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
-
 /// How often a transaction that lost against another on PostgreSQL is run again.
 const ATTEMPTS_MAX: u32 = 8;
-
-/// How long a caller waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which engine runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +59,7 @@ pub struct Db {
 }
 
 #[derive(Clone)]
-enum Doors {
+pub(super) enum Doors {
     Sqlite { readers: SqlitePool, writer: Writer, path: PathBuf },
     Postgres(PgPool),
 }
@@ -212,9 +197,9 @@ impl Db {
     ) -> Result<Self, Error> {
         let shared = Arc::new(Shared::new(&options));
         let doors = if options.url.starts_with("sqlite:") {
-            open_sqlite(&options, &shared, tracker, stop).await?
+            open::sqlite(&options, &shared, tracker, stop).await?
         } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
-            open_postgres(&options).await?
+            open::postgres(&options).await?
         } else {
             return Err(Error::Statement(
                 "the database's address must start with sqlite: or postgres:".into(),
@@ -243,11 +228,11 @@ impl Db {
     /// its file system has no locks.
     pub fn lock_for_serving(&self) -> Result<ServeLock, Error> {
         let Doors::Sqlite { path, .. } = &self.doors else { return Ok(ServeLock { _file: None }) };
-        let file = lock_file(path, "serve")?;
+        let file = open::lock_file(path, "serve")?;
         match file.try_lock() {
             Ok(()) => Ok(ServeLock { _file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(Error::Locked),
-            Err(TryLockError::Error(error)) => Err(lock_error(&error)),
+            Err(TryLockError::Error(error)) => Err(open::lock_error(&error)),
         }
     }
 
@@ -346,141 +331,6 @@ where
         let spread = u64::from(random[0]) % (u64::from(attempts) * 8);
         tokio::time::sleep(Duration::from_millis(spread)).await;
     }
-}
-
-async fn open_sqlite(
-    options: &DbOptions,
-    shared: &Arc<Shared>,
-    tracker: &TaskTracker,
-    stop: CancellationToken,
-) -> Result<Doors, Error> {
-    let connect = SqliteConnectOptions::from_str(&options.url)?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(30));
-    let path = connect.get_filename().to_path_buf();
-    // Each connection would have a database of its own.
-    if options.url.contains(":memory:") || options.url.contains("mode=memory") {
-        return Err(Error::Statement("the database must be a file, not in memory".into()));
-    }
-    let lock = lock_file(&path, "migrate")?;
-    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))
-        .await
-        .map_err(|_| Error::Panicked)?
-        .map_err(|error| lock_error(&error))?;
-    let mut conn = SqliteConnection::connect_with(&connect).await?;
-    check_version(&mut conn).await?;
-    migrate(&mut conn).await?;
-    drop(lock);
-    let readers = SqlitePoolOptions::new()
-        .max_connections(options.connections.clamp(1, 4))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(connect.read_only(true).create_if_missing(false))
-        .await?;
-    let writer = Writer::start(
-        conn,
-        readers.clone(),
-        Turn::open(&path)?,
-        Arc::clone(shared),
-        tracker,
-        &stop,
-    )
-    .await?;
-    Ok(Doors::Sqlite { readers, writer, path })
-}
-
-async fn check_version(conn: &mut SqliteConnection) -> Result<(), Error> {
-    let text: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await?;
-    let mut parts = text.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    let mut next = || parts.next().unwrap_or(0);
-    if (next(), next(), next()) >= SQLITE_MIN {
-        Ok(())
-    } else {
-        Err(Error::Statement(format!("SQLite {text} is too old: 3.51.3 or later is needed")))
-    }
-}
-
-async fn open_postgres(options: &DbOptions) -> Result<Doors, Error> {
-    let connect = PgConnectOptions::from_str(&options.url)?.application_name("entremise");
-    // The migrator takes an advisory lock of its own. It runs without the limits below: another
-    // node's migration may take longer than any lock of ours may be waited for.
-    let migration = async {
-        let mut conn = connect_postgres(&connect).await?;
-        check_collation(&mut conn).await?;
-        migrate(&mut conn).await?;
-        Ok::<_, Error>(conn.close().await?)
-    };
-    migration.await?;
-    let pool = PgPoolOptions::new()
-        .max_connections(options.connections.max(2))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(connect.options([
-            ("synchronous_commit", "on"),
-            ("statement_timeout", "30s"),
-            ("lock_timeout", "5s"),
-            ("idle_in_transaction_session_timeout", "30s"),
-        ]))
-        .await?;
-    Ok(Doors::Postgres(pool))
-}
-
-/// Ids are cursors and stand for the order of time: where a database sorts by a language that has
-/// letters such as the Danish `aa`, they would not.
-async fn check_collation(conn: &mut PgConnection) -> Result<(), Error> {
-    const SQL: &str = r#"
-        SELECT string_agg(v, '' ORDER BY v) = string_agg(v, '' ORDER BY v COLLATE "C")
-        FROM (SELECT a || b || c AS v FROM regexp_split_to_table('0123456789abcdef', '') AS a,
-            regexp_split_to_table('0123456789abcdef', '') AS b,
-            regexp_split_to_table('0123456789abcdef', '') AS c) AS v"#;
-    let sorted: bool = sqlx::query_scalar(SQL).fetch_one(conn).await?;
-    if sorted {
-        return Ok(());
-    }
-    Err(Error::Statement(
-        "the database sorts by a language's rules: make it with TEMPLATE template0 LOCALE 'C'"
-            .into(),
-    ))
-}
-
-async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, Error> {
-    match tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
-        Ok(connected) => Ok(connected?),
-        Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
-    }
-}
-
-async fn migrate<'c, C>(conn: C) -> Result<(), Error>
-where
-    C: sqlx::Acquire<'c>,
-    <C::Connection as std::ops::Deref>::Target: sqlx::migrate::Migrate,
-{
-    MIGRATOR.run(conn).await.map_err(|error| match error {
-        // The driver's words may quote values of a row.
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            match Error::from(error) {
-                Error::Statement(code) => Error::Statement(format!("migration: {code}")),
-                other => other,
-            }
-        }
-        other => Error::Statement(format!("migration: {other}")),
-    })
-}
-
-pub(super) fn lock_file(path: &std::path::Path, purpose: &str) -> Result<File, Error> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{purpose}.lock"));
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(name)
-        .map_err(|error| lock_error(&error))
-}
-
-fn lock_error(error: &std::io::Error) -> Error {
-    Error::Unavailable(format!("lock file: {}", error.kind()))
 }
 
 impl Tx {

@@ -10,7 +10,8 @@ use sqlx::{
 
 use super::{
     Error, Tx,
-    db::{Conn, DbOptions, MIGRATOR, Shared, on},
+    db::{Conn, DbOptions, Shared, on},
+    open::MIGRATOR,
 };
 
 /// How long opening may take.

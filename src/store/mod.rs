@@ -21,6 +21,7 @@ pub mod interactions;
 pub mod legs;
 pub mod meta;
 pub mod numbers;
+mod open;
 pub mod outbox;
 pub mod participants;
 pub mod services;

@@ -6,7 +6,7 @@
 
 use std::{fs::File, path::Path, time::Duration};
 
-use super::{Error, db::lock_file};
+use super::{Error, open::lock_file};
 
 /// How often a writer looks whether it is its turn.
 const LOOK_EVERY: Duration = Duration::from_millis(2);

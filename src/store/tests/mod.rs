@@ -32,6 +32,7 @@ mod numbers;
 mod outbox;
 mod plans;
 mod races;
+mod reports;
 mod rings;
 mod sealing;
 mod services;

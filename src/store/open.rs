@@ -1,0 +1,164 @@
+//! Opens a database of either engine and migrates it, under a lock.
+
+use std::{fs::File, path::Path, str::FromStr as _, sync::Arc, time::Duration};
+
+use sqlx::{
+    Connection as _, PgConnection, SqliteConnection,
+    migrate::MigrateError,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Error,
+    db::{DbOptions, Doors, Shared},
+    turn::Turn,
+    writer::Writer,
+};
+
+pub(super) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// The oldest SQLite without the WAL-reset corruption bug (sqlite.org/changes, 3.51.3).
+const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a caller waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens a SQLite file, makes it if it is not there, and migrates it.
+pub(super) async fn sqlite(
+    options: &DbOptions,
+    shared: &Arc<Shared>,
+    tracker: &TaskTracker,
+    stop: CancellationToken,
+) -> Result<Doors, Error> {
+    let connect = SqliteConnectOptions::from_str(&options.url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30));
+    let path = connect.get_filename().to_path_buf();
+    // Each connection would have a database of its own.
+    if options.url.contains(":memory:") || options.url.contains("mode=memory") {
+        return Err(Error::Statement("the database must be a file, not in memory".into()));
+    }
+    let lock = lock_file(&path, "migrate")?;
+    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))
+        .await
+        .map_err(|_| Error::Panicked)?
+        .map_err(|error| lock_error(&error))?;
+    let mut conn = SqliteConnection::connect_with(&connect).await?;
+    check_version(&mut conn).await?;
+    migrate(&mut conn).await?;
+    drop(lock);
+    let readers = SqlitePoolOptions::new()
+        .max_connections(options.connections.clamp(1, 4))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(connect.read_only(true).create_if_missing(false))
+        .await?;
+    let writer = Writer::start(
+        conn,
+        readers.clone(),
+        Turn::open(&path)?,
+        Arc::clone(shared),
+        tracker,
+        &stop,
+    )
+    .await?;
+    Ok(Doors::Sqlite { readers, writer, path })
+}
+
+async fn check_version(conn: &mut SqliteConnection) -> Result<(), Error> {
+    let text: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await?;
+    let mut parts = text.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    if (next(), next(), next()) >= SQLITE_MIN {
+        Ok(())
+    } else {
+        Err(Error::Statement(format!("SQLite {text} is too old: 3.51.3 or later is needed")))
+    }
+}
+
+/// Opens and migrates a PostgreSQL database.
+pub(super) async fn postgres(options: &DbOptions) -> Result<Doors, Error> {
+    let connect = PgConnectOptions::from_str(&options.url)?.application_name("entremise");
+    // The migrator takes an advisory lock of its own. It runs without the limits below: another
+    // node's migration may take longer than any lock of ours may be waited for.
+    let migration = async {
+        let mut conn = connect_postgres(&connect).await?;
+        check_collation(&mut conn).await?;
+        migrate(&mut conn).await?;
+        Ok::<_, Error>(conn.close().await?)
+    };
+    migration.await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(options.connections.max(2))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(connect.options([
+            ("synchronous_commit", "on"),
+            ("statement_timeout", "30s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ]))
+        .await?;
+    Ok(Doors::Postgres(pool))
+}
+
+/// Ids are cursors and stand for the order of time: where a database sorts by a language that has
+/// letters such as the Danish `aa`, they would not.
+async fn check_collation(conn: &mut PgConnection) -> Result<(), Error> {
+    const SQL: &str = r#"
+        SELECT string_agg(v, '' ORDER BY v) = string_agg(v, '' ORDER BY v COLLATE "C")
+        FROM (SELECT a || b || c AS v FROM regexp_split_to_table('0123456789abcdef', '') AS a,
+            regexp_split_to_table('0123456789abcdef', '') AS b,
+            regexp_split_to_table('0123456789abcdef', '') AS c) AS v"#;
+    let sorted: bool = sqlx::query_scalar(SQL).fetch_one(conn).await?;
+    if sorted {
+        return Ok(());
+    }
+    Err(Error::Statement(
+        "the database sorts by a language's rules: make it with TEMPLATE template0 LOCALE 'C'"
+            .into(),
+    ))
+}
+
+async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, Error> {
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
+        Ok(connected) => Ok(connected?),
+        Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
+    }
+}
+
+async fn migrate<'c, C>(conn: C) -> Result<(), Error>
+where
+    C: sqlx::Acquire<'c>,
+    <C::Connection as std::ops::Deref>::Target: sqlx::migrate::Migrate,
+{
+    MIGRATOR.run(conn).await.map_err(|error| match error {
+        // The driver's words may quote values of a row.
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            match Error::from(error) {
+                Error::Statement(code) => Error::Statement(format!("migration: {code}")),
+                other => other,
+            }
+        }
+        other => Error::Statement(format!("migration: {other}")),
+    })
+}
+
+/// A file beside the database, to be locked.
+pub(super) fn lock_file(path: &Path, purpose: &str) -> Result<File, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{purpose}.lock"));
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(name)
+        .map_err(|error| lock_error(&error))
+}
+
+pub(super) fn lock_error(error: &std::io::Error) -> Error {
+    Error::Unavailable(format!("lock file: {}", error.kind()))
+}
