@@ -27,6 +27,9 @@ mod races;
 #[path = "relay/ringing.rs"]
 mod ringing;
 #[cfg(test)]
+#[path = "support/rng.rs"]
+mod rng;
+#[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;
 #[cfg(test)]
