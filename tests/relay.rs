@@ -21,6 +21,9 @@ mod outage;
 #[path = "relay/over_twilio.rs"]
 mod over_twilio;
 #[cfg(test)]
+#[path = "relay/races.rs"]
+mod races;
+#[cfg(test)]
 #[path = "relay/ringing.rs"]
 mod ringing;
 #[cfg(test)]
