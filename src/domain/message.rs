@@ -87,8 +87,12 @@ impl MessageState {
     }
 
     /// The state after hearing `news`: never an earlier one, whatever order the news comes in (I13).
+    /// What was sent, or may have been, is not cancelled any more.
     #[must_use]
     pub const fn after(self, news: Self) -> Self {
+        if matches!(news, Self::Cancelled) && self.rank() > Self::Sending.rank() {
+            return self;
+        }
         if news.rank() > self.rank() { news } else { self }
     }
 }
@@ -112,6 +116,8 @@ mod tests {
                 let next = state.after(n);
                 prop_assert!(next.rank() >= state.rank());
                 if state.is_final() { prop_assert_eq!(next, state); }
+                let may_be_sent = matches!(state, MessageState::Sent | MessageState::Unknown);
+                prop_assert!(!(may_be_sent && next == MessageState::Cancelled));
                 state = next;
             }
         }

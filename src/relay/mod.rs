@@ -27,7 +27,7 @@ pub use self::{
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     calls::place_call,
     carriers::{Carriers, Configured},
-    client::Client,
+    client::{Client, Transport},
     error::{Error, Exhausted, Fault},
     idempotent::{Answer, Key},
     inventory::{

@@ -33,7 +33,7 @@ mod tests;
 mod turn;
 mod writer;
 
-pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
+pub use db::{Db, DbOptions, Engine, Failure, Mishap, Mishaps, ServeLock, Tx};
 pub use inspect::{Inspection, Schema};
 pub use lanes::Lane;
 
