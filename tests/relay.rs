@@ -15,6 +15,9 @@ mod model;
 #[path = "relay/neutral.rs"]
 mod neutral;
 #[cfg(test)]
+#[path = "relay/out_of_session.rs"]
+mod out_of_session;
+#[cfg(test)]
 #[path = "relay/outage.rs"]
 mod outage;
 #[cfg(test)]

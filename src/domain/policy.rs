@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::phone::{Identifier, Strictness};
+
 const DAY: Duration = Duration::from_hours(24);
 
 /// Below this a late call or text of the last session may reach a stranger: carriers hold texts for
@@ -51,6 +53,8 @@ closed_set! {
         Announce = "announce",
         /// A tone, unanswered: costs nothing.
         Reject = "reject",
+        /// The marketplace's own line rings.
+        Forward = "forward",
     }
 }
 
@@ -90,6 +94,10 @@ pub struct Rules {
     pub out_of_session: OutOfSession,
     /// Said instead of the neutral words; empty for those.
     pub out_of_session_announcement: String,
+    /// The marketplace's own line, such as its support: whom [`OutOfSession::Forward`] rings.
+    pub out_of_session_number: Option<Identifier>,
+    /// Sent back to whoever texts where no session is, once a day; empty for nothing.
+    pub out_of_session_text: String,
     /// Sent to the callee of a missed call, through the mask; empty for none.
     pub missed_call_text: String,
 }
@@ -114,6 +122,8 @@ impl Rules {
             team_ring: TeamRing::All,
             out_of_session: OutOfSession::Announce,
             out_of_session_announcement: String::new(),
+            out_of_session_number: None,
+            out_of_session_text: String::new(),
             missed_call_text: String::new(),
         }
     }
@@ -158,11 +168,27 @@ impl Rules {
             ("caller_announcement", &self.caller_announcement),
             ("callee_whisper", &self.callee_whisper),
             ("out_of_session_announcement", &self.out_of_session_announcement),
+            ("out_of_session_text", &self.out_of_session_text),
             ("missed_call_text", &self.missed_call_text),
         ] {
             check(said(text, 300), field, "must have at most 300 characters, none of control");
         }
+        let line = self.out_of_session_number.as_ref();
+        if let Some(Err(refusal)) = line.map(|line| line.admit(Strictness::Possible)) {
+            faults.push(("out_of_session_number", refusal.words()));
+        }
         faults
+    }
+
+    /// What is lacking once all settings are together: the field and why it is needed. A change
+    /// that names a few of them can't be judged by it.
+    pub fn lacking(&self) -> Vec<(&'static str, &'static str)> {
+        let forwards = self.out_of_session == OutOfSession::Forward;
+        if forwards && self.out_of_session_number.is_none() {
+            vec![("out_of_session_number", "is needed where out_of_session is forward")]
+        } else {
+            Vec::new()
+        }
     }
 
     /// What deserves a warning though it is allowed.
@@ -264,6 +290,22 @@ mod tests {
             fields,
             ["brand", "language", "participants_max", "ring_timeout_seconds", "callee_whisper"]
         );
+    }
+
+    /// A line that earns its owner money is refused, and one that is rung must be named.
+    #[test]
+    fn a_line_is_gated_and_named() {
+        let mut rules = Rules::new("Market".into());
+        rules.out_of_session = OutOfSession::Forward;
+        assert!(rules.faults().is_empty());
+        assert_eq!(rules.lacking().first().map(|one| one.0), Some("out_of_session_number"));
+        for (number, ok) in
+            [("+33639980001", true), ("+19005550100", false), ("+19115550100", false)]
+        {
+            rules.out_of_session_number = Some(Identifier::parse(number).unwrap());
+            assert_eq!(rules.faults().is_empty(), ok);
+            assert!(rules.lacking().is_empty());
+        }
     }
 
     /// A quarantine under 72 hours is allowed, and warned of.

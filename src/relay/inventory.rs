@@ -24,14 +24,30 @@ pub struct NewService {
     pub rules: Rules,
 }
 
-fn check(unique_name: &str, rules: &Rules) -> Result<(), Error> {
+/// Refuses a name and rules that are not allowed; `before` is what they were.
+async fn check(
+    tx: &mut Tx,
+    unique_name: &str,
+    rules: &Rules,
+    before: Option<&Rules>,
+) -> Result<(), Error> {
     let mut faults: Vec<Fault> = rules
         .faults()
         .into_iter()
+        .chain(rules.lacking())
         .map(|(field, allowed)| Fault::new(format!("/{field}"), "not_allowed", allowed))
         .collect();
     if let Some(fault) = name_fault(unique_name) {
         faults.insert(0, fault);
+    }
+    let line = rules.out_of_session_number.as_ref();
+    // A line that joined a pool later is not in the way of other changes; it is not rung any more.
+    let changed = before.is_none_or(|before| before.out_of_session_number.as_ref() != line);
+    if let Some(line) = line.filter(|_| changed)
+        && numbers::is_ours(tx, line).await?
+    {
+        let words = "must not be a proxy number";
+        faults.push(Fault::new("/out_of_session_number", "proxy_number", words));
     }
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
@@ -64,7 +80,7 @@ pub async fn create_service(
     account: &AccountId,
     new: &NewService,
 ) -> Result<Service, Error> {
-    check(&new.unique_name, &new.rules)?;
+    check(tx, &new.unique_name, &new.rules, None).await?;
     let now = tx.now().await?;
     let service = Service {
         id: tx.id_at(now),
@@ -101,8 +117,9 @@ pub async fn update_service(
     if version.is_some_and(|version| version != service.version) {
         return Err(Error::VersionMismatch);
     }
+    let before = service.rules.clone();
     change(&mut service.unique_name, &mut service.rules);
-    check(&service.unique_name, &service.rules)?;
+    check(tx, &service.unique_name, &service.rules, Some(&before)).await?;
     service.version += 1;
     service.updated_at = tx.now().await?;
     if services::update(tx, account, &service).await.map_err(taken)? {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Tx, db::on};
+use super::{Error, Tx, accounts, db::on};
 use crate::{
     domain::{
         policy::{GeoMatch, OutOfSession, Rules, Selection, TeamRing},
@@ -50,6 +50,8 @@ struct StoredRules {
     team_ring: String,
     out_of_session: String,
     out_of_session_announcement: String,
+    #[serde(default)]
+    out_of_session_text: String,
     missed_call_text: String,
 }
 
@@ -75,6 +77,7 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         team_ring: rules.team_ring.as_str().into(),
         out_of_session: rules.out_of_session.as_str().into(),
         out_of_session_announcement: rules.out_of_session_announcement.clone(),
+        out_of_session_text: rules.out_of_session_text.clone(),
         missed_call_text: rules.missed_call_text.clone(),
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
@@ -99,6 +102,8 @@ fn from_text(text: &str) -> Option<Rules> {
         team_ring: TeamRing::parse(&stored.team_ring)?,
         out_of_session: OutOfSession::parse(&stored.out_of_session)?,
         out_of_session_announcement: stored.out_of_session_announcement,
+        out_of_session_number: None,
+        out_of_session_text: stored.out_of_session_text,
         missed_call_text: stored.missed_call_text,
     })
 }
@@ -108,25 +113,63 @@ struct Row {
     id: ServiceId,
     unique_name: String,
     rules: String,
+    fallback_number: Option<String>,
     version: i64,
     created_at: i64,
     updated_at: i64,
 }
 
-impl TryFrom<Row> for Service {
-    type Error = Error;
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, unique_name, rules, fallback_number, version, created_at, updated_at \
+             FROM services WHERE account = $1 AND ",
+            $rest
+        )
+    };
+}
 
-    fn try_from(row: Row) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.id,
-            unique_name: row.unique_name,
-            rules: from_text(&row.rules)
-                .ok_or(Error::Inconsistent { table: "services", column: "rules" })?,
-            version: row.version,
-            created_at: Timestamp::from_millis(row.created_at),
-            updated_at: Timestamp::from_millis(row.updated_at),
-        })
+fn context(what: &str, id: &ServiceId) -> String {
+    format!("service-{what}:{id}")
+}
+
+async fn seal(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &Service,
+) -> Result<Option<String>, Error> {
+    let Some(number) = &service.rules.out_of_session_number else { return Ok(None) };
+    let keys = accounts::keys(tx, account).await?;
+    Ok(Some(keys.data.seal_identifier(number, &context("fallback", &service.id))))
+}
+
+async fn open(tx: &mut Tx, account: &AccountId, row: Row) -> Result<Service, Error> {
+    let mut rules =
+        from_text(&row.rules).ok_or(Error::Inconsistent { table: "services", column: "rules" })?;
+    if let Some(sealed) = &row.fallback_number {
+        let keys = accounts::keys(tx, account).await?;
+        let number = keys.data.open_identifier(sealed, &context("fallback", &row.id))?;
+        rules.out_of_session_number = Some(number);
     }
+    Ok(Service {
+        id: row.id,
+        unique_name: row.unique_name,
+        rules,
+        version: row.version,
+        created_at: Timestamp::from_millis(row.created_at),
+        updated_at: Timestamp::from_millis(row.updated_at),
+    })
+}
+
+/// The service's own line as staff and marketplaces see it, if it has one.
+pub async fn masked_line(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &Service,
+) -> Result<Option<String>, Error> {
+    let Some(number) = &service.rules.out_of_session_number else { return Ok(None) };
+    let keys = accounts::keys(tx, account).await?;
+    Ok(Some(keys.index.person(&number.canonical()).masked(number)))
 }
 
 /// Adds a service.
@@ -136,15 +179,18 @@ impl TryFrom<Row> for Service {
 pub async fn insert(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO services
-            (account, id, unique_name, rules, next_place, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, 0, $5, $6, $7)
+            (account, id, unique_name, rules, fallback_number, next_place, version, created_at,
+             updated_at)
+        VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8)
         ON CONFLICT DO NOTHING";
     let rules = to_text(&service.rules)?;
+    let fallback = seal(tx, account, service).await?;
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(&service.id)
         .bind(&service.unique_name)
         .bind(&rules)
+        .bind(&fallback)
         .bind(service.version)
         .bind(service.created_at.millis())
         .bind(service.updated_at.millis())
@@ -160,12 +206,13 @@ pub async fn get(
     account: &AccountId,
     id: &ServiceId,
 ) -> Result<Option<Service>, Error> {
-    const SQL: &str = "
-        SELECT id, unique_name, rules, version, created_at, updated_at
-        FROM services WHERE account = $1 AND id = $2";
+    const SQL: &str = select!("id = $2");
     let row: Option<Row> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
-    row.map(Service::try_from).transpose()
+    match row {
+        Some(row) => Ok(Some(open(tx, account, row).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The service with that name.
@@ -174,12 +221,13 @@ pub async fn by_name(
     account: &AccountId,
     name: &str,
 ) -> Result<Option<Service>, Error> {
-    const SQL: &str = "
-        SELECT id, unique_name, rules, version, created_at, updated_at
-        FROM services WHERE account = $1 AND unique_name = $2";
+    const SQL: &str = select!("unique_name = $2");
     let row: Option<Row> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(name).fetch_optional(conn).await?);
-    row.map(Service::try_from).transpose()
+    match row {
+        Some(row) => Ok(Some(open(tx, account, row).await?)),
+        None => Ok(None),
+    }
 }
 
 /// Services after `after`, in order of their ids, `limit` at most.
@@ -189,16 +237,18 @@ pub async fn list(
     after: &str,
     limit: i64,
 ) -> Result<Vec<Service>, Error> {
-    const SQL: &str = "
-        SELECT id, unique_name, rules, version, created_at, updated_at
-        FROM services WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3";
+    const SQL: &str = select!("id > $2 ORDER BY id LIMIT $3");
     let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL)
         .bind(account)
         .bind(after)
         .bind(limit)
         .fetch_all(conn)
         .await?);
-    rows.into_iter().map(Service::try_from).collect()
+    let mut services = Vec::with_capacity(rows.len());
+    for row in rows {
+        services.push(open(tx, account, row).await?);
+    }
+    Ok(services)
 }
 
 /// Writes a service's name and rules if it is still at the version before `service.version`;
@@ -208,14 +258,17 @@ pub async fn list(
 /// [`Error::Conflict`] if the name is taken.
 pub async fn update(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<bool, Error> {
     const SQL: &str = "
-        UPDATE services SET unique_name = $3, rules = $4, version = $5, updated_at = $6
-        WHERE account = $1 AND id = $2 AND version = $5 - 1";
+        UPDATE services SET unique_name = $3, rules = $4, fallback_number = $5, version = $6,
+            updated_at = $7
+        WHERE account = $1 AND id = $2 AND version = $6 - 1";
     let rules = to_text(&service.rules)?;
+    let fallback = seal(tx, account, service).await?;
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(&service.id)
         .bind(&service.unique_name)
         .bind(&rules)
+        .bind(&fallback)
         .bind(service.version)
         .bind(service.updated_at.millis())
         .execute(conn)

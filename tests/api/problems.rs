@@ -310,3 +310,48 @@ async fn a_database_that_is_away() {
     })
     .await;
 }
+
+/// A service's own line passes the same gate as a person's number, beside all other faults; no
+/// answer repeats it.
+#[tokio::test]
+async fn a_services_own_line_is_gated() {
+    each(async |world| {
+        world.pool("rides", 1).await;
+        let long = "x".repeat(301);
+        for (number, code) in [
+            (json!("0639980001"), "e164"),
+            (json!("+19005550100"), "not_allowed"),
+            (json!(33_639_980_001_i64), "invalid"),
+            (json!(null), "not_allowed"),
+        ] {
+            let new = json!({
+                "unique_name": "+33639980009", "out_of_session": "forward",
+                "out_of_session_number": number, "out_of_session_text": long,
+            });
+            let answer = world.post("/api/v1/services", new).await;
+            assert!(!answer.text.contains("63998") && !answer.text.contains("90055"));
+            let problem = answer.problem(422, "validation_failed");
+            let mut found: Vec<(&str, &str)> = problem["errors"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| (pointer(one), one["code"].as_str().unwrap()))
+                .collect();
+            found.sort_unstable();
+            assert_eq!(
+                found,
+                [
+                    ("/out_of_session_number", code),
+                    ("/out_of_session_text", "not_allowed"),
+                    ("/unique_name", "not_allowed"),
+                ]
+            );
+        }
+        // What only the database knows: it is one of ours.
+        let own = json!({ "out_of_session_number": super::world::proxy(1) });
+        let problem = world.patch("/api/v1/services/rides", own).await;
+        let problem = problem.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["code"], "proxy_number");
+    })
+    .await;
+}

@@ -111,6 +111,12 @@ pub(crate) fn settings(database: &Database, api: &Api) -> Config {
     config
 }
 
+/// Our address to which a document's dialling will be told to have ended.
+pub(crate) fn action(world: &World, twiml: &str) -> String {
+    let action = twiml.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+    action.strip_prefix(&world.running.origin).unwrap().replace("&amp;", "&")
+}
+
 /// Posts a webhook as Twilio does, to one of our addresses.
 pub(crate) async fn webhook(world: &World, path: &str, fields: &[(&str, &str)]) -> Answered {
     let mut sorted: Vec<(&str, &str)> = fields.to_vec();

@@ -3,6 +3,7 @@
 
 mod ending;
 mod placed;
+mod refused;
 mod steps;
 
 use self::ending::{Ending, finish};
@@ -30,7 +31,7 @@ use crate::{
     domain::{
         call::CallState,
         interaction::{Kind, Outcome, Reason},
-        policy::{self, OutOfSession, Rules, TeamRing},
+        policy::{self, TeamRing},
         time::Timestamp,
     },
     ids::{AccountId, InteractionId},
@@ -73,9 +74,7 @@ pub(in crate::relay) async fn receive(
     let (account, id, plan, reason) = match inbound::route(tx, event).await? {
         Route::Nowhere => return Ok((Answer::Plan(NOWHERE), Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
-            let plan = neutral(&refused.service.rules, &refused.number.country);
-            let state = CallState::Cancelled.as_str();
-            let id = inbound::log_refusal(tx, event, &refused, state).await?;
+            let (id, plan) = refused::answer(tx, event, &refused).await?;
             (refused.account, id, plan, Some(refused.reason))
         }
         Route::To(routed) => {
@@ -86,20 +85,6 @@ pub(in crate::relay) async fn receive(
     };
     inbox::set_answer(tx, key, &account, &id, &stored_plan::to_text(&plan)).await?;
     Ok((Answer::Plan(plan), reason))
-}
-
-/// What a caller without a session hears: it depends on the number, never on the cause (I5).
-fn neutral(rules: &Rules, country: &str) -> Plan {
-    match rules.out_of_session {
-        OutOfSession::Reject => NOWHERE,
-        OutOfSession::Announce => {
-            let language = policy::language(rules, country);
-            Plan::Announce(Prompt {
-                text: policy::neutral_words(rules, language),
-                language: language.to_owned(),
-            })
-        }
-    }
 }
 
 fn place(interaction: &Interaction) -> Place<'_> {

@@ -28,6 +28,8 @@ fn unusual() -> Rules {
         team_ring: *TeamRing::ALL.last().unwrap(),
         out_of_session: *OutOfSession::ALL.last().unwrap(),
         out_of_session_announcement: "c".into(),
+        out_of_session_number: Some(super::world::identifier(7)),
+        out_of_session_text: "e".into(),
         missed_call_text: "d".into(),
     }
 }
@@ -47,7 +49,7 @@ async fn rules_read_back(lab: &Lab) {
     let by_id = services::get(&mut tx, &world.account, &id).await.unwrap().unwrap();
     let by_name = services::by_name(&mut tx, &world.account, "unusual").await.unwrap().unwrap();
     for found in [by_id, by_name] {
-        assert_eq!(format!("{:?}", found.rules), format!("{:?}", unusual()));
+        assert_eq!(found.rules, unusual());
         assert_eq!((found.version, found.created_at, found.updated_at), (1, at(0), at(0)));
     }
     assert!(services::get(&mut tx, &other.account, &id).await.unwrap().is_none());
