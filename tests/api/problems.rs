@@ -348,7 +348,7 @@ async fn a_services_own_line_is_gated() {
             );
         }
         // What only the database knows: it is one of ours.
-        let own = json!({ "out_of_session_number": super::world::proxy(1) });
+        let own = json!({ "out_of_session_number": super::world::proxy(0) });
         let problem = world.patch("/api/v1/services/rides", own).await;
         let problem = problem.problem(422, "validation_failed");
         assert_eq!(problem["errors"][0]["code"], "proxy_number");
