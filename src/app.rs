@@ -10,6 +10,7 @@ use crate::{
     carrier::{self, Links, Settings},
     clock::Clock,
     config::{CarrierConfig, Config, Fault, Faults},
+    egress::{self, Egress},
     http::{
         api::{self, ApiState},
         console::{self, ConsoleState},
@@ -205,7 +206,7 @@ impl App {
             };
             Network::new(options, workers.clone(), serving.clone())
         });
-        let relay = Relay::new(opened.db.clone(), carriers, Client::new());
+        let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(&config));
         let options = jobs::Options { workers: config.jobs.send_workers, poll: config.jobs.poll };
         let jobs = Jobs::start(&relay, options, &workers, &working);
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
@@ -248,6 +249,12 @@ impl App {
             _lock: lock,
         })
     }
+}
+
+/// The guarded client as the settings open it.
+fn egress(config: &Config) -> Egress {
+    let allow = config.egress_allow.clone();
+    Egress::new(egress::Options { allow, ..egress::Options::default() })
 }
 
 fn ready(relay: &Relay) -> Check {
