@@ -1,6 +1,7 @@
--- What somebody gets who is in no session. Both columns are sealed under the account's key.
+-- What somebody gets who is in no session: the marketplace's own line, and where it is asked (address
+-- and signing secret). Both are sealed under the account's key.
 ALTER TABLE services ADD COLUMN fallback_number TEXT;
-ALTER TABLE services ADD COLUMN callback_secret TEXT;
+ALTER TABLE services ADD COLUMN callback TEXT;
 
 -- How often somebody without a session was answered at the marketplace's cost, since `since`.
 -- `person` is a keyed hash, or empty for all whose number was withheld.

@@ -3,6 +3,9 @@
 //! and no sink holds a number or a word.
 
 #[cfg(test)]
+#[path = "relay/callback.rs"]
+mod callback;
+#[cfg(test)]
 #[path = "relay/fake_twilio.rs"]
 mod fake;
 #[cfg(test)]

@@ -55,6 +55,8 @@ closed_set! {
         Reject = "reject",
         /// The marketplace's own line rings.
         Forward = "forward",
+        /// The marketplace is asked.
+        Callback = "callback",
     }
 }
 
@@ -98,6 +100,8 @@ pub struct Rules {
     pub out_of_session_number: Option<Identifier>,
     /// Sent back to whoever texts where no session is, once a day; empty for nothing.
     pub out_of_session_text: String,
+    /// Where [`OutOfSession::Callback`] asks; empty for nowhere. May hold a secret.
+    pub out_of_session_url: String,
     /// Sent to the callee of a missed call, through the mask; empty for none.
     pub missed_call_text: String,
 }
@@ -124,6 +128,7 @@ impl Rules {
             out_of_session_announcement: String::new(),
             out_of_session_number: None,
             out_of_session_text: String::new(),
+            out_of_session_url: String::new(),
             missed_call_text: String::new(),
         }
     }
@@ -136,9 +141,8 @@ impl Rules {
                 faults.push((field, allowed));
             }
         };
-        let said = |text: &str, most: usize| text.chars().count() <= most && !has_control(text);
         check(
-            !self.brand.trim().is_empty() && said(&self.brand, 60),
+            !self.brand.trim().is_empty() && is_said_in(&self.brand, 60),
             "brand",
             "must have 1 to 60 characters and no control characters",
         );
@@ -171,7 +175,7 @@ impl Rules {
             ("out_of_session_text", &self.out_of_session_text),
             ("missed_call_text", &self.missed_call_text),
         ] {
-            check(said(text, 300), field, "must have at most 300 characters, none of control");
+            check(is_said(text), field, "must have at most 300 characters, none of control");
         }
         let line = self.out_of_session_number.as_ref();
         if let Some(Err(refusal)) = line.map(|line| line.admit(Strictness::Possible)) {
@@ -183,11 +187,14 @@ impl Rules {
     /// What is lacking once all settings are together: the field and why it is needed. A change
     /// that names a few of them can't be judged by it.
     pub fn lacking(&self) -> Vec<(&'static str, &'static str)> {
-        let forwards = self.out_of_session == OutOfSession::Forward;
-        if forwards && self.out_of_session_number.is_none() {
-            vec![("out_of_session_number", "is needed where out_of_session is forward")]
-        } else {
-            Vec::new()
+        match self.out_of_session {
+            OutOfSession::Forward if self.out_of_session_number.is_none() => {
+                vec![("out_of_session_number", "is needed where out_of_session is forward")]
+            }
+            OutOfSession::Callback if self.out_of_session_url.is_empty() => {
+                vec![("out_of_session_url", "is needed where out_of_session is callback")]
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -204,11 +211,17 @@ impl Rules {
     }
 }
 
-fn has_control(text: &str) -> bool {
-    text.chars().any(char::is_control)
+fn is_said_in(text: &str, most: usize) -> bool {
+    text.chars().count() <= most && !text.chars().any(char::is_control)
 }
 
-fn is_language(text: &str) -> bool {
+/// Whether words may be said or sent for a marketplace: 300 characters at most, none of control.
+pub fn is_said(text: &str) -> bool {
+    is_said_in(text, 300)
+}
+
+/// Whether this has the form of a BCP 47 language, such as `fr-FR`.
+pub fn is_language(text: &str) -> bool {
     let mut parts = text.split('-');
     parts
         .next()

@@ -69,6 +69,17 @@ pub(super) struct Refused {
 }
 
 impl Refused {
+    /// Who it was, if they are known.
+    pub(super) const fn person(&self) -> Option<&Person> {
+        self.person.as_ref()
+    }
+
+    /// The last session that they had on this number, and their role in it.
+    pub(super) fn last_session(&self) -> (Option<&SessionId>, Option<&str>) {
+        let last = self.last.as_ref();
+        (last.map(|(id, ..)| id), last.and_then(|(.., role)| role.as_deref()))
+    }
+
     /// Whose budget an answer takes from.
     pub(super) fn asker(&self) -> Asker<'_> {
         Asker { account: &self.account, number: &self.number.id, person: self.person.as_ref() }

@@ -6,6 +6,7 @@ use super::error::{Error, Fault};
 use crate::{
     domain::{phone::ProxyNumber, policy::Rules, pool::Capabilities},
     ids::{AccountId, NumberId, ServiceId},
+    privacy::webhook::{self, WebhookKeys, WebhookSecret},
     store::{
         self, Tx, events,
         events::Place,
@@ -86,12 +87,28 @@ pub async fn create_service(
         id: tx.id_at(now),
         unique_name: new.unique_name.clone(),
         rules: new.rules.clone(),
+        callback_secret: callback_secret(tx, &new.rules, None)?,
         version: 1,
         created_at: now,
         updated_at: now,
     };
     services::insert(tx, account, &service).await.map_err(taken)?;
     Ok(service)
+}
+
+/// What signs a service's questions: a new secret where it begins to ask, none where it ends.
+fn callback_secret(
+    tx: &Tx,
+    rules: &Rules,
+    before: Option<WebhookSecret>,
+) -> Result<Option<WebhookSecret>, Error> {
+    if rules.out_of_session_url.is_empty() || before.is_some() {
+        return Ok(before.filter(|_| !rules.out_of_session_url.is_empty()));
+    }
+    let mut random = [0; webhook::RANDOM_BYTES];
+    tx.random(&mut random);
+    let keys = WebhookKeys::from_random(&random).map_err(store::Error::from)?;
+    Ok(Some(keys.secret().clone()))
 }
 
 fn taken(error: store::Error) -> Error {
@@ -120,6 +137,7 @@ pub async fn update_service(
     let before = service.rules.clone();
     change(&mut service.unique_name, &mut service.rules);
     check(tx, &service.unique_name, &service.rules, Some(&before)).await?;
+    service.callback_secret = callback_secret(tx, &service.rules, service.callback_secret)?;
     service.version += 1;
     service.updated_at = tx.now().await?;
     if services::update(tx, account, &service).await.map_err(taken)? {

@@ -11,6 +11,7 @@ use crate::{
         time::Timestamp,
     },
     ids::{AccountId, ServiceId},
+    privacy::webhook::WebhookSecret,
 };
 
 /// A service.
@@ -22,6 +23,8 @@ pub struct Service {
     pub unique_name: String,
     /// Its rules.
     pub rules: Rules,
+    /// What signs the questions that go to the rules' `out_of_session_url`. Kept only with one.
+    pub callback_secret: Option<WebhookSecret>,
     /// Grows with each change.
     pub version: i64,
     /// When it was made.
@@ -104,6 +107,7 @@ fn from_text(text: &str) -> Option<Rules> {
         out_of_session_announcement: stored.out_of_session_announcement,
         out_of_session_number: None,
         out_of_session_text: stored.out_of_session_text,
+        out_of_session_url: String::new(),
         missed_call_text: stored.missed_call_text,
     })
 }
@@ -114,6 +118,7 @@ struct Row {
     unique_name: String,
     rules: String,
     fallback_number: Option<String>,
+    callback: Option<String>,
     version: i64,
     created_at: i64,
     updated_at: i64,
@@ -122,8 +127,8 @@ struct Row {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, unique_name, rules, fallback_number, version, created_at, updated_at \
-             FROM services WHERE account = $1 AND ",
+            "SELECT id, unique_name, rules, fallback_number, callback, version, created_at, \
+             updated_at FROM services WHERE account = $1 AND ",
             $rest
         )
     };
@@ -133,14 +138,26 @@ fn context(what: &str, id: &ServiceId) -> String {
     format!("service-{what}:{id}")
 }
 
-async fn seal(
-    tx: &mut Tx,
-    account: &AccountId,
-    service: &Service,
-) -> Result<Option<String>, Error> {
-    let Some(number) = &service.rules.out_of_session_number else { return Ok(None) };
+/// What of a service is sealed, as it is stored.
+struct Sealed {
+    fallback_number: Option<String>,
+    callback: Option<String>,
+}
+
+async fn seal(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<Sealed, Error> {
+    let Service { id, rules, callback_secret, .. } = service;
     let keys = accounts::keys(tx, account).await?;
-    Ok(Some(keys.data.seal_identifier(number, &context("fallback", &service.id))))
+    let line = rules.out_of_session_number.as_ref();
+    let url = &rules.out_of_session_url;
+    let secret = callback_secret.as_ref().filter(|_| !url.is_empty());
+    Ok(Sealed {
+        fallback_number: line
+            .map(|number| keys.data.seal_identifier(number, &context("fallback", id))),
+        callback: secret.map(|secret| {
+            let text = format!("{} {url}", secret.expose());
+            keys.data.seal_text(&text, &context("callback", id))
+        }),
+    })
 }
 
 async fn open(tx: &mut Tx, account: &AccountId, row: Row) -> Result<Service, Error> {
@@ -151,10 +168,21 @@ async fn open(tx: &mut Tx, account: &AccountId, row: Row) -> Result<Service, Err
         let number = keys.data.open_identifier(sealed, &context("fallback", &row.id))?;
         rules.out_of_session_number = Some(number);
     }
+    let mut callback_secret = None;
+    if let Some(sealed) = &row.callback {
+        let keys = accounts::keys(tx, account).await?;
+        let text = keys.data.open_text(sealed, &context("callback", &row.id))?;
+        let (secret, url) = text
+            .split_once(' ')
+            .ok_or(Error::Inconsistent { table: "services", column: "callback" })?;
+        callback_secret = Some(WebhookSecret::parse(secret)?);
+        url.clone_into(&mut rules.out_of_session_url);
+    }
     Ok(Service {
         id: row.id,
         unique_name: row.unique_name,
         rules,
+        callback_secret,
         version: row.version,
         created_at: Timestamp::from_millis(row.created_at),
         updated_at: Timestamp::from_millis(row.updated_at),
@@ -179,18 +207,19 @@ pub async fn masked_line(
 pub async fn insert(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO services
-            (account, id, unique_name, rules, fallback_number, next_place, version, created_at,
-             updated_at)
-        VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8)
+            (account, id, unique_name, rules, fallback_number, callback, next_place, version,
+             created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)
         ON CONFLICT DO NOTHING";
     let rules = to_text(&service.rules)?;
-    let fallback = seal(tx, account, service).await?;
+    let sealed = seal(tx, account, service).await?;
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(&service.id)
         .bind(&service.unique_name)
         .bind(&rules)
-        .bind(&fallback)
+        .bind(&sealed.fallback_number)
+        .bind(&sealed.callback)
         .bind(service.version)
         .bind(service.created_at.millis())
         .bind(service.updated_at.millis())
@@ -258,17 +287,18 @@ pub async fn list(
 /// [`Error::Conflict`] if the name is taken.
 pub async fn update(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<bool, Error> {
     const SQL: &str = "
-        UPDATE services SET unique_name = $3, rules = $4, fallback_number = $5, version = $6,
-            updated_at = $7
-        WHERE account = $1 AND id = $2 AND version = $6 - 1";
+        UPDATE services SET unique_name = $3, rules = $4, fallback_number = $5, callback = $6,
+            version = $7, updated_at = $8
+        WHERE account = $1 AND id = $2 AND version = $7 - 1";
     let rules = to_text(&service.rules)?;
-    let fallback = seal(tx, account, service).await?;
+    let sealed = seal(tx, account, service).await?;
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(&service.id)
         .bind(&service.unique_name)
         .bind(&rules)
-        .bind(&fallback)
+        .bind(&sealed.fallback_number)
+        .bind(&sealed.callback)
         .bind(service.version)
         .bind(service.updated_at.millis())
         .execute(conn)

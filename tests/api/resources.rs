@@ -395,3 +395,37 @@ async fn a_services_own_line() {
     })
     .await;
 }
+
+/// Where a service asks what strangers get: its first address makes a secret that is shown once,
+/// and taking the address away forgets it.
+#[tokio::test]
+async fn where_a_service_asks() {
+    each(async |world| {
+        let url = "https://market.example/strangers?key=1";
+        let new = json!({
+            "unique_name": "rides", "out_of_session": "callback", "out_of_session_url": url,
+        });
+        let made = world.post("/api/v1/services", new).await.is(201);
+        let secret = made["out_of_session_secret"].as_str().unwrap();
+        assert!(secret.starts_with("whsec_") && secret.len() > 40);
+        let read = world.get("/api/v1/services/rides").await.is(200);
+        assert_eq!(read["out_of_session_url"], url);
+        assert!(read.get("out_of_session_secret").is_none());
+        let path = "/api/v1/services/rides";
+        let moved = json!({ "out_of_session_url": "https://market.example/other" });
+        let changed = world.patch(path, moved).await.is(200);
+        assert!(changed.get("out_of_session_secret").is_none(), "the secret stays");
+        let lacking = world.patch(path, json!({ "out_of_session_url": null })).await;
+        lacking.problem(422, "validation_failed");
+        let off = json!({ "out_of_session_url": "", "out_of_session": null });
+        world.patch(path, off).await.is(200);
+        let again = world.patch(path, json!({ "out_of_session_url": url })).await.is(200);
+        assert_ne!(again["out_of_session_secret"], made["out_of_session_secret"]);
+        for bad in ["http://market.example/", "https://10.0.0.1/", "https://localhost/", "x"] {
+            let problem = world.patch(path, json!({ "out_of_session_url": bad })).await;
+            let problem = problem.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["pointer"], "/out_of_session_url");
+        }
+    })
+    .await;
+}

@@ -60,7 +60,7 @@ impl Api {
     }
 }
 
-async fn axum_serve(listener: TcpListener, router: Router) {
+pub(crate) async fn axum_serve(listener: TcpListener, router: Router) {
     use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 
     let connections = TaskTracker::new();

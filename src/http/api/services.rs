@@ -18,8 +18,10 @@ use super::{
 };
 use crate::{
     domain::{phone::Identifier, policy::Rules},
+    egress::Egress,
     http::problem::{Path, Problem},
     ids::{AccountId, ServiceId},
+    privacy::webhook::WebhookSecret,
     relay::{self, Error, NewService},
     store::{self, Tx, accounts, services},
 };
@@ -64,6 +66,11 @@ pub(super) struct Service {
     out_of_session_number_masked: Option<String>,
     /// Sent back to whoever texts where no session is, once a day; empty for nothing.
     out_of_session_text: String,
+    /// Where `callback` asks; empty for nowhere.
+    out_of_session_url: String,
+    /// What signs the questions, `whsec_…`: only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_of_session_secret: Option<String>,
     /// Sent to the callee of a missed call, through the mask; empty for none.
     missed_call_text: String,
     /// What is allowed but deserves a second look.
@@ -153,6 +160,11 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<String>, max_length = 300)]
     #[serde(default)]
     out_of_session_text: Patch<String>,
+    /// Where `callback` asks: https, at a public address. Its first value makes a secret that the
+    /// answer shows once; an empty one forgets it.
+    #[schema(value_type = Option<String>, max_length = 2048)]
+    #[serde(default)]
+    out_of_session_url: Patch<String>,
     #[schema(value_type = Option<String>, max_length = 300)]
     #[serde(default)]
     missed_call_text: Patch<String>,
@@ -189,6 +201,8 @@ impl Service {
             out_of_session_announcement: rules.out_of_session_announcement,
             out_of_session_number_masked: masked,
             out_of_session_text: rules.out_of_session_text,
+            out_of_session_url: rules.out_of_session_url,
+            out_of_session_secret: None,
             missed_call_text: rules.missed_call_text,
             version: service.version,
             created_at: Time(service.created_at),
@@ -232,6 +246,7 @@ impl ServiceSettings {
             (&self.callee_whisper, &mut rules.callee_whisper),
             (&self.out_of_session_announcement, &mut rules.out_of_session_announcement),
             (&self.out_of_session_text, &mut rules.out_of_session_text),
+            (&self.out_of_session_url, &mut rules.out_of_session_url),
             (&self.missed_call_text, &mut rules.missed_call_text),
         ] {
             set(patch, &String::new(), to, String::clone);
@@ -239,7 +254,13 @@ impl ServiceSettings {
     }
 
     /// What the rules alone refuse, found beside faults of form; `whole` if nothing was set before.
-    fn check(&self, faults: &mut Faults, whole: bool) {
+    fn check(&self, faults: &mut Faults, whole: bool, egress: &Egress) {
+        if let Patch::Value(url) = &self.out_of_session_url
+            && !url.is_empty()
+            && let Err(refused) = egress.accept(url)
+        {
+            faults.add("/out_of_session_url", "not_allowed", refused.to_string());
+        }
         if let Patch::Value(number) = &self.out_of_session_number
             && let Err(error) = Identifier::parse(number)
         {
@@ -323,7 +344,7 @@ pub(super) async fn create(
     request: Write<ServiceSettings>,
 ) -> Result<Response, Problem> {
     let Write { body, mut faults, terms } = request;
-    body.check(&mut faults, true);
+    body.check(&mut faults, true, api.0.relay.egress());
     let unique_name = match &body.unique_name {
         Patch::Value(name) => Some(name.clone()),
         Patch::Absent | Patch::Null => None,
@@ -337,7 +358,9 @@ pub(super) async fn create(
             body.apply(&mut rules, &brand);
             let new = NewService { unique_name: unique_name.clone(), rules };
             let service = relay::create_service(tx, account, &new).await?;
-            let service = Service::shown(tx, account, service).await?;
+            let secret = service.callback_secret.as_ref().map(WebhookSecret::expose);
+            let mut service = Service::shown(tx, account, service).await?;
+            service.out_of_session_secret = secret;
             let location = format!("/api/v1/services/{}", service.id);
             Ok(answer(StatusCode::CREATED, &service, Some(service.version), Some(location)))
         })
@@ -383,12 +406,12 @@ pub(super) async fn update(
     request: Write<ServiceSettings>,
 ) -> Result<Response, Problem> {
     let Write { body, mut faults, terms } = request;
-    body.check(&mut faults, false);
+    body.check(&mut faults, false, api.0.relay.egress());
     let body = faults.done(Some(body))?;
     let input = (service, terms.version, body);
     api.write(&caller, terms.key, input, |tx, account, (service, version, body)| {
         Box::pin(async move {
-            let id = find(tx, account, service).await?.id;
+            let before = find(tx, account, service).await?;
             let brand = default_brand(tx, account).await?;
             let change = |name: &mut String, rules: &mut Rules| {
                 if let Patch::Value(new) = &body.unique_name {
@@ -396,8 +419,12 @@ pub(super) async fn update(
                 }
                 body.apply(rules, &brand);
             };
-            let changed = relay::update_service(tx, account, &id, *version, &change).await?;
-            let service = Service::shown(tx, account, changed).await?;
+            let changed = relay::update_service(tx, account, &before.id, *version, &change).await?;
+            let new = before.callback_secret.is_none();
+            let secret = changed.callback_secret.as_ref().filter(|_| new);
+            let secret = secret.map(WebhookSecret::expose);
+            let mut service = Service::shown(tx, account, changed).await?;
+            service.out_of_session_secret = secret;
             Ok(answer(StatusCode::OK, &service, Some(service.version), None))
         })
     })

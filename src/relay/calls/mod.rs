@@ -19,6 +19,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::relay::{
+    consult::Advice,
     error::Error,
     inbound::{self, Event, Route, Routed},
     stored_plan,
@@ -60,6 +61,7 @@ pub(in crate::relay) async fn receive(
     tx: &mut Tx,
     carrier: &str,
     call: &InboundCall,
+    advice: Option<&Advice>,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "call", event: &call.id };
     let now = tx.now().await?;
@@ -74,7 +76,7 @@ pub(in crate::relay) async fn receive(
     let (account, id, plan, reason) = match inbound::route(tx, event).await? {
         Route::Nowhere => return Ok((Answer::Plan(NOWHERE), Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
-            let (id, plan) = refused::answer(tx, event, &refused).await?;
+            let (id, plan) = refused::answer(tx, event, &refused, advice).await?;
             (refused.account, id, plan, Some(refused.reason))
         }
         Route::To(routed) => {

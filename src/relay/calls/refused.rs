@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::NOWHERE;
 use crate::relay::{
+    consult::{self, Advice},
     error::Error,
     inbound::{self, Event, Logged, Refused},
 };
@@ -32,20 +33,33 @@ const FORWARDS_MAX: i64 = 5;
 const FORWARDS_PER: Duration = Duration::from_hours(1);
 
 /// Logs a refused call and says what its caller gets.
+///
+/// # Errors
+/// [`Error::Ask`] where the marketplace is to be asked first.
 pub(super) async fn answer(
     tx: &mut Tx,
     event: Event<'_>,
     refused: &Refused,
+    given: Option<&Advice>,
 ) -> Result<(InteractionId, Plan), Error> {
     let rules = &refused.service.rules;
-    if rules.out_of_session == OutOfSession::Forward
+    let advice = consult::advice(tx, event, refused, given)?;
+    if (rules.out_of_session == OutOfSession::Forward || advice == Some(&Advice::Forward))
         && let Some(line) = line(tx, event, refused).await?
     {
         return forward(tx, event, refused, line).await;
     }
     let logged = Logged { state: CallState::Cancelled.as_str(), goes_on: false };
     let leg = inbound::log_refusal(tx, event, refused, logged).await?;
-    let plan = neutral(rules, &refused.number.country);
+    let country = &refused.number.country;
+    let plan = match advice {
+        Some(Advice::Announce(text, language)) => {
+            let language = language.as_deref().unwrap_or_else(|| policy::language(rules, country));
+            Plan::Announce(Prompt { text: text.clone(), language: language.to_owned() })
+        }
+        Some(Advice::Reject) => NOWHERE,
+        _ => neutral(rules, country),
+    };
     metrics::out_of_session(if plan == NOWHERE { "reject" } else { "announce" });
     Ok((leg.interaction, plan))
 }
@@ -54,7 +68,7 @@ pub(super) async fn answer(
 fn neutral(rules: &Rules, country: &str) -> Plan {
     match rules.out_of_session {
         OutOfSession::Reject => NOWHERE,
-        OutOfSession::Announce | OutOfSession::Forward => {
+        OutOfSession::Announce | OutOfSession::Forward | OutOfSession::Callback => {
             let language = policy::language(rules, country);
             Plan::Announce(Prompt {
                 text: policy::neutral_words(rules, language),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::relay::{
+    consult::Advice,
     error::{Error, Fault},
     inbound::{self, Event, Route, Routed},
 };
@@ -58,6 +59,7 @@ pub(in crate::relay) async fn receive(
     tx: &mut Tx,
     carrier: &str,
     message: &InboundMessage,
+    advice: Option<&Advice>,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "message", event: &message.id };
     let now = tx.now().await?;
@@ -75,7 +77,7 @@ pub(in crate::relay) async fn receive(
     match inbound::route(tx, event).await? {
         Route::Nowhere => Ok((Answer::Ack, Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
-            let id = refused::answer(tx, event, &refused, &message.body).await?;
+            let id = refused::answer(tx, event, &refused, &message.body, advice).await?;
             inbox::set_answer(tx, key, &refused.account, &id, "").await?;
             Ok((Answer::Ack, Some(refused.reason)))
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Payload, VALIDITY_MAX};
 use crate::relay::{
+    consult::{self, Advice},
     error::Error,
     inbound::{self, Event, Logged, Refused},
 };
@@ -28,14 +29,33 @@ use crate::{
 const REPLY_PER: Duration = Duration::from_hours(24);
 
 /// Logs a refused text and owes the service's words to its sender, where it has some.
+///
+/// # Errors
+/// [`Error::Ask`] where the marketplace is to be asked first.
 pub(super) async fn answer(
     tx: &mut Tx,
     event: Event<'_>,
     refused: &Refused,
     said: &Body,
+    given: Option<&Advice>,
 ) -> Result<InteractionId, Error> {
-    let words = &refused.service.rules.out_of_session_text;
-    let to = if words.is_empty() { None } else { sender(tx, event, refused, said).await? };
+    let sender = sender(event, refused, said);
+    let advice = match sender {
+        Some(_) => consult::advice(tx, event, refused, given)?,
+        None => None,
+    };
+    let words = match advice {
+        Some(Advice::Reply(words)) => words,
+        Some(Advice::Silence) => "",
+        _ => &refused.service.rules.out_of_session_text,
+    };
+    let to = match sender.filter(|_| !words.is_empty()) {
+        Some(sender) => {
+            let (asker, now) = (refused.asker(), refused.now);
+            budgets::take(tx, asker, Costly::Text, 1, REPLY_PER, now).await?.then_some(sender)
+        }
+        None => None,
+    };
     let logged = Logged { state: MessageState::Received.as_str(), goes_on: false };
     let leg = inbound::log_refusal(tx, event, refused, logged).await?;
     metrics::out_of_session(if to.is_some() { "text" } else { "none" });
@@ -47,22 +67,13 @@ pub(super) async fn answer(
 
 /// Whom to answer. Not our own numbers (I6), not whoever has no number or one that we would not
 /// write to, and not to "stop": the carrier answers that, and must have the last word.
-async fn sender<'a>(
-    tx: &mut Tx,
-    event: Event<'a>,
-    refused: &Refused,
-    said: &Body,
-) -> Result<Option<&'a Identifier>, Error> {
-    let Caller::Number(sender) = event.from else { return Ok(None) };
+fn sender<'a>(event: Event<'a>, refused: &Refused, said: &Body) -> Option<&'a Identifier> {
+    let Caller::Number(sender) = event.from else { return None };
     let answerable = refused.reason != Reason::Loop
         && refused.number.capabilities.sms
         && sender.admit(Strictness::Possible).is_ok()
         && !is_opt_out(said);
-    if !answerable {
-        return Ok(None);
-    }
-    let may = budgets::take(tx, refused.asker(), Costly::Text, 1, REPLY_PER, refused.now).await?;
-    Ok(may.then_some(sender))
+    answerable.then_some(sender)
 }
 
 /// Owes the words on a leg of the refused text. It belongs to no session: its entry holds, sealed,

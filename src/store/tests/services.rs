@@ -6,6 +6,7 @@ use super::{world::a_service, *};
 use crate::{
     domain::policy::{GeoMatch, OutOfSession, Rules, Selection, TeamRing},
     ids::ServiceId,
+    privacy::webhook::WebhookSecret,
     store::services,
 };
 
@@ -30,6 +31,7 @@ fn unusual() -> Rules {
         out_of_session_announcement: "c".into(),
         out_of_session_number: Some(super::world::identifier(7)),
         out_of_session_text: "e".into(),
+        out_of_session_url: "https://market.example/strangers?key=a b".into(),
         missed_call_text: "d".into(),
     }
 }
@@ -42,6 +44,8 @@ async fn rules_read_back(lab: &Lab) {
     let id: ServiceId = lab.ids.make(at(1));
     let mut service = a_service(&id, "unusual");
     service.rules = unusual();
+    let secret = WebhookSecret::parse(&format!("whsec_{}", "A".repeat(32))).unwrap();
+    service.callback_secret = Some(secret.clone());
     commit!(lab.db, [world, service], |tx| services::insert(tx, &world.account, &service).await)
         .await
         .unwrap();
@@ -50,6 +54,7 @@ async fn rules_read_back(lab: &Lab) {
     let by_name = services::by_name(&mut tx, &world.account, "unusual").await.unwrap().unwrap();
     for found in [by_id, by_name] {
         assert_eq!(found.rules, unusual());
+        assert_eq!(found.callback_secret.unwrap().expose(), secret.expose());
         assert_eq!((found.version, found.created_at, found.updated_at), (1, at(0), at(0)));
     }
     assert!(services::get(&mut tx, &other.account, &id).await.unwrap().is_none());
