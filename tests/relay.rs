@@ -27,8 +27,14 @@ mod outage;
 #[path = "relay/over_twilio.rs"]
 mod over_twilio;
 #[cfg(test)]
+#[path = "relay/races.rs"]
+mod races;
+#[cfg(test)]
 #[path = "relay/ringing.rs"]
 mod ringing;
+#[cfg(test)]
+#[path = "support/rng.rs"]
+mod rng;
 #[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;

@@ -169,15 +169,8 @@ async fn all_faults_at_once() {
             { "identifier": "+33639980001", "proxy_number_id": "PN1", "shoe": 1 },
         ]});
         let problem = world.post("/api/v1/sessions", bad).await.problem(422, "validation_failed");
-        let mut found: Vec<(&str, &str)> = problem["errors"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|one| (pointer(one), one["code"].as_str().unwrap()))
-            .collect();
-        found.sort_unstable();
         assert_eq!(
-            found,
+            faults(&problem),
             [
                 ("/participants/0/identifier", "e164"),
                 ("/participants/0/name", "length"),
@@ -189,6 +182,14 @@ async fn all_faults_at_once() {
         );
     })
     .await;
+}
+
+/// Every fault: its place and its code, in order of the places.
+fn faults(problem: &Value) -> Vec<(&str, &str)> {
+    let all = problem["errors"].as_array().unwrap().iter();
+    let mut found: Vec<_> = all.map(|one| (pointer(one), one["code"].as_str().unwrap())).collect();
+    found.sort_unstable();
+    found
 }
 
 fn pointer(fault: &Value) -> &str {
@@ -331,15 +332,8 @@ async fn a_services_own_line_is_gated() {
             let answer = world.post("/api/v1/services", new).await;
             assert!(!answer.text.contains("63998") && !answer.text.contains("90055"));
             let problem = answer.problem(422, "validation_failed");
-            let mut found: Vec<(&str, &str)> = problem["errors"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|one| (pointer(one), one["code"].as_str().unwrap()))
-                .collect();
-            found.sort_unstable();
             assert_eq!(
-                found,
+                faults(&problem),
                 [
                     ("/out_of_session_number", code),
                     ("/out_of_session_text", "not_allowed"),
