@@ -136,17 +136,39 @@ mod tests {
                 "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
             ),
             (
-                "whsec_plJ3nmyCDGBKInavdOK15jsl",
-                "msg_loFOjxBNrRLzqYUf",
-                1_731_705_121,
-                r#"{"event_type":"ping","data":{"success":true}}"#,
-                "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=",
+                "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+                "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
+                1_649_367_553,
+                r#"{"email":"test@example.com","username":"test_user"}"#,
+                "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=",
             ),
         ] {
             let secret = WebhookSecret::parse(secret).unwrap();
             let at = Timestamp::from_millis(at * 1000 + 999);
             assert_eq!(secret.sign(id, at, body.as_bytes()), signature);
         }
+    }
+
+    /// `tests/webhooks/signed.json` is what we sign: the script beside it has the standard's own
+    /// library and another Ed25519 check it.
+    #[test]
+    fn the_sample_is_ours() {
+        let mut random = [0; RANDOM_BYTES];
+        (0..).zip(&mut random).for_each(|(n, byte)| *byte = n);
+        let keys = WebhookKeys::from_random(&random).unwrap();
+        let (id, at) = ("EV019343fd1c3a7e63a1c0bb0f3e9a1d52", 1_795_284_000);
+        let body = "{\"data\":{\"role\":\"acheteur·euse\"},\"type\":\"session.created\"}";
+        let sample = serde_json::json!({
+            "secret": keys.secret().expose(),
+            "public_key": keys.public(),
+            "id": id,
+            "timestamp": at,
+            "body": body,
+            "signature": keys.sign(id, Timestamp::from_millis(at * 1000), body.as_bytes()),
+        });
+        let kept: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/webhooks/signed.json")).unwrap();
+        assert_eq!(kept, sample, "tests/webhooks/signed.json should be: {sample:#}");
     }
 
     /// Keys read back as they were, and sign alike; what is no secret is refused.
