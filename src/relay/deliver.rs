@@ -11,7 +11,7 @@ use crate::{
     },
     domain::time::Timestamp,
     store::{
-        self, idempotency, inbox,
+        self, budgets, idempotency, inbox,
         outbox::{self, Entry, OutboxKind},
         sessions as rows, staff,
     },
@@ -234,7 +234,7 @@ impl Relay {
     }
 
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
-    /// sent after a week.
+    /// sent after a week, who was answered without a session after a day.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -246,6 +246,7 @@ impl Relay {
                             inbox::purge(tx, now - 30 * DAY, BATCH).await?,
                             idempotency::purge(tx, now - DAY, BATCH).await?,
                             outbox::purge(tx, now - 7 * DAY, BATCH).await?,
+                            budgets::purge(tx, now - DAY, BATCH).await?,
                         ];
                         staff::purge_secrets(tx, now).await?;
                         let full = u64::try_from(BATCH).unwrap_or(0);

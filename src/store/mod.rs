@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod blocks;
+pub mod budgets;
 mod db;
 pub mod events;
 pub mod holds;

@@ -84,7 +84,9 @@ pub(super) async fn settle(
         }
     }
     legs::update(tx, account, &leg).await?;
-    if after != before && matches!(after, CallState::Ringing | CallState::Answered) {
+    // A refused call that goes to the marketplace's own line is told of once, as refused.
+    let told = leg.session.is_some() && after != before;
+    if told && matches!(after, CallState::Ringing | CallState::Answered) {
         let place = Place {
             service: None,
             session: leg.session.as_ref(),

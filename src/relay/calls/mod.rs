@@ -3,6 +3,7 @@
 
 mod ending;
 mod placed;
+mod refused;
 mod steps;
 
 use self::ending::{Ending, finish};
@@ -18,6 +19,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::relay::{
+    consult::Advice,
     error::Error,
     inbound::{self, Event, Route, Routed},
     stored_plan,
@@ -30,7 +32,7 @@ use crate::{
     domain::{
         call::CallState,
         interaction::{Kind, Outcome, Reason},
-        policy::{self, OutOfSession, Rules, TeamRing},
+        policy::{self, TeamRing},
         time::Timestamp,
     },
     ids::{AccountId, InteractionId},
@@ -59,6 +61,7 @@ pub(in crate::relay) async fn receive(
     tx: &mut Tx,
     carrier: &str,
     call: &InboundCall,
+    advice: Option<&Advice>,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "call", event: &call.id };
     let now = tx.now().await?;
@@ -73,9 +76,7 @@ pub(in crate::relay) async fn receive(
     let (account, id, plan, reason) = match inbound::route(tx, event).await? {
         Route::Nowhere => return Ok((Answer::Plan(NOWHERE), Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
-            let plan = neutral(&refused.service.rules, &refused.number.country);
-            let state = CallState::Cancelled.as_str();
-            let id = inbound::log_refusal(tx, event, &refused, state).await?;
+            let (id, plan) = refused::answer(tx, event, &refused, advice).await?;
             (refused.account, id, plan, Some(refused.reason))
         }
         Route::To(routed) => {
@@ -86,20 +87,6 @@ pub(in crate::relay) async fn receive(
     };
     inbox::set_answer(tx, key, &account, &id, &stored_plan::to_text(&plan)).await?;
     Ok((Answer::Plan(plan), reason))
-}
-
-/// What a caller without a session hears: it depends on the number, never on the cause (I5).
-fn neutral(rules: &Rules, country: &str) -> Plan {
-    match rules.out_of_session {
-        OutOfSession::Reject => NOWHERE,
-        OutOfSession::Announce => {
-            let language = policy::language(rules, country);
-            Plan::Announce(Prompt {
-                text: policy::neutral_words(rules, language),
-                language: language.to_owned(),
-            })
-        }
-    }
 }
 
 fn place(interaction: &Interaction) -> Place<'_> {
