@@ -407,7 +407,7 @@ impl Play {
             let to = target.number.expose();
             match self.story.reaches(&said, connect.caller_id.as_str(), to) {
                 Reach::Open => {}
-                Reach::Closed => {} // TEMP
+                Reach::Closed => panic!("I3: {id} was bridged after the close"),
                 Reach::Nobody => panic!("I2: {id} was bridged to the wrong person"),
             }
         }
@@ -487,6 +487,10 @@ impl Play {
             let owed = self.world.relay.measure().await.unwrap();
             let posted = self.story.webhooks.values().all(|hook| hook.answer.is_some());
             if rest && owed == 0 && posted {
+                // A carrier that heard no plan never told of the end.
+                self.world.clock.advance(6 * 3_600_000);
+                let lost = self.world.relay.end_lost_calls().await.unwrap();
+                self.story.tell(format!("{lost} calls of unknown end"));
                 return;
             }
             self.world.clock.advance(61_000);

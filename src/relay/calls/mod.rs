@@ -9,7 +9,7 @@ mod steps;
 use self::ending::{Ending, finish};
 pub use self::placed::place_call;
 pub(in crate::relay) use self::{
-    ending::status,
+    ending::{give_up, status},
     placed::{cancel_placed, claim, placed},
     steps::{callee_answered, dial_ended, keys, placed_answered},
 };
@@ -56,7 +56,7 @@ const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
 /// How many people any carrier can be asked to ring at once.
 const SIMULTANEOUS_MAX: usize = 10;
 
-/// Takes in a call and says what to do with it (M2). A duplicate gets the same plan (I10).
+/// Takes in a call and says what to do with it (M2).
 pub(in crate::relay) async fn receive(
     tx: &mut Tx,
     carrier: &str,
@@ -64,15 +64,12 @@ pub(in crate::relay) async fn receive(
     advice: Option<&Advice>,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "call", event: &call.id };
-    let now = tx.now().await?;
-    if !inbox::insert(tx, key, now).await? {
-        let kept = inbox::answer(tx, key).await?.unwrap_or_default();
-        let answer = stored_plan::answer(&kept);
-        let answer = if answer == Answer::Ack { Answer::Plan(NOWHERE) } else { answer };
-        return Ok((answer, None));
-    }
     let event =
         Event { kind: Kind::Call, carrier, id: &call.id, from: &call.from, to: &call.to, media: 0 };
+    let now = tx.now().await?;
+    if !inbox::insert(tx, key, now).await? {
+        return Ok((Answer::Plan(again(tx, key, event).await?), None));
+    }
     let (account, id, plan, reason) = match inbound::route(tx, event).await? {
         Route::Nowhere => return Ok((Answer::Plan(NOWHERE), Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
@@ -87,6 +84,26 @@ pub(in crate::relay) async fn receive(
     };
     inbox::set_answer(tx, key, &account, &id, &stored_plan::to_text(&plan)).await?;
     Ok((Answer::Plan(plan), reason))
+}
+
+/// A duplicate gets the plan that the first got (I10), but for people whom their session does not
+/// put through any more: nobody knows which of the two answers the carrier heard, and it must not
+/// be the second that connects them (I3).
+async fn again(tx: &mut Tx, key: EventKey<'_>, event: Event<'_>) -> Result<Plan, Error> {
+    let kept = inbox::answer(tx, key).await?.unwrap_or_default();
+    let Answer::Plan(plan) = stored_plan::answer(&kept) else { return Ok(NOWHERE) };
+    let Plan::Connect(connect) = &plan else { return Ok(plan) };
+    let caller = legs::by_id(tx, event.carrier, &connect.leg).await?;
+    // A call to the marketplace's own line belongs to no session.
+    let Some(session) = caller.and_then(|(_, leg)| leg.session) else { return Ok(plan) };
+    let (service, number) = match inbound::route(tx, event).await? {
+        Route::To(routed) if routed.session.id == session => return Ok(plan),
+        // The number may mean another session by now.
+        Route::To(routed) => (routed.service, routed.number),
+        Route::Refused(refused) => (refused.service, refused.number),
+        Route::Nowhere => return Ok(NOWHERE),
+    };
+    Ok(refused::neutral(&service.rules, &number.country))
 }
 
 fn place(interaction: &Interaction) -> Place<'_> {

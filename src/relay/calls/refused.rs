@@ -65,7 +65,7 @@ pub(super) async fn answer(
 }
 
 /// What everybody hears who is neither put through nor forwarded.
-fn neutral(rules: &Rules, country: &str) -> Plan {
+pub(super) fn neutral(rules: &Rules, country: &str) -> Plan {
     match rules.out_of_session {
         OutOfSession::Reject => NOWHERE,
         OutOfSession::Announce | OutOfSession::Forward | OutOfSession::Callback => {
