@@ -3,6 +3,9 @@
 //! and no sink holds a number or a word.
 
 #[cfg(test)]
+#[path = "relay/events.rs"]
+mod events;
+#[cfg(test)]
 #[path = "relay/fake_twilio.rs"]
 mod fake;
 #[cfg(test)]
@@ -20,6 +23,9 @@ mod outage;
 #[cfg(test)]
 #[path = "relay/over_twilio.rs"]
 mod over_twilio;
+#[cfg(test)]
+#[path = "relay/receiver.rs"]
+mod receiver;
 #[cfg(test)]
 #[path = "relay/ringing.rs"]
 mod ringing;

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, RwLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -71,6 +71,8 @@ pub(super) struct Shared {
     keyring: Arc<Keyring>,
     /// The latest time that any transaction was given: the clock may jump back, ours does not.
     seen: AtomicI64,
+    /// Whether anything was ever owed to an endpoint here.
+    owed: AtomicBool,
     /// Accounts' keys never change while a process runs.
     account_keys: RwLock<HashMap<AccountId, Arc<AccountKeys>>>,
 }
@@ -85,6 +87,7 @@ impl Shared {
             ids: options.ids.clone(),
             keyring: Arc::clone(&options.keyring),
             seen: AtomicI64::new(0),
+            owed: AtomicBool::new(false),
             account_keys: RwLock::default(),
         }
     }
@@ -219,6 +222,12 @@ impl Db {
     /// The keyring that seals.
     pub fn keyring(&self) -> &Arc<Keyring> {
         &self.shared.keyring
+    }
+
+    /// Whether this process may have owed anything to endpoints since it started: whoever looks for
+    /// it after each commit need not, where no marketplace has any.
+    pub fn may_owe(&self) -> bool {
+        self.shared.owed.load(Ordering::Relaxed)
     }
 
     /// Claims the database for a server. On PostgreSQL any number may serve.
@@ -362,6 +371,13 @@ impl Tx {
     /// The keyring that seals.
     pub fn keyring(&self) -> Arc<Keyring> {
         Arc::clone(&self.shared.keyring)
+    }
+
+    /// Notes that `rows` deliveries are owed.
+    pub(super) fn owes(&self, rows: u64) {
+        if rows > 0 {
+            self.shared.owed.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Sets a mark that [`Tx::rollback_to_mark`] goes back to. Marks do not nest.

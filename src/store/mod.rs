@@ -12,6 +12,8 @@
 pub mod accounts;
 pub mod blocks;
 mod db;
+pub mod deliveries;
+pub mod endpoints;
 pub mod events;
 pub mod holds;
 pub mod idempotency;

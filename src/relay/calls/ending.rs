@@ -13,6 +13,7 @@ use crate::{
     carrier::event::CallStatus,
     domain::{
         call::CallState,
+        event::EventKind,
         interaction::{Outcome, Reason},
         time::Timestamp,
     },
@@ -90,7 +91,11 @@ pub(super) async fn settle(
             session: leg.session.as_ref(),
             interaction: Some(&leg.interaction),
         };
-        let kind = if after == CallState::Ringing { "call.ringing" } else { "call.answered" };
+        let kind = if after == CallState::Ringing {
+            EventKind::CallRinging
+        } else {
+            EventKind::CallAnswered
+        };
         let data = json!({ "leg_id": leg.id, "role": leg.role }).to_string();
         events::insert(tx, account, kind, place, &data, now).await?;
     }
@@ -170,7 +175,11 @@ pub(super) async fn finish(
     }
     crate::telemetry::metrics::call(outcome.as_str());
     let Some(interaction) = interactions::get(tx, account, id).await? else { return Ok(()) };
-    let kind = if outcome == Outcome::Connected { "call.completed" } else { "call.missed" };
+    let kind = if outcome == Outcome::Connected {
+        EventKind::CallCompleted
+    } else {
+        EventKind::CallMissed
+    };
     let data = json!({
         "outcome": outcome.as_str(),
         "reason": reason.map(Reason::as_str),
