@@ -149,6 +149,28 @@ mod tests {
         }
     }
 
+    /// `tests/webhooks/signed.json` is what we sign: the script beside it has the standard's own
+    /// library and another Ed25519 check it.
+    #[test]
+    fn the_sample_is_ours() {
+        let mut random = [0; RANDOM_BYTES];
+        (0..).zip(&mut random).for_each(|(n, byte)| *byte = n);
+        let keys = WebhookKeys::from_random(&random).unwrap();
+        let (id, at) = ("EV019343fd1c3a7e63a1c0bb0f3e9a1d52", 1_795_284_000);
+        let body = "{\"data\":{\"role\":\"acheteur·euse\"},\"type\":\"session.created\"}";
+        let sample = serde_json::json!({
+            "secret": keys.secret().expose(),
+            "public_key": keys.public(),
+            "id": id,
+            "timestamp": at,
+            "body": body,
+            "signature": keys.sign(id, Timestamp::from_millis(at * 1000), body.as_bytes()),
+        });
+        let kept: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/webhooks/signed.json")).unwrap();
+        assert_eq!(kept, sample, "tests/webhooks/signed.json should be: {sample:#}");
+    }
+
     /// Keys read back as they were, and sign alike; what is no secret is refused.
     #[test]
     fn keys_read_back() {

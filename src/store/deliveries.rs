@@ -183,7 +183,7 @@ pub(super) const OWING: &str = concat!(
     not_overtaking!(),
     "
             LIMIT $2) AS due)
-    FROM owing JOIN endpoints e ON e.id = owing.endpoint ORDER BY e.id"
+    FROM owing CROSS JOIN endpoints e WHERE e.id = owing.endpoint ORDER BY owing.endpoint"
 );
 
 /// A delivery that is ours until its lease ends.

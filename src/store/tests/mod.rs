@@ -22,6 +22,7 @@ use crate::{
 
 mod accounts;
 mod collation;
+mod deliveries;
 mod doors;
 mod errors;
 mod holds;
