@@ -24,12 +24,13 @@ use crate::{
     privacy::{Keyring, MasterKey, MasterKeyError},
     relay::{Carriers, Client, Configured, Relay},
     sandbox::{Network, Options, Pace},
-    store::{self, Db, DbOptions, Failure, ServeLock, meta},
+    store::{self, Db, DbOptions, Failure, Lane, ServeLock, meta},
     telemetry::{metrics, redact::Redactor},
 };
 
-/// How many connections the PostgreSQL pool may hold.
-const CONNECTIONS: u32 = 16;
+/// How many PostgreSQL connections each lane of a node may hold: 40 in all, of the 100 that a server
+/// takes by default.
+const CONNECTIONS: u32 = 8;
 
 /// Why the relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -207,7 +208,7 @@ impl App {
             Network::new(options, workers.clone(), serving.clone())
         });
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(&config));
-        let jobs = Jobs::start(&relay, job_options(&config), &workers, &working);
+        let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(&config), &workers, &working);
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);
         let server = Server {
@@ -296,13 +297,13 @@ fn routes(
     clock: &Clock,
 ) -> Router {
     let mut router = Router::new().merge(problem::pages()).merge(hooks::router(Hooks {
-        relay: relay.clone(),
+        relay: relay.lane(Lane::Carriers),
         origin: origin.to_owned(),
         clock: clock.clone(),
         body_bytes_max: config.limits.hook_body_bytes,
     }));
     router = router.merge(console::router(ConsoleState {
-        relay: relay.clone(),
+        relay: relay.lane(Lane::Console),
         secure: origin.starts_with("https:"),
         clock: clock.clone(),
     }));

@@ -24,11 +24,17 @@ mod outage;
 #[path = "relay/over_twilio.rs"]
 mod over_twilio;
 #[cfg(test)]
+#[path = "relay/races.rs"]
+mod races;
+#[cfg(test)]
 #[path = "relay/receiver.rs"]
 mod receiver;
 #[cfg(test)]
 #[path = "relay/ringing.rs"]
 mod ringing;
+#[cfg(test)]
+#[path = "support/rng.rs"]
+mod rng;
 #[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;

@@ -76,7 +76,7 @@ fn edges_of_ranges() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     /// Any IPv4 address is judged as the second list says.
     #[test]
@@ -136,6 +136,35 @@ proptest! {
         let public = !set_aside_v4(Ipv4Addr::from_bits(bits)) && secure && port == 443;
         prop_assert_eq!(checked, public || address == allowed);
         prop_assert!(guard.check(allowed, secure).is_ok());
+    }
+
+    /// No inner IPv4 address is accepted in any notation that the parser knows.
+    #[test]
+    fn any_notation(
+        (first, free) in prop::sample::select(vec![
+            ([0u8, 0], 24), ([10, 0], 24), ([127, 0], 24), ([169, 254], 16), ([172, 16], 20),
+            ([192, 168], 16), ([224, 0], 28), ([240, 0], 28),
+        ]),
+        rest: u32,
+        parts in 1usize..=4,
+        base in prop::sample::select(vec![8, 10, 16]),
+    ) {
+        let first = u32::from_be_bytes([first[0], first[1], 0, 0]);
+        let bits = first | rest & ((1 << free) - 1);
+        let written = |number: u32| match base {
+            8 => format!("0{number:o}"),
+            10 => number.to_string(),
+            _ => format!("0x{number:x}"),
+        };
+        let bytes = bits.to_be_bytes();
+        let mut words: Vec<String> =
+            bytes[..parts - 1].iter().map(|byte| written((*byte).into())).collect();
+        let below = 8 * (5 - u32::try_from(parts).unwrap());
+        words.push(written(bits & u32::MAX >> (32 - below)));
+        let url = format!("https://{}/", words.join("."));
+        let read = url::Url::parse(&url).unwrap();
+        prop_assert_eq!(read.host(), Some(url::Host::Ipv4(Ipv4Addr::from_bits(bits))), "{}", url);
+        prop_assert_eq!(Address::parse(&url, &Guard::new(&[])), Err(Refused::Inward), "{}", url);
     }
 
     /// No text makes the reader panic, and what it accepts is written as it is read.

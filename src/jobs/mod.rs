@@ -7,7 +7,7 @@ use std::{collections::HashSet, future::Future, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{ids::OutboxId, relay::Relay};
+use crate::{ids::OutboxId, relay::Relay, store::Lane};
 
 /// How often what is old is forgotten.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
@@ -48,7 +48,8 @@ impl Jobs {
         let (told, quiet) = watch::channel(0);
         tracker.spawn(send(relay.clone(), options, told, stop.clone()));
         let (told, quiet_events) = watch::channel(0);
-        tracker.spawn(notify::notify(relay.clone(), options, told, stop.clone()));
+        let events = relay.lane(Lane::Events);
+        tracker.spawn(notify::notify(events, options, told, stop.clone()));
         let each = relay.clone();
         tracker.spawn(every(options.poll, stop.clone(), "expire", move || {
             let relay = each.clone();

@@ -50,7 +50,7 @@ pub use self::{
 use crate::{
     egress::Egress,
     ids::AccountId,
-    store::{self, Db, Tx},
+    store::{self, Db, Lane, Tx},
 };
 
 /// Runs use cases. Cheap to clone.
@@ -81,6 +81,12 @@ impl Relay {
     /// The database, for reading.
     pub const fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The same use cases as somebody else's work.
+    #[must_use]
+    pub fn lane(&self, lane: Lane) -> Self {
+        Self { db: self.db.lane(lane), ..self.clone() }
     }
 
     /// The configured carriers.

@@ -107,7 +107,7 @@ impl Relay {
     /// # Errors
     /// The store's: the lease ends by itself and another worker takes over.
     pub async fn notify(&self, owing: &Owing, deadline: Duration) -> Result<bool, Error> {
-        let to = owing.clone();
+        let (started, to) = (Instant::now(), owing.clone());
         let claimed = self
             .db
             .write(move |tx| {
@@ -128,12 +128,11 @@ impl Relay {
             let (outcome, status) = (ended.outcome, ended.status);
             tracing::info!(%endpoint, %event, attempt, %outcome, ?status, "an endpoint took no event");
         }
-        self.db
-            .write(move |tx| {
-                let claim = claim.clone();
-                Box::pin(async move { settle(tx, &claim, ended).await })
-            })
-            .await?;
+        self.note(started, move |tx| {
+            let claim = claim.clone();
+            Box::pin(async move { settle(tx, &claim, ended).await })
+        })
+        .await?;
         Ok(true)
     }
 

@@ -438,7 +438,7 @@ async fn hostile_addresses_are_refused() {
 /// another: everything reaches it while the first request to the one that hangs is still open.
 #[tokio::test]
 async fn i14_a_dead_endpoint_delays_no_other() {
-    const SESSIONS: usize = 40;
+    const SESSIONS: usize = 120;
     for database in support::databases().await {
         let [hangs, fails, works] =
             [Receiver::start().await, Receiver::start().await, Receiver::start().await];

@@ -1,16 +1,19 @@
-//! A conversation with canaries in it, and a look at everything that it left behind.
+//! A conversation with canaries in it, and a look at everything that it left behind and shows.
 
 use std::{
     io::Write,
     sync::{Arc, Mutex},
 };
 
+use bytes::Bytes;
 use entremise::{
     domain::{message::Body, policy::Rules},
     ids::hex,
     sandbox::{CallStage, Faults, Sound},
     telemetry::{logs, metrics, redact::Redactor},
 };
+use http_body_util::Full;
+use serde_json::Value;
 use sqlx::{ConnectOptions as _, Row as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -116,6 +119,76 @@ async fn converse(world: &World, market: &Market) {
     world.running.idle().await;
 }
 
+/// What the API answers to every reading, and the console's pages.
+async fn pages(world: &World) -> Vec<(String, Vec<u8>)> {
+    let document: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let readings = paths.iter().filter(|(_, methods)| methods.get("get").is_some());
+    let key = format!("Bearer {}", world.account.api_key);
+    let mut pages: Vec<(String, Vec<u8>)> = Vec::new();
+    for (template, _) in readings {
+        let mut urls = vec![String::new()];
+        for part in template.split_inclusive('/') {
+            let mut next = Vec::new();
+            for url in &urls {
+                if part.starts_with('{') {
+                    let end = if part.ends_with('/') { "/" } else { "" };
+                    let of = url.trim_end_matches('/').rsplit('/').next().unwrap();
+                    let list = format!("/api/v1/{of}");
+                    let list = get(world, &list, ("authorization", &key)).await;
+                    let list: Value = serde_json::from_slice(&list).unwrap();
+                    let members = list["data"].as_array().into_iter().flatten();
+                    next.extend(
+                        members.map(|one| format!("{url}{}{end}", one["id"].as_str().unwrap())),
+                    );
+                } else {
+                    next.push(format!("{url}{part}"));
+                }
+            }
+            urls = next;
+        }
+        assert!(!urls.is_empty(), "nothing to read at {template}");
+        for url in urls {
+            let page = get(world, &url, ("authorization", &key)).await;
+            pages.push((url, page));
+        }
+    }
+    let link = world.running.relay.create_staff("Ada", None).await.unwrap();
+    let login = http::Request::post("/console/login")
+        .header("host", world.running.address.to_string())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "same-origin")
+        .body(Full::new(Bytes::from(format!("code={link}"))))
+        .unwrap();
+    let answer = support::request(world.running.address, login).await;
+    let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap();
+    let account = &world.account.account;
+    let mut urls: Vec<String> = ["/console/accounts", "/console/sessions", "/console/interactions"]
+        .map(|page| format!("{page}?account={account}"))
+        .to_vec();
+    let sessions = pages.iter().filter(|(url, _)| url.starts_with("/api/v1/sessions/KC"));
+    urls.extend(sessions.filter_map(|(url, _)| {
+        let id = url.trim_start_matches("/api/v1/sessions/");
+        (!id.contains('/')).then(|| format!("/console/sessions/{id}?account={account}"))
+    }));
+    for url in urls {
+        let page = get(world, &url, ("cookie", cookie)).await;
+        pages.push((url, page));
+    }
+    pages
+}
+
+async fn get(world: &World, url: &str, header: (&str, &str)) -> Vec<u8> {
+    let request = http::Request::get(url)
+        .header("host", world.running.address.to_string())
+        .header(header.0, header.1)
+        .body(Full::default())
+        .unwrap();
+    let answer = support::request(world.running.address, request).await;
+    assert_eq!(answer.status, http::StatusCode::OK, "{url}");
+    answer.body
+}
+
 /// Every row of every table, as text.
 async fn rows(database: &Database) -> Vec<u8> {
     let mut all = Vec::new();
@@ -168,6 +241,9 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
         let canaries = canaries(&market);
         converse(&world, &market).await;
         assert!(support::interactions(&world).await.len() >= 5, "the conversation took place");
+        for (url, page) in pages(&world).await {
+            look(&url, &page, &canaries);
+        }
         look("the metrics", metrics::handle().render().as_bytes(), &canaries);
         look("the rows", &rows(&database).await, &canaries);
         world.running.shutdown().await;
