@@ -23,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::{
     market::Market,
+    receiver::{self, Receiver},
     support::{self, Database, World},
 };
 
@@ -137,13 +138,18 @@ async fn pages(world: &World) -> Vec<(String, Vec<u8>)> {
             for url in &urls {
                 if part.starts_with('{') {
                     let end = if part.ends_with('/') { "/" } else { "" };
-                    let of = url.trim_end_matches('/').rsplit('/').next().unwrap();
-                    let list = format!("/api/v1/{of}");
+                    let whole = url.trim_end_matches('/');
+                    let of = whole.rsplit('/').next().unwrap();
+                    // Deliveries are in no list but their endpoint's, and are named by their event.
+                    let (list, id) = match of {
+                        "deliveries" => (whole.to_owned(), "event_id"),
+                        _ => (format!("/api/v1/{of}"), "id"),
+                    };
                     let list = get(world, &list, ("authorization", &key)).await;
                     let list: Value = serde_json::from_slice(&list).unwrap();
                     let members = list["data"].as_array().into_iter().flatten();
                     next.extend(
-                        members.map(|one| format!("{url}{}{end}", one["id"].as_str().unwrap())),
+                        members.map(|one| format!("{url}{}{end}", one[id].as_str().unwrap())),
                     );
                 } else {
                     next.push(format!("{url}{part}"));
@@ -240,7 +246,10 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
     .unwrap()
     .init();
     for database in support::databases().await {
-        let world = World::start(&database).await;
+        let receiver = Receiver::start().await;
+        let world = World::with(receiver::settings(&database, &[&receiver], 10_000)).await;
+        let endpoint = serde_json::json!({ "url": receiver.url() });
+        receiver::done(&world, "POST", "/endpoints", Some(endpoint)).await;
         // Strangers get the marketplace's own line and a text: a number more, and an entry that
         // holds one.
         let mut rules = Rules::new("Bikes".into());
@@ -252,6 +261,9 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
         let canaries = canaries(&market);
         converse(&world, &market).await;
         assert!(support::interactions(&world).await.len() >= 5, "the conversation took place");
+        for got in receiver.until(10).await {
+            look("an event", &got.raw, &canaries);
+        }
         for (url, page) in pages(&world).await {
             look(&url, &page, &canaries);
         }
