@@ -233,15 +233,22 @@ async fn a_stale_result_changes_nothing(lab: &Lab) {
 /// claimed next are read by index.
 async fn deliveries_read_by_index(lab: &Lab) {
     let world = World::new(lab).await;
-    for _ in 0..3 {
-        make(lab, &world, &[]).await;
-    }
+    let endpoints = (0..200).map(|_| new(&world, &[])).collect::<Vec<_>>();
+    commit!(lab.db, [world, endpoints], |tx| {
+        for endpoint in &endpoints {
+            endpoints::insert(tx, &world.account, endpoint).await?;
+        }
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
     let (hex, series) = (plans::hex(lab, "EV", "n"), plans::series());
     let sql = format!(
         "INSERT INTO deliveries (account, endpoint, event, type, session, sequence, state, step,
             attempts, run_at, created_at)
          {series} SELECT e.account, e.id, {hex}, 'session.updated', {}, n,
-            CASE WHEN n % 20 = 0 THEN 'ready' ELSE 'delivered' END, 1, 1, n, n FROM s, endpoints e",
+            CASE WHEN n % 20 = 0 THEN 'ready' ELSE 'delivered' END, 1, 1, n, n
+            FROM s, (SELECT account, id FROM endpoints ORDER BY id LIMIT 3) e",
         plans::hex(lab, "KC", "n / 10"),
     );
     let sql = if lab.on_sqlite() { sql } else { plans::postgres(&sql) };
