@@ -8,7 +8,7 @@ use crate::{
     ids::{AccountId, NumberId, ServiceId},
     privacy::webhook::{self, WebhookKeys, WebhookSecret},
     store::{
-        self, Tx, events,
+        self, Tx, accounts, events,
         events::Place,
         holds,
         numbers::{self, Number, NumberState},
@@ -172,6 +172,11 @@ pub async fn add_number(
     new: &NewNumber,
 ) -> Result<Number, Error> {
     services::get(tx, account, &new.service).await?.ok_or(Error::NotFound("service"))?;
+    let keys = accounts::keys(tx, account).await?;
+    if holds::any_open(tx, account, &keys.index.person(&new.number.canonical())).await? {
+        let words = "is the own number of somebody in an open session: calls would go round";
+        return Err(Error::Invalid(vec![Fault::new("/number", "participant", words)]));
+    }
     let now = tx.now().await?;
     let id: NumberId = tx.id_at(now);
     let country = new.number.country().map(|country| country.as_str().to_owned());

@@ -47,6 +47,24 @@ async fn services() {
     .await;
 }
 
+/// The own number of somebody in an open session joins no pool: calls to it would go round.
+#[tokio::test]
+async fn nobodys_own_number_joins_a_pool() {
+    each(async |world| {
+        world.pool("rides", 2).await;
+        let session = world.session("rides").await;
+        let theirs = json!({ "number": SELLER, "service_id": "rides" });
+        let refused = world.post("/api/v1/numbers", theirs.clone()).await;
+        let problem = refused.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], "/number");
+        assert_eq!(problem["errors"][0]["code"], "participant");
+        let close = format!("{}/close", at("sessions", &session));
+        world.post(&close, json!({})).await.is(200);
+        world.post("/api/v1/numbers", theirs).await.is(201);
+    })
+    .await;
+}
+
 /// A number joins a pool, is set aside, drained and retired; then it may be added again.
 #[tokio::test]
 async fn numbers() {
