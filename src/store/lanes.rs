@@ -25,7 +25,7 @@ impl Lane {
     /// How long a caller waits for a connection, or for room in the writer's queue.
     pub(super) const fn patience(self) -> Duration {
         match self {
-            Self::Carriers => Duration::from_secs(1),
+            Self::Carriers => Duration::from_millis(1500),
             Self::Api | Self::Console => Duration::from_secs(3),
             Self::Jobs | Self::Events => Duration::from_secs(10),
         }
@@ -35,7 +35,7 @@ impl Lane {
     pub(super) const fn lock_timeout(self) -> &'static str {
         match self {
             // Whoever holds it may have stopped: the webhook is better answered and sent again.
-            Self::Carriers => "1s",
+            Self::Carriers => "1500ms",
             // A concurrent twin of a request waits so long for the first.
             Self::Api | Self::Console | Self::Jobs | Self::Events => "5s",
         }
