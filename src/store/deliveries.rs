@@ -363,8 +363,8 @@ pub async fn owed(tx: &mut Tx, most: i64) -> Result<i64, Error> {
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(most).fetch_one(conn).await?))
 }
 
-/// Forgets deliveries that ended, and their attempts, of events before `before`, `limit` of each
-/// endpoint at most; how many. Then deleted endpoints that have none left.
+/// Forgets deliveries that ended, and their attempts, of events before `before`, `limit` at most; how
+/// many. Then deleted endpoints that have none left.
 pub async fn purge(tx: &mut Tx, before: &EventId, limit: i64) -> Result<u64, Error> {
     const ENDPOINTS: &str = "SELECT account, id, state FROM endpoints ORDER BY account, id";
     const ATTEMPTS: &str = "
@@ -382,12 +382,16 @@ pub async fn purge(tx: &mut Tx, before: &EventId, limit: i64) -> Result<u64, Err
         on!(tx, |conn| sqlx::query_as(ENDPOINTS).fetch_all(conn).await?);
     let mut gone = 0;
     for (account, endpoint, state) in all {
+        let room = limit - i64::try_from(gone).unwrap_or(limit);
+        if room <= 0 {
+            break;
+        }
         for sql in [ATTEMPTS, ROWS] {
             let rows = on!(tx, |conn| sqlx::query(sql)
                 .bind(&account)
                 .bind(&endpoint)
                 .bind(before)
-                .bind(limit)
+                .bind(room)
                 .execute(conn)
                 .await?
                 .rows_affected());
