@@ -105,7 +105,7 @@ pub(super) async fn postgres(options: &DbOptions, tracker: &TaskTracker) -> Resu
                 ("lock_timeout", lane.lock_timeout()),
                 // Ours do nothing but statements: one that rests so long belongs to a node that
                 // stopped, and others wait for its locks.
-                ("idle_in_transaction_session_timeout", "5s"),
+                ("idle_in_transaction_session_timeout", "10s"),
             ]))
     });
     Ok(Doors::Postgres { pools, tracker: tracker.clone() })

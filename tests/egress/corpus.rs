@@ -10,7 +10,7 @@ use super::hosts::{Answers, Canary, egress, post};
 fn corpus(port: u16) -> Vec<(String, String)> {
     let mut group = String::new();
     let mut found = Vec::new();
-    for line in include_str!("../../fixtures/egress/hostile.txt").lines() {
+    for line in include_str!("hostile.txt").lines() {
         if let Some(comment) = line.strip_prefix("# ") {
             comment.clone_into(&mut group);
         } else if !line.is_empty() {

@@ -36,14 +36,17 @@ async fn a_stop_loses_no_write() {
     first.await.unwrap();
     let ends = join_all(writes).await;
     let done = ends.iter().take_while(|end| end.is_ok()).count();
-    assert_eq!(done, Lane::Api.queue() - 1, "the lane's length");
+    // Where the first gave back its place in time, one more came in.
+    let queue = Lane::Api.queue();
+    assert!((queue - 1..=queue + 1).contains(&done), "{done}, and the lane has {queue} places");
     assert!(ends[done..].iter().all(|end| matches!(end, Err(Error::Unavailable(_)))));
     lab.tracker.close();
     lab.tracker.wait().await;
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let db = Db::open(lab.options(), &tracker, stop.clone()).await.unwrap();
     let mut tx = db.read().await.unwrap();
-    assert_eq!(count(&mut tx, ROWS).await.unwrap(), 256);
+    let kept = usize::try_from(count(&mut tx, ROWS).await.unwrap()).unwrap();
+    assert_eq!(kept, done + 1, "what was answered is there, and nothing else");
     drop(tx);
     db.close().await;
     lab.close().await;
