@@ -21,9 +21,9 @@ use crate::{
     ids::Ids,
     jobs::{self, Jobs},
     privacy::{Keyring, MasterKey, MasterKeyError},
-    relay::{Carriers, Client, Configured, Relay},
+    relay::{self, Carriers, Client, Configured, Doubt, Relay},
     sandbox::{Network, Options, Pace},
-    store::{self, Db, DbOptions, Failure, ServeLock, meta},
+    store::{self, Db, DbOptions, EpochFile, Failure, ServeLock, meta},
     telemetry::{metrics, redact::Redactor},
 };
 
@@ -48,6 +48,17 @@ pub enum StartError {
          for several"
     )]
     AlreadyServing,
+    /// The database was restored or moved, and nobody has said what that means (I31).
+    #[error(
+        "the database is not served as it is: {0}. Sessions closed and numbers given since then \
+         would be unknown. Run `entremise restore-fence` with the same settings: open sessions are \
+         put on hold until they are confirmed, quarantines begin again. If nothing was lost, as \
+         when a synchronous standby took over, add --nothing-lost"
+    )]
+    Restored(Doubt),
+    /// A use case failed.
+    #[error(transparent)]
+    Relay(#[from] relay::Error),
     /// The certificate or its key is unusable.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
@@ -190,6 +201,7 @@ impl App {
             store::Error::Locked => StartError::AlreadyServing,
             other => other.into(),
         })?;
+        settle_in(&opened.db).await?;
         let _ = metrics::handle();
         let (workers, working) = (TaskTracker::new(), CancellationToken::new());
         let serving = CancellationToken::new();
@@ -208,6 +220,7 @@ impl App {
         let relay = Relay::new(opened.db.clone(), carriers, Client::new());
         let options = jobs::Options { workers: config.jobs.send_workers, poll: config.jobs.poll };
         let jobs = Jobs::start(&relay, options, &workers, &working);
+        workers.spawn(keep_epoch(relay.clone(), working.clone()));
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);
         let server = Server {
@@ -247,6 +260,41 @@ impl App {
             opened,
             _lock: lock,
         })
+    }
+}
+
+/// Refuses a database that was restored or moved; notes that it is served from here.
+async fn settle_in(db: &Db) -> Result<(), StartError> {
+    let file = db.epoch_file();
+    let known = file.as_ref().map_or(Ok(0), EpochFile::read)?;
+    let epoch = db
+        .write(move |tx| {
+            Box::pin(async move {
+                match relay::doubt(tx, known).await? {
+                    Some(doubt) => Err(StartError::Restored(doubt)),
+                    None => Ok(relay::settle_here(tx, known).await?),
+                }
+            })
+        })
+        .await?;
+    if let Some(file) = file {
+        file.raise(epoch)?;
+    }
+    Ok(())
+}
+
+/// How often what is known of the database outside of it is brought up to date: a copy that was made
+/// by other means than `backup` is told by it once it is older than this.
+const EPOCH_EVERY: Duration = Duration::from_mins(1);
+
+async fn keep_epoch(relay: Relay, stop: CancellationToken) {
+    if relay.db().epoch_file().is_none() {
+        return;
+    }
+    while stop.run_until_cancelled(tokio::time::sleep(EPOCH_EVERY)).await.is_some() {
+        if let Err(error) = relay.raise_epoch().await {
+            tracing::warn!(%error, "the epoch was not raised");
+        }
     }
 }
 
@@ -419,6 +467,7 @@ impl Failure for StartError {
     fn store(&self) -> Option<&store::Error> {
         match self {
             Self::Store(error) => Some(error),
+            Self::Relay(error) => error.store(),
             _ => None,
         }
     }

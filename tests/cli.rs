@@ -6,6 +6,8 @@
     reason = "helpers of tests are tests; clippy knows only their functions"
 )]
 
+#[path = "cli/backup.rs"]
+mod backup;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/command.rs"]

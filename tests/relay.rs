@@ -24,6 +24,9 @@ mod over_twilio;
 #[path = "relay/races.rs"]
 mod races;
 #[cfg(test)]
+#[path = "relay/restored.rs"]
+mod restored;
+#[cfg(test)]
 #[path = "relay/ringing.rs"]
 mod ringing;
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod carriers;
 mod client;
 mod deliver;
 mod error;
+mod fence;
 mod hook;
 mod idempotent;
 mod inbound;
@@ -29,6 +30,7 @@ pub use self::{
     carriers::{Carriers, Configured},
     client::Client,
     error::{Error, Exhausted, Fault},
+    fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
     idempotent::{Answer, Key},
     inventory::{
         NewNumber, NewService, UpdateNumber, add_number, create_service, name_fault, update_number,
@@ -37,12 +39,14 @@ pub use self::{
     messages::send_to_participant,
     sessions::{
         AddParticipant, OpenSession, SessionView, UpdateSession, add_participant, close, extend,
-        open, remove_participant, reopen, set_block, update, view, with_names,
+        open, remove_participant, reopen, resume, set_block, update, view, with_names,
     },
 };
 use crate::{
+    domain::pool::Rule,
     ids::AccountId,
     store::{self, Db, Tx},
+    telemetry::metrics,
 };
 
 /// Runs use cases. Cheap to clone.
@@ -98,6 +102,10 @@ impl Relay {
             })
             .await;
         self.wake.notify_one();
+        if let Err(Error::PoolExhausted(why)) = &answer {
+            let quarantined = why.rule == Rule::Quarantine;
+            metrics::allocation(if quarantined { "quarantined" } else { "exhausted" });
+        }
         match answer {
             Err(Error::Store(store::Error::Locked)) if keyed => Err(Error::IdempotencyInProgress),
             other => other,

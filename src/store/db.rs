@@ -16,7 +16,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::{PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Error, accounts::AccountKeys, open, writer::Writer};
+use super::{Error, accounts::AccountKeys, epoch::EpochFile, open, writer::Writer};
 use crate::{
     clock::Clock,
     domain::time::Timestamp,
@@ -233,6 +233,15 @@ impl Db {
             Ok(()) => Ok(ServeLock { _file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(Error::Locked),
             Err(TryLockError::Error(error)) => Err(open::lock_error(&error)),
+        }
+    }
+
+    /// Where the epoch is noted outside of the database: beside a SQLite file. On PostgreSQL
+    /// nowhere, since no node's disk outlives all the others.
+    pub fn epoch_file(&self) -> Option<EpochFile> {
+        match &self.doors {
+            Doors::Sqlite { path, .. } => Some(EpochFile::beside(path)),
+            Doors::Postgres(_) => None,
         }
     }
 

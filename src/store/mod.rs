@@ -10,9 +10,12 @@
 //! - rows are private structs; bad data is [`Error::Inconsistent`] with table and column.
 
 pub mod accounts;
+pub mod backup;
 pub mod blocks;
 mod db;
+mod epoch;
 pub mod events;
+pub mod fence;
 pub mod holds;
 pub mod idempotency;
 pub mod inbox;
@@ -33,6 +36,7 @@ mod turn;
 mod writer;
 
 pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
+pub use epoch::EpochFile;
 pub use inspect::{Inspection, Schema};
 
 /// What can go wrong in the store.

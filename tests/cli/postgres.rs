@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// An address of a new database on the server of the tests, or nothing where there is none.
-async fn new_database(name: &str) -> Option<String> {
+pub(crate) async fn new_database(name: &str) -> Option<String> {
     let required = std::env::var_os("REQUIRE_POSTGRES").is_some();
     let Some(server) = std::env::var_os("TEST_POSTGRES_URL") else {
         assert!(!required, "TEST_POSTGRES_URL is not set");

@@ -3,9 +3,10 @@
 use std::{
     fmt::Write as _,
     io::{Read as _, Write as _},
+    net::SocketAddr,
 };
 
-use crate::command::{KEY, Place, SECRET, Server, answer, connect, http, sandbox};
+use crate::command::{KEY, Place, SECRET, answer, connect, http, sandbox};
 
 /// A server starts with a master key only, and says how to make one.
 #[test]
@@ -80,8 +81,7 @@ fn serve_drains() {
 }
 
 /// A text to `to` through the sandbox's webhook; how many texts were taken for a number of ours.
-fn text(server: &Server, id: &str, to: &str) -> u64 {
-    let address = server.address();
+pub(crate) fn text((address, ops): (SocketAddr, SocketAddr), id: &str, to: &str) -> u64 {
     let body = format!(
         "{{\"event\":\"message\",\"id\":\"{id}\",\"from\":\"+447700900123\",\"to\":\"{to}\",\
          \"text\":\"x\"}}"
@@ -99,7 +99,7 @@ fn text(server: &Server, id: &str, to: &str) -> u64 {
          sandbox-signature: t={at},v1={hex}\r\n"
     );
     assert_eq!(http(address, &head, &body).0, 204);
-    let metrics = http(server.ops(), "GET /metrics HTTP/1.1\r\n", "").1;
+    let metrics = http(ops, "GET /metrics HTTP/1.1\r\n", "").1;
     let accepted = metrics.lines().find(|line| {
         line.starts_with("entremise_carrier_webhooks_total{")
             && line.contains("kind=\"message\"")
@@ -118,10 +118,11 @@ fn commands_work_beside_a_server() {
     assert_eq!(second.code, Some(1));
     assert!(second.err.contains("another server runs on this SQLite file"), "{}", second.err);
 
-    assert_eq!(text(&server, "one", "+14155550100"), 0, "nobody has the number yet");
+    let at = (server.address(), server.ops());
+    assert_eq!(text(at, "one", "+14155550100"), 0, "nobody has the number yet");
     let account = place.account();
     place.import(&account, "+14155550100,sandbox,voice|sms");
-    assert_eq!(text(&server, "two", "+14155550100"), 1, "the server does not see the number");
+    assert_eq!(text(at, "two", "+14155550100"), 1, "the server does not see the number");
     let checked = place.run(&["check"]);
     checked.succeeded();
     assert!(checked.out.contains("1 accounts, 1 services, 1 numbers"), "{}", checked.out);

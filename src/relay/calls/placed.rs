@@ -16,7 +16,6 @@ use crate::{
     domain::{
         call::CallState,
         interaction::{Kind, Reason},
-        session::is_live,
         time::Timestamp,
     },
     ids::{AccountId, ParticipantId, SessionId},
@@ -36,7 +35,8 @@ use crate::{
 /// (click-to-call).
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::ModeNotAllowed`], [`Error::NoPartner`].
+/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::SessionSuspended`],
+/// [`Error::ModeNotAllowed`], [`Error::NoPartner`].
 pub async fn place_call(
     tx: &mut Tx,
     account: &AccountId,
@@ -52,9 +52,7 @@ pub async fn place_call(
         .ok_or(Error::NotFound("participant"))?
         .clone();
     let now = tx.now().await?;
-    if !is_live(session.state, session.expires_at, now) {
-        return Err(Error::SessionClosed);
-    }
+    Error::unless_live(&session, now)?;
     if !session.mode.voice() {
         return Err(Error::ModeNotAllowed);
     }
@@ -150,6 +148,8 @@ pub(in crate::relay) async fn claim(
             Reason::CarrierUnknown
         } else if live.open {
             Reason::TooLate
+        } else if live.session.suspended_at.is_some() {
+            Reason::SessionSuspended
         } else {
             Reason::SessionClosed
         };

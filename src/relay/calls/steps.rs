@@ -15,7 +15,6 @@ use crate::{
         call::CallState,
         interaction::{Kind, Reason},
         policy::{self},
-        session::is_live,
         time::Timestamp,
     },
     ids::{AccountId, LegId},
@@ -52,7 +51,7 @@ pub(super) async fn live(tx: &mut Tx, carrier: &str, id: &LegId) -> Result<Optio
     let service = service.ok_or(Error::NotFound("service"))?;
     let Some((_, leg)) = legs::by_id(tx, carrier, id).await? else { return Ok(None) };
     let now = tx.now().await?;
-    let open = is_live(session.state, session.expires_at, now);
+    let open = session.is_live(now);
     Ok(Some(Live { account, leg, session, service, now, open }))
 }
 
