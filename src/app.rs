@@ -23,7 +23,10 @@ use crate::{
     privacy::{Keyring, MasterKey, MasterKeyError},
     relay::{self, Carriers, Client, Configured, Doubt, Relay},
     sandbox::{Network, Options, Pace},
-    store::{self, Db, DbOptions, EpochFile, Failure, ServeLock, meta},
+    store::{
+        self, Db, DbOptions, EpochFile, Failure, ServeLock, meta,
+        moving::{self, Standing},
+    },
     telemetry::{metrics, redact::Redactor},
 };
 
@@ -56,6 +59,15 @@ pub enum StartError {
          when a synchronous standby took over, add --nothing-lost"
     )]
     Restored(Doubt),
+    /// It is being moved to another database.
+    #[error(
+        "the database is being moved to another one; if that was broken off, run `entremise \
+         migrate-database --abandon` with the same settings"
+    )]
+    Moving,
+    /// It was moved to another database.
+    #[error("the database was moved to {0}: set `database_url` to that one")]
+    Moved(String),
     /// A use case failed.
     #[error(transparent)]
     Relay(#[from] relay::Error),
@@ -80,8 +92,28 @@ impl Opened {
     /// Opens the database of these settings, migrates it and checks that the master key fits.
     ///
     /// # Errors
-    /// [`StartError::MasterKey`] and [`StartError::Store`].
+    /// [`StartError::MasterKey`] and [`StartError::Store`]; [`StartError::Moving`] and
+    /// [`StartError::Moved`] if it is, or was, moved to another database.
     pub async fn open(config: &Config, clock: &Clock, ids: &Ids) -> Result<Self, StartError> {
+        let opened = Self::open_moving(config, clock, ids).await?;
+        let standing = moving::standing(&mut opened.db.read().await?).await?;
+        let Some(standing) = standing else { return Ok(opened) };
+        opened.close().await;
+        Err(match standing {
+            Standing::UnderWay => StartError::Moving,
+            Standing::Done(to) => StartError::Moved(to),
+        })
+    }
+
+    /// The same, for who moves the database: it may be under way, or done.
+    ///
+    /// # Errors
+    /// [`StartError::MasterKey`] and [`StartError::Store`].
+    pub async fn open_moving(
+        config: &Config,
+        clock: &Clock,
+        ids: &Ids,
+    ) -> Result<Self, StartError> {
         let master = MasterKey::from_bytes(*config.master_key.expose())?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let options = DbOptions {

@@ -14,6 +14,8 @@ mod check;
 mod command;
 #[path = "cli/live.rs"]
 mod live;
+#[path = "cli/migrate.rs"]
+mod migrate;
 #[path = "cli/postgres.rs"]
 mod postgres;
 #[path = "cli/serve.rs"]

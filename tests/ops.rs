@@ -1,6 +1,11 @@
 //! What operators are given beside the binary: alert rules, a dashboard, the runbook and the page on
 //! scaling name what there is.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -107,7 +112,8 @@ fn alerts(text: &str) -> Vec<Alert> {
             value.truncate(value.trim_end().len());
         } else if value.starts_with('"') {
             assert!(value.len() > 1 && value.ends_with('"'), "a quote stays open: {line}");
-            value = value[1..value.len() - 1].to_owned();
+            let inner = value.trim_matches('"').len();
+            value = value[1..=inner].into();
             assert!(!value.contains('"'), "a quote inside: {line}");
         } else {
             // What a plain scalar may not begin with or hold.

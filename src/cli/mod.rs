@@ -5,6 +5,7 @@ mod backup;
 mod check;
 mod demo;
 mod healthcheck;
+mod migrate_database;
 mod numbers;
 mod output;
 mod restore;
@@ -49,6 +50,8 @@ enum Command {
     RestoreFence(restore::Fence),
     /// Say that sessions that a restore put on hold were still open.
     RestoreConfirm(restore::ConfirmOptions),
+    /// Move everything to another database, SQLite to PostgreSQL or back, and compare.
+    MigrateDatabase(migrate_database::Options),
     /// Exit with 0 if a running relay answers: for containers.
     Healthcheck(healthcheck::Options),
 }
@@ -106,6 +109,7 @@ pub fn run() -> ExitCode {
             Command::Backup(options) => backup::run(options).await,
             Command::RestoreFence(options) => restore::fence(options).await,
             Command::RestoreConfirm(options) => restore::confirm(options).await,
+            Command::MigrateDatabase(options) => migrate_database::run(options).await,
             Command::Healthcheck(options) => healthcheck::run(&options).await,
         }
     });

@@ -36,7 +36,7 @@ pub enum Doubt {
 }
 
 /// Why the database is in doubt, if it is. `known` is the epoch that is known outside of it.
-pub async fn doubt(tx: &mut Tx, known: i64) -> Result<Option<Doubt>, Error> {
+pub async fn doubt(tx: &mut Tx, known: i64) -> Result<Option<Doubt>, store::Error> {
     if fence::is_copy(tx).await? {
         return Ok(Some(Doubt::Copy));
     }
@@ -48,9 +48,9 @@ pub async fn doubt(tx: &mut Tx, known: i64) -> Result<Option<Doubt>, Error> {
 }
 
 /// Notes that the database is served from here, and raises its epoch above `known`; the new epoch.
-pub async fn settle_here(tx: &mut Tx, known: i64) -> Result<i64, Error> {
+pub async fn settle_here(tx: &mut Tx, known: i64) -> Result<i64, store::Error> {
     fence::settle_here(tx).await?;
-    Ok(fence::raise_epoch(tx, known).await?)
+    fence::raise_epoch(tx, known).await
 }
 
 /// What a fence did.

@@ -18,6 +18,10 @@ use super::{
 /// How many rows each table has, in order of their names.
 pub type Counts = Vec<(String, i64)>;
 
+const TABLES: &str = "
+    SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+    ORDER BY name";
+
 /// A name that stands in a statement: only ours do, but for what somebody else put into the file.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -27,17 +31,18 @@ fn one(sql: String) -> AssertSqlSafe<String> {
     AssertSqlSafe(sql)
 }
 
-/// How many rows each table of the database has.
-pub async fn counts(tx: &mut Tx) -> Result<Counts, Error> {
-    const SQLITE: &str = "
-        SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-        ORDER BY name";
-    // The name as a text and not as PostgreSQL's own type of names, which sorts by bytes too.
+/// The tables of the database, in order of their names.
+pub async fn tables(tx: &mut Tx) -> Result<Vec<String>, Error> {
     const POSTGRES: &str = "
         SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()
         ORDER BY tablename";
-    let sql = if matches!(tx.conn, Conn::Postgres(_)) { POSTGRES } else { SQLITE };
-    let tables: Vec<String> = on!(tx, |conn| sqlx::query_scalar(sql).fetch_all(conn).await?);
+    let sql = if matches!(tx.conn, Conn::Postgres(_)) { POSTGRES } else { TABLES };
+    Ok(on!(tx, |conn| sqlx::query_scalar(sql).fetch_all(conn).await?))
+}
+
+/// How many rows each table of the database has.
+pub async fn counts(tx: &mut Tx) -> Result<Counts, Error> {
+    let tables = tables(tx).await?;
     let mut counts = Vec::with_capacity(tables.len());
     for table in tables {
         let sql = one(format!("SELECT COUNT(*) FROM {}", quoted(&table)));
@@ -216,12 +221,7 @@ pub async fn check_sqlite(path: &Path) -> Result<Counts, Error> {
     if !orphans.is_empty() {
         return Err(Error::Statement("the copy has rows without their parents".into()));
     }
-    let tables: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-         ORDER BY name",
-    )
-    .fetch_all(&mut conn)
-    .await?;
+    let tables: Vec<String> = sqlx::query_scalar(TABLES).fetch_all(&mut conn).await?;
     let mut counts = Counts::new();
     for table in tables {
         let sql = one(format!("SELECT COUNT(*) FROM {}", quoted(&table)));

@@ -16,7 +16,8 @@ const DIGITS: usize = 20;
 pub struct EpochFile(PathBuf);
 
 impl EpochFile {
-    pub(super) fn beside(database: &Path) -> Self {
+    /// The one beside a SQLite file.
+    pub fn beside(database: &Path) -> Self {
         let mut name = database.as_os_str().to_owned();
         name.push(".epoch");
         Self(name.into())

@@ -23,6 +23,7 @@ mod inspect;
 pub mod interactions;
 pub mod legs;
 pub mod meta;
+pub mod moving;
 pub mod numbers;
 mod open;
 pub mod outbox;
@@ -114,6 +115,10 @@ fn of_postgres(code: &str) -> Error {
 }
 
 fn of_sqlite(code: &str) -> Error {
+    // A trigger's: the database is being moved, or was.
+    if code == "1811" {
+        return Error::Unavailable(code.into());
+    }
     // An extended code has its primary one in the low byte.
     match code.parse::<u32>().map(|code| code & 0xff) {
         // Busy, out of memory, read-only, I/O error, full, cannot open.

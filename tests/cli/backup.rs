@@ -11,7 +11,7 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::{
-    command::{Done, KEY, Place, Server, sandbox},
+    command::{Done, Place, Server},
     postgres::new_database,
     serve::text,
 };
@@ -72,6 +72,9 @@ fn refused_until_fenced(place: &Place) {
     let refused = place.run(&["serve"]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.err.contains("entremise restore-fence"), "{}", refused.err);
+    let checked = place.run(&["check"]);
+    assert_eq!(checked.code, Some(1));
+    assert!(checked.out.contains("fail  database: is not served as it is"), "{}", checked.out);
     let fenced = place.run(&["restore-fence"]);
     fenced.succeeded();
     assert_eq!(fenced.json()["suspended"], 0, "there was no session");
@@ -123,11 +126,7 @@ fn a_backup_that_fails_leaves_nothing() {
 async fn a_backup_of_postgres() {
     let Some(url) = new_database("cli_backup").await else { return };
     let place = Place::new("");
-    let with = |url: &str| {
-        let sandbox = sandbox("127.0.0.1:0");
-        place.settings(&format!("database_url = \"{url}\"\nmaster_key = \"{KEY}\"\n{sandbox}"));
-    };
-    with(&url);
+    place.over(&url);
     let (server, told) = backed_up(&place);
     assert_eq!(told["engine"], "postgres");
     server.terminate();
@@ -140,7 +139,7 @@ async fn a_backup_of_postgres() {
         .status()
         .unwrap();
     assert!(restore.success());
-    with(&restored);
+    place.over(&restored);
     let mut conn = PgConnection::connect(&restored).await.unwrap();
     let inbox: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM inbox").fetch_one(&mut conn).await.unwrap();

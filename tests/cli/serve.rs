@@ -80,8 +80,8 @@ fn serve_drains() {
     assert_eq!(server.ended(), Some(0));
 }
 
-/// A text to `to` through the sandbox's webhook; how many texts were taken for a number of ours.
-pub(crate) fn text((address, ops): (SocketAddr, SocketAddr), id: &str, to: &str) -> u64 {
+/// A text to `to` through the sandbox's webhook: the status and the head of the answer.
+pub(crate) fn webhook(address: SocketAddr, id: &str, to: &str) -> (u16, String) {
     let body = format!(
         "{{\"event\":\"message\",\"id\":\"{id}\",\"from\":\"+447700900123\",\"to\":\"{to}\",\
          \"text\":\"x\"}}"
@@ -94,11 +94,24 @@ pub(crate) fn text((address, ops): (SocketAddr, SocketAddr), id: &str, to: &str)
         write!(hex, "{byte:02x}").unwrap();
         hex
     });
-    let head = format!(
+    let mut stream = connect(address);
+    let length = body.len();
+    write!(
+        stream,
         "POST /hooks/sandbox/message HTTP/1.1\r\ncontent-type: application/json\r\n\
-         sandbox-signature: t={at},v1={hex}\r\n"
-    );
-    assert_eq!(http(address, &head, &body).0, 204);
+         sandbox-signature: t={at},v1={hex}\r\nhost: x\r\nconnection: close\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let head = text.split("\r\n\r\n").next().unwrap().to_owned();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
+}
+
+/// The same; how many texts were taken for a number of ours.
+pub(crate) fn text((address, ops): (SocketAddr, SocketAddr), id: &str, to: &str) -> u64 {
+    assert_eq!(webhook(address, id, to).0, 204);
     let metrics = http(ops, "GET /metrics HTTP/1.1\r\n", "").1;
     let accepted = metrics.lines().find(|line| {
         line.starts_with("entremise_carrier_webhooks_total{")
