@@ -10,6 +10,7 @@ use crate::{
     carrier::{self, Links, Settings},
     clock::Clock,
     config::{CarrierConfig, Config, Fault, Faults},
+    egress::{self, Egress},
     http::{
         api::{self, ApiState},
         console::{self, ConsoleState},
@@ -24,14 +25,15 @@ use crate::{
     relay::{self, Carriers, Client, Configured, Doubt, Relay},
     sandbox::{Network, Options, Pace},
     store::{
-        self, Db, DbOptions, EpochFile, Failure, ServeLock, meta,
+        self, Db, DbOptions, EpochFile, Failure, Lane, ServeLock, meta,
         moving::{self, Standing},
     },
     telemetry::{metrics, redact::Redactor},
 };
 
-/// How many connections the PostgreSQL pool may hold.
-const CONNECTIONS: u32 = 16;
+/// How many PostgreSQL connections each lane of a node may hold: 32 in all, of the 100 that a server
+/// takes by default.
+const CONNECTIONS: u32 = 8;
 
 /// Why the relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -249,10 +251,10 @@ impl App {
             };
             Network::new(options, workers.clone(), serving.clone())
         });
-        let relay = Relay::new(opened.db.clone(), carriers, Client::new());
+        let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(&config));
         let options = jobs::Options { workers: config.jobs.send_workers, poll: config.jobs.poll };
-        let jobs = Jobs::start(&relay, options, &workers, &working);
-        workers.spawn(keep_epoch(relay.clone(), working.clone()));
+        let jobs = Jobs::start(&relay.lane(Lane::Jobs), options, &workers, &working);
+        workers.spawn(keep_epoch(relay.lane(Lane::Jobs), working.clone()));
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);
         let server = Server {
@@ -330,6 +332,12 @@ async fn keep_epoch(relay: Relay, stop: CancellationToken) {
     }
 }
 
+/// The guarded client as the settings open it.
+fn egress(config: &Config) -> Egress {
+    let allow = config.egress_allow.clone();
+    Egress::new(egress::Options { allow, ..egress::Options::default() })
+}
+
 fn ready(relay: &Relay) -> Check {
     let db = relay.db().clone();
     Check::new("database", move || {
@@ -362,13 +370,13 @@ fn routes(
     clock: &Clock,
 ) -> Router {
     let mut router = Router::new().merge(problem::pages()).merge(hooks::router(Hooks {
-        relay: relay.clone(),
+        relay: relay.lane(Lane::Carriers),
         origin: origin.to_owned(),
         clock: clock.clone(),
         body_bytes_max: config.limits.hook_body_bytes,
     }));
     router = router.merge(console::router(ConsoleState {
-        relay: relay.clone(),
+        relay: relay.lane(Lane::Console),
         secure: origin.starts_with("https:"),
         clock: clock.clone(),
     }));

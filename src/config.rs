@@ -43,8 +43,8 @@ pub struct Config {
     pub master_key: MasterKey,
     /// The carriers, in order of the file: the first is the default one.
     pub carriers: Vec<CarrierConfig>,
-    /// Hosts with ports that the guarded client may call although they are not public.
-    pub egress_allow: Vec<(String, u16)>,
+    /// Addresses with ports that the guarded client may call although they are not public.
+    pub egress_allow: Vec<SocketAddr>,
     /// Address ranges (first address, prefix length in bits) of the proxies that we believe.
     pub trusted_proxies: Vec<(IpAddr, u8)>,
     /// The certificate chain, in PEM. Always given together with `tls_key`.
@@ -278,8 +278,8 @@ fn read(mut top: Reader<'_>) -> Config {
         egress_allow: top.value(
             "egress_allow",
             defaults.egress_allow,
-            rules::HOST_PORTS,
-            rules::host_ports,
+            rules::CALLABLE,
+            rules::callable,
         ),
         trusted_proxies: top.value(
             "trusted_proxies",

@@ -9,6 +9,7 @@
 //! - [`carrier`]: the provider seam, and one folder per carrier
 //! - [`store`]: one SQL text for two engines; sealing happens at this boundary
 //! - [`privacy`]: keys, sealing, blind indexes, masks
+//! - [`egress`]: the guarded client for addresses that others gave us
 //! - [`relay`]: the use cases, the only writers of state
 //! - [`jobs`]: leased loops that do what was promised
 //! - [`http`]: the accept loop and every surface
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod egress;
 pub mod http;
 pub mod ids;
 pub mod jobs;

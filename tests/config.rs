@@ -1,7 +1,13 @@
 //! Settings: what is read, what is refused, and that the example file tells the truth.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 use entremise::config::{Config, Faults, LogFormat};
 
@@ -25,6 +31,10 @@ fn faults(toml: &str, env: &[(&str, &str)]) -> Vec<(String, String)> {
 
 fn keys(toml: &str, env: &[(&str, &str)]) -> Vec<String> {
     faults(toml, env).into_iter().map(|(key, _)| key).collect()
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
 }
 
 /// With a master key alone everything has its default.
@@ -53,7 +63,7 @@ fn the_file_sets_everything() {
         public_url = "https://relay.example/"
         database_url = "postgres://u:p@db.internal/entremise"
         master_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-        egress_allow = ["Shop.Internal:8443", "[::1]:80"]
+        egress_allow = ["10.0.0.5:8443", "[::1]:80"]
         trusted_proxies = ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]
         tls_cert = "cert.pem"
         tls_key = "key.pem"
@@ -81,7 +91,7 @@ fn the_file_sets_everything() {
     )
     .unwrap();
     assert_eq!(config.public_url.as_deref(), Some("https://relay.example"));
-    assert_eq!(config.egress_allow, [("shop.internal".into(), 8443), ("::1".into(), 80)]);
+    assert_eq!(config.egress_allow, ["10.0.0.5:8443", "[::1]:80"].map(address));
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
     let ranges = [(ip("10.0.0.0"), 8), (ip("192.0.2.7"), 32), (ip("2001:db8::"), 32)];
     assert_eq!(config.trusted_proxies, ranges);
@@ -112,8 +122,8 @@ fn variables_win() {
         ("ENTREMISE_LIMITS__BODY_S", "7"),
         ("ENTREMISE_ALLOW_SANDBOX", "true"),
         ("ENTREMISE_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
-        ("ENTREMISE_EGRESS_ALLOW__0", "a:1"),
-        ("ENTREMISE_EGRESS_ALLOW__1", "b:2"),
+        ("ENTREMISE_EGRESS_ALLOW__0", "127.0.0.1:1"),
+        ("ENTREMISE_EGRESS_ALLOW__1", "[::1]:2"),
         ("ENTREMISE_CARRIERS__0__AUTH_TOKEN", "12345"),
         ("ENTREMISE_CARRIERS__1__ID", "second"),
         ("ENTREMISE_CARRIERS__1__KIND", "sandbox"),
@@ -122,7 +132,7 @@ fn variables_win() {
     assert_eq!(config.listen.port(), 2);
     assert_eq!(config.limits.body, Duration::from_secs(7));
     assert_eq!(config.trusted_proxies.len(), 2);
-    assert_eq!(config.egress_allow, [("a".into(), 1), ("b".into(), 2)]);
+    assert_eq!(config.egress_allow, ["127.0.0.1:1", "[::1]:2"].map(address));
     assert_eq!(config.carriers[0].values["auth_token"].as_str(), Some("12345"));
     assert_eq!(config.carriers[1].id, "second");
 }
@@ -259,6 +269,28 @@ fn settings_that_need_each_other() {
     for url in ["sqlite:", "sqlite::memory:", "sqlite://x?mode=memory", "postgres:x", "x"] {
         assert_eq!(keys("", &[key, ("ENTREMISE_DATABASE_URL", url)]), ["ENTREMISE_DATABASE_URL"]);
     }
+}
+
+/// `egress_allow` opens single addresses with a port: no name, no range, nothing that is no host.
+#[test]
+fn only_addresses_are_allowed_to_be_called() {
+    let key = ("ENTREMISE_MASTER_KEY", KEY);
+    for wrong in [
+        "shop.internal:443",
+        "10.0.0.5",
+        "10.0.0.0/8:443",
+        "10.0.0.5:0",
+        "0.0.0.0:80",
+        "224.0.0.1:80",
+    ] {
+        let found = faults(&format!("egress_allow = [{wrong:?}]"), &[key]);
+        assert_eq!(found.len(), 1, "{wrong}: {found:?}");
+        assert_eq!(found[0].0, "egress_allow");
+        assert!(found[0].1.contains("10.0.0.5:8443"), "{found:?}");
+    }
+    let env = ("ENTREMISE_EGRESS_ALLOW", "127.0.0.1:1, [fd00::5]:443");
+    let config = load("", &[key, env]).unwrap();
+    assert_eq!(config.egress_allow, ["127.0.0.1:1", "[fd00::5]:443"].map(address));
 }
 
 /// `Debug` of the settings shows no secret, so that they may be logged.

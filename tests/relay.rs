@@ -30,6 +30,9 @@ mod restored;
 #[path = "relay/ringing.rs"]
 mod ringing;
 #[cfg(test)]
+#[path = "support/rng.rs"]
+mod rng;
+#[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;
 #[cfg(test)]

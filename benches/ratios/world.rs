@@ -12,6 +12,7 @@ use entremise::{
         pool::Capabilities,
         session::Mode,
     },
+    egress::Egress,
     ids::{AccountId, Entropy as _, Ids, ServiceId, SystemEntropy, hex},
     relay::{self, AddParticipant, Client, NewNumber, NewService, OpenSession, Relay, SessionView},
 };
@@ -159,8 +160,8 @@ impl World {
         let config = config(&self.url, &self.key, None)?;
         let opened = Opened::open(&config, clock, &Ids::default()).await?;
         let here = "http://127.0.0.1:1";
-        let relay =
-            Relay::new(opened.db.clone(), app::carriers(&config, here, here)?, Client::new());
+        let carriers = app::carriers(&config, here, here)?;
+        let relay = Relay::new(opened.db.clone(), carriers, Client::new(), Egress::default());
         Ok(Live { opened, relay })
     }
 

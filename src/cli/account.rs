@@ -7,6 +7,7 @@ use super::{ConfigFile, Failed, output};
 use crate::{
     app::Opened,
     clock::Clock,
+    egress::Egress,
     ids::Ids,
     relay::{Carriers, Client, Relay},
     store::accounts,
@@ -67,5 +68,5 @@ pub(super) async fn open(file: &ConfigFile) -> Result<Opened, Failed> {
 
 /// The use cases, with no carrier: a command asks none.
 pub(super) fn relay(opened: &Opened) -> Relay {
-    Relay::new(opened.db.clone(), Carriers::default(), Client::new())
+    Relay::new(opened.db.clone(), Carriers::default(), Client::new(), Egress::default())
 }

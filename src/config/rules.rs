@@ -16,8 +16,8 @@ pub(super) const PUBLIC_URL: &str = "an origin such as \"https://relay.example\"
                                      for a loopback host), no user, path or query";
 pub(super) const DATABASE_URL: &str =
     "\"sqlite:PATH\" (a file, not :memory:) or \"postgres://USER:PASSWORD@HOST/NAME\"";
-pub(super) const HOST_PORTS: &str =
-    "a list of hosts with ports, such as [\"10.0.0.5:8443\", \"shop.internal:443\"]";
+pub(super) const CALLABLE: &str = "a list of addresses with ports, such as [\"10.0.0.5:8443\", \
+                                   \"[fd00::5]:443\"]; no names, no ranges";
 pub(super) const RANGES: &str =
     "a list of addresses or ranges, such as [\"10.0.0.0/8\", \"::1\"]; no host bits";
 pub(super) const FILE: &str = "the path of a PEM file";
@@ -95,16 +95,12 @@ fn list<T>(value: &Value, item: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     value.as_array()?.iter().map(|value| item(value.as_str()?)).collect()
 }
 
-pub(super) fn host_ports(value: &Value) -> Option<Vec<(String, u16)>> {
+/// Names are left out on purpose: what a name leads to is for its owner to say.
+pub(super) fn callable(value: &Value) -> Option<Vec<SocketAddr>> {
     list(value, |text| {
-        let (host, port) = text.rsplit_once(':')?;
-        let port = port.parse().ok().filter(|port| *port != 0)?;
-        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().ok()?.to_string(),
-            None => host.to_ascii_lowercase(),
-        };
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
-        (!host.is_empty() && host.chars().all(plain)).then_some((host, port))
+        let address: SocketAddr = text.parse().ok()?;
+        let ip = address.ip();
+        (address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast()).then_some(address)
     })
 }
 

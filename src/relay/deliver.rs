@@ -11,7 +11,7 @@ use crate::{
     },
     domain::time::Timestamp,
     store::{
-        idempotency, inbox,
+        self, idempotency, inbox,
         outbox::{self, Entry, OutboxKind},
         sessions as rows, staff,
     },
@@ -20,6 +20,11 @@ use crate::{
 
 /// How long a worker may hold an entry; longer than any request of ours may take.
 const LEASE: Duration = Duration::from_secs(30);
+/// A worker that took longer than this from its claim to its request was held up: the session may
+/// have been closed meanwhile, and somebody else may have the entry soon.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Between two tries to note what came of a request.
+const NOTE_AGAIN: Duration = Duration::from_millis(250);
 /// After so many claims an entry is set aside (I32).
 const CLAIMS_MAX: i64 = 50;
 /// How many sessions are closed, or rows forgotten, in one go.
@@ -81,6 +86,7 @@ impl Relay {
 
     async fn deliver_message(&self, entry: Entry) -> Result<bool, Error> {
         let dedupes = self.dedupes(&entry.carrier);
+        let started = Instant::now();
         let wanted = entry.clone();
         let claimed = self
             .db
@@ -99,13 +105,17 @@ impl Relay {
             self.write_entry(entry, |tx, entry| Box::pin(messages::give_up(tx, entry))).await?;
             return Ok(true);
         }
+        if started.elapsed() > PAUSE_MAX {
+            // It was claimed and certainly not sent: whoever comes next judges the session again.
+            self.write_entry(entry, |tx, entry| Box::pin(messages::hand_back(tx, entry))).await?;
+            return Ok(true);
+        }
         let result = self.ask(&entry.carrier, &Outbound::Message(message), "message").await;
         let created = entry.created_at;
         let carrier = entry.carrier.clone();
         let relayed = result.is_ok();
         let recorded = self
-            .db
-            .write(move |tx| {
+            .note(started, move |tx| {
                 let (entry, result) = (entry.clone(), result.clone());
                 Box::pin(async move {
                     messages::sent(tx, &entry, &result, dedupes).await?;
@@ -119,7 +129,33 @@ impl Relay {
         Ok(true)
     }
 
+    /// Notes what came of a request, again and again while the lease that began at `started` runs:
+    /// what is not noted may have to be called unknown.
+    async fn note<T, F>(&self, started: Instant, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(
+                &'t mut crate::store::Tx,
+            ) -> futures_util::future::BoxFuture<'t, Result<T, Error>>
+            + Clone
+            + Send
+            + 'static,
+    {
+        loop {
+            let result = self.db.write(work.clone()).await;
+            let busy = matches!(
+                result,
+                Err(Error::Store(store::Error::Unavailable(_) | store::Error::Locked))
+            );
+            if !busy || started.elapsed() > LEASE {
+                return result;
+            }
+            tokio::time::sleep(NOTE_AGAIN).await;
+        }
+    }
+
     async fn deliver_call(&self, entry: Entry) -> Result<bool, Error> {
+        let started = Instant::now();
         let claimed = self
             .db
             .write(move |tx| {
@@ -129,12 +165,11 @@ impl Relay {
             .await?;
         let Some((entry, call)) = claimed else { return Ok(false) };
         let result = self.ask(&entry.carrier, &Outbound::Call(call), "call").await;
-        self.db
-            .write(move |tx| {
-                let (entry, result) = (entry.clone(), result.clone());
-                Box::pin(async move { calls::placed(tx, &entry, &result).await })
-            })
-            .await?;
+        self.note(started, move |tx| {
+            let (entry, result) = (entry.clone(), result.clone());
+            Box::pin(async move { calls::placed(tx, &entry, &result).await })
+        })
+        .await?;
         Ok(true)
     }
 

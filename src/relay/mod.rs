@@ -44,8 +44,9 @@ pub use self::{
 };
 use crate::{
     domain::pool::Rule,
+    egress::Egress,
     ids::AccountId,
-    store::{self, Db, Tx},
+    store::{self, Db, Lane, Tx},
     telemetry::metrics,
 };
 
@@ -55,13 +56,15 @@ pub struct Relay {
     db: Db,
     carriers: Arc<Carriers>,
     client: Client,
+    egress: Egress,
     wake: Arc<Notify>,
 }
 
 impl Relay {
-    /// A relay over a database, for these carriers.
-    pub fn new(db: Db, carriers: Carriers, client: Client) -> Self {
-        Self { db, carriers: Arc::new(carriers), client, wake: Arc::new(Notify::new()) }
+    /// A relay over a database, for these carriers. `client` talks to carriers, `egress` to every
+    /// other address.
+    pub fn new(db: Db, carriers: Carriers, client: Client, egress: Egress) -> Self {
+        Self { db, carriers: Arc::new(carriers), client, egress, wake: Arc::new(Notify::new()) }
     }
 
     /// The database, for reading.
@@ -69,9 +72,20 @@ impl Relay {
         &self.db
     }
 
+    /// The same use cases as somebody else's work.
+    #[must_use]
+    pub fn lane(&self, lane: Lane) -> Self {
+        Self { db: self.db.lane(lane), ..self.clone() }
+    }
+
     /// The configured carriers.
     pub fn carriers(&self) -> &Carriers {
         &self.carriers
+    }
+
+    /// Calls addresses that an account or a carrier gave us.
+    pub const fn egress(&self) -> &Egress {
+        &self.egress
     }
 
     /// Told after each commit that may have put something into the outbox.

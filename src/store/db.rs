@@ -16,7 +16,14 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::{PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Error, accounts::AccountKeys, epoch::EpochFile, open, writer::Writer};
+use super::{
+    Error,
+    accounts::AccountKeys,
+    epoch::EpochFile,
+    lanes::{Lane, PerLane},
+    open,
+    writer::Writer,
+};
 use crate::{
     clock::Clock,
     domain::time::Timestamp,
@@ -47,7 +54,7 @@ pub struct DbOptions {
     pub ids: Ids,
     /// Seals and opens.
     pub keyring: Arc<Keyring>,
-    /// How many connections the pool may hold.
+    /// How many connections each lane may hold.
     pub connections: u32,
 }
 
@@ -56,12 +63,13 @@ pub struct DbOptions {
 pub struct Db {
     shared: Arc<Shared>,
     doors: Doors,
+    lane: Lane,
 }
 
 #[derive(Clone)]
 pub(super) enum Doors {
-    Sqlite { readers: SqlitePool, writer: Writer, path: PathBuf },
-    Postgres(PgPool),
+    Sqlite { readers: PerLane<SqlitePool>, writer: Writer, path: PathBuf },
+    Postgres { pools: PerLane<PgPool>, tracker: TaskTracker },
 }
 
 /// What each transaction carries.
@@ -199,20 +207,26 @@ impl Db {
         let doors = if options.url.starts_with("sqlite:") {
             open::sqlite(&options, &shared, tracker, stop).await?
         } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
-            open::postgres(&options).await?
+            open::postgres(&options, tracker).await?
         } else {
             return Err(Error::Statement(
                 "the database's address must start with sqlite: or postgres:".into(),
             ));
         };
-        Ok(Self { shared, doors })
+        Ok(Self { shared, doors, lane: Lane::Api })
+    }
+
+    /// The same database for somebody else's work.
+    #[must_use]
+    pub fn lane(&self, lane: Lane) -> Self {
+        Self { lane, ..self.clone() }
     }
 
     /// Which engine runs.
     pub const fn engine(&self) -> Engine {
         match self.doors {
             Doors::Sqlite { .. } => Engine::Sqlite,
-            Doors::Postgres(_) => Engine::Postgres,
+            Doors::Postgres { .. } => Engine::Postgres,
         }
     }
 
@@ -241,7 +255,7 @@ impl Db {
     pub fn epoch_file(&self) -> Option<EpochFile> {
         match &self.doors {
             Doors::Sqlite { path, .. } => Some(EpochFile::beside(path)),
-            Doors::Postgres(_) => None,
+            Doors::Postgres { .. } => None,
         }
     }
 
@@ -249,9 +263,12 @@ impl Db {
     pub async fn read(&self) -> Result<Tx, Error> {
         let at = self.shared.time();
         let conn = match &self.doors {
-            Doors::Sqlite { readers, .. } => Conn::SqliteRead(readers.begin().await?),
-            Doors::Postgres(pool) => Conn::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
+            Doors::Sqlite { readers, .. } => Conn::SqliteRead(readers.of(self.lane).begin().await?),
+            Doors::Postgres { pools, .. } => Conn::Postgres(
+                pools
+                    .of(self.lane)
+                    .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                    .await?,
             ),
         };
         Ok(Tx { conn, shared: Arc::clone(&self.shared), at, doomed: false })
@@ -260,8 +277,10 @@ impl Db {
     /// Runs `work` in a transaction and commits it; an error rolls it back. May run `work` again.
     ///
     /// On SQLite all writes go through one writer that commits in groups: each has a savepoint of
-    /// its own, and is answered only after the commit that holds its work. A caller that goes away
-    /// does not stop its work.
+    /// its own, and is answered only after the commit that holds its work.
+    ///
+    /// A caller that goes away does not stop its work: under load what was begun and thrown away
+    /// would be begun again, and nothing would ever be done.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -269,8 +288,12 @@ impl Db {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         match &self.doors {
-            Doors::Sqlite { writer, .. } => writer.run(work).await,
-            Doors::Postgres(pool) => write_postgres(pool, &self.shared, work).await,
+            Doors::Sqlite { writer, .. } => writer.run(self.lane, work).await,
+            Doors::Postgres { pools, tracker } => {
+                let (pool, shared) = (pools.of(self.lane).clone(), Arc::clone(&self.shared));
+                let task = tracker.spawn(write_postgres(pool, shared, work));
+                task.await.unwrap_or_else(|_| Err(Error::Panicked.into()))
+            }
         }
     }
 
@@ -279,7 +302,11 @@ impl Db {
     pub async fn close(&self) {
         match &self.doors {
             Doors::Sqlite { writer, .. } => writer.close().await,
-            Doors::Postgres(pool) => pool.close().await,
+            Doors::Postgres { pools, .. } => {
+                for pool in pools.iter() {
+                    pool.close().await;
+                }
+            }
         }
     }
 }
@@ -306,7 +333,7 @@ where
     }
 }
 
-async fn write_postgres<T, E, F>(pool: &PgPool, shared: &Arc<Shared>, mut work: F) -> Result<T, E>
+async fn write_postgres<T, E, F>(pool: PgPool, shared: Arc<Shared>, mut work: F) -> Result<T, E>
 where
     E: Failure,
     F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
@@ -315,7 +342,7 @@ where
     loop {
         attempts += 1;
         let conn = Conn::Postgres(pool.begin().await.map_err(Error::from)?);
-        let mut tx = Tx { conn, shared: Arc::clone(shared), at: Timestamp::EPOCH, doomed: false };
+        let mut tx = Tx { conn, shared: Arc::clone(&shared), at: Timestamp::EPOCH, doomed: false };
         let result = attempt(&mut tx, &mut work).await;
         let Conn::Postgres(transaction) = tx.conn else { return Err(Error::Transient.into()) };
         let error = match result {

@@ -21,6 +21,7 @@ pub mod idempotency;
 pub mod inbox;
 mod inspect;
 pub mod interactions;
+mod lanes;
 pub mod legs;
 pub mod meta;
 pub mod moving;
@@ -39,6 +40,7 @@ mod writer;
 pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
 pub use epoch::EpochFile;
 pub use inspect::{Inspection, Schema};
+pub use lanes::Lane;
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]

@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Error,
     db::{DbOptions, Doors, Shared},
+    lanes::PerLane,
     turn::Turn,
     writer::Writer,
 };
@@ -36,8 +37,8 @@ pub(super) const OLDEST: &str = "SELECT value FROM meta WHERE name = 'oldest_sch
 /// The oldest SQLite without the WAL-reset corruption bug (sqlite.org/changes, 3.51.3).
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 
-/// How long a caller waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a new connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens a SQLite file, makes it if it is not there, and migrates it.
 pub(super) async fn sqlite(
@@ -67,11 +68,13 @@ pub(super) async fn sqlite(
     migrate(&mut conn).await?;
     admit(sqlx::query_scalar(OLDEST).fetch_optional(&mut conn).await?.as_ref())?;
     drop(lock);
-    let readers = SqlitePoolOptions::new()
-        .max_connections(options.connections.clamp(1, 4))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(connect.read_only(true).create_if_missing(false))
-        .await?;
+    let connect = connect.read_only(true).create_if_missing(false);
+    let readers = PerLane::new(|lane| {
+        SqlitePoolOptions::new()
+            .max_connections(options.connections.clamp(1, 4))
+            .acquire_timeout(lane.patience())
+            .connect_lazy_with(connect.clone())
+    });
     let writer = Writer::start(
         conn,
         readers.clone(),
@@ -96,7 +99,7 @@ async fn check_version(conn: &mut SqliteConnection) -> Result<(), Error> {
 }
 
 /// Opens and migrates a PostgreSQL database.
-pub(super) async fn postgres(options: &DbOptions) -> Result<Doors, Error> {
+pub(super) async fn postgres(options: &DbOptions, tracker: &TaskTracker) -> Result<Doors, Error> {
     let connect = PgConnectOptions::from_str(&options.url)?.application_name("entremise");
     // The migrator takes an advisory lock of its own. It runs without the limits below: another
     // node's migration may take longer than any lock of ours may be waited for.
@@ -108,17 +111,20 @@ pub(super) async fn postgres(options: &DbOptions) -> Result<Doors, Error> {
         Ok::<_, Error>(conn.close().await?)
     };
     migration.await?;
-    let pool = PgPoolOptions::new()
-        .max_connections(options.connections.max(2))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(connect.options([
-            ("synchronous_commit", "on"),
-            ("statement_timeout", "30s"),
-            ("lock_timeout", "5s"),
-            ("idle_in_transaction_session_timeout", "30s"),
-        ]))
-        .await?;
-    Ok(Doors::Postgres(pool))
+    let pools = PerLane::new(|lane| {
+        PgPoolOptions::new()
+            .max_connections(options.connections.max(2))
+            .acquire_timeout(lane.patience())
+            .connect_lazy_with(connect.clone().options([
+                ("synchronous_commit", "on"),
+                ("statement_timeout", "30s"),
+                ("lock_timeout", lane.lock_timeout()),
+                // Ours do nothing but statements: one that rests so long belongs to a node that
+                // stopped, and others wait for its locks.
+                ("idle_in_transaction_session_timeout", "5s"),
+            ]))
+    });
+    Ok(Doors::Postgres { pools, tracker: tracker.clone() })
 }
 
 /// Ids are cursors and stand for the order of time: where a database sorts by a language that has
@@ -140,7 +146,7 @@ async fn check_collation(conn: &mut PgConnection) -> Result<(), Error> {
 }
 
 async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, Error> {
-    match tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
+    match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await {
         Ok(connected) => Ok(connected?),
         Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }

@@ -5,14 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Error, Failure, Tx,
     db::{Conn, Shared, attempt},
+    lanes::{Lane, PerLane},
     meta,
     turn::Turn,
 };
@@ -20,7 +21,7 @@ use crate::{domain::time::Timestamp, telemetry::metrics};
 
 /// The most writes in one group: bounds how long the first of it waits.
 const GROUP_MAX: usize = 256;
-/// The most writes that wait; further callers wait before they queue.
+/// The most writes that wait: what all lanes may have together, and then some.
 const QUEUE_MAX: usize = 4096;
 /// How far the stored high-water mark may lag behind the time, in milliseconds.
 const MARK_LAG_MS: i64 = 1_000;
@@ -31,6 +32,8 @@ const READERS_GONE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    /// How many of each lane may wait at once.
+    room: PerLane<Arc<Semaphore>>,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -83,7 +86,7 @@ impl Writer {
     /// connection does.
     pub(super) async fn start(
         conn: SqliteConnection,
-        readers: SqlitePool,
+        readers: PerLane<SqlitePool>,
         turn: Turn,
         shared: Arc<Shared>,
         tracker: &TaskTracker,
@@ -99,16 +102,20 @@ impl Writer {
         let task = own.track_future(groups.write(jobs, readers, stop.clone()));
         own.close();
         tracker.spawn(task);
-        Ok(Self { queue, tracker: own, stop })
+        let room = PerLane::new(|lane| Arc::new(Semaphore::new(lane.queue())));
+        Ok(Self { queue, room, tracker: own, stop })
     }
 
     /// Queues `work` and waits for the commit that holds it.
-    pub(super) async fn run<T, E, F>(&self, work: F) -> Result<T, E>
+    pub(super) async fn run<T, E, F>(&self, lane: Lane, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: Failure,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
+        let room = tokio::time::timeout(lane.patience(), self.room.of(lane).acquire());
+        let busy = || Error::Unavailable("too many writes wait".into());
+        let Ok(Ok(_room)) = room.await else { return Err(busy().into()) };
         let (caller, answer) = oneshot::channel();
         let job = Box::new(Work { body: work, result: None, caller });
         let gone = || Error::Unavailable("shutting down".into());
@@ -135,7 +142,7 @@ impl Groups {
     async fn write(
         mut self,
         mut jobs: mpsc::Receiver<Box<dyn Job>>,
-        readers: SqlitePool,
+        readers: PerLane<SqlitePool>,
         stop: CancellationToken,
     ) {
         let mut group = Vec::with_capacity(GROUP_MAX);
@@ -164,11 +171,12 @@ impl Groups {
     }
 
     /// Stores the time and closes. None of it loses a write if it fails.
-    async fn end(mut self, readers: SqlitePool) {
+    async fn end(mut self, readers: PerLane<SqlitePool>) {
         let _ = self.tx.control("PRAGMA busy_timeout = 1000").await;
         let _ = self.commit(&mut [], 1).await;
         let _ = self.tx.control("PRAGMA optimize").await;
-        let _ = tokio::time::timeout(READERS_GONE, readers.close()).await;
+        let closing = join_all(readers.iter().map(sqlx::Pool::close));
+        let _ = tokio::time::timeout(READERS_GONE, closing).await;
         if let Conn::Sqlite(conn) = self.tx.conn {
             let _ = conn.close().await;
         }

@@ -77,6 +77,9 @@ metrics_table! {
     CARRIER_DURATION = Histogram "entremise_carrier_request_duration_seconds" Seconds
         ["carrier", "operation"]
         "How long carriers took to answer.";
+    EGRESS_REQUESTS = Counter "entremise_egress_requests_total" Count ["outcome"]
+        "Requests to addresses that marketplaces and carriers gave us: answered, refused, \
+         unreachable, untrusted, timeout, broken, too_large.";
     MESSAGES = Counter "entremise_messages_total" Count ["outcome"]
         "Texts by final outcome.";
     CALLS = Counter "entremise_calls_total" Count ["outcome"]
@@ -239,6 +242,11 @@ pub fn carrier_request(
     histogram(&CARRIER_DURATION, [text(carrier), operation.into()]).record(took);
 }
 
+/// A stranger's address was called, or refused, with an `outcome` from the metric's help.
+pub fn egress_request(outcome: &'static str) {
+    counter(&EGRESS_REQUESTS, [outcome.into()]).increment(1);
+}
+
 /// A text got its final outcome.
 pub fn message(outcome: &'static str) {
     counter(&MESSAGES, [outcome.into()]).increment(1);
@@ -299,6 +307,7 @@ mod tests {
         panicked("public");
         webhook("main", "message", "accepted");
         carrier_request("main", "send", "sent", second);
+        egress_request("answered");
         message("delivered");
         call("completed");
         relayed("main", second);

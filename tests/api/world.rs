@@ -7,6 +7,7 @@ use bytes::Bytes;
 use entremise::{
     carrier::{self, Links, Settings},
     clock::Clock,
+    egress::Egress,
     http::{
         api::{self, ApiState},
         problem,
@@ -188,7 +189,7 @@ impl World {
             connections: 8,
         };
         let db = Db::open(options, &tracker, stop_db.clone()).await.unwrap();
-        let relay = Relay::new(db, carriers(), Client::new());
+        let relay = Relay::new(db, carriers(), Client::new(), Egress::default());
         let a = relay.create_account("A").await.unwrap();
         let b = relay.create_account("B").await.unwrap();
         let state = ApiState {

@@ -186,6 +186,19 @@ async fn the_database_is_looked_at() {
     assert!(done.out.contains("2 numbers belong to a carrier that is not"), "{}", done.out);
 }
 
+/// What the guarded client may call beside public addresses is shown, and only if there is any.
+#[test]
+fn what_may_be_called_is_shown() {
+    let place = Place::with_sandbox();
+    let out = place.run(&["check"]).out;
+    assert!(!out.contains("egress_allow"), "{out}");
+    let allowed = "egress_allow = [\"10.0.0.5:8443\"]";
+    place.settings(&format!("master_key = \"{KEY}\"\n{allowed}\n{}", sandbox("127.0.0.1:0")));
+    let report = consistent(&place.run(&["check", "--json"]));
+    assert!(with_status(&report, "ok").contains(&"egress_allow"), "{report}");
+    assert!(report.to_string().contains("10.0.0.5:8443"), "{report}");
+}
+
 /// A sandbox behind a public address deserves a warning, and so does a relay without carriers.
 #[test]
 fn unwise_settings_are_told() {

@@ -15,6 +15,7 @@ use entremise::{
         session::{ClosedReason, Mode},
         time::Timestamp,
     },
+    egress::Egress,
     http::{
         console::{self, ConsoleState},
         server::Arrival,
@@ -82,7 +83,7 @@ impl World {
             connections: 4,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();
-        let relay = Relay::new(db, Carriers::new(Vec::new()), Client::new());
+        let relay = Relay::new(db, Carriers::new(Vec::new()), Client::new(), Egress::default());
         let account = relay.create_account("Velo Market").await.unwrap().account;
         let service = pool(&relay, &account).await;
         Self { relay, clock, account, service, _stop: Arc::new(stop.drop_guard()) }

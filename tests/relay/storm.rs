@@ -21,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     market::Market,
     model::{Life, Model, Said, Tick},
+    rng::Rng,
     support::{self, World, random},
 };
 
@@ -29,22 +30,6 @@ const PEOPLE: usize = 24;
 /// Fewer than one person has sessions: who may have which number again is put to the test.
 const POOL: usize = 24;
 const OPERATIONS: u64 = 2_000;
-
-/// A small generator: the same seed gives the same choices (xorshift64*, Vigna 2014).
-struct Rng(u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
-    }
-}
 
 struct Shared {
     market: Market,
@@ -136,7 +121,7 @@ async fn answer(shared: Arc<Shared>, place: usize) {
 }
 
 async fn play(shared: Arc<Shared>, seed: u64) {
-    let mut rng = Rng(seed | 1);
+    let mut rng = Rng::new(seed);
     for _ in 0..OPERATIONS / CLIENTS {
         match rng.below(100) {
             0..20 => open(&shared, &mut rng).await,

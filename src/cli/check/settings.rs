@@ -56,6 +56,12 @@ pub(super) fn check(
         let carriers =
             if carriers.is_empty() { "no carrier".to_owned() } else { carriers.join(", ") };
         report.ok("settings", format!("{source} ({carriers})"));
+        if !config.egress_allow.is_empty() {
+            let allowed: Vec<String> =
+                config.egress_allow.iter().map(ToString::to_string).collect();
+            let allowed = allowed.join(", ");
+            report.ok("egress_allow", format!("marketplaces may have us call {allowed}"));
+        }
     }
     unwise(report, config, &wrong);
     wrong

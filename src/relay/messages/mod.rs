@@ -5,7 +5,7 @@ mod sending;
 
 pub(in crate::relay) use self::{
     progress::{cancel_owed, status},
-    sending::{Claimed, claim, give_up, sent},
+    sending::{Claimed, claim, give_up, hand_back, sent},
 };
 
 use std::time::Duration;

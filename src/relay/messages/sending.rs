@@ -200,6 +200,13 @@ async fn unknown(
     Ok(())
 }
 
+/// Gives back a text that was claimed and certainly not sent: it is due at once.
+pub(in crate::relay) async fn hand_back(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let now = tx.now().await?;
+    outbox::put_off(tx, entry, now).await?;
+    Ok(())
+}
+
 /// Gives up on a text whose fate nobody will learn; a receipt that still comes moves its state.
 pub(in crate::relay) async fn give_up(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
     if let Some(session) = &entry.session {

@@ -1,0 +1,209 @@
+//! The nodes: real processes that are started, stopped and killed.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use http_body_util::Full;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{carrier, web::Client};
+
+/// What carriers sign: no node listens there.
+pub(crate) const PUBLIC_URL: &str = "http://localhost:8080";
+
+/// Sends a signal to a process that we started.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(sent.is_ok_and(|status| status.success()), "no process {pid} for {name}");
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) address: SocketAddr,
+    ops: SocketAddr,
+    config: PathBuf,
+    pub(crate) log: PathBuf,
+    child: Mutex<Option<Child>>,
+    /// When it last acknowledged anything, in milliseconds of the run.
+    last_ack: AtomicU64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) client: Client,
+    pub(crate) started: Instant,
+    _folder: TempDir,
+}
+
+impl Cluster {
+    /// Settings for so many nodes on one database, whose carrier is at `api_base`.
+    pub(crate) fn new(nodes: usize, database: &str, api_base: &str, keep_logs: bool) -> Self {
+        let mut folder = tempfile::tempdir().unwrap();
+        folder.disable_cleanup(keep_logs);
+        let nodes = (0..nodes)
+            .map(|place| {
+                let [address, ops] = [free(), free()];
+                let config = folder.path().join(format!("node{place}.toml"));
+                fs::write(&config, settings(address, ops, database, api_base)).unwrap();
+                Node {
+                    address,
+                    ops,
+                    config,
+                    log: folder.path().join(format!("node{place}.log")),
+                    child: Mutex::new(None),
+                    last_ack: AtomicU64::new(0),
+                }
+            })
+            .collect();
+        Self { nodes, client: Client::new(), started: Instant::now(), _folder: folder }
+    }
+
+    /// Makes the account; its id and an API key.
+    pub(crate) fn account(&self) -> (String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_entremise"))
+            .args(["account", "create", "--name", "Chaos", "--config"])
+            .arg(&self.nodes[0].config)
+            .output()
+            .unwrap();
+        let made: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
+            panic!("no account: {}", String::from_utf8_lossy(&output.stderr));
+        });
+        (made["account_sid"].as_str().unwrap().into(), made["api_key"].as_str().unwrap().into())
+    }
+
+    /// Notes that a node acknowledged something.
+    pub(crate) fn acked(&self, node: usize) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap();
+        self.nodes[node].last_ack.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// Waits until every node has acknowledged something since `since`; how long that took.
+    pub(crate) async fn recovered(&self, since: Instant) -> Option<Duration> {
+        let mark = u64::try_from((since - self.started).as_millis()).unwrap();
+        while since.elapsed() < Duration::from_mins(1) {
+            let all = |node: &Node| node.last_ack.load(Ordering::Relaxed) > mark;
+            if self.nodes.iter().all(all) {
+                return Some(since.elapsed());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        None
+    }
+
+    pub(crate) fn logs(&self) -> Vec<(PathBuf, String)> {
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        self.nodes.iter().map(|node| (node.log.clone(), read(&node.log))).collect()
+    }
+}
+
+impl Node {
+    /// Starts it and waits until it is ready; how long that took.
+    pub(crate) async fn start(&self, client: &Client) -> Duration {
+        let since = Instant::now();
+        let log = fs::File::options().create(true).append(true).open(&self.log).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_entremise"))
+            .arg("serve")
+            .arg("--config")
+            .arg(&self.config)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        *self.child.lock().unwrap() = Some(child);
+        let url = format!("http://{}/readyz", self.ops);
+        loop {
+            let probe = http::Request::get(&url).body(Full::default()).unwrap();
+            let answer = client.send(probe, Duration::from_secs(2)).await;
+            if answer.is_some_and(|(status, _)| status == http::StatusCode::OK) {
+                return since.elapsed();
+            }
+            let log = || fs::read_to_string(&self.log).unwrap_or_default();
+            assert!(since.elapsed() < Duration::from_mins(1), "a node does not start: {}", log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) fn kill(&self) {
+        if let Some(mut child) = self.child.lock().unwrap().take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        if let Some(child) = self.child.lock().unwrap().as_ref() {
+            signal(child.id(), name);
+        }
+    }
+
+    /// Asks it to stop; whether it did so in time and with status 0.
+    pub(crate) fn stop(&self) -> bool {
+        let Some(mut child) = self.child.lock().unwrap().take() else { return true };
+        signal(child.id(), "TERM");
+        let since = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.success();
+            }
+            if since.elapsed() > Duration::from_secs(40) {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn settings(address: SocketAddr, ops: SocketAddr, database: &str, api_base: &str) -> String {
+    let mut text = String::new();
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    write!(
+        text,
+        r#"
+listen = "{address}"
+ops_listen = "{ops}"
+public_url = "{PUBLIC_URL}"
+database_url = "{database}"
+master_key = "{key}"
+[limits]
+connections_per_client = 2000
+[log]
+format = "json"
+[api]
+rate_per_minute = 1000000
+[[carriers]]
+id = "twilio"
+kind = "twilio"
+api_base = "{api_base}"
+account_sid = "{}"
+auth_token = "{}"
+"#,
+        carrier::ACCOUNT,
+        carrier::TOKEN,
+    )
+    .unwrap();
+    text
+}
