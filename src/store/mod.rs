@@ -12,6 +12,7 @@
 pub mod accounts;
 pub mod backup;
 pub mod blocks;
+pub mod budgets;
 mod db;
 mod epoch;
 pub mod events;
@@ -37,7 +38,7 @@ mod tests;
 mod turn;
 mod writer;
 
-pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
+pub use db::{Db, DbOptions, Engine, Failure, Mishap, Mishaps, ServeLock, Tx};
 pub use epoch::EpochFile;
 pub use inspect::{Inspection, Schema};
 pub use lanes::Lane;

@@ -1,6 +1,7 @@
 //! Texts: taken in, owed to the other side, sent by a worker, followed by receipts.
 
 mod progress;
+mod refused;
 mod sending;
 
 pub(in crate::relay) use self::{
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::relay::{
+    consult::Advice,
     error::{Error, Fault},
     inbound::{self, Event, Route, Routed},
 };
@@ -46,6 +48,9 @@ const VALIDITY_MAX: Duration = Duration::from_mins(15);
 struct Payload {
     body: String,
     media: Vec<String>,
+    /// Whom it goes to who is in no session, and so in no row; else the leg's participant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
 }
 
 /// Takes in a text (M2): nothing is acknowledged before the commit that holds this.
@@ -53,6 +58,7 @@ pub(in crate::relay) async fn receive(
     tx: &mut Tx,
     carrier: &str,
     message: &InboundMessage,
+    advice: Option<&Advice>,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "message", event: &message.id };
     let now = tx.now().await?;
@@ -70,8 +76,7 @@ pub(in crate::relay) async fn receive(
     match inbound::route(tx, event).await? {
         Route::Nowhere => Ok((Answer::Ack, Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
-            let state = MessageState::Received.as_str();
-            let id = inbound::log_refusal(tx, event, &refused, state).await?;
+            let id = refused::answer(tx, event, &refused, &message.body, advice).await?;
             inbox::set_answer(tx, key, &refused.account, &id, "").await?;
             Ok((Answer::Ack, Some(refused.reason)))
         }
@@ -149,7 +154,7 @@ async fn owe(
     first_position: i64,
 ) -> Result<(), Error> {
     let now = interaction.created_at;
-    let payload = Payload { body: owed.body.expose().to_owned(), media: Vec::new() };
+    let payload = Payload { body: owed.body.expose().to_owned(), media: Vec::new(), to: None };
     let payload = serde_json::to_string(&payload).unwrap_or_default();
     for (position, recipient) in (first_position..).zip(recipients) {
         let number = numbers::get(tx, account, &recipient.number_id).await?;

@@ -15,6 +15,7 @@ use crate::{
     domain::{
         interaction::Reason,
         message::{Body, MessageState},
+        phone::Identifier,
         time::Timestamp,
     },
     store::{
@@ -23,7 +24,7 @@ use crate::{
         legs::{self, Direction, Leg},
         outbox::{self, Entry, OutboxState},
         participants::{self, Participant},
-        sessions,
+        sessions::{self, Session},
     },
 };
 
@@ -61,35 +62,33 @@ pub(in crate::relay) async fn claim(
     let legs = legs::of_interaction(tx, &entry.account, &entry.interaction).await?;
     let leg = legs.iter().find(|leg| leg.id == entry.leg).ok_or(Error::NotFound("leg"))?.clone();
     let state = MessageState::parse(&leg.state).unwrap_or(MessageState::Queued);
-    let Some(session) = session else { return Err(Error::NotFound("session")) };
     // A receipt came in while the carrier's answer was lost: it was sent.
     if state.is_final() || state == MessageState::Sent {
         outbox::finish(tx, &entry, OutboxState::Done).await?;
         return Ok(Claimed::Ended);
     }
-    let to = leg.participant.clone().ok_or(Error::NotFound("participant"))?;
-    let to = participants::get(tx, &entry.account, &to).await?;
-    let to = to.ok_or(Error::NotFound("participant"))?;
-    if let Some(reason) = overtaken(tx, &entry, &legs, &session, &to, now).await? {
-        // What may have been sent stays so: a late "no" would be a lie.
-        let news = if lost || state == MessageState::Unknown {
-            News::gives_up()
-        } else if reason == Reason::TooLate {
-            News::new(MessageState::Failed, Some(reason))
-        } else {
-            News::new(MessageState::Cancelled, Some(reason))
-        };
-        settle(tx, &entry.account, leg, news, now).await?;
-        outbox::finish(tx, &entry, OutboxState::Done).await?;
-        return Ok(Claimed::Ended);
-    }
     let payload: Payload = serde_json::from_str(&outbox::payload(tx, &entry).await?)
         .map_err(|_| crate::store::Error::Inconsistent { table: "outbox", column: "payload" })?;
-    let key = session.data_key(tx)?;
+    let to = match judged(tx, &entry, &legs, session.as_ref(), &payload, now).await? {
+        Ok(to) => to,
+        Err(reason) => {
+            // What may have been sent stays so: a late "no" would be a lie.
+            let news = if lost || state == MessageState::Unknown {
+                News::gives_up()
+            } else if reason == Reason::TooLate {
+                News::new(MessageState::Failed, Some(reason))
+            } else {
+                News::new(MessageState::Cancelled, Some(reason))
+            };
+            settle(tx, &entry.account, leg, news, now).await?;
+            outbox::finish(tx, &entry, OutboxState::Done).await?;
+            return Ok(Claimed::Ended);
+        }
+    };
     let message = OutboundMessage {
         leg: leg.id.clone(),
         from: leg.number.clone(),
-        to: to.identifier(&key)?,
+        to,
         body: Body::new(payload.body),
         media: payload.media,
         validity: entry.valid_until.since(now).max(Duration::from_secs(1)),
@@ -102,12 +101,39 @@ pub(in crate::relay) async fn claim(
     Ok(Claimed::Send(Box::new((entry, message, uncertain))))
 }
 
+/// Whom a text goes to, or why it is not to be sent any more.
+async fn judged(
+    tx: &mut Tx,
+    entry: &Entry,
+    legs: &[Leg],
+    session: Option<&Session>,
+    payload: &Payload,
+    now: Timestamp,
+) -> Result<Result<Identifier, Reason>, Error> {
+    if let Some(to) = &payload.to {
+        let to = Identifier::parse(to).map_err(|_| crate::store::Error::Inconsistent {
+            table: "outbox",
+            column: "payload",
+        })?;
+        return Ok(if now < entry.valid_until { Ok(to) } else { Err(Reason::TooLate) });
+    }
+    let session = session.ok_or(Error::NotFound("session"))?;
+    let leg = legs.iter().find(|leg| leg.id == entry.leg);
+    let to = leg.and_then(|leg| leg.participant.clone()).ok_or(Error::NotFound("participant"))?;
+    let to = participants::get(tx, &entry.account, &to).await?;
+    let to = to.ok_or(Error::NotFound("participant"))?;
+    if let Some(reason) = overtaken(tx, entry, legs, session, &to, now).await? {
+        return Ok(Err(reason));
+    }
+    Ok(Ok(to.identifier(&session.data_key(tx)?)?))
+}
+
 /// Why a text is not to be sent any more.
 async fn overtaken(
     tx: &mut Tx,
     entry: &Entry,
     legs: &[Leg],
-    session: &sessions::Session,
+    session: &Session,
     to: &Participant,
     now: Timestamp,
 ) -> Result<Option<Reason>, Error> {
