@@ -31,7 +31,7 @@ use crate::{
     telemetry::{metrics, redact::Redactor},
 };
 
-/// How many PostgreSQL connections each lane of a node may hold: 32 in all, of the 100 that a server
+/// How many PostgreSQL connections each lane of a node may hold: 40 in all, of the 100 that a server
 /// takes by default.
 const CONNECTIONS: u32 = 8;
 
@@ -252,8 +252,7 @@ impl App {
             Network::new(options, workers.clone(), serving.clone())
         });
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(&config));
-        let options = jobs::Options { workers: config.jobs.send_workers, poll: config.jobs.poll };
-        let jobs = Jobs::start(&relay.lane(Lane::Jobs), options, &workers, &working);
+        let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(&config), &workers, &working);
         workers.spawn(keep_epoch(relay.lane(Lane::Jobs), working.clone()));
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);
@@ -336,6 +335,14 @@ async fn keep_epoch(relay: Relay, stop: CancellationToken) {
 fn egress(config: &Config) -> Egress {
     let allow = config.egress_allow.clone();
     Egress::new(egress::Options { allow, ..egress::Options::default() })
+}
+
+const fn job_options(config: &Config) -> jobs::Options {
+    jobs::Options {
+        workers: config.jobs.send_workers,
+        poll: config.jobs.poll,
+        event_deadline: config.jobs.event_deadline,
+    }
 }
 
 fn ready(relay: &Relay) -> Check {

@@ -319,6 +319,13 @@ fn every_table_has_its_place() {
             column => assert_eq!(key, Some(column), "{name}"),
         }
     }
+    // A unique index of a distributed table begins with the account, or the page says what it needs.
+    for index in sql.split("CREATE UNIQUE INDEX ").skip(1) {
+        let (name, rest) = index.split_once(" ON ").unwrap();
+        let (table, columns) = rest.split_once(" (").unwrap();
+        let alone = told[table] == "account" && !columns.starts_with("account");
+        assert!(!alone || page.contains(&format!("**`{name}`**")), "{name} needs a word");
+    }
     let gone: Vec<_> = told.keys().filter(|table| !tables.contains(*table)).collect();
     assert!(gone.is_empty(), "docs/scaling.md tells of {gone:?}");
 }

@@ -1,11 +1,13 @@
 //! The leased loops: what was promised is done, whoever promised it.
 
+mod notify;
+
 use std::{collections::HashSet, future::Future, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{ids::OutboxId, relay::Relay};
+use crate::{ids::OutboxId, relay::Relay, store::Lane};
 
 /// How often what is old is forgotten.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
@@ -21,6 +23,8 @@ pub struct Options {
     pub workers: usize,
     /// How long another node's work may stay unnoticed.
     pub poll: Duration,
+    /// How long an endpoint may take to answer.
+    pub event_deadline: Duration,
 }
 
 /// The running loops.
@@ -29,6 +33,8 @@ pub struct Jobs {
     relay: Relay,
     /// Counts the times that nothing was due and nothing under way.
     quiet: watch::Receiver<u64>,
+    /// The same of what endpoints are owed.
+    quiet_events: watch::Receiver<u64>,
 }
 
 impl Jobs {
@@ -41,6 +47,9 @@ impl Jobs {
     ) -> Self {
         let (told, quiet) = watch::channel(0);
         tracker.spawn(send(relay.clone(), options, told, stop.clone()));
+        let (told, quiet_events) = watch::channel(0);
+        let events = relay.lane(Lane::Events);
+        tracker.spawn(notify::notify(events, options, told, stop.clone()));
         let each = relay.clone();
         tracker.spawn(every(options.poll, stop.clone(), "expire", move || {
             let relay = each.clone();
@@ -59,17 +68,24 @@ impl Jobs {
             let relay = each.clone();
             async move { relay.measure().await.map(drop) }
         }));
-        Self { relay: relay.clone(), quiet }
+        Self { relay: relay.clone(), quiet, quiet_events }
     }
 
     /// Waits until nothing is due and nothing is under way. What is to be tried again later does
     /// not count.
     pub async fn idle(&self) {
-        let mut quiet = self.quiet.clone();
-        let before = *quiet.borrow_and_update();
-        self.relay.wake().notify_one();
-        // One pass may have begun before; the one after it saw everything.
-        let _ = quiet.wait_for(|passes| *passes > before + 1).await;
+        // What is sent makes events: these last.
+        let loops =
+            [(&self.quiet, self.relay.wake()), (&self.quiet_events, self.relay.wake_events())];
+        for (quiet, wake) in loops {
+            let mut quiet = quiet.clone();
+            quiet.mark_unchanged();
+            // One pass may have begun before; the one after it saw everything.
+            for _ in 0..2 {
+                wake.notify_one();
+                let _ = quiet.changed().await;
+            }
+        }
     }
 }
 
@@ -109,7 +125,10 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
                 Ok((id, result)) => {
                     taken.remove(&id);
                     match result {
-                        Ok(true) => waiting.clear(),
+                        Ok(true) => {
+                            waiting.clear();
+                            relay.committed();
+                        }
                         Ok(false) => { waiting.insert(id); }
                         Err(error) => {
                             tracing::warn!(%error, "an entry of the outbox is left for later");

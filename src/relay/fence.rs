@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Error, Relay, messages, sessions};
 use crate::{
-    domain::{interaction::Reason, time::Timestamp},
+    domain::{event::EventKind, interaction::Reason, time::Timestamp},
     ids::{AccountId, SessionId},
     store::{self, Tx, accounts, events, events::Place, fence, services},
 };
@@ -80,7 +80,8 @@ pub async fn raise(tx: &mut Tx, known: i64) -> Result<Fenced, Error> {
     let sessions = fence::suspend_all(tx, now).await?;
     for (account, count) in fence::suspended_counts(tx).await? {
         let data = json!({ "sessions": count }).to_string();
-        events::insert(tx, &account, "sessions.suspended", Place::default(), &data, now).await?;
+        events::insert(tx, &account, EventKind::SessionsSuspended, Place::default(), &data, now)
+            .await?;
     }
     let quarantines = restart_quarantines(tx, now).await?;
     let epoch = settle_here(tx, known).await?;

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::error::{Error, Fault};
 use crate::{
-    domain::{phone::ProxyNumber, policy::Rules, pool::Capabilities},
+    domain::{event::EventKind, phone::ProxyNumber, policy::Rules, pool::Capabilities},
     ids::{AccountId, NumberId, ServiceId},
     privacy::webhook::{self, WebhookKeys, WebhookSecret},
     store::{
-        self, Tx, events,
+        self, Tx, accounts, events,
         events::Place,
         holds,
         numbers::{self, Number, NumberState},
@@ -172,6 +172,11 @@ pub async fn add_number(
     new: &NewNumber,
 ) -> Result<Number, Error> {
     services::get(tx, account, &new.service).await?.ok_or(Error::NotFound("service"))?;
+    let keys = accounts::keys(tx, account).await?;
+    if holds::any_open(tx, account, &keys.index.person(&new.number.canonical())).await? {
+        let words = "is the own number of somebody in an open session: calls would go round";
+        return Err(Error::Invalid(vec![Fault::new("/number", "participant", words)]));
+    }
     let now = tx.now().await?;
     let id: NumberId = tx.id_at(now);
     let country = new.number.country().map(|country| country.as_str().to_owned());
@@ -196,7 +201,7 @@ pub async fn add_number(
     })?;
     let place = Place { service: Some(&new.service), ..Place::default() };
     let data = json!({ "number_id": id }).to_string();
-    events::insert(tx, account, "number.added", place, &data, now).await?;
+    events::insert(tx, account, EventKind::NumberAdded, place, &data, now).await?;
     Ok(numbers::get(tx, account, &id).await?.unwrap_or(number))
 }
 

@@ -207,6 +207,17 @@ pub async fn open_on(tx: &mut Tx, account: &AccountId, number: &NumberId) -> Res
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(number).fetch_one(conn).await?))
 }
 
+/// Whether somebody has an open session of the account.
+pub async fn any_open(tx: &mut Tx, account: &AccountId, person: &Person) -> Result<bool, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM (
+            SELECT 1 AS one FROM holds WHERE account = $1 AND person = $2 AND state = 'open' LIMIT 1
+        ) AS found";
+    let found: i64 =
+        on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(person).fetch_one(conn).await?);
+    Ok(found > 0)
+}
+
 /// The person's place in a ring, and its row locked: whoever else allocates for the same person
 /// waits. `None` the first time.
 pub async fn ring_place(

@@ -1,4 +1,5 @@
-//! Interactions: the anonymised log. Roles, times and outcomes; no number of a person, no words.
+//! Interactions: the log. Roles, times, outcomes and the caller's keyed hash, which makes it
+//! pseudonymous; no number of a person, no words.
 
 use std::time::Duration;
 

@@ -14,6 +14,8 @@ pub mod backup;
 pub mod blocks;
 pub mod budgets;
 mod db;
+pub mod deliveries;
+pub mod endpoints;
 mod epoch;
 pub mod events;
 pub mod fence;

@@ -174,7 +174,10 @@ impl Table {
                 (1..).zip(&key).map(|(place, (_, column))| column.kind.cast(place, true)).collect();
             let _ = write!(text, " AND ({names}) > ({})", bound.join(", "));
         }
-        let _ = write!(text, " ORDER BY {names} LIMIT {}", self.page());
+        // With the table's name: alone, a name means what was selected under it, and that is a text.
+        let order: Vec<String> =
+            key.iter().map(|(_, column)| format!("{}.{}", self.name, column.name)).collect();
+        let _ = write!(text, " ORDER BY {} LIMIT {}", order.join(", "), self.page());
         text
     }
 

@@ -1,4 +1,4 @@
-//! Interactions: the anonymised log of calls and texts.
+//! Interactions: the log of calls and texts, by role, without numbers and words.
 
 use axum::{extract::State, response::Response};
 use http::{HeaderMap, StatusCode};

@@ -23,11 +23,13 @@ use crate::{
 mod accounts;
 mod budgets;
 mod collation;
+mod deliveries;
 mod doors;
 mod errors;
 mod holds;
 mod inbox;
 mod log;
+mod moving;
 mod neighbours;
 mod numbers;
 mod outbox;
