@@ -22,9 +22,12 @@ use crate::{
     ids::Ids,
     jobs::{self, Jobs},
     privacy::{Keyring, MasterKey, MasterKeyError},
-    relay::{Carriers, Client, Configured, Relay},
+    relay::{self, Carriers, Client, Configured, Doubt, Relay},
     sandbox::{Network, Options, Pace},
-    store::{self, Db, DbOptions, Failure, Lane, ServeLock, meta},
+    store::{
+        self, Db, DbOptions, EpochFile, Failure, Lane, ServeLock, meta,
+        moving::{self, Standing},
+    },
     telemetry::{metrics, redact::Redactor},
 };
 
@@ -50,6 +53,26 @@ pub enum StartError {
          for several"
     )]
     AlreadyServing,
+    /// The database was restored or moved, and nobody has said what that means (I31).
+    #[error(
+        "the database is not served as it is: {0}. Sessions closed and numbers given since then \
+         would be unknown. Run `entremise restore-fence` with the same settings: open sessions are \
+         put on hold until they are confirmed, quarantines begin again. If nothing was lost, as \
+         when a synchronous standby took over, add --nothing-lost"
+    )]
+    Restored(Doubt),
+    /// It is being moved to another database.
+    #[error(
+        "the database is being moved to another one; if that was broken off, run `entremise \
+         migrate-database --abandon` with the same settings"
+    )]
+    Moving,
+    /// It was moved to another database.
+    #[error("the database was moved to {0}: set `database_url` to that one")]
+    Moved(String),
+    /// A use case failed.
+    #[error(transparent)]
+    Relay(#[from] relay::Error),
     /// The certificate or its key is unusable.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
@@ -71,8 +94,28 @@ impl Opened {
     /// Opens the database of these settings, migrates it and checks that the master key fits.
     ///
     /// # Errors
-    /// [`StartError::MasterKey`] and [`StartError::Store`].
+    /// [`StartError::MasterKey`] and [`StartError::Store`]; [`StartError::Moving`] and
+    /// [`StartError::Moved`] if it is, or was, moved to another database.
     pub async fn open(config: &Config, clock: &Clock, ids: &Ids) -> Result<Self, StartError> {
+        let opened = Self::open_moving(config, clock, ids).await?;
+        let standing = moving::standing(&mut opened.db.read().await?).await?;
+        let Some(standing) = standing else { return Ok(opened) };
+        opened.close().await;
+        Err(match standing {
+            Standing::UnderWay => StartError::Moving,
+            Standing::Done(to) => StartError::Moved(to),
+        })
+    }
+
+    /// The same, for who moves the database: it may be under way, or done.
+    ///
+    /// # Errors
+    /// [`StartError::MasterKey`] and [`StartError::Store`].
+    pub async fn open_moving(
+        config: &Config,
+        clock: &Clock,
+        ids: &Ids,
+    ) -> Result<Self, StartError> {
         let master = MasterKey::from_bytes(*config.master_key.expose())?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let options = DbOptions {
@@ -192,6 +235,7 @@ impl App {
             store::Error::Locked => StartError::AlreadyServing,
             other => other.into(),
         })?;
+        settle_in(&opened.db).await?;
         let _ = metrics::handle();
         let (workers, working) = (TaskTracker::new(), CancellationToken::new());
         let serving = CancellationToken::new();
@@ -209,6 +253,7 @@ impl App {
         });
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(&config));
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(&config), &workers, &working);
+        workers.spawn(keep_epoch(relay.lane(Lane::Jobs), working.clone()));
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);
         let server = Server {
@@ -248,6 +293,41 @@ impl App {
             opened,
             _lock: lock,
         })
+    }
+}
+
+/// Refuses a database that was restored or moved; notes that it is served from here.
+async fn settle_in(db: &Db) -> Result<(), StartError> {
+    let file = db.epoch_file();
+    let known = file.as_ref().map_or(Ok(0), EpochFile::read)?;
+    let epoch = db
+        .write(move |tx| {
+            Box::pin(async move {
+                match relay::doubt(tx, known).await? {
+                    Some(doubt) => Err(StartError::Restored(doubt)),
+                    None => Ok(relay::settle_here(tx, known).await?),
+                }
+            })
+        })
+        .await?;
+    if let Some(file) = file {
+        file.raise(epoch)?;
+    }
+    Ok(())
+}
+
+/// How often what is known of the database outside of it is brought up to date: a copy that was made
+/// by other means than `backup` is told by it once it is older than this.
+const EPOCH_EVERY: Duration = Duration::from_mins(1);
+
+async fn keep_epoch(relay: Relay, stop: CancellationToken) {
+    if relay.db().epoch_file().is_none() {
+        return;
+    }
+    while stop.run_until_cancelled(tokio::time::sleep(EPOCH_EVERY)).await.is_some() {
+        if let Err(error) = relay.raise_epoch().await {
+            tracing::warn!(%error, "the epoch was not raised");
+        }
     }
 }
 
@@ -434,6 +514,7 @@ impl Failure for StartError {
     fn store(&self) -> Option<&store::Error> {
         match self {
             Self::Store(error) => Some(error),
+            Self::Relay(error) => error.store(),
             _ => None,
         }
     }

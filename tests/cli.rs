@@ -6,12 +6,16 @@
     reason = "helpers of tests are tests; clippy knows only their functions"
 )]
 
+#[path = "cli/backup.rs"]
+mod backup;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/command.rs"]
 mod command;
 #[path = "cli/live.rs"]
 mod live;
+#[path = "cli/migrate.rs"]
+mod migrate;
 #[path = "cli/postgres.rs"]
 mod postgres;
 #[path = "cli/serve.rs"]

@@ -36,6 +36,9 @@ mod races;
 #[path = "relay/receiver.rs"]
 mod receiver;
 #[cfg(test)]
+#[path = "relay/restored.rs"]
+mod restored;
+#[cfg(test)]
 #[path = "relay/ringing.rs"]
 mod ringing;
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! One file per subcommand.
 
 mod account;
+mod backup;
 mod check;
 mod demo;
 mod healthcheck;
+mod migrate_database;
 mod numbers;
 mod output;
+mod restore;
 mod serve;
 mod staff;
 
@@ -41,6 +44,14 @@ enum Command {
     /// Let support staff into the console.
     #[command(subcommand)]
     Staff(staff::Staff),
+    /// Copy the database while it is used, and read the copy back; prints one JSON object.
+    Backup(backup::Options),
+    /// After a restore: put every open session on hold, and begin quarantines again.
+    RestoreFence(restore::Fence),
+    /// Say that sessions that a restore put on hold were still open.
+    RestoreConfirm(restore::ConfirmOptions),
+    /// Move everything to another database, SQLite to PostgreSQL or back, and compare.
+    MigrateDatabase(migrate_database::Options),
     /// Exit with 0 if a running relay answers: for containers.
     Healthcheck(healthcheck::Options),
 }
@@ -95,6 +106,10 @@ pub fn run() -> ExitCode {
             Command::Account(command) => account::run(command).await,
             Command::Numbers(command) => numbers::run(command).await,
             Command::Staff(command) => staff::run(command).await,
+            Command::Backup(options) => backup::run(options).await,
+            Command::RestoreFence(options) => restore::fence(options).await,
+            Command::RestoreConfirm(options) => restore::confirm(options).await,
+            Command::MigrateDatabase(options) => migrate_database::run(options).await,
             Command::Healthcheck(options) => healthcheck::run(&options).await,
         }
     });

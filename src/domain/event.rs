@@ -13,6 +13,10 @@ closed_set! {
         SessionClosed = "session.closed",
         /// It was opened again.
         SessionReopened = "session.reopened",
+        /// One that a restore put on hold was still open.
+        SessionResumed = "session.resumed",
+        /// A restore put every open session on hold.
+        SessionsSuspended = "sessions.suspended",
         /// Somebody joined a session.
         ParticipantAdded = "participant.added",
         /// Somebody left it.

@@ -97,6 +97,8 @@ closed_set! {
         SessionClosed = "session_closed",
         /// The session's time was up.
         SessionExpired = "session_expired",
+        /// The session is on hold since a restore: nobody has said yet that it was still open.
+        SessionSuspended = "session_suspended",
         /// One of the two has blocked the other, or staff has.
         Blocked = "blocked",
         /// A call to a session for texts only, or the reverse.

@@ -17,6 +17,8 @@ pub struct Facts<'a> {
     pub hold_open: bool,
     /// The session's state.
     pub state: State,
+    /// Whether a restore put the session on hold.
+    pub suspended: bool,
     /// The session's mode.
     pub mode: Mode,
     /// When its time is up.
@@ -52,7 +54,10 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     if facts.state == State::Closed || !facts.hold_open {
         return Decision::Refuse(Reason::SessionClosed);
     }
-    if !is_live(facts.state, facts.expires_at, facts.now) {
+    if facts.suspended {
+        return Decision::Refuse(Reason::SessionSuspended);
+    }
+    if !is_live(facts.state, facts.suspended, facts.expires_at, facts.now) {
         return Decision::Refuse(Reason::SessionExpired);
     }
     let allowed = match facts.kind {
@@ -86,13 +91,14 @@ mod tests {
 
     proptest! {
         /// I2: whoever is put through to is on the other side, present and has not blocked the
-        /// sender; and nobody at all unless the session is live and the hold open.
+        /// sender; and nobody at all unless the session is live, not on hold (I31) and the hold open.
         #[test]
         fn i2_only_the_other_side_of_a_live_session(
             state in proptest::sample::select(State::ALL),
             mode in proptest::sample::select(Mode::ALL),
             kind in proptest::sample::select(Kind::ALL),
             hold_open: bool,
+            suspended: bool,
             expires in 0i64..20,
             others in proptest::collection::vec((0usize..2, any::<bool>(), any::<bool>()), 0..6),
         ) {
@@ -101,11 +107,11 @@ mod tests {
                 .map(|(role, removed, blocked)| Other { role: ROLES[role], removed, blocked })
                 .collect();
             let facts = Facts {
-                kind, now: Timestamp::from_millis(10), hold_open, state, mode,
+                kind, now: Timestamp::from_millis(10), hold_open, state, suspended, mode,
                 expires_at: Timestamp::from_millis(expires), from_role: "buyer", others: &others,
             };
             if let Decision::Relay(to) = decide(&facts) {
-                prop_assert!(hold_open && state != State::Closed && expires > 10 && !to.is_empty());
+                prop_assert!(hold_open && !suspended && state != State::Closed && expires > 10 && !to.is_empty());
                 for place in to {
                     prop_assert!(others[place].role == "seller");
                     prop_assert!(!others[place].removed && !others[place].blocked);

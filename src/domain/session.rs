@@ -72,9 +72,10 @@ impl Lifetime {
     }
 }
 
-/// Whether a session puts anybody through at `now`: a late sweeper must not lengthen its life.
-pub fn is_live(state: State, expires_at: Timestamp, now: Timestamp) -> bool {
-    state != State::Closed && now < expires_at
+/// Whether a session puts anybody through at `now`: a late sweeper must not lengthen its life, and
+/// one that a restore put on hold waits for somebody to say that it was still open (I31).
+pub fn is_live(state: State, suspended: bool, expires_at: Timestamp, now: Timestamp) -> bool {
+    state != State::Closed && !suspended && now < expires_at
 }
 
 #[cfg(test)]
@@ -103,8 +104,9 @@ mod tests {
             let first = life.expires_at(Timestamp::from_millis(used));
             let second = life.expires_at(Timestamp::from_millis(used + later));
             prop_assert!(second >= first);
-            prop_assert!(!is_live(State::Open, first, first));
-            prop_assert!(!is_live(State::Closed, Timestamp::MAX, first));
+            prop_assert!(!is_live(State::Open, false, first, first));
+            prop_assert!(!is_live(State::Closed, false, Timestamp::MAX, first));
+            prop_assert!(!is_live(State::Open, true, Timestamp::MAX, first));
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         time::Timestamp,
     },
     relay::consult::Question,
-    store,
+    store::{self, sessions::Session},
 };
 
 /// One thing that is wrong with what was asked.
@@ -77,6 +77,9 @@ pub enum Error {
     /// The session is closed.
     #[error("the session is closed")]
     SessionClosed,
+    /// The session is on hold since a restore, until it is resumed (I31).
+    #[error("the session is on hold since a restore")]
+    SessionSuspended,
     /// The session is not closed.
     #[error("the session is not closed")]
     SessionNotClosed,
@@ -116,6 +119,22 @@ pub enum Error {
     /// It was only tried: here is what it would have been.
     #[error("it was a dry run")]
     DryRun(serde_json::Value),
+}
+
+impl Error {
+    /// Refuses where a session puts nobody through at `now`, and says which it is.
+    ///
+    /// # Errors
+    /// [`Error::SessionSuspended`] if a restore put it on hold, else [`Error::SessionClosed`].
+    pub(super) fn unless_live(session: &Session, now: Timestamp) -> Result<(), Self> {
+        if session.is_live(now) {
+            Ok(())
+        } else if session.suspended_at.is_some() {
+            Err(Self::SessionSuspended)
+        } else {
+            Err(Self::SessionClosed)
+        }
+    }
 }
 
 impl store::Failure for Error {

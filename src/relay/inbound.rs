@@ -183,6 +183,7 @@ async fn routed(
         // The hold was read before the lock: whoever was removed meanwhile is told by their row.
         hold_open: hold.open && sender.removed_at.is_none(),
         state: session.state,
+        suspended: session.suspended_at.is_some(),
         mode: session.mode,
         expires_at: session.expires_at,
         from_role: &sender.role,

@@ -11,6 +11,7 @@ mod consult;
 mod deliver;
 mod endpoints;
 mod error;
+mod fence;
 mod hook;
 mod idempotent;
 mod inbound;
@@ -38,6 +39,7 @@ pub use self::{
         rotate_keys, update_endpoint, view_endpoint, with_keys,
     },
     error::{Error, Exhausted, Fault},
+    fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
     idempotent::{Answer, Key},
     inventory::{
         NewNumber, NewService, UpdateNumber, add_number, create_service, name_fault, update_number,
@@ -46,13 +48,15 @@ pub use self::{
     messages::send_to_participant,
     sessions::{
         AddParticipant, OpenSession, SessionView, UpdateSession, add_participant, close, extend,
-        open, remove_participant, reopen, set_block, update, view, with_names,
+        open, remove_participant, reopen, resume, set_block, update, view, with_names,
     },
 };
 use crate::{
+    domain::pool::Rule,
     egress::Egress,
     ids::AccountId,
     store::{self, Db, Lane, Tx},
+    telemetry::metrics,
 };
 
 /// Runs use cases. Cheap to clone.
@@ -144,6 +148,10 @@ impl Relay {
             })
             .await;
         self.committed();
+        if let Err(Error::PoolExhausted(why)) = &answer {
+            let quarantined = why.rule == Rule::Quarantine;
+            metrics::allocation(if quarantined { "quarantined" } else { "exhausted" });
+        }
         match answer {
             Err(Error::Store(store::Error::Locked)) if keyed => Err(Error::IdempotencyInProgress),
             other => other,

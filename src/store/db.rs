@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Error,
     accounts::AccountKeys,
+    epoch::EpochFile,
     lanes::{Lane, PerLane},
     open,
     writer::Writer,
@@ -288,6 +289,15 @@ impl Db {
             Ok(()) => Ok(ServeLock { _file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(Error::Locked),
             Err(TryLockError::Error(error)) => Err(open::lock_error(&error)),
+        }
+    }
+
+    /// Where the epoch is noted outside of the database: beside a SQLite file. On PostgreSQL
+    /// nowhere, since no node's disk outlives all the others.
+    pub fn epoch_file(&self) -> Option<EpochFile> {
+        match &self.doors {
+            Doors::Sqlite { path, .. } => Some(EpochFile::beside(path)),
+            Doors::Postgres { .. } => None,
         }
     }
 

@@ -11,7 +11,7 @@ use sqlx::{
 use super::{
     Error, Tx,
     db::{Conn, DbOptions, Shared, on},
-    open::MIGRATOR,
+    open::{MIGRATOR, OLDEST, admits},
 };
 
 /// How long opening may take.
@@ -33,7 +33,7 @@ enum Pool {
 pub struct Schema {
     /// Migrations of ours that it has not seen.
     pub pending: usize,
-    /// Migrations that it has seen and that we do not have, or have otherwise.
+    /// Migrations that it has seen and that we have otherwise, or do not have though we must.
     pub foreign: usize,
 }
 
@@ -94,11 +94,16 @@ impl Inspection {
         let same = |version: i64, checksum: &[u8]| {
             ours().any(|one| one.version == version && *one.checksum == *checksum)
         };
+        let later = |version: i64| ours().all(|one| one.version < version);
+        let admitted = applied.is_empty() || oldest_admits(&mut tx).await?;
         Ok(Schema {
             pending: ours()
                 .filter(|one| applied.iter().all(|(version, _)| *version != one.version))
                 .count(),
-            foreign: applied.iter().filter(|(version, sum)| !same(*version, sum)).count(),
+            foreign: applied
+                .iter()
+                .filter(|(version, sum)| !(same(*version, sum) || admitted && later(*version)))
+                .count(),
         })
     }
 
@@ -115,6 +120,12 @@ impl std::fmt::Debug for Inspection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Inspection")
     }
+}
+
+async fn oldest_admits(tx: &mut Tx) -> Result<bool, Error> {
+    let oldest: Option<String> =
+        on!(tx, |conn| sqlx::query_scalar(OLDEST).fetch_optional(conn).await?);
+    Ok(admits(oldest.as_deref()))
 }
 
 async fn applied(tx: &mut Tx) -> Result<Vec<(i64, Vec<u8>)>, Error> {

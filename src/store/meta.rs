@@ -6,9 +6,27 @@ use crate::domain::time::Timestamp;
 const HIGH_WATER_MARK: &str = "high_water_mark";
 const KEY_ID: &str = "master_key_id";
 
-async fn get(tx: &mut Tx, name: &'static str) -> Result<Option<String>, Error> {
+pub(super) async fn get(tx: &mut Tx, name: &'static str) -> Result<Option<String>, Error> {
     const SQL: &str = "SELECT value FROM meta WHERE name = $1";
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(name).fetch_optional(conn).await?))
+}
+
+pub(super) async fn set(tx: &mut Tx, name: &'static str, value: &str) -> Result<(), Error> {
+    const SQL: &str = "
+        INSERT INTO meta (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(name).bind(value).execute(conn).await?;
+    });
+    Ok(())
+}
+
+pub(super) async fn delete(tx: &mut Tx, name: &'static str) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM meta WHERE name = $1";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(name).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// The latest time that was stored: SQLite's time never goes behind it.

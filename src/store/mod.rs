@@ -10,12 +10,15 @@
 //! - rows are private structs; bad data is [`Error::Inconsistent`] with table and column.
 
 pub mod accounts;
+pub mod backup;
 pub mod blocks;
 pub mod budgets;
 mod db;
 pub mod deliveries;
 pub mod endpoints;
+mod epoch;
 pub mod events;
+pub mod fence;
 pub mod holds;
 pub mod idempotency;
 pub mod inbox;
@@ -24,6 +27,7 @@ pub mod interactions;
 mod lanes;
 pub mod legs;
 pub mod meta;
+pub mod moving;
 pub mod numbers;
 mod open;
 pub mod outbox;
@@ -37,6 +41,7 @@ mod turn;
 mod writer;
 
 pub use db::{Db, DbOptions, Engine, Failure, Mishap, Mishaps, ServeLock, Tx};
+pub use epoch::EpochFile;
 pub use inspect::{Inspection, Schema};
 pub use lanes::Lane;
 
@@ -115,6 +120,10 @@ fn of_postgres(code: &str) -> Error {
 }
 
 fn of_sqlite(code: &str) -> Error {
+    // A trigger's: the database is being moved, or was.
+    if code == "1811" {
+        return Error::Unavailable(code.into());
+    }
     // An extended code has its primary one in the low byte.
     match code.parse::<u32>().map(|code| code & 0xff) {
         // Busy, out of memory, read-only, I/O error, full, cannot open.

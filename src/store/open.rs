@@ -1,10 +1,16 @@
 //! Opens a database of either engine and migrates it, under a lock.
 
-use std::{fs::File, path::Path, str::FromStr as _, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    path::Path,
+    str::FromStr as _,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use sqlx::{
     Connection as _, PgConnection, SqliteConnection,
-    migrate::MigrateError,
+    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -18,7 +24,15 @@ use super::{
     writer::Writer,
 };
 
-pub(super) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+/// Ours. Later ones that the database has seen are left to [`admit`].
+pub(super) static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.set_ignore_missing(true);
+    migrator
+});
+
+/// What a migration that takes something away writes: the last one that a build must know to run.
+pub(super) const OLDEST: &str = "SELECT value FROM meta WHERE name = 'oldest_schema'";
 
 /// The oldest SQLite without the WAL-reset corruption bug (sqlite.org/changes, 3.51.3).
 const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -52,6 +66,7 @@ pub(super) async fn sqlite(
     let mut conn = SqliteConnection::connect_with(&connect).await?;
     check_version(&mut conn).await?;
     migrate(&mut conn).await?;
+    admit(sqlx::query_scalar(OLDEST).fetch_optional(&mut conn).await?.as_ref())?;
     drop(lock);
     let connect = connect.read_only(true).create_if_missing(false);
     let readers = PerLane::new(|lane| {
@@ -92,6 +107,7 @@ pub(super) async fn postgres(options: &DbOptions, tracker: &TaskTracker) -> Resu
         let mut conn = connect_postgres(&connect).await?;
         check_collation(&mut conn).await?;
         migrate(&mut conn).await?;
+        admit(sqlx::query_scalar(OLDEST).fetch_optional(&mut conn).await?.as_ref())?;
         Ok::<_, Error>(conn.close().await?)
     };
     migration.await?;
@@ -134,6 +150,20 @@ async fn connect_postgres(options: &PgConnectOptions) -> Result<PgConnection, Er
         Ok(connected) => Ok(connected?),
         Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }
+}
+
+/// Whether this build may run on a schema that a later build has changed: while it was only added to
+/// (I29).
+pub(super) fn admits(oldest: Option<&str>) -> bool {
+    let ours = MIGRATOR.iter().map(|one| one.version).max().unwrap_or(0);
+    oldest.is_none_or(|oldest| oldest.parse().is_ok_and(|oldest: i64| oldest <= ours))
+}
+
+fn admit(oldest: Option<&String>) -> Result<(), Error> {
+    if admits(oldest.map(String::as_str)) {
+        return Ok(());
+    }
+    Err(Error::Statement("a later build has changed the schema: run that one, or a newer".into()))
 }
 
 async fn migrate<'c, C>(conn: C) -> Result<(), Error>

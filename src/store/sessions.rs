@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Error, Tx, db::on, from_text};
 use crate::{
     domain::{
-        session::{ClosedReason, Lifetime, Mode, State},
+        session::{ClosedReason, Lifetime, Mode, State, is_live},
         time::Timestamp,
     },
     ids::{AccountId, NumberId, ServiceId, SessionId},
@@ -37,6 +37,8 @@ pub struct Session {
     pub last_interaction_at: Option<Timestamp>,
     /// Why it is closed.
     pub closed_reason: Option<ClosedReason>,
+    /// When a restore put it on hold (I31); `None` once it was confirmed.
+    pub suspended_at: Option<Timestamp>,
     /// The marketplace's own words: a JSON object.
     pub metadata: String,
     /// How many events it has had.
@@ -52,6 +54,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether it puts anybody through at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        is_live(self.state, self.suspended_at.is_some(), self.expires_at, now)
+    }
+
     /// Its data key.
     ///
     /// # Errors
@@ -100,6 +107,7 @@ struct Row {
     ended_at: Option<i64>,
     last_interaction_at: Option<i64>,
     closed_reason: Option<String>,
+    suspended_at: Option<i64>,
     metadata: String,
     data_key: String,
     events: i64,
@@ -112,7 +120,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, service, unique_name, state, mode, ttl, date_expiry, expires_at, started_at, \
-             ended_at, last_interaction_at, closed_reason, metadata, data_key, events, version, \
+             ended_at, last_interaction_at, closed_reason, suspended_at, metadata, data_key, events, version, \
              created_at, updated_at FROM sessions ",
             $rest
         )
@@ -141,6 +149,7 @@ impl TryFrom<Row> for Session {
                 .closed_reason
                 .map(|text| from_text!("sessions"."closed_reason", ClosedReason::parse, &text))
                 .transpose()?,
+            suspended_at: row.suspended_at.map(Timestamp::from_millis),
             metadata: row.metadata,
             events: row.events,
             version: row.version,
@@ -256,7 +265,7 @@ pub async fn update(tx: &mut Tx, account: &AccountId, session: &Session) -> Resu
     const SQL: &str = "
         UPDATE sessions SET state = $3, ttl = $4, date_expiry = $5, expires_at = $6,
             started_at = $7, ended_at = $8, last_interaction_at = $9, closed_reason = $10,
-            metadata = $11, version = $12, updated_at = $13
+            metadata = $11, version = $12, updated_at = $13, suspended_at = $14
         WHERE account = $1 AND id = $2";
     on!(tx, |conn| {
         sqlx::query(SQL)
@@ -273,6 +282,7 @@ pub async fn update(tx: &mut Tx, account: &AccountId, session: &Session) -> Resu
             .bind(&session.metadata)
             .bind(session.version)
             .bind(session.updated_at.millis())
+            .bind(session.suspended_at.map(Timestamp::millis))
             .execute(conn)
             .await?;
     });
@@ -311,6 +321,8 @@ pub struct Filter {
     pub service: Option<ServiceId>,
     /// In this state.
     pub state: Option<State>,
+    /// On hold since a restore, or not.
+    pub suspended: Option<bool>,
     /// Made at this time or later.
     pub created_from: Option<Timestamp>,
     /// Made before this time.
@@ -355,6 +367,15 @@ pub async fn list(
         }
         if let Some(state) = filter.state {
             q.push(" AND state = ").push_bind(state.as_str());
+        }
+        match filter.suspended {
+            Some(true) => {
+                q.push(" AND suspended_at IS NOT NULL");
+            }
+            Some(false) => {
+                q.push(" AND suspended_at IS NULL");
+            }
+            None => {}
         }
         if let Some(at) = filter.created_from {
             q.push(" AND created_at >= ").push_bind(at.millis());

@@ -96,7 +96,8 @@ metrics_table! {
     SESSIONS_CLOSED = Counter "entremise_sessions_closed_total" Count ["reason"]
         "Sessions closed.";
     ALLOCATIONS = Counter "entremise_allocations_total" Count ["outcome"]
-        "Choices of a proxy number for a participant.";
+        "Requests for which no proxy number was left: exhausted, or quarantined if only quarantine is \
+         in the way.";
     OUTBOX_ENTRIES = Gauge "entremise_outbox_entries" Count ["state"]
         "What is owed to carriers and marketplaces.";
     OUTBOX_AGE = Gauge "entremise_outbox_oldest_age_seconds" Seconds []

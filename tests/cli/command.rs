@@ -96,6 +96,12 @@ impl Place {
         self.file("entremise.toml", &format!("{database}{}", text.replace("{folder}", &folder)));
     }
 
+    /// Settings with a sandbox, over this database.
+    pub(crate) fn over(&self, database: &str) {
+        let sandbox = sandbox("127.0.0.1:0");
+        self.settings(&format!("database_url = \"{database}\"\nmaster_key = \"{KEY}\"\n{sandbox}"));
+    }
+
     /// Writes a file; its path.
     pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.folder.path().join(name);

@@ -6,11 +6,11 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::{
     check::{consistent, with_status},
-    command::{KEY, Place, sandbox},
+    command::Place,
 };
 
 /// An address of a new database on the server of the tests, or nothing where there is none.
-async fn new_database(name: &str) -> Option<String> {
+pub(crate) async fn new_database(name: &str) -> Option<String> {
     let required = std::env::var_os("REQUIRE_POSTGRES").is_some();
     let Some(server) = std::env::var_os("TEST_POSTGRES_URL") else {
         assert!(!required, "TEST_POSTGRES_URL is not set");
@@ -37,11 +37,7 @@ async fn new_database(name: &str) -> Option<String> {
 async fn a_check_of_postgres() {
     let Some(url) = new_database("cli_check").await else { return };
     let place = Place::new("");
-    let with = |url: &str| {
-        let sandbox = sandbox("127.0.0.1:0");
-        place.settings(&format!("database_url = \"{url}\"\nmaster_key = \"{KEY}\"\n{sandbox}"));
-    };
-    with(&url);
+    place.over(&url);
     for _ in 0..2 {
         let done = place.run(&["check", "--json"]);
         assert_eq!(with_status(&consistent(&done), "warn"), ["database"], "{done:?}");
@@ -54,7 +50,7 @@ async fn a_check_of_postgres() {
     assert_eq!(with_status(&report, "ok"), ["settings", "master_key", "database"], "{report}");
     assert!(done.out.contains("1 accounts, 1 services, 2 numbers"), "{done:?}");
 
-    with(&format!("{url}_absent"));
+    place.over(&format!("{url}_absent"));
     let done = place.run(&["check", "--json"]);
     assert_eq!(with_status(&consistent(&done), "fail"), ["database"]);
     assert!(done.out.contains("no database of that name"), "{done:?}");

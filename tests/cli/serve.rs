@@ -3,9 +3,10 @@
 use std::{
     fmt::Write as _,
     io::{Read as _, Write as _},
+    net::SocketAddr,
 };
 
-use crate::command::{KEY, Place, SECRET, Server, answer, connect, http, sandbox};
+use crate::command::{KEY, Place, SECRET, answer, connect, http, sandbox};
 
 /// A server starts with a master key only, and says how to make one.
 #[test]
@@ -79,9 +80,8 @@ fn serve_drains() {
     assert_eq!(server.ended(), Some(0));
 }
 
-/// A text to `to` through the sandbox's webhook; how many texts were taken for a number of ours.
-fn text(server: &Server, id: &str, to: &str) -> u64 {
-    let address = server.address();
+/// A text to `to` through the sandbox's webhook: the status and the head of the answer.
+pub(crate) fn webhook(address: SocketAddr, id: &str, to: &str) -> (u16, String) {
     let body = format!(
         "{{\"event\":\"message\",\"id\":\"{id}\",\"from\":\"+447700900123\",\"to\":\"{to}\",\
          \"text\":\"x\"}}"
@@ -94,12 +94,25 @@ fn text(server: &Server, id: &str, to: &str) -> u64 {
         write!(hex, "{byte:02x}").unwrap();
         hex
     });
-    let head = format!(
+    let mut stream = connect(address);
+    let length = body.len();
+    write!(
+        stream,
         "POST /hooks/sandbox/message HTTP/1.1\r\ncontent-type: application/json\r\n\
-         sandbox-signature: t={at},v1={hex}\r\n"
-    );
-    assert_eq!(http(address, &head, &body).0, 204);
-    let metrics = http(server.ops(), "GET /metrics HTTP/1.1\r\n", "").1;
+         sandbox-signature: t={at},v1={hex}\r\nhost: x\r\nconnection: close\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let head = text.split("\r\n\r\n").next().unwrap().to_owned();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
+}
+
+/// The same; how many texts were taken for a number of ours.
+pub(crate) fn text((address, ops): (SocketAddr, SocketAddr), id: &str, to: &str) -> u64 {
+    assert_eq!(webhook(address, id, to).0, 204);
+    let metrics = http(ops, "GET /metrics HTTP/1.1\r\n", "").1;
     let accepted = metrics.lines().find(|line| {
         line.starts_with("entremise_carrier_webhooks_total{")
             && line.contains("kind=\"message\"")
@@ -118,10 +131,11 @@ fn commands_work_beside_a_server() {
     assert_eq!(second.code, Some(1));
     assert!(second.err.contains("another server runs on this SQLite file"), "{}", second.err);
 
-    assert_eq!(text(&server, "one", "+14155550100"), 0, "nobody has the number yet");
+    let at = (server.address(), server.ops());
+    assert_eq!(text(at, "one", "+14155550100"), 0, "nobody has the number yet");
     let account = place.account();
     place.import(&account, "+14155550100,sandbox,voice|sms");
-    assert_eq!(text(&server, "two", "+14155550100"), 1, "the server does not see the number");
+    assert_eq!(text(at, "two", "+14155550100"), 1, "the server does not see the number");
     let checked = place.run(&["check"]);
     checked.succeeded();
     assert!(checked.out.contains("1 accounts, 1 services, 1 numbers"), "{}", checked.out);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entremise::{
-    app::{App, Environment, Listeners, Running},
+    app::{App, Environment, Listeners, Running, StartError},
     clock::Clock,
     config::{CarrierConfig, Config, Secret},
     ids::{Entropy as _, Ids, SystemEntropy, hex},
@@ -43,6 +43,27 @@ impl Database {
         conn.close().await.unwrap();
         let url = options.clone().database(&name).to_url_lossy().to_string();
         Self { url, name: "PostgreSQL", folder: None, server: Some((options, name)) }
+    }
+
+    /// What a restore of a backup taken now would bring back. Nobody may be using it.
+    pub(crate) async fn copy(&self) -> Self {
+        let Some((options, name)) = &self.server else {
+            let copy = Self::sqlite();
+            let file = |database: &Self| {
+                let path = database.url.strip_prefix("sqlite:").unwrap();
+                std::path::PathBuf::from(path)
+            };
+            std::fs::File::create(file(&copy)).unwrap();
+            entremise::store::backup::copy_sqlite(&file(self), &file(&copy)).await.unwrap();
+            return copy;
+        };
+        let mut conn = options.connect().await.unwrap();
+        let new = format!("{name}_copy");
+        let sql = sqlx::AssertSqlSafe(format!("CREATE DATABASE {new} TEMPLATE {name}"));
+        sqlx::query(sql).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        let url = options.clone().database(&new).to_url_lossy().to_string();
+        Self { url, name: self.name, folder: None, server: Some((options.clone(), new)) }
     }
 
     /// Drops it.
@@ -122,17 +143,21 @@ impl World {
     /// The same with other settings.
     pub(crate) async fn with(config: Config) -> Self {
         let clock = Clock::shifted();
-        let listeners = Listeners {
-            public: TcpListener::bind("127.0.0.1:0").await.unwrap(),
-            ops: TcpListener::bind("127.0.0.1:0").await.unwrap(),
-        };
-        let environment =
-            Environment { clock: clock.clone(), ids: Ids::default(), pace: Pace::BRISK };
-        let running = App::start(config, listeners, environment).await.unwrap();
+        let running = run(config, &clock).await.unwrap();
         let account = running.relay.create_account("Test marketplace").await.unwrap();
         let network = running.network.clone().unwrap();
         Self { running, network, account, clock }
     }
+}
+
+/// Starts a relay as fast as it goes, on free ports.
+pub(crate) async fn run(config: Config, clock: &Clock) -> Result<Running, StartError> {
+    let listeners = Listeners {
+        public: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        ops: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+    };
+    let environment = Environment { clock: clock.clone(), ids: Ids::default(), pace: Pace::BRISK };
+    App::start(config, listeners, environment).await
 }
 
 /// What a request was answered.

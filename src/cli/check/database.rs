@@ -9,8 +9,10 @@ use crate::{
     config::Config,
     ids::Ids,
     privacy::{Keyring, MasterKey},
+    relay,
     store::{
-        DbOptions, Error, Inspection, Tx, accounts, meta,
+        DbOptions, EpochFile, Error, Inspection, Tx, accounts, meta,
+        moving::{self, Standing},
         numbers::{self, Number},
         services,
     },
@@ -134,6 +136,9 @@ async fn read(
     if key_known {
         key(report, &mut tx).await?;
     }
+    if !served_here(report, config, &mut tx).await? {
+        return Ok(Found::default());
+    }
     let by_carrier = numbers::count_by_carrier(&mut tx).await?;
     let counts = counts(report, &mut tx).await?;
     let total: i64 = by_carrier.iter().map(|(_, count)| count).sum();
@@ -152,6 +157,33 @@ async fn read(
         found.0.insert(carrier, Numbers { first, total });
     }
     Ok(found)
+}
+
+/// Whether `serve` would serve it as it is.
+async fn served_here(report: &mut Report, config: &Config, tx: &mut Tx) -> Result<bool, Error> {
+    match moving::standing(tx).await? {
+        None => {}
+        Some(Standing::UnderWay) => {
+            let fix = "wait; if the migration was killed: `entremise migrate-database --abandon`";
+            report.fail("database", "is being moved to another one", fix);
+            return Ok(false);
+        }
+        Some(Standing::Done(to)) => {
+            report.fail("database", format!("was moved to {to}"), "set database_url to that one");
+            return Ok(false);
+        }
+    }
+    let known = match Inspection::file(config.database_url.expose())? {
+        Some(path) => EpochFile::beside(&path).read()?,
+        None => 0,
+    };
+    let Some(doubt) = relay::doubt(tx, known).await? else { return Ok(true) };
+    report.fail(
+        "database",
+        format!("is not served as it is: {doubt}"),
+        "`entremise restore-fence`, as docs/runbook.md says",
+    );
+    Ok(false)
 }
 
 async fn key(report: &mut Report, tx: &mut Tx) -> Result<(), Error> {

@@ -38,6 +38,10 @@ impl From<Error> for Problem {
             Error::SessionClosed => {
                 Self::new(Code::SessionClosed, "The session is closed or its time is up.")
             }
+            Error::SessionSuspended => Self::new(
+                Code::SessionSuspended,
+                "Resume the session if it was still open; close it if it was not.",
+            ),
             Error::SessionNotClosed => {
                 Self::new(Code::SessionNotClosed, "Only a closed session can be reopened.")
             }

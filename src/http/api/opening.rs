@@ -24,6 +24,7 @@ use crate::{
     http::problem::Problem,
     ids::{NumberId, ServiceId},
     relay::{self, Error, OpenSession, SessionView},
+    telemetry::metrics,
 };
 
 /// A session to open.
@@ -196,6 +197,12 @@ pub(super) async fn create(
     });
     match done.await {
         Err(Error::DryRun(explanation)) => Ok(write::json(StatusCode::OK, &explanation)),
-        done => Ok(api.respond(done?)),
+        done => {
+            let answer = done?;
+            if !answer.replayed {
+                metrics::session_opened();
+            }
+            Ok(api.respond(answer))
+        }
     }
 }

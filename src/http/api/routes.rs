@@ -86,6 +86,7 @@ routes! {
         patch "" sessions::update,
         post "/close" sessions::close,
         post "/reopen" sessions::reopen,
+        post "/resume" sessions::resume,
         post "/extend" sessions::extend,
         post "/participants" participants::create,
         delete "/participants/{participant}" participants::remove,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::{extract::State, response::Response};
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,7 +14,7 @@ use super::{
     auth::{Granted, SessionsRead, SessionsWrite},
     check,
     error::not_found,
-    input::{Faults, Patch, bad_parameters},
+    input::{Faults, Flag, Patch, bad_parameters},
     paging::{Listing, Page, Paging},
     participants::Participant,
     services,
@@ -24,7 +25,7 @@ use crate::{
     domain::session,
     http::problem::{FieldFault, Path, Problem},
     ids::{AccountId, ParticipantId, ServiceId, SessionId},
-    relay::{self, Answer, Error, SessionView, UpdateSession},
+    relay::{self, Answer, Caller, Error, SessionView, UpdateSession},
     store::{self, Tx, participants},
 };
 
@@ -48,6 +49,8 @@ pub(super) struct Session {
     last_interaction_at: Option<Time>,
     closed_at: Option<Time>,
     closed_reason: Option<ClosedReason>,
+    /// When a restore put it on hold: nobody is put through until it is resumed. Null otherwise.
+    suspended_at: Option<Time>,
     /// Your own words. Put no personal data here: it is kept in clear.
     metadata: BTreeMap<String, String>,
     /// Everybody who is or was in it.
@@ -92,6 +95,9 @@ pub(super) struct Extension {
 #[into_params(parameter_in = Query)]
 pub(super) struct SessionFilter {
     state: Option<StateWord>,
+    /// On hold since a restore, or not.
+    #[param(value_type = Option<bool>)]
+    suspended: Option<Flag>,
     /// Of this service: its id or unique name.
     service: Option<String>,
     /// Made at this time or later.
@@ -127,6 +133,7 @@ impl From<SessionView> for Session {
             last_interaction_at: session.last_interaction_at.map(Time),
             closed_at: session.ended_at.map(Time),
             closed_reason: session.closed_reason.map(ClosedReason),
+            suspended_at: session.suspended_at.map(Time),
             metadata: metadata_of(&session.metadata),
             participants: participants
                 .into_iter()
@@ -225,6 +232,7 @@ pub(super) async fn list(
     let filter = store::sessions::Filter {
         service,
         state: asked.state.map(|state| state.0),
+        suspended: asked.suspended.as_ref().map(|flag| flag.0),
         created_from: asked.created_from.map(|at| at.0),
         created_before: asked.created_before.map(|at| at.0),
         role: asked.role.clone(),
@@ -367,6 +375,38 @@ async fn change(
     })
 }
 
+/// Moves a session on in its life by one use case that needs nothing but its version.
+async fn moved<F>(
+    api: &Api,
+    caller: &Caller,
+    path: SessionPath,
+    request: Write<Nothing>,
+    work: F,
+) -> Result<Response, Problem>
+where
+    F: for<'t> Fn(
+            &'t mut Tx,
+            &'t AccountId,
+            &'t SessionId,
+            Option<i64>,
+        ) -> BoxFuture<'t, Result<SessionView, Error>>
+        + Copy
+        + Send
+        + Sync
+        + 'static,
+{
+    let Write { body, faults, terms } = request;
+    faults.done(Some(body))?;
+    let input = (path, terms.version);
+    api.write(caller, terms.key, input, move |tx, account, (path, version)| {
+        Box::pin(async move {
+            let id = path.find(tx, account).await?;
+            Ok(shown(StatusCode::OK, work(tx, account, &id, *version).await?, false))
+        })
+    })
+    .await
+}
+
 /// Close a session: from now on nobody is put through. Closing it again changes nothing.
 #[utoipa::path(
     post,
@@ -382,16 +422,8 @@ pub(super) async fn close(
     Path(path): Path<SessionPath>,
     request: Write<Nothing>,
 ) -> Result<Response, Problem> {
-    let Write { body, faults, terms } = request;
-    faults.done(Some(body))?;
-    let input = (path, terms.version);
-    api.write(&caller, terms.key, input, |tx, account, (path, version)| {
-        Box::pin(async move {
-            let id = path.find(tx, account).await?;
-            let reason = session::ClosedReason::Api;
-            let view = relay::close(tx, account, &id, reason, *version).await?;
-            Ok(shown(StatusCode::OK, view, false))
-        })
+    moved(&api, &caller, path, request, |tx, account, id, version| {
+        Box::pin(relay::close(tx, account, id, session::ClosedReason::Api, version))
     })
     .await
 }
@@ -411,15 +443,30 @@ pub(super) async fn reopen(
     Path(path): Path<SessionPath>,
     request: Write<Nothing>,
 ) -> Result<Response, Problem> {
-    let Write { body, faults, terms } = request;
-    faults.done(Some(body))?;
-    let input = (path, terms.version);
-    api.write(&caller, terms.key, input, |tx, account, (path, version)| {
-        Box::pin(async move {
-            let id = path.find(tx, account).await?;
-            let view = relay::reopen(tx, account, &id, *version).await?;
-            Ok(shown(StatusCode::OK, view, false))
-        })
+    moved(&api, &caller, path, request, |tx, account, id, version| {
+        Box::pin(relay::reopen(tx, account, id, version))
+    })
+    .await
+}
+
+/// Say that a session which a restore put on hold was still open: people are put through again. One
+/// that is not on hold stays as it is.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{session}/resume",
+    tag = "Sessions",
+    operation_id = "resumeSession",
+    security(("bearer" = ["sessions:write"])),
+    responses((status = 200, description = "The session as it is now", body = Session)),
+)]
+pub(super) async fn resume(
+    State(api): State<Api>,
+    Granted { caller, .. }: Granted<SessionsWrite>,
+    Path(path): Path<SessionPath>,
+    request: Write<Nothing>,
+) -> Result<Response, Problem> {
+    moved(&api, &caller, path, request, |tx, account, id, version| {
+        Box::pin(relay::resume(tx, account, id, version))
     })
     .await
 }

@@ -15,7 +15,7 @@ use super::{
     words::{self, Chip, Tone, Why},
 };
 use crate::{
-    domain::{session::is_live, time::Timestamp},
+    domain::time::Timestamp,
     ids::{AccountId, InteractionId, SessionId},
     store::{
         Tx,
@@ -118,7 +118,7 @@ pub(super) async fn page(
     let problem = if before.is_none() { problem(&entries) } else { None };
     let service = service.map(|one| one.unique_name).unwrap_or_default();
     answer::page(&SessionPage {
-        state: words::session_state(session.state, is_live(session.state, session.expires_at, now)),
+        state: words::session_state(&session, now),
         summary: summary(&session, &cast, &service),
         facts: facts(&session),
         people: members(&people, &cast),

@@ -15,10 +15,7 @@ use super::{
     words::{self, Chip},
 };
 use crate::{
-    domain::{
-        session::{State as SessionState, is_live},
-        time::Timestamp,
-    },
+    domain::{session::State as SessionState, time::Timestamp},
     ids::{AccountId, NumberId, ServiceId, SessionId},
     store::{
         Tx,
@@ -108,6 +105,7 @@ fn filter(filters: &mut Filters) -> (Filter, Page) {
     let filter = Filter {
         service,
         state,
+        suspended: None,
         created_from,
         created_before,
         role,
@@ -144,9 +142,7 @@ pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -
         .map(|last| shell.link_with("/console/sessions", &filters.next(last.id.as_str())));
     let rows = rows(found, people, &tallies, &services, &shell, now);
     let states = [SessionState::Open, SessionState::InProgress, SessionState::Closed];
-    let states = states
-        .map(|state| Choice::new(state.as_str(), words::session_state(state, true).word))
-        .into();
+    let states = states.map(|state| Choice::new(state.as_str(), words::state(state).word)).into();
     let clear = shell.link("/console/sessions");
     answer::page(&SessionsPage { shell, filters, states, services, number, rows, older, clear })
 }
@@ -170,10 +166,7 @@ fn rows(
         .map(|session| Row {
             link: shell.link(&format!("/console/sessions/{}", session.id)),
             short: short(session.id.as_str()),
-            state: words::session_state(
-                session.state,
-                is_live(session.state, session.expires_at, now),
-            ),
+            state: words::session_state(&session, now),
             service: service_name(services, session.service.as_str()),
             people: by_session.remove(&session.id).unwrap_or_default(),
             created: When::new(session.created_at),

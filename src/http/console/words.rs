@@ -3,12 +3,16 @@
 
 use askama::{Template, filters::HtmlSafe};
 
-use crate::domain::{
-    call::CallState,
-    event::EventKind,
-    interaction::{Kind, Outcome, Reason},
-    message::MessageState,
-    session::{ClosedReason, Mode, State},
+use crate::{
+    domain::{
+        call::CallState,
+        event::EventKind,
+        interaction::{Kind, Outcome, Reason},
+        message::MessageState,
+        session::{ClosedReason, Mode, State},
+        time::Timestamp,
+    },
+    store::sessions::Session,
 };
 
 /// How good a thing is; never the only sign of it.
@@ -150,6 +154,7 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         | Reason::WithheldCaller
         | Reason::SessionClosed
         | Reason::SessionExpired
+        | Reason::SessionSuspended
         | Reason::Blocked
         | Reason::ModeNotAllowed
         | Reason::NoPartner
@@ -200,6 +205,13 @@ const fn not_put_through(reason: Reason, kind: Kind) -> Why {
             "It came when the session had run out.",
             MARKETPLACE,
             "If the two still need each other, the marketplace can reopen or extend the session.",
+        ),
+        Reason::SessionSuspended => why(
+            "The session is on hold since a restore",
+            "The database was put back from a copy. Whether this session was closed after the \
+             copy was made is not known, so nobody is put through.",
+            MARKETPLACE,
+            "The marketplace must say whether the session was still open: resume it, or close it.",
         ),
         Reason::Blocked => why(
             "Blocked",
@@ -348,11 +360,23 @@ const fn on_the_way(reason: Reason) -> Why {
     }
 }
 
-/// A session's state. One whose time is up puts nobody through, though it is not closed yet.
-pub(super) const fn session_state(state: State, live: bool) -> Chip {
+/// A session's state. One whose time is up, or that a restore put on hold, puts nobody through,
+/// though it is not closed yet.
+pub(super) fn session_state(session: &Session, now: Timestamp) -> Chip {
+    let live = session.is_live(now);
+    match session.state {
+        State::Open | State::InProgress if session.suspended_at.is_some() => {
+            chip(Tone::Waiting, "On hold since a restore")
+        }
+        State::Open | State::InProgress if !live => chip(Tone::Quiet, "Time is up"),
+        state => self::state(state),
+    }
+}
+
+/// A state by itself.
+pub(super) const fn state(state: State) -> Chip {
     match state {
         State::Closed => chip(Tone::Quiet, "Closed"),
-        State::Open | State::InProgress if !live => chip(Tone::Quiet, "Time is up"),
         State::Open => chip(Tone::Waiting, "Open"),
         State::InProgress => chip(Tone::Good, "In progress"),
     }
@@ -462,6 +486,8 @@ pub(super) fn event(kind: &str) -> Option<&'static str> {
         EventKind::SessionUpdated => "Session changed by the marketplace",
         EventKind::SessionClosed => "Session closed",
         EventKind::SessionReopened => "Session reopened",
+        EventKind::SessionResumed => "Session resumed after a restore",
+        EventKind::SessionsSuspended => "Sessions put on hold after a restore",
         EventKind::ParticipantAdded => "Joined",
         EventKind::ParticipantRemoved => "Left",
         EventKind::ParticipantBlocked => "Blocked the other side",

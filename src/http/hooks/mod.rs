@@ -7,7 +7,7 @@ use axum::{
     response::Response,
     routing::post,
 };
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::RETRY_AFTER};
 
 use crate::{
     carrier::{
@@ -94,7 +94,9 @@ fn refused(carrier: &Configured, error: &WebhookError) -> Response {
 
 fn not_taken(carrier: &Configured) -> Response {
     metrics::webhook(&carrier.id, "other", "failed");
-    reply(carrier.adapter.reply(&Answer::Nack, &carrier.links))
+    let mut response = reply(carrier.adapter.reply(&Answer::Nack, &carrier.links));
+    response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from_static("1"));
+    response
 }
 
 fn plain(status: StatusCode) -> Response {

@@ -94,6 +94,9 @@ codes! {
     SessionClosed "session_closed" CONFLICT never
         "The session is closed"
         "Reopen it first, or open another one.";
+    SessionSuspended "session_suspended" CONFLICT never
+        "The session is on hold since a restore"
+        "The database was restored, and nobody has said yet that this session was still open: resume or close it.";
     SessionNotClosed "session_not_closed" CONFLICT never
         "The session is not closed"
         "Only a closed session can do this.";

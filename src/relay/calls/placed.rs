@@ -17,7 +17,6 @@ use crate::{
         call::CallState,
         event::EventKind,
         interaction::{Kind, Reason},
-        session::is_live,
         time::Timestamp,
     },
     ids::{AccountId, ParticipantId, SessionId},
@@ -37,7 +36,8 @@ use crate::{
 /// (click-to-call).
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::ModeNotAllowed`], [`Error::NoPartner`].
+/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::SessionSuspended`],
+/// [`Error::ModeNotAllowed`], [`Error::NoPartner`].
 pub async fn place_call(
     tx: &mut Tx,
     account: &AccountId,
@@ -53,9 +53,7 @@ pub async fn place_call(
         .ok_or(Error::NotFound("participant"))?
         .clone();
     let now = tx.now().await?;
-    if !is_live(session.state, session.expires_at, now) {
-        return Err(Error::SessionClosed);
-    }
+    Error::unless_live(&session, now)?;
     if !session.mode.voice() {
         return Err(Error::ModeNotAllowed);
     }
@@ -151,6 +149,8 @@ pub(in crate::relay) async fn claim(
             Reason::CarrierUnknown
         } else if live.open {
             Reason::TooLate
+        } else if live.session.as_ref().is_some_and(|one| one.suspended_at.is_some()) {
+            Reason::SessionSuspended
         } else {
             Reason::SessionClosed
         };

@@ -15,7 +15,6 @@ use crate::{
         call::CallState,
         interaction::{Kind, Reason},
         policy::{self},
-        session::is_live,
         time::Timestamp,
     },
     ids::{AccountId, LegId},
@@ -56,7 +55,7 @@ pub(super) async fn live(tx: &mut Tx, carrier: &str, id: &LegId) -> Result<Optio
     interactions::lock(tx, &account, &leg.interaction).await?;
     let Some((_, leg)) = legs::by_id(tx, carrier, id).await? else { return Ok(None) };
     let now = tx.now().await?;
-    let open = session.as_ref().is_some_and(|one| is_live(one.state, one.expires_at, now));
+    let open = session.as_ref().is_some_and(|one| one.is_live(now));
     Ok(Some(Live { account, leg, session, now, open }))
 }
 

@@ -25,7 +25,6 @@ use crate::{
         event::EventKind,
         interaction::{Kind, Outcome, Reason},
         message::{BODY_CHARS_MAX, Body, MessageState},
-        session::is_live,
         time::Timestamp,
     },
     ids::{AccountId, InteractionId, ParticipantId, SessionId},
@@ -183,7 +182,8 @@ async fn owe(
 /// Owes a text from the marketplace to one participant, through the mask.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::ModeNotAllowed`], [`Error::Invalid`].
+/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::SessionSuspended`],
+/// [`Error::ModeNotAllowed`], [`Error::Invalid`].
 pub async fn send_to_participant(
     tx: &mut Tx,
     account: &AccountId,
@@ -205,9 +205,7 @@ pub async fn send_to_participant(
         .filter(|one| one.session == session.id && one.removed_at.is_none())
         .ok_or(Error::NotFound("participant"))?;
     let now = tx.now().await?;
-    if !is_live(session.state, session.expires_at, now) {
-        return Err(Error::SessionClosed);
-    }
+    Error::unless_live(&session, now)?;
     if !session.mode.message() {
         return Err(Error::ModeNotAllowed);
     }
@@ -256,7 +254,7 @@ pub(in crate::relay) async fn missed_call_text(
         return Ok(());
     }
     let Some(session) = sessions::lock(tx, account, session).await? else { return Ok(()) };
-    if !is_live(session.state, session.expires_at, now) || !session.mode.message() {
+    if !session.is_live(now) || !session.mode.message() {
         return Ok(());
     }
     let missed: Vec<ParticipantId> = legs

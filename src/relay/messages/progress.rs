@@ -39,7 +39,12 @@ impl News {
     }
 
     pub(super) fn gives_up() -> Self {
-        let mut news = Self::new(MessageState::Unknown, Some(Reason::CarrierUnknown));
+        Self::unknowable(Reason::CarrierUnknown)
+    }
+
+    /// Whether it was sent nobody will learn.
+    pub(super) fn unknowable(reason: Reason) -> Self {
+        let mut news = Self::new(MessageState::Unknown, Some(reason));
         news.gives_up = true;
         news
     }
@@ -178,7 +183,11 @@ pub(in crate::relay) async fn cancel_owed(
         let Some(leg) = legs.into_iter().find(|leg| leg.id == entry.leg) else { continue };
         match entry.kind {
             OutboxKind::Message if leg.state != MessageState::Unknown.as_str() => {
-                let news = News::new(MessageState::Cancelled, Some(reason));
+                let news = match reason {
+                    // It may have been sent after the copy was made: a "no" could be a lie.
+                    Reason::SessionSuspended => News::unknowable(reason),
+                    _ => News::new(MessageState::Cancelled, Some(reason)),
+                };
                 settle(tx, account, leg, news, now).await?;
             }
             // A text that may have been sent is followed up by its worker; a call that was not

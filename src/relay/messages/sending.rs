@@ -140,6 +140,9 @@ async fn overtaken(
     if session.state == crate::domain::session::State::Closed || to.removed_at.is_some() {
         return Ok(Some(Reason::SessionClosed));
     }
+    if session.suspended_at.is_some() {
+        return Ok(Some(Reason::SessionSuspended));
+    }
     if now >= session.expires_at {
         return Ok(Some(Reason::SessionExpired));
     }

@@ -18,7 +18,7 @@ use crate::{
         event::EventKind,
         interaction::Reason,
         pool::Narrowing,
-        session::{ClosedReason, Lifetime, Mode, State, is_live},
+        session::{ClosedReason, Lifetime, Mode, State},
         time::Timestamp,
     },
     ids::{AccountId, ParticipantId, ServiceId, SessionId},
@@ -32,6 +32,7 @@ use crate::{
         services::{self},
         sessions::{self, NewSession, Session},
     },
+    telemetry::metrics,
 };
 
 /// A session to open.
@@ -188,7 +189,7 @@ pub(in crate::relay) async fn expire(
 ) -> Result<bool, Error> {
     let session = locked(tx, account, id).await?;
     let now = tx.now().await?;
-    if session.state == State::Closed || is_live(session.state, session.expires_at, now) {
+    if session.state == State::Closed || now < session.expires_at {
         return Ok(false);
     }
     end(tx, account, session, ClosedReason::Expired).await?;
@@ -213,7 +214,9 @@ async fn end(
     messages::cancel_owed(tx, account, &session.id, why, now).await?;
     let data = json!({ "reason": reason.as_str() }).to_string();
     events::insert(tx, account, EventKind::SessionClosed, place_of(&session), &data, now).await?;
+    metrics::session_closed(reason.as_str());
     session.state = State::Closed;
+    session.suspended_at = None;
     session.closed_reason = Some(reason);
     session.ended_at = Some(now);
     save(tx, account, session, now).await
@@ -283,6 +286,31 @@ pub async fn reopen(
     view(tx, account, id).await
 }
 
+/// Says that a session that a restore put on hold was still open: people are put through again.
+/// Resuming one that is not on hold changes nothing.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::SessionClosed`] also if its time is up, [`Error::VersionMismatch`].
+pub async fn resume(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+    version: Option<i64>,
+) -> Result<SessionView, Error> {
+    let mut session = locked(tx, account, id).await?;
+    expect_version(&session, version)?;
+    let now = tx.now().await?;
+    if session.suspended_at.take().is_some() {
+        Error::unless_live(&session, now)?;
+        events::insert(tx, account, EventKind::SessionResumed, place_of(&session), "{}", now)
+            .await?;
+        save(tx, account, session, now).await?;
+    } else if session.state == State::Closed {
+        return Err(Error::SessionClosed);
+    }
+    view(tx, account, id).await
+}
+
 /// What may change in a session.
 #[derive(Debug, Clone, Default)]
 pub struct UpdateSession {
@@ -297,7 +325,8 @@ pub struct UpdateSession {
 /// Changes a session that is not closed.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::VersionMismatch`], [`Error::Invalid`].
+/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::SessionSuspended`],
+/// [`Error::VersionMismatch`], [`Error::Invalid`].
 pub async fn update(
     tx: &mut Tx,
     account: &AccountId,
@@ -308,9 +337,7 @@ pub async fn update(
     let mut session = locked(tx, account, id).await?;
     expect_version(&session, version)?;
     let now = tx.now().await?;
-    if !is_live(session.state, session.expires_at, now) {
-        return Err(Error::SessionClosed);
-    }
+    Error::unless_live(&session, now)?;
     if let Some(ttl) = change.ttl {
         session.lifetime.ttl = ttl;
     }
@@ -337,7 +364,8 @@ pub async fn update(
 /// Lengthens a session's life by `by`: its absolute end if it has one, else counted from now.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::VersionMismatch`].
+/// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::SessionSuspended`],
+/// [`Error::VersionMismatch`].
 pub async fn extend(
     tx: &mut Tx,
     account: &AccountId,

@@ -14,7 +14,7 @@ use crate::{
         event::EventKind,
         phone::{Identifier, Strictness},
         pool::Narrowing,
-        session::{State, is_live},
+        session::State,
         time::Timestamp,
     },
     ids::{AccountId, NumberId, ParticipantId, SessionId},
@@ -198,7 +198,7 @@ async fn carrier_of(
 /// Adds somebody to a session.
 ///
 /// # Errors
-/// As [`open`](super::open), and [`Error::SessionClosed`].
+/// As [`open`](super::open), [`Error::SessionClosed`] and [`Error::SessionSuspended`].
 pub async fn add_participant(
     tx: &mut Tx,
     account: &AccountId,
@@ -207,9 +207,7 @@ pub async fn add_participant(
 ) -> Result<(SessionView, ParticipantId), Error> {
     let session = locked(tx, account, id).await?;
     let now = tx.now().await?;
-    if !is_live(session.state, session.expires_at, now) {
-        return Err(Error::SessionClosed);
-    }
+    Error::unless_live(&session, now)?;
     let service =
         services::get(tx, account, &session.service).await?.ok_or(Error::NotFound("service"))?;
     let people = std::slice::from_ref(new);

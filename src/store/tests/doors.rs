@@ -36,7 +36,8 @@ db_test!(
     a_mark_can_be_gone_back_to,
     a_dropped_caller_leaves_nothing_open,
     dropped_readers_give_back,
-    a_read_does_not_write
+    a_read_does_not_write,
+    i29_a_rollback_runs_on_an_expanded_schema
 );
 
 /// A write is there once it is answered, and a read sees one snapshot, not what comes later.
@@ -200,6 +201,29 @@ async fn writes_are_committed_in_groups() {
     }
     assert_eq!(rows(&lab.db).await, 210);
     lab.close().await;
+}
+
+/// I29: back to the build before: it opens a database that a later one has added to, and refuses one
+/// that a later one has taken something from.
+async fn i29_a_rollback_runs_on_an_expanded_schema(lab: &Lab) {
+    commit!(lab.db, [], |tx| {
+        run(
+            tx,
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             SELECT 999, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+        )
+        .await
+    })
+    .await
+    .unwrap();
+    lab.second().await.close().await;
+    commit!(lab.db, [], |tx| {
+        run(tx, "INSERT INTO meta (name, value) VALUES ('oldest_schema', '999')").await
+    })
+    .await
+    .unwrap();
+    let refused = Db::open(lab.options(), &lab.tracker, lab.stop.clone()).await;
+    assert!(matches!(refused, Err(Error::Statement(_))), "{refused:?}");
 }
 
 /// SQLite waits for the disk before a commit counts, and enforces foreign keys.

@@ -29,6 +29,7 @@ mod errors;
 mod holds;
 mod inbox;
 mod log;
+mod moving;
 mod neighbours;
 mod numbers;
 mod outbox;

@@ -30,7 +30,7 @@ async fn close(tx: &mut Tx, world: &World, made: &Made) -> Result<(), Error> {
 async fn come_in(tx: &mut Tx, world: &World, made: &Made) -> Result<bool, Error> {
     let session = sessions::lock(tx, &world.account, &made.id).await?.unwrap();
     let now = tx.now().await?;
-    if !is_live(session.state, Timestamp::MAX, now) {
+    if !is_live(session.state, false, Timestamp::MAX, now) {
         return Ok(false);
     }
     let mut one = world.interaction(Some(&made.id));

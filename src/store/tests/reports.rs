@@ -200,6 +200,13 @@ async fn a_look_changes_nothing(lab: &Lab) {
     .await
     .unwrap();
     let schema = look.schema().await.unwrap();
+    assert_eq!((schema.pending, schema.foreign), (1, 0), "a later one that only adds is no fault");
+    commit!(lab.db, [], |tx| {
+        run(tx, "INSERT INTO meta (name, value) VALUES ('oldest_schema', '999')").await
+    })
+    .await
+    .unwrap();
+    let schema = look.schema().await.unwrap();
     assert_eq!((schema.pending, schema.foreign), (1, 1));
     look.close().await;
     let file = Inspection::file(&lab.url).unwrap();
