@@ -208,7 +208,11 @@ impl App {
             Network::new(options, workers.clone(), serving.clone())
         });
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(&config));
-        let options = jobs::Options { workers: config.jobs.send_workers, poll: config.jobs.poll };
+        let options = jobs::Options {
+            workers: config.jobs.send_workers,
+            poll: config.jobs.poll,
+            reconcile: config.jobs.reconcile,
+        };
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), options, &workers, &working);
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);

@@ -149,11 +149,17 @@ pub struct Jobs {
     pub send_workers: usize,
     /// How often an idle worker looks for work that nobody woke it for.
     pub poll: Duration,
+    /// How often carriers' lists are compared with what their webhooks told; zero for never.
+    pub reconcile: Duration,
 }
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { send_workers: 8, poll: Duration::from_millis(500) }
+        Self {
+            send_workers: 8,
+            poll: Duration::from_millis(500),
+            reconcile: Duration::from_secs(60),
+        }
     }
 }
 
@@ -300,6 +306,7 @@ fn read(mut top: Reader<'_>) -> Config {
             Jobs {
                 send_workers: jobs.number("send_workers", defaults.send_workers, 1..=1024),
                 poll: jobs.milliseconds("poll_ms", defaults.poll, 10..=60_000),
+                reconcile: jobs.seconds("reconcile_s", defaults.reconcile, 0..=86_400),
             }
         }),
         api: top.section("api", |api| Api {

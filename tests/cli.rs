@@ -10,6 +10,8 @@
 mod check;
 #[path = "cli/command.rs"]
 mod command;
+#[path = "cli/fallback.rs"]
+mod fallback;
 #[path = "cli/live.rs"]
 mod live;
 #[path = "cli/postgres.rs"]

@@ -3,6 +3,7 @@
 mod account;
 mod check;
 mod demo;
+mod fallback;
 mod healthcheck;
 mod numbers;
 mod output;
@@ -41,6 +42,8 @@ enum Command {
     /// Let support staff into the console.
     #[command(subcommand)]
     Staff(staff::Staff),
+    /// Print what a carrier gets from static storage while every node is down.
+    Fallback(fallback::Options),
     /// Exit with 0 if a running relay answers: for containers.
     Healthcheck(healthcheck::Options),
 }
@@ -95,6 +98,7 @@ pub fn run() -> ExitCode {
             Command::Account(command) => account::run(command).await,
             Command::Numbers(command) => numbers::run(command).await,
             Command::Staff(command) => staff::run(command).await,
+            Command::Fallback(options) => fallback::run(options).await,
             Command::Healthcheck(options) => healthcheck::run(&options).await,
         }
     });

@@ -1,5 +1,7 @@
 //! The leased loops: what was promised is done, whoever promised it.
 
+mod reconcile;
+
 use std::{collections::HashSet, future::Future, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time};
@@ -21,6 +23,8 @@ pub struct Options {
     pub workers: usize,
     /// How long another node's work may stay unnoticed.
     pub poll: Duration,
+    /// How often carriers' lists are compared with the inbox; zero for never.
+    pub reconcile: Duration,
 }
 
 /// The running loops.
@@ -56,6 +60,7 @@ impl Jobs {
             let relay = each.clone();
             async move { relay.measure().await.map(drop) }
         }));
+        reconcile::start(relay, options.reconcile, tracker, stop);
         Self { relay: relay.clone(), quiet }
     }
 

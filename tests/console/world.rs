@@ -212,6 +212,7 @@ impl World {
             state,
             duration: None,
             carrier_code: None,
+            possible_duplicate: false,
         }))
         .await;
     }

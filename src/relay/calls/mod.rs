@@ -2,6 +2,7 @@
 //! marketplace asks for.
 
 mod ending;
+mod missed;
 mod placed;
 mod steps;
 
@@ -9,6 +10,7 @@ use self::ending::{Ending, finish};
 pub use self::placed::place_call;
 pub(in crate::relay) use self::{
     ending::status,
+    missed::missed,
     placed::{cancel_placed, claim, placed},
     steps::{callee_answered, dial_ended, keys, placed_answered},
 };

@@ -1,11 +1,13 @@
 //! Texts: taken in, owed to the other side, sent by a worker, followed by receipts.
 
+mod missed;
 mod progress;
 mod sending;
 
 pub(in crate::relay) use self::{
+    missed::missed,
     progress::{cancel_owed, status},
-    sending::{Claimed, claim, give_up, hand_back, sent},
+    sending::{Claimed, absent, ask_again, claim, found, give_up, hand_back, sent},
 };
 
 use std::time::Duration;
