@@ -5,6 +5,10 @@
 -- two copies.
 ALTER TABLE legs ADD COLUMN possible_duplicate BOOLEAN NOT NULL DEFAULT FALSE;
 
+-- Texts of unknown fate that no record of a carrier was matched with.
+CREATE INDEX legs_unmatched ON legs (account, number)
+    WHERE state = 'unknown' AND kind = 'message' AND carrier_id IS NULL;
+
 -- When an entry was first claimed: a head that is stuck keeps later texts back for a while only.
 ALTER TABLE outbox ADD COLUMN tried_at BIGINT;
 -- Looked up and not there: the next claim, and only that one, sends it once more.

@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     carrier::{self, Links, Settings},
     clock::Clock,
-    config::{CarrierConfig, Config, Fault, Faults},
+    config::{self, CarrierConfig, Config, Fault, Faults},
     egress::{self, Egress},
     http::{
         api::{self, ApiState},
@@ -208,11 +208,7 @@ impl App {
             Network::new(options, workers.clone(), serving.clone())
         });
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(&config));
-        let options = jobs::Options {
-            workers: config.jobs.send_workers,
-            poll: config.jobs.poll,
-            reconcile: config.jobs.reconcile,
-        };
+        let options = jobs_options(&config);
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), options, &workers, &working);
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);
@@ -254,6 +250,11 @@ impl App {
             _lock: lock,
         })
     }
+}
+
+fn jobs_options(config: &Config) -> jobs::Options {
+    let config::Jobs { send_workers, poll, reconcile } = config.jobs;
+    jobs::Options { workers: send_workers, poll, reconcile }
 }
 
 /// The guarded client as the settings open it.

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Instant,
 };
 
 use crate::domain::time::Timestamp;
@@ -15,56 +16,88 @@ use crate::domain::time::Timestamp;
 pub struct Clock(Arc<Source>);
 
 enum Source {
-    System,
+    System(Instant),
     /// The system's time and an offset in milliseconds that tests move.
-    Shifted(AtomicI64),
+    Shifted(Instant, Hand),
     /// A fixed instant in milliseconds that only tests move.
-    Manual(AtomicI64),
+    Manual(Hand),
+}
+
+/// What tests move, in milliseconds.
+struct Hand {
+    at: AtomicI64,
+    /// The sum of all moves forward.
+    passed: AtomicI64,
+}
+
+impl Hand {
+    const fn new(at: i64) -> Self {
+        Self { at: AtomicI64::new(at), passed: AtomicI64::new(0) }
+    }
+
+    fn at(&self) -> i64 {
+        self.at.load(Ordering::SeqCst)
+    }
+
+    fn passed(&self) -> i64 {
+        self.passed.load(Ordering::SeqCst)
+    }
 }
 
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
-        Self(Arc::new(Source::System))
+        Self(Arc::new(Source::System(Instant::now())))
     }
 
     /// The system's clock, movable by [`Clock::advance`].
     pub fn shifted() -> Self {
-        Self(Arc::new(Source::Shifted(AtomicI64::new(0))))
+        Self(Arc::new(Source::Shifted(Instant::now(), Hand::new(0))))
     }
 
     /// A clock that stands at `start` until [`Clock::advance`].
     pub fn manual(start: Timestamp) -> Self {
-        Self(Arc::new(Source::Manual(AtomicI64::new(start.millis()))))
+        Self(Arc::new(Source::Manual(Hand::new(start.millis()))))
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
-            Source::System => system_now(),
-            Source::Shifted(offset) => {
-                Timestamp::from_millis(system_now().millis() + offset.load(Ordering::SeqCst))
-            }
-            Source::Manual(at) => Timestamp::from_millis(at.load(Ordering::SeqCst)),
+            Source::System(_) => system_now(),
+            Source::Shifted(_, hand) => Timestamp::from_millis(system_now().millis() + hand.at()),
+            Source::Manual(hand) => Timestamp::from_millis(hand.at()),
+        }
+    }
+
+    /// How much time has certainly passed since the clock was made, in milliseconds: nobody sets
+    /// this one, forward or back.
+    pub fn passed_ms(&self) -> i64 {
+        let since =
+            |start: &Instant| i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
+        match &*self.0 {
+            Source::System(start) => since(start),
+            Source::Shifted(start, hand) => since(start) + hand.passed(),
+            Source::Manual(hand) => hand.passed(),
         }
     }
 
     /// Milliseconds that a database's own clock must be shifted by to agree with this one.
     pub fn offset_ms(&self) -> i64 {
         match &*self.0 {
-            Source::System => 0,
-            Source::Shifted(offset) => offset.load(Ordering::SeqCst),
-            Source::Manual(at) => at.load(Ordering::SeqCst) - system_now().millis(),
+            Source::System(_) => 0,
+            Source::Shifted(_, hand) => hand.at(),
+            Source::Manual(hand) => hand.at() - system_now().millis(),
         }
     }
 
-    /// Moves a shifted or manual clock by `ms` milliseconds, back if negative. The system's clock
-    /// does not move.
+    /// Moves a shifted or manual clock by `ms` milliseconds: forward as time passes, back as
+    /// somebody sets a clock. The system's clock does not move.
     pub fn advance(&self, ms: i64) {
         match &*self.0 {
-            Source::System => {}
-            Source::Shifted(at) | Source::Manual(at) => {
-                at.fetch_add(ms, Ordering::SeqCst);
+            Source::System(_) => {}
+            Source::Shifted(_, hand) | Source::Manual(hand) => {
+                hand.at.fetch_add(ms, Ordering::SeqCst);
+                hand.passed.fetch_add(ms.max(0), Ordering::SeqCst);
             }
         }
     }

@@ -158,7 +158,7 @@ impl Default for Jobs {
         Self {
             send_workers: 8,
             poll: Duration::from_millis(500),
-            reconcile: Duration::from_secs(60),
+            reconcile: Duration::from_mins(1),
         }
     }
 }

@@ -3,6 +3,9 @@
 //! and no sink holds a number or a word.
 
 #[cfg(test)]
+#[path = "relay/callback.rs"]
+mod callback;
+#[cfg(test)]
 #[path = "relay/fake_twilio.rs"]
 mod fake;
 #[cfg(test)]
@@ -17,6 +20,9 @@ mod model;
 #[cfg(test)]
 #[path = "relay/neutral.rs"]
 mod neutral;
+#[cfg(test)]
+#[path = "relay/out_of_session.rs"]
+mod out_of_session;
 #[cfg(test)]
 #[path = "relay/outage.rs"]
 mod outage;

@@ -31,8 +31,7 @@ impl Query {
     /// From when on.
     pub const fn since(&self) -> Timestamp {
         match self {
-            Self::Sent { since, .. } => *since,
-            Self::Texts(since) | Self::Calls(since) => *since,
+            Self::Sent { since, .. } | Self::Texts(since) | Self::Calls(since) => *since,
         }
     }
 }

@@ -38,6 +38,43 @@ impl fmt::Debug for Body {
     }
 }
 
+/// Words by which people opt out of a sender's texts, in the languages in which carriers read them.
+const OPT_OUT: &[&str] = &[
+    "STOP",
+    "STOPALL",
+    "UNSUBSCRIBE",
+    "CANCEL",
+    "END",
+    "QUIT",
+    "REVOKE",
+    "OPTOUT",
+    "OPT-OUT",
+    "ARRET",
+    "ARRÊT",
+    "ARRETER",
+    "ARRÊTER",
+    "DESABONNER",
+    "DÉSABONNER",
+    "DESINSCRIRE",
+    "DÉSINSCRIRE",
+    "ALTO",
+    "BAJA",
+    "PARAR",
+    "SAIR",
+    "STOPP",
+    "ABMELDEN",
+];
+
+/// Whether a text asks for no more texts: it begins with "stop", or is one of the carriers' words
+/// and no other. Carriers answer such a text themselves.
+pub fn is_opt_out(body: &Body) -> bool {
+    let words = body.expose().to_uppercase();
+    let is_edge = |c: char| !c.is_alphanumeric();
+    let whole = words.trim_matches(is_edge);
+    let first = whole.split(|c: char| c.is_whitespace()).next().unwrap_or_default();
+    first.trim_matches(is_edge) == "STOP" || OPT_OUT.contains(&whole)
+}
+
 closed_set! {
     /// How far one leg of a text has come.
     MessageState {
@@ -87,8 +124,12 @@ impl MessageState {
     }
 
     /// The state after hearing `news`: never an earlier one, whatever order the news comes in (I13).
+    /// What was sent, or may have been, is not cancelled any more.
     #[must_use]
     pub const fn after(self, news: Self) -> Self {
+        if matches!(news, Self::Cancelled) && self.rank() > Self::Sending.rank() {
+            return self;
+        }
         if news.rank() > self.rank() { news } else { self }
     }
 }
@@ -112,8 +153,24 @@ mod tests {
                 let next = state.after(n);
                 prop_assert!(next.rank() >= state.rank());
                 if state.is_final() { prop_assert_eq!(next, state); }
+                let may_be_sent = matches!(state, MessageState::Sent | MessageState::Unknown);
+                prop_assert!(!(may_be_sent && next == MessageState::Cancelled));
                 state = next;
             }
+        }
+    }
+
+    /// "Stop" is known in any case, with marks and blanks around it and words behind it; the other
+    /// words only alone.
+    #[test]
+    fn opting_out_is_known() {
+        for text in
+            ["STOP", " stop. ", "Stop!", "STOP 36111", "stop\nplease", "arrêt", "End", "\"quit\""]
+        {
+            assert!(is_opt_out(&Body::new(text.into())), "{text}");
+        }
+        for text in ["", "?", "Don't stop", "End of the street", "stopping by", "Cancel my ride"] {
+            assert!(!is_opt_out(&Body::new(text.into())), "{text}");
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::phone::{Identifier, Strictness};
+
 const DAY: Duration = Duration::from_hours(24);
 
 /// Below this a late call or text of the last session may reach a stranger: carriers hold texts for
@@ -51,6 +53,10 @@ closed_set! {
         Announce = "announce",
         /// A tone, unanswered: costs nothing.
         Reject = "reject",
+        /// The marketplace's own line rings.
+        Forward = "forward",
+        /// The marketplace is asked.
+        Callback = "callback",
     }
 }
 
@@ -90,6 +96,12 @@ pub struct Rules {
     pub out_of_session: OutOfSession,
     /// Said instead of the neutral words; empty for those.
     pub out_of_session_announcement: String,
+    /// The marketplace's own line, such as its support: whom [`OutOfSession::Forward`] rings.
+    pub out_of_session_number: Option<Identifier>,
+    /// Sent back to whoever texts where no session is, once a day; empty for nothing.
+    pub out_of_session_text: String,
+    /// Where [`OutOfSession::Callback`] asks; empty for nowhere. May hold a secret.
+    pub out_of_session_url: String,
     /// Sent to the callee of a missed call, through the mask; empty for none.
     pub missed_call_text: String,
 }
@@ -114,6 +126,9 @@ impl Rules {
             team_ring: TeamRing::All,
             out_of_session: OutOfSession::Announce,
             out_of_session_announcement: String::new(),
+            out_of_session_number: None,
+            out_of_session_text: String::new(),
+            out_of_session_url: String::new(),
             missed_call_text: String::new(),
         }
     }
@@ -126,9 +141,8 @@ impl Rules {
                 faults.push((field, allowed));
             }
         };
-        let said = |text: &str, most: usize| text.chars().count() <= most && !has_control(text);
         check(
-            !self.brand.trim().is_empty() && said(&self.brand, 60),
+            !self.brand.trim().is_empty() && is_said_in(&self.brand, 60),
             "brand",
             "must have 1 to 60 characters and no control characters",
         );
@@ -158,11 +172,30 @@ impl Rules {
             ("caller_announcement", &self.caller_announcement),
             ("callee_whisper", &self.callee_whisper),
             ("out_of_session_announcement", &self.out_of_session_announcement),
+            ("out_of_session_text", &self.out_of_session_text),
             ("missed_call_text", &self.missed_call_text),
         ] {
-            check(said(text, 300), field, "must have at most 300 characters, none of control");
+            check(is_said(text), field, "must have at most 300 characters, none of control");
+        }
+        let line = self.out_of_session_number.as_ref();
+        if let Some(Err(refusal)) = line.map(|line| line.admit(Strictness::Possible)) {
+            faults.push(("out_of_session_number", refusal.words()));
         }
         faults
+    }
+
+    /// What is lacking once all settings are together: the field and why it is needed. A change
+    /// that names a few of them can't be judged by it.
+    pub fn lacking(&self) -> Vec<(&'static str, &'static str)> {
+        match self.out_of_session {
+            OutOfSession::Forward if self.out_of_session_number.is_none() => {
+                vec![("out_of_session_number", "is needed where out_of_session is forward")]
+            }
+            OutOfSession::Callback if self.out_of_session_url.is_empty() => {
+                vec![("out_of_session_url", "is needed where out_of_session is callback")]
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// What deserves a warning though it is allowed.
@@ -178,11 +211,16 @@ impl Rules {
     }
 }
 
-fn has_control(text: &str) -> bool {
-    text.chars().any(char::is_control)
+fn is_said_in(text: &str, most: usize) -> bool {
+    text.chars().count() <= most && !text.chars().any(char::is_control)
 }
 
-/// Whether a text is a BCP 47 language, such as `en` or `fr-FR`.
+/// Whether words may be said or sent for a marketplace: 300 characters at most, none of control.
+pub fn is_said(text: &str) -> bool {
+    is_said_in(text, 300)
+}
+
+/// Whether this has the form of a BCP 47 language, such as `fr-FR`.
 pub fn is_language(text: &str) -> bool {
     let mut parts = text.split('-');
     parts
@@ -314,6 +352,22 @@ mod tests {
             assert!(
                 language.starts_with("en") || language.starts_with("pt") || !named.contains("call")
             );
+        }
+    }
+
+    /// A line that earns its owner money is refused, and one that is rung must be named.
+    #[test]
+    fn a_line_is_gated_and_named() {
+        let mut rules = Rules::new("Market".into());
+        rules.out_of_session = OutOfSession::Forward;
+        assert!(rules.faults().is_empty());
+        assert_eq!(rules.lacking().first().map(|one| one.0), Some("out_of_session_number"));
+        for (number, ok) in
+            [("+33639980001", true), ("+19005550100", false), ("+19115550100", false)]
+        {
+            rules.out_of_session_number = Some(Identifier::parse(number).unwrap());
+            assert_eq!(rules.faults().is_empty(), ok);
+            assert!(rules.lacking().is_empty());
         }
     }
 

@@ -53,7 +53,10 @@ impl Jobs {
         let each = relay.clone();
         tracker.spawn(every(PURGE_EVERY, stop.clone(), "purge", move || {
             let relay = each.clone();
-            async move { relay.purge().await }
+            async move {
+                relay.end_lost_calls().await?;
+                relay.purge().await
+            }
         }));
         let each = relay.clone();
         tracker.spawn(every(MEASURE_EVERY, stop.clone(), "measure", move || {

@@ -9,6 +9,7 @@ mod aead;
 mod index;
 mod master;
 mod seal;
+pub mod webhook;
 
 pub use index::{Counterpart, IndexKey, Person};
 pub use master::{Keyring, MasterKey, MasterKeyError};

@@ -1,8 +1,9 @@
 //! The one HTTP client that talks to carriers: time and size bounded, no redirects.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -22,15 +23,50 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// The longest answer that is read: a page of a hundred long texts.
 const BODY_MAX: usize = 1024 * 1024;
 
+/// Carries one request to a carrier and its answer back.
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// As [`Client::send`].
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, SendError>>;
+}
+
 /// Talks to carriers. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Client {
-    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
-}
+pub struct Client(Arc<dyn Transport>);
 
 impl Client {
     /// A client with the web's certificate authorities.
     pub fn new() -> Self {
+        Self(Arc::new(Web::new()))
+    }
+
+    /// A client over something else than the web: a simulation.
+    pub fn over(transport: Arc<dyn Transport>) -> Self {
+        Self(transport)
+    }
+
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// `Retry::After` where it was certainly not sent (M4, class A), `Retry::Unknown` where it may
+    /// have been (class C).
+    pub async fn send(&self, request: Request) -> Result<Response, SendError> {
+        self.0.send(request).await
+    }
+}
+
+#[derive(Debug)]
+struct Web {
+    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl Transport for Web {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, SendError>> {
+        Box::pin(self.ask(request))
+    }
+}
+
+impl Web {
+    fn new() -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT_MAX));
@@ -50,12 +86,7 @@ impl Client {
         Self { pool }
     }
 
-    /// Sends one request.
-    ///
-    /// # Errors
-    /// `Retry::After` where it was certainly not sent (M4, class A), `Retry::Unknown` where it may
-    /// have been (class C).
-    pub async fn send(&self, request: Request) -> Result<Response, SendError> {
+    async fn ask(&self, request: Request) -> Result<Response, SendError> {
         let unsendable = || SendError::new(SendErrorKind::Config, Retry::Never);
         let mut builder = hyper::Request::builder().method(request.method).uri(&request.url);
         if let Some(headers) = builder.headers_mut() {

@@ -12,7 +12,7 @@ use crate::{
     },
     domain::time::Timestamp,
     store::{
-        self, idempotency, inbox,
+        self, budgets, idempotency, inbox, interactions,
         outbox::{self, Entry, OutboxKind},
         sessions as rows, staff,
     },
@@ -28,6 +28,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const NOTE_AGAIN: Duration = Duration::from_millis(250);
 /// After so many claims an entry is set aside (I32).
 const CLAIMS_MAX: i64 = 50;
+/// No call lasts longer (`call_max_seconds`, and the time that it rings), and then some.
+const CALL_LOST: Duration = Duration::from_hours(5);
 /// How many sessions are closed, or rows forgotten, in one go.
 const BATCH: i64 = 200;
 const DAY: Duration = Duration::from_hours(24);
@@ -264,8 +266,27 @@ impl Relay {
         Ok(closed)
     }
 
+    /// Ends calls of whose end no carrier told: after the longest that one may last, and an hour;
+    /// how many.
+    pub async fn end_lost_calls(&self) -> Result<usize, Error> {
+        let mut tx = self.db.read().await?;
+        let now = tx.now().await?;
+        let lost = interactions::unended_calls(&mut tx, now - CALL_LOST, BATCH).await?;
+        drop(tx);
+        let count = lost.len();
+        for (account, call) in lost {
+            self.db
+                .write(move |tx| {
+                    let (account, call) = (account.clone(), call.clone());
+                    Box::pin(async move { calls::give_up(tx, &account, &call).await })
+                })
+                .await?;
+        }
+        Ok(count)
+    }
+
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
-    /// sent after a week.
+    /// sent after a week, who was answered without a session after a day.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -277,6 +298,7 @@ impl Relay {
                             inbox::purge(tx, now - 30 * DAY, BATCH).await?,
                             idempotency::purge(tx, now - DAY, BATCH).await?,
                             outbox::purge(tx, now - 7 * DAY, BATCH).await?,
+                            budgets::purge(tx, now - DAY, BATCH).await?,
                         ];
                         staff::purge_secrets(tx, now).await?;
                         let full = u64::try_from(BATCH).unwrap_or(0);

@@ -5,6 +5,7 @@ use crate::{
         pool::{Narrowing, Rule},
         time::Timestamp,
     },
+    relay::consult::Question,
     store,
 };
 
@@ -57,6 +58,10 @@ pub enum Error {
     /// What was asked is wrong.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<Fault>),
+    /// The marketplace is to be asked first: the transaction was undone, and is run again with the
+    /// advice.
+    #[error("the marketplace is to be asked first")]
+    Ask(Box<Question>),
     /// The name is taken.
     #[error("the unique name is taken")]
     UniqueNameTaken,

@@ -1,10 +1,23 @@
 //! A verified webhook, event by event.
 
-use super::{Relay, calls, error::Error, messages};
+use std::time::Duration;
+
+use super::{Relay, calls, consult::Advice, error::Error, messages};
 use crate::{
     carrier::{Inbound, plan::Answer},
     domain::interaction::Reason,
+    store,
 };
+
+/// How long the database may take over one event: the strictest carrier waits for 2 seconds
+/// (Telnyx). A marketplace that is asked has a time of its own.
+const ANSWER_MAX: Duration = Duration::from_millis(1800);
+
+/// Waits for a commit, as long as a carrier may be kept waiting.
+async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = |_| Error::Store(store::Error::Unavailable("not in time".into()));
+    tokio::time::timeout(ANSWER_MAX, work).await.map_err(late)?
+}
 
 /// What one event came to.
 #[derive(Debug)]
@@ -21,7 +34,8 @@ impl Relay {
     /// Takes in one event of a carrier, durably, before it is answered.
     ///
     /// # Errors
-    /// The store's: then the carrier must try again.
+    /// The store's, also where it took longer than a carrier waits: then the carrier must try
+    /// again.
     pub async fn handle(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
         let handled = match event {
             Inbound::Message(_) | Inbound::Call(_) => self.take_in(carrier, event).await,
@@ -40,64 +54,81 @@ impl Relay {
 
     async fn take_in(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
         let kind = if matches!(event, Inbound::Call(_)) { "call" } else { "message" };
-        let (carrier, event) = (carrier.to_owned(), event.clone());
-        let (answer, reason): (Answer, Option<Reason>) = self
-            .db
-            .write(move |tx| {
-                let (carrier, event) = (carrier.clone(), event.clone());
-                Box::pin(async move {
-                    match &event {
-                        Inbound::Call(call) => calls::receive(tx, &carrier, call).await,
-                        Inbound::Message(text) => messages::receive(tx, &carrier, text).await,
-                        _ => Ok((Answer::Ack, None)),
-                    }
-                })
-            })
-            .await?;
+        let (answer, reason) = self.receive(carrier, event).await?;
         let outcome = if reason == Some(Reason::UnknownNumber) { "ignored" } else { "accepted" };
         Ok(Handled { answer, outcome, kind })
     }
 
+    /// Takes in a text or a call, and asks the marketplace where it wants to be asked.
+    pub(super) async fn receive(
+        &self,
+        carrier: &str,
+        event: &Inbound,
+    ) -> Result<(Answer, Option<Reason>), Error> {
+        match self.decide(carrier, event, None).await {
+            Err(Error::Ask(question)) => {
+                let advice = self.consult(&question).await;
+                self.decide(carrier, event, Some(advice)).await
+            }
+            decided => decided,
+        }
+    }
+
+    async fn decide(
+        &self,
+        carrier: &str,
+        event: &Inbound,
+        advice: Option<Advice>,
+    ) -> Result<(Answer, Option<Reason>), Error> {
+        let (carrier, event) = (carrier.to_owned(), event.clone());
+        let decided = self.db.write(move |tx| {
+            let (carrier, event, advice) = (carrier.clone(), event.clone(), advice.clone());
+            Box::pin(async move {
+                let advice = advice.as_ref();
+                match &event {
+                    Inbound::Call(call) => calls::receive(tx, &carrier, call, advice).await,
+                    Inbound::Message(text) => messages::receive(tx, &carrier, text, advice).await,
+                    _ => Ok((Answer::Ack, None)),
+                }
+            })
+        });
+        in_time(decided).await
+    }
+
     async fn news(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
         let (carrier, event) = (carrier.to_owned(), event.clone());
-        let known = self
-            .db
-            .write(move |tx| {
-                let (carrier, event) = (carrier.clone(), event.clone());
-                Box::pin(async move {
-                    match &event {
-                        Inbound::MessageStatus(news) => messages::status(tx, &carrier, news).await,
-                        Inbound::CallStatus(news) => calls::status(tx, &carrier, news).await,
-                        _ => Ok::<_, Error>(false),
-                    }
-                })
+        let known = self.db.write(move |tx| {
+            let (carrier, event) = (carrier.clone(), event.clone());
+            Box::pin(async move {
+                match &event {
+                    Inbound::MessageStatus(news) => messages::status(tx, &carrier, news).await,
+                    Inbound::CallStatus(news) => calls::status(tx, &carrier, news).await,
+                    _ => Ok::<_, Error>(false),
+                }
             })
-            .await?;
+        });
+        let known = in_time(known).await?;
         let outcome = if known { "accepted" } else { "ignored" };
         Ok(Handled { answer: Answer::Ack, outcome, kind: "status" })
     }
 
     async fn step(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
         let (carrier, event) = (carrier.to_owned(), event.clone());
-        let answer = self
-            .db
-            .write(move |tx| {
-                let (carrier, event) = (carrier.clone(), event.clone());
-                Box::pin(async move {
-                    match &event {
-                        Inbound::CalleeAnswered(at) => {
-                            calls::callee_answered(tx, &carrier, at).await
-                        }
-                        Inbound::Keys(at) => calls::keys(tx, &carrier, at).await,
-                        Inbound::DialEnded(at) => calls::dial_ended(tx, &carrier, at).await,
-                        Inbound::PlacedCallAnswered(at) => {
-                            calls::placed_answered(tx, &carrier, at).await
-                        }
-                        _ => Ok::<_, Error>(Answer::Ack),
+        let answer = self.db.write(move |tx| {
+            let (carrier, event) = (carrier.clone(), event.clone());
+            Box::pin(async move {
+                match &event {
+                    Inbound::CalleeAnswered(at) => calls::callee_answered(tx, &carrier, at).await,
+                    Inbound::Keys(at) => calls::keys(tx, &carrier, at).await,
+                    Inbound::DialEnded(at) => calls::dial_ended(tx, &carrier, at).await,
+                    Inbound::PlacedCallAnswered(at) => {
+                        calls::placed_answered(tx, &carrier, at).await
                     }
-                })
+                    _ => Ok::<_, Error>(Answer::Ack),
+                }
             })
-            .await?;
+        });
+        let answer = in_time(answer).await?;
         Ok(Handled { answer, outcome: "accepted", kind: "step" })
     }
 }

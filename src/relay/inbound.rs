@@ -18,7 +18,9 @@ use crate::{
     store::{
         Tx,
         accounts::{self, AccountKeys},
-        blocks, events,
+        blocks,
+        budgets::Asker,
+        events,
         events::Place,
         holds,
         interactions::{self, Interaction, Origin},
@@ -65,6 +67,34 @@ pub(super) struct Refused {
     /// The last session that this caller had on this number.
     last: Option<(SessionId, Option<ParticipantId>, Option<String>)>,
     pub(super) now: Timestamp,
+}
+
+impl Refused {
+    /// Who it was, if they are known.
+    pub(super) const fn person(&self) -> Option<&Person> {
+        self.person.as_ref()
+    }
+
+    /// The last session that they had on this number, and their role in it.
+    pub(super) fn last_session(&self) -> (Option<&SessionId>, Option<&str>) {
+        let last = self.last.as_ref();
+        (last.map(|(id, ..)| id), last.and_then(|(.., role)| role.as_deref()))
+    }
+
+    /// Whose budget an answer takes from.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Asker { account: &self.account, number: &self.number.id, person: self.person.as_ref() }
+    }
+}
+
+/// How the leg of a refused event is logged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Logged<'a> {
+    /// How far it has come.
+    pub(super) state: &'a str,
+    /// Whether it is still answered by somebody: then it belongs to no session, whose end would
+    /// end it.
+    pub(super) goes_on: bool,
 }
 
 /// An event that is put through.
@@ -185,13 +215,13 @@ async fn routed(
     }
 }
 
-/// Logs a refusal as an interaction with its reason, and as an event.
+/// Logs a refusal as an interaction with its reason, and as an event; the leg on which it came.
 pub(super) async fn log_refusal(
     tx: &mut Tx,
     event: Event<'_>,
     refused: &Refused,
-    state: &str,
-) -> Result<InteractionId, Error> {
+    logged: Logged<'_>,
+) -> Result<Leg, Error> {
     let now = refused.now;
     let id: InteractionId = tx.id_at(now);
     let (session, participant, role) = match &refused.last {
@@ -221,18 +251,14 @@ pub(super) async fn log_refusal(
         ended_at: Some(now),
     };
     interactions::insert(tx, &refused.account, &interaction).await?;
-    let leg = inbound_leg(tx, event, &interaction, state);
-    legs::insert(
-        tx,
-        &refused.account,
-        &Leg {
-            outcome: Some(Outcome::Refused),
-            reason: Some(refused.reason),
-            ended_at: Some(now),
-            ..leg
-        },
-    )
-    .await?;
+    let leg = Leg {
+        session: session.clone().filter(|_| !logged.goes_on),
+        outcome: Some(Outcome::Refused),
+        reason: Some(refused.reason),
+        ended_at: (!logged.goes_on).then_some(now),
+        ..inbound_leg(tx, event, &interaction, logged.state)
+    };
+    legs::insert(tx, &refused.account, &leg).await?;
     let data = json!({ "reason": refused.reason.as_str(), "role": role }).to_string();
     let place = Place {
         service: Some(&refused.service.id),
@@ -244,7 +270,7 @@ pub(super) async fn log_refusal(
         Kind::Call => "call.refused",
     };
     events::insert(tx, &refused.account, kind, place, &data, now).await?;
-    Ok(id)
+    Ok(leg)
 }
 
 /// Logs what came `at` that time, could not be put through any more, and so is an event: its webhook

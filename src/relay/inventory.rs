@@ -6,6 +6,7 @@ use super::error::{Error, Fault};
 use crate::{
     domain::{phone::ProxyNumber, policy::Rules, pool::Capabilities},
     ids::{AccountId, NumberId, ServiceId},
+    privacy::webhook::{self, WebhookKeys, WebhookSecret},
     store::{
         self, Tx, events,
         events::Place,
@@ -24,14 +25,30 @@ pub struct NewService {
     pub rules: Rules,
 }
 
-fn check(unique_name: &str, rules: &Rules) -> Result<(), Error> {
+/// Refuses a name and rules that are not allowed; `before` is what they were.
+async fn check(
+    tx: &mut Tx,
+    unique_name: &str,
+    rules: &Rules,
+    before: Option<&Rules>,
+) -> Result<(), Error> {
     let mut faults: Vec<Fault> = rules
         .faults()
         .into_iter()
+        .chain(rules.lacking())
         .map(|(field, allowed)| Fault::new(format!("/{field}"), "not_allowed", allowed))
         .collect();
     if let Some(fault) = name_fault(unique_name) {
         faults.insert(0, fault);
+    }
+    let line = rules.out_of_session_number.as_ref();
+    // A line that joined a pool later is not in the way of other changes; it is not rung any more.
+    let changed = before.is_none_or(|before| before.out_of_session_number.as_ref() != line);
+    if let Some(line) = line.filter(|_| changed)
+        && numbers::is_ours(tx, line).await?
+    {
+        let words = "must not be a proxy number";
+        faults.push(Fault::new("/out_of_session_number", "proxy_number", words));
     }
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
@@ -64,18 +81,34 @@ pub async fn create_service(
     account: &AccountId,
     new: &NewService,
 ) -> Result<Service, Error> {
-    check(&new.unique_name, &new.rules)?;
+    check(tx, &new.unique_name, &new.rules, None).await?;
     let now = tx.now().await?;
     let service = Service {
         id: tx.id_at(now),
         unique_name: new.unique_name.clone(),
         rules: new.rules.clone(),
+        callback_secret: callback_secret(tx, &new.rules, None)?,
         version: 1,
         created_at: now,
         updated_at: now,
     };
     services::insert(tx, account, &service).await.map_err(taken)?;
     Ok(service)
+}
+
+/// What signs a service's questions: a new secret where it begins to ask, none where it ends.
+fn callback_secret(
+    tx: &Tx,
+    rules: &Rules,
+    before: Option<WebhookSecret>,
+) -> Result<Option<WebhookSecret>, Error> {
+    if rules.out_of_session_url.is_empty() || before.is_some() {
+        return Ok(before.filter(|_| !rules.out_of_session_url.is_empty()));
+    }
+    let mut random = [0; webhook::RANDOM_BYTES];
+    tx.random(&mut random);
+    let keys = WebhookKeys::from_random(&random).map_err(store::Error::from)?;
+    Ok(Some(keys.secret().clone()))
 }
 
 fn taken(error: store::Error) -> Error {
@@ -101,8 +134,10 @@ pub async fn update_service(
     if version.is_some_and(|version| version != service.version) {
         return Err(Error::VersionMismatch);
     }
+    let before = service.rules.clone();
     change(&mut service.unique_name, &mut service.rules);
-    check(&service.unique_name, &service.rules)?;
+    check(tx, &service.unique_name, &service.rules, Some(&before)).await?;
+    service.callback_secret = callback_secret(tx, &service.rules, service.callback_secret)?;
     service.version += 1;
     service.updated_at = tx.now().await?;
     if services::update(tx, account, &service).await.map_err(taken)? {

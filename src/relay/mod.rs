@@ -7,6 +7,7 @@ mod allocate;
 mod calls;
 mod carriers;
 mod client;
+mod consult;
 mod deliver;
 mod error;
 mod hook;
@@ -29,7 +30,8 @@ pub use self::{
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     calls::place_call,
     carriers::{Carriers, Configured},
-    client::Client,
+    client::{Client, Transport},
+    consult::Question,
     error::{Error, Exhausted, Fault},
     idempotent::{Answer, Key},
     inventory::{
@@ -55,6 +57,7 @@ pub struct Relay {
     carriers: Arc<Carriers>,
     client: Client,
     egress: Egress,
+    asking: consult::Open,
     wake: Arc<Notify>,
 }
 
@@ -62,7 +65,8 @@ impl Relay {
     /// A relay over a database, for these carriers. `client` talks to carriers, `egress` to every
     /// other address.
     pub fn new(db: Db, carriers: Carriers, client: Client, egress: Egress) -> Self {
-        Self { db, carriers: Arc::new(carriers), client, egress, wake: Arc::new(Notify::new()) }
+        let (carriers, wake) = (Arc::new(carriers), Arc::new(Notify::new()));
+        Self { db, carriers, client, egress, asking: consult::Open::default(), wake }
     }
 
     /// The database, for reading.

@@ -13,7 +13,11 @@ use crate::{
         error::{Retry, SendErrorKind},
         listing::{Page, Query, Record, Recorded},
     },
-    domain::{interaction::Kind, phone::ProxyNumber, time::Timestamp},
+    domain::{
+        interaction::{Kind, Reason},
+        phone::ProxyNumber,
+        time::Timestamp,
+    },
     store::{
         inbox, numbers,
         reconciled::{self, Turn},
@@ -95,19 +99,15 @@ impl Relay {
             Ok(gaps) => gaps?,
             Err(_) => Err(SendError::new(SendErrorKind::Unreachable, Retry::Unknown)),
         };
-        let (outcome, whole) = match &gaps {
-            Ok(gaps) if gaps.whole => ("complete", true),
-            Ok(_) => ("incomplete", false),
+        let (outcome, whole) = match gaps {
+            Ok(gaps) => {
+                let filled = self.fill_all(&carrier.id, kind, gaps.found, now).await;
+                let whole = gaps.whole && filled;
+                (if whole { "complete" } else { "incomplete" }, whole)
+            }
             Err(_) => ("failed", false),
         };
         metrics::reconciled(&carrier.id, kind.as_str(), outcome);
-        if let Ok(mut gaps) = gaps {
-            // In the order in which they came.
-            gaps.found.sort_by_key(|record| record.at);
-            for record in gaps.found {
-                self.fill(&carrier.id, kind, record).await?;
-            }
-        }
         // Another node's turn begins when this one's next would.
         let rest_until = now + every.mul_f64(0.9);
         let listed_to = if whole { now - GRACE } else { Timestamp::EPOCH };
@@ -185,11 +185,49 @@ impl Relay {
         Ok(missing)
     }
 
-    async fn fill(&self, carrier: &str, kind: Kind, record: Record) -> Result<(), Error> {
-        let Recorded::CameIn(event) = record.what else { return Ok(()) };
-        let (id, at) = (carrier.to_owned(), record.at);
-        let filled = self
-            .db
+    /// Fills gaps in the order in which they came; whether all were. One that fails keeps no other
+    /// back (I32).
+    async fn fill_all(
+        &self,
+        carrier: &str,
+        kind: Kind,
+        mut found: Vec<Record>,
+        now: Timestamp,
+    ) -> bool {
+        found.sort_by_key(|record| record.at);
+        let mut all = true;
+        for record in found {
+            let outcome = match self.fill(carrier, record, now).await {
+                Ok(Filled::Known | Filled::NotOurs) => continue,
+                Ok(Filled::Relayed) => "relayed",
+                Ok(Filled::Refused) => "refused",
+                Ok(Filled::Logged) => "logged",
+                Err(error) => {
+                    tracing::warn!(carrier, %error, "a gap is left for later");
+                    all = false;
+                    continue;
+                }
+            };
+            metrics::gap_filled(carrier, kind.as_str(), outcome);
+            tracing::warn!(carrier, kind = kind.as_str(), outcome, "a webhook never came");
+        }
+        self.wake.notify_one();
+        all
+    }
+
+    async fn fill(&self, carrier: &str, record: Record, now: Timestamp) -> Result<Filled, Error> {
+        let Recorded::CameIn(event) = record.what else { return Ok(Filled::NotOurs) };
+        let at = record.at;
+        if matches!(event, Inbound::Message(_)) && now.since(at) <= messages::VALIDITY_MAX {
+            let (_, reason) = self.receive(carrier, &event).await?;
+            return Ok(match reason {
+                None => Filled::Relayed,
+                Some(Reason::UnknownNumber) => Filled::NotOurs,
+                Some(_) => Filled::Refused,
+            });
+        }
+        let id = carrier.to_owned();
+        self.db
             .write(move |tx| {
                 let (carrier, event) = (id.clone(), event.clone());
                 Box::pin(async move {
@@ -200,17 +238,7 @@ impl Relay {
                     }
                 })
             })
-            .await?;
-        let outcome = match filled {
-            Filled::Known | Filled::NotOurs => return Ok(()),
-            Filled::Relayed => "relayed",
-            Filled::Refused => "refused",
-            Filled::Logged => "logged",
-        };
-        metrics::gap_filled(carrier, kind.as_str(), outcome);
-        tracing::warn!(carrier, kind = kind.as_str(), outcome, "a webhook never came");
-        self.wake.notify_one();
-        Ok(())
+            .await
     }
 }
 

@@ -5,10 +5,7 @@ use std::{
     fs::{File, TryLockError},
     panic::AssertUnwindSafe,
     path::PathBuf,
-    sync::{
-        Arc, RwLock,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -63,6 +60,22 @@ pub struct Db {
     shared: Arc<Shared>,
     doors: Doors,
     lane: Lane,
+    mishaps: Option<Arc<dyn Mishaps>>,
+}
+
+/// What goes wrong with one write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// Everything was done, and the database went away before the commit.
+    BeforeCommit,
+    /// It is committed, and nobody hears of it.
+    AnswerLost,
+}
+
+/// Decides what goes wrong at the doors: a simulation's part.
+pub trait Mishaps: Send + Sync {
+    /// What goes wrong with the next write.
+    fn next(&self) -> Option<Mishap>;
 }
 
 #[derive(Clone)]
@@ -76,10 +89,16 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     ids: Ids,
     keyring: Arc<Keyring>,
-    /// The latest time that any transaction was given: the clock may jump back, ours does not.
-    seen: AtomicI64,
+    seen: Mutex<Seen>,
     /// Accounts' keys never change while a process runs.
     account_keys: RwLock<HashMap<AccountId, Arc<AccountKeys>>>,
+}
+
+/// The latest time that any transaction was given, and what had passed by then, in milliseconds:
+/// the clock may be set back, ours goes on from where it was.
+struct Seen {
+    at: i64,
+    passed: i64,
 }
 
 /// How many accounts' keys are kept at hand; with more, all are read again.
@@ -91,20 +110,25 @@ impl Shared {
             clock: options.clock.clone(),
             ids: options.ids.clone(),
             keyring: Arc::clone(&options.keyring),
-            seen: AtomicI64::new(0),
+            seen: Mutex::new(Seen { at: 0, passed: options.clock.passed_ms() }),
             account_keys: RwLock::default(),
         }
     }
 
-    /// The time of a transaction on SQLite: the clock's, never behind what it once was.
+    /// The time of a transaction on SQLite: the clock's. Where that was set back, what it was before
+    /// and what has passed since: nothing stands still, and nothing that is over begins again (M5).
     pub(super) fn time(&self) -> Timestamp {
-        self.not_before(self.clock.now())
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (clock, passed) = (self.clock.now().millis(), self.clock.passed_ms());
+        let at = clock.max(seen.at + (passed - seen.passed));
+        *seen = Seen { at, passed };
+        Timestamp::from_millis(at)
     }
 
-    /// Time never goes behind `at` again; the time now, as far as it is known.
-    pub(super) fn not_before(&self, at: Timestamp) -> Timestamp {
-        let seen = self.seen.fetch_max(at.millis(), Ordering::SeqCst);
-        Timestamp::from_millis(seen.max(at.millis()))
+    /// Time never goes behind `at` again.
+    pub(super) fn not_before(&self, at: Timestamp) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.at = seen.at.max(at.millis());
     }
 
     pub(super) fn cached_keys(&self, id: &AccountId) -> Option<Arc<AccountKeys>> {
@@ -212,7 +236,13 @@ impl Db {
                 "the database's address must start with sqlite: or postgres:".into(),
             ));
         };
-        Ok(Self { shared, doors, lane: Lane::Api })
+        Ok(Self { shared, doors, lane: Lane::Api, mishaps: None })
+    }
+
+    /// The same database, where writes go wrong as `mishaps` says.
+    #[must_use]
+    pub fn with_mishaps(&self, mishaps: Arc<dyn Mishaps>) -> Self {
+        Self { mishaps: Some(mishaps), ..self.clone() }
     }
 
     /// The same database for somebody else's work.
@@ -277,6 +307,20 @@ impl Db {
         E: Failure,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
+        let lost = || Err(Error::Unavailable("a simulated mishap".into()).into());
+        match self.mishaps.as_ref().and_then(|mishaps| mishaps.next()) {
+            None => self.commit(work).await,
+            Some(Mishap::BeforeCommit) => self.commit(failing(work)).await,
+            Some(Mishap::AnswerLost) => self.commit(work).await.and_then(|_| lost()),
+        }
+    }
+
+    async fn commit<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
         match &self.doors {
             Doors::Sqlite { writer, .. } => writer.run(self.lane, work).await,
             Doors::Postgres { pools, tracker } => {
@@ -298,6 +342,24 @@ impl Db {
                 }
             }
         }
+    }
+}
+
+/// The same work, which fails once it is done.
+fn failing<T, E, F>(
+    work: F,
+) -> impl for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static
+where
+    T: Send + 'static,
+    E: Failure,
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+{
+    move |tx| {
+        let done = work(tx);
+        Box::pin(async move {
+            done.await?;
+            Err(Error::Unavailable("a simulated mishap".into()).into())
+        })
     }
 }
 

@@ -203,6 +203,23 @@ pub async fn lock(
     row.map(Interaction::try_from).transpose()
 }
 
+/// Calls that began before `before` and have no outcome, `limit` at most.
+pub async fn unended_calls(
+    tx: &mut Tx,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<(AccountId, InteractionId)>, Error> {
+    const SQL: &str = "
+        SELECT account, id FROM interactions
+        WHERE outcome IS NULL AND kind = 'call' AND created_at < $1
+        ORDER BY created_at, id LIMIT $2";
+    Ok(on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(before.millis())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?))
+}
+
 /// Ends an interaction, once; whether it was still open.
 pub async fn finish(
     tx: &mut Tx,

@@ -301,22 +301,51 @@ pub async fn has_rival(
     leg: &Leg,
     since: Timestamp,
 ) -> Result<bool, Error> {
-    const SQL: &str = "
-        SELECT COUNT(*) FROM participants p
-        JOIN interactions i ON i.account = p.account AND i.session = p.session
-        JOIN legs l ON l.account = i.account AND l.interaction = i.id AND l.participant = p.id
-        WHERE p.account = $1
-          AND p.person = (SELECT person FROM participants WHERE account = $1 AND id = $2)
-          AND l.number = $3 AND l.kind = 'message' AND l.direction = 'outbound'
-          AND l.carrier_id IS NULL AND l.state IN ('sending', 'unknown')
-          AND l.updated_at >= $4 AND l.id <> $5";
-    let rivals: i64 = on!(tx, |conn| sqlx::query_scalar(SQL)
+    // Whose text it is: a participant's, or of somebody in no session, whose text it answers.
+    macro_rules! whose {
+        () => {
+            " JOIN interactions i ON i.account = l.account AND i.id = l.interaction
+              LEFT JOIN participants p ON p.account = l.account AND p.id = l.participant "
+        };
+    }
+    const PERSON: &str = concat!(
+        "SELECT COALESCE(p.person, i.person) FROM legs l",
+        whose!(),
+        "WHERE l.account = $1 AND l.id = $2"
+    );
+    const UNKNOWN: &str = concat!(
+        "SELECT COUNT(*) FROM legs l",
+        whose!(),
+        "WHERE l.account = $1 AND l.number = $2 AND l.state = 'unknown' AND l.kind = 'message'
+           AND l.carrier_id IS NULL AND l.updated_at >= $3 AND l.id <> $4
+           AND COALESCE(p.person, i.person) = $5"
+    );
+    const SENDING: &str = concat!(
+        "SELECT COUNT(*) FROM outbox o JOIN legs l ON l.account = o.account AND l.id = o.leg",
+        whose!(),
+        "WHERE o.account = $1 AND o.state = 'sending' AND l.number = $2 AND l.kind = 'message'
+           AND l.id <> $3 AND COALESCE(p.person, i.person) = $4"
+    );
+    let number = leg.number.as_str();
+    let person: Option<String> = on!(tx, |conn| sqlx::query_scalar(PERSON)
         .bind(account)
-        .bind(&leg.participant)
-        .bind(leg.number.as_str())
-        .bind(since.millis())
         .bind(&leg.id)
         .fetch_one(conn)
         .await?);
-    Ok(rivals > 0)
+    let unknown: i64 = on!(tx, |conn| sqlx::query_scalar(UNKNOWN)
+        .bind(account)
+        .bind(number)
+        .bind(since.millis())
+        .bind(&leg.id)
+        .bind(&person)
+        .fetch_one(conn)
+        .await?);
+    let sending: i64 = on!(tx, |conn| sqlx::query_scalar(SENDING)
+        .bind(account)
+        .bind(number)
+        .bind(&leg.id)
+        .bind(&person)
+        .fetch_one(conn)
+        .await?);
+    Ok(unknown + sending > 0)
 }

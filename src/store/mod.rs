@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod blocks;
+pub mod budgets;
 mod db;
 pub mod events;
 pub mod holds;
@@ -34,7 +35,7 @@ mod tests;
 mod turn;
 mod writer;
 
-pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
+pub use db::{Db, DbOptions, Engine, Failure, Mishap, Mishaps, ServeLock, Tx};
 pub use inspect::{Inspection, Schema};
 pub use lanes::Lane;
 

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Tx, db::on};
+use super::{Error, Tx, accounts, db::on};
 use crate::{
     domain::{
         policy::{GeoMatch, OutOfSession, Rules, Selection, TeamRing},
         time::Timestamp,
     },
     ids::{AccountId, ServiceId},
+    privacy::webhook::WebhookSecret,
 };
 
 /// A service.
@@ -22,6 +23,8 @@ pub struct Service {
     pub unique_name: String,
     /// Its rules.
     pub rules: Rules,
+    /// What signs the questions that go to the rules' `out_of_session_url`. Kept only with one.
+    pub callback_secret: Option<WebhookSecret>,
     /// Grows with each change.
     pub version: i64,
     /// When it was made.
@@ -50,6 +53,8 @@ struct StoredRules {
     team_ring: String,
     out_of_session: String,
     out_of_session_announcement: String,
+    #[serde(default)]
+    out_of_session_text: String,
     missed_call_text: String,
 }
 
@@ -75,6 +80,7 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         team_ring: rules.team_ring.as_str().into(),
         out_of_session: rules.out_of_session.as_str().into(),
         out_of_session_announcement: rules.out_of_session_announcement.clone(),
+        out_of_session_text: rules.out_of_session_text.clone(),
         missed_call_text: rules.missed_call_text.clone(),
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
@@ -99,6 +105,9 @@ fn from_text(text: &str) -> Option<Rules> {
         team_ring: TeamRing::parse(&stored.team_ring)?,
         out_of_session: OutOfSession::parse(&stored.out_of_session)?,
         out_of_session_announcement: stored.out_of_session_announcement,
+        out_of_session_number: None,
+        out_of_session_text: stored.out_of_session_text,
+        out_of_session_url: String::new(),
         missed_call_text: stored.missed_call_text,
     })
 }
@@ -108,25 +117,87 @@ struct Row {
     id: ServiceId,
     unique_name: String,
     rules: String,
+    fallback_number: Option<String>,
+    callback: Option<String>,
     version: i64,
     created_at: i64,
     updated_at: i64,
 }
 
-impl TryFrom<Row> for Service {
-    type Error = Error;
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, unique_name, rules, fallback_number, callback, version, created_at, \
+             updated_at FROM services WHERE account = $1 AND ",
+            $rest
+        )
+    };
+}
 
-    fn try_from(row: Row) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.id,
-            unique_name: row.unique_name,
-            rules: from_text(&row.rules)
-                .ok_or(Error::Inconsistent { table: "services", column: "rules" })?,
-            version: row.version,
-            created_at: Timestamp::from_millis(row.created_at),
-            updated_at: Timestamp::from_millis(row.updated_at),
-        })
+fn context(what: &str, id: &ServiceId) -> String {
+    format!("service-{what}:{id}")
+}
+
+/// What of a service is sealed, as it is stored.
+struct Sealed {
+    fallback_number: Option<String>,
+    callback: Option<String>,
+}
+
+async fn seal(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<Sealed, Error> {
+    let Service { id, rules, callback_secret, .. } = service;
+    let keys = accounts::keys(tx, account).await?;
+    let line = rules.out_of_session_number.as_ref();
+    let url = &rules.out_of_session_url;
+    let secret = callback_secret.as_ref().filter(|_| !url.is_empty());
+    Ok(Sealed {
+        fallback_number: line
+            .map(|number| keys.data.seal_identifier(number, &context("fallback", id))),
+        callback: secret.map(|secret| {
+            let text = format!("{} {url}", secret.expose());
+            keys.data.seal_text(&text, &context("callback", id))
+        }),
+    })
+}
+
+async fn open(tx: &mut Tx, account: &AccountId, row: Row) -> Result<Service, Error> {
+    let mut rules =
+        from_text(&row.rules).ok_or(Error::Inconsistent { table: "services", column: "rules" })?;
+    if let Some(sealed) = &row.fallback_number {
+        let keys = accounts::keys(tx, account).await?;
+        let number = keys.data.open_identifier(sealed, &context("fallback", &row.id))?;
+        rules.out_of_session_number = Some(number);
     }
+    let mut callback_secret = None;
+    if let Some(sealed) = &row.callback {
+        let keys = accounts::keys(tx, account).await?;
+        let text = keys.data.open_text(sealed, &context("callback", &row.id))?;
+        let (secret, url) = text
+            .split_once(' ')
+            .ok_or(Error::Inconsistent { table: "services", column: "callback" })?;
+        callback_secret = Some(WebhookSecret::parse(secret)?);
+        url.clone_into(&mut rules.out_of_session_url);
+    }
+    Ok(Service {
+        id: row.id,
+        unique_name: row.unique_name,
+        rules,
+        callback_secret,
+        version: row.version,
+        created_at: Timestamp::from_millis(row.created_at),
+        updated_at: Timestamp::from_millis(row.updated_at),
+    })
+}
+
+/// The service's own line as staff and marketplaces see it, if it has one.
+pub async fn masked_line(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &Service,
+) -> Result<Option<String>, Error> {
+    let Some(number) = &service.rules.out_of_session_number else { return Ok(None) };
+    let keys = accounts::keys(tx, account).await?;
+    Ok(Some(keys.index.person(&number.canonical()).masked(number)))
 }
 
 /// Adds a service.
@@ -136,15 +207,19 @@ impl TryFrom<Row> for Service {
 pub async fn insert(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO services
-            (account, id, unique_name, rules, next_place, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, 0, $5, $6, $7)
+            (account, id, unique_name, rules, fallback_number, callback, next_place, version,
+             created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)
         ON CONFLICT DO NOTHING";
     let rules = to_text(&service.rules)?;
+    let sealed = seal(tx, account, service).await?;
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(&service.id)
         .bind(&service.unique_name)
         .bind(&rules)
+        .bind(&sealed.fallback_number)
+        .bind(&sealed.callback)
         .bind(service.version)
         .bind(service.created_at.millis())
         .bind(service.updated_at.millis())
@@ -160,12 +235,13 @@ pub async fn get(
     account: &AccountId,
     id: &ServiceId,
 ) -> Result<Option<Service>, Error> {
-    const SQL: &str = "
-        SELECT id, unique_name, rules, version, created_at, updated_at
-        FROM services WHERE account = $1 AND id = $2";
+    const SQL: &str = select!("id = $2");
     let row: Option<Row> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
-    row.map(Service::try_from).transpose()
+    match row {
+        Some(row) => Ok(Some(open(tx, account, row).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The service with that name.
@@ -174,12 +250,13 @@ pub async fn by_name(
     account: &AccountId,
     name: &str,
 ) -> Result<Option<Service>, Error> {
-    const SQL: &str = "
-        SELECT id, unique_name, rules, version, created_at, updated_at
-        FROM services WHERE account = $1 AND unique_name = $2";
+    const SQL: &str = select!("unique_name = $2");
     let row: Option<Row> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(name).fetch_optional(conn).await?);
-    row.map(Service::try_from).transpose()
+    match row {
+        Some(row) => Ok(Some(open(tx, account, row).await?)),
+        None => Ok(None),
+    }
 }
 
 /// Services after `after`, in order of their ids, `limit` at most.
@@ -189,16 +266,18 @@ pub async fn list(
     after: &str,
     limit: i64,
 ) -> Result<Vec<Service>, Error> {
-    const SQL: &str = "
-        SELECT id, unique_name, rules, version, created_at, updated_at
-        FROM services WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3";
+    const SQL: &str = select!("id > $2 ORDER BY id LIMIT $3");
     let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL)
         .bind(account)
         .bind(after)
         .bind(limit)
         .fetch_all(conn)
         .await?);
-    rows.into_iter().map(Service::try_from).collect()
+    let mut services = Vec::with_capacity(rows.len());
+    for row in rows {
+        services.push(open(tx, account, row).await?);
+    }
+    Ok(services)
 }
 
 /// Writes a service's name and rules if it is still at the version before `service.version`;
@@ -208,14 +287,18 @@ pub async fn list(
 /// [`Error::Conflict`] if the name is taken.
 pub async fn update(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<bool, Error> {
     const SQL: &str = "
-        UPDATE services SET unique_name = $3, rules = $4, version = $5, updated_at = $6
-        WHERE account = $1 AND id = $2 AND version = $5 - 1";
+        UPDATE services SET unique_name = $3, rules = $4, fallback_number = $5, callback = $6,
+            version = $7, updated_at = $8
+        WHERE account = $1 AND id = $2 AND version = $7 - 1";
     let rules = to_text(&service.rules)?;
+    let sealed = seal(tx, account, service).await?;
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(&service.id)
         .bind(&service.unique_name)
         .bind(&rules)
+        .bind(&sealed.fallback_number)
+        .bind(&sealed.callback)
         .bind(service.version)
         .bind(service.updated_at.millis())
         .execute(conn)

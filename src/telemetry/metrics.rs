@@ -84,7 +84,7 @@ metrics_table! {
         "Times that a carrier was asked whether it took a text whose fate was unknown: found, absent, \
          doubt, failed.";
     RESENT = Counter "entremise_texts_resent_total" Count ["carrier"]
-        "Texts sent once more because the carrier had nothing of the first: each may be a duplicate.";
+        "Texts to be sent once more because the carrier had nothing of the first: each may be a duplicate.";
     GAPS = Counter "entremise_webhook_gaps_filled_total" Count ["carrier", "kind", "outcome"]
         "Texts and calls that no webhook told of and a carrier's list did: relayed, refused, logged.";
     RECONCILED = Counter "entremise_reconcile_runs_total" Count ["carrier", "kind", "outcome"]
@@ -93,6 +93,11 @@ metrics_table! {
         "Texts by final outcome.";
     CALLS = Counter "entremise_calls_total" Count ["outcome"]
         "Calls by final outcome.";
+    OUT_OF_SESSION = Counter "entremise_out_of_session_total" Count ["answer"]
+        "What callers and senders without a session got: announce, reject, forward, text, none.";
+    OUT_OF_SESSION_ASKED = Counter "entremise_out_of_session_asked_total" Count ["outcome"]
+        "Marketplaces that were asked what strangers get: answered, busy, status, unreadable, refused, \
+         unreachable, untrusted, timeout, broken, too_large.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
     SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
@@ -285,6 +290,16 @@ pub fn call(outcome: &'static str) {
     counter(&CALLS, [outcome.into()]).increment(1);
 }
 
+/// Somebody without a session got that `answer`.
+pub fn out_of_session(answer: &'static str) {
+    counter(&OUT_OF_SESSION, [answer.into()]).increment(1);
+}
+
+/// A marketplace was asked what a stranger gets, with that outcome.
+pub fn out_of_session_asked(outcome: &'static str) {
+    counter(&OUT_OF_SESSION_ASKED, [outcome.into()]).increment(1);
+}
+
 /// The recipient's `carrier` took a text `latency` after it arrived.
 pub fn relayed(carrier: &str, latency: Duration) {
     histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
@@ -342,6 +357,8 @@ mod tests {
         reconciled("main", "call", "complete");
         message("delivered");
         call("completed");
+        out_of_session("announce");
+        out_of_session_asked("answered");
         relayed("main", second);
         session_opened();
         session_closed("expired");

@@ -169,15 +169,8 @@ async fn all_faults_at_once() {
             { "identifier": "+33639980001", "proxy_number_id": "PN1", "shoe": 1 },
         ]});
         let problem = world.post("/api/v1/sessions", bad).await.problem(422, "validation_failed");
-        let mut found: Vec<(&str, &str)> = problem["errors"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|one| (pointer(one), one["code"].as_str().unwrap()))
-            .collect();
-        found.sort_unstable();
         assert_eq!(
-            found,
+            faults(&problem),
             [
                 ("/participants/0/identifier", "e164"),
                 ("/participants/0/name", "length"),
@@ -189,6 +182,14 @@ async fn all_faults_at_once() {
         );
     })
     .await;
+}
+
+/// Every fault: its place and its code, in order of the places.
+fn faults(problem: &Value) -> Vec<(&str, &str)> {
+    let all = problem["errors"].as_array().unwrap().iter();
+    let mut found: Vec<_> = all.map(|one| (pointer(one), one["code"].as_str().unwrap())).collect();
+    found.sort_unstable();
+    found
 }
 
 fn pointer(fault: &Value) -> &str {
@@ -307,6 +308,44 @@ async fn a_database_that_is_away() {
             assert_eq!(answer.header("retry-after"), Some("1"));
             answer.problem(503, "unavailable");
         }
+    })
+    .await;
+}
+
+/// A service's own line passes the same gate as a person's number, beside all other faults; no
+/// answer repeats it.
+#[tokio::test]
+async fn a_services_own_line_is_gated() {
+    each(async |world| {
+        world.pool("rides", 1).await;
+        let long = "x".repeat(301);
+        for (number, code) in [
+            (json!("0639980001"), "e164"),
+            (json!("+19005550100"), "not_allowed"),
+            (json!(33_639_980_001_i64), "invalid"),
+            (json!(null), "not_allowed"),
+        ] {
+            let new = json!({
+                "unique_name": "+33639980009", "out_of_session": "forward",
+                "out_of_session_number": number, "out_of_session_text": long,
+            });
+            let answer = world.post("/api/v1/services", new).await;
+            assert!(!answer.text.contains("63998") && !answer.text.contains("90055"));
+            let problem = answer.problem(422, "validation_failed");
+            assert_eq!(
+                faults(&problem),
+                [
+                    ("/out_of_session_number", code),
+                    ("/out_of_session_text", "not_allowed"),
+                    ("/unique_name", "not_allowed"),
+                ]
+            );
+        }
+        // What only the database knows: it is one of ours.
+        let own = json!({ "out_of_session_number": super::world::proxy(0) });
+        let problem = world.patch("/api/v1/services/rides", own).await;
+        let problem = problem.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["code"], "proxy_number");
     })
     .await;
 }

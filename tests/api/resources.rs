@@ -362,3 +362,70 @@ async fn the_app_serves_it() {
         database.drop().await;
     }
 }
+
+/// A service's own line goes in and comes out masked; `null` takes it away again.
+#[tokio::test]
+async fn a_services_own_line() {
+    each(async |world| {
+        let line = "+33639980077";
+        let new = json!({
+            "unique_name": "rides", "out_of_session": "forward", "out_of_session_number": line,
+            "out_of_session_text": "Open Rides.",
+        });
+        let service = world.post("/api/v1/services", new).await.is(201);
+        let masked = service["out_of_session_number_masked"].as_str().unwrap().to_owned();
+        assert!(masked.starts_with("+33••••") && masked.chars().count() == 11, "{masked}");
+        assert_eq!(service["out_of_session_text"], "Open Rides.");
+        for path in ["/api/v1/services/rides", "/api/v1/services"] {
+            let read = world.get(path).await;
+            assert!(!read.text.contains("63998"), "{}", read.text);
+            assert!(read.text.contains(&masked));
+        }
+        // What is absent stays.
+        let changed = world.patch("/api/v1/services/rides", json!({ "brand": "R" })).await.is(200);
+        assert_eq!(changed["out_of_session_number_masked"], masked.as_str());
+        let change = json!({ "out_of_session_number": null });
+        let problem = world.patch("/api/v1/services/rides", change).await;
+        let problem = problem.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], "/out_of_session_number");
+        let change = json!({ "out_of_session_number": null, "out_of_session": "reject" });
+        let changed = world.patch("/api/v1/services/rides", change).await.is(200);
+        assert_eq!(changed["out_of_session_number_masked"], json!(null));
+        assert_eq!(changed["out_of_session"], "reject");
+    })
+    .await;
+}
+
+/// Where a service asks what strangers get: its first address makes a secret that is shown once,
+/// and taking the address away forgets it.
+#[tokio::test]
+async fn where_a_service_asks() {
+    each(async |world| {
+        let url = "https://market.example/strangers?key=1";
+        let new = json!({
+            "unique_name": "rides", "out_of_session": "callback", "out_of_session_url": url,
+        });
+        let made = world.post("/api/v1/services", new).await.is(201);
+        let secret = made["out_of_session_secret"].as_str().unwrap();
+        assert!(secret.starts_with("whsec_") && secret.len() > 40);
+        let read = world.get("/api/v1/services/rides").await.is(200);
+        assert_eq!(read["out_of_session_url"], url);
+        assert!(read.get("out_of_session_secret").is_none());
+        let path = "/api/v1/services/rides";
+        let moved = json!({ "out_of_session_url": "https://market.example/other" });
+        let changed = world.patch(path, moved).await.is(200);
+        assert!(changed.get("out_of_session_secret").is_none(), "the secret stays");
+        let lacking = world.patch(path, json!({ "out_of_session_url": null })).await;
+        lacking.problem(422, "validation_failed");
+        let off = json!({ "out_of_session_url": "", "out_of_session": null });
+        world.patch(path, off).await.is(200);
+        let again = world.patch(path, json!({ "out_of_session_url": url })).await.is(200);
+        assert_ne!(again["out_of_session_secret"], made["out_of_session_secret"]);
+        for bad in ["http://market.example/", "https://10.0.0.1/", "https://localhost/", "x"] {
+            let problem = world.patch(path, json!({ "out_of_session_url": bad })).await;
+            let problem = problem.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["pointer"], "/out_of_session_url");
+        }
+    })
+    .await;
+}

@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entremise::ids::{Entropy as _, SystemEntropy};
 use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -20,6 +19,7 @@ use crate::{
     judge::{self, Verdict},
     load::Load,
     options::{self, Engine, Options},
+    rng,
     truth::Truth,
 };
 
@@ -27,10 +27,7 @@ use crate::{
 const SETTLE_MAX: Duration = Duration::from_mins(2);
 
 pub(crate) fn main() -> ExitCode {
-    let mut seed = [0; 8];
-    SystemEntropy.fill(&mut seed);
-    let seed = u64::from_le_bytes(seed) >> 16;
-    let Some(options) = options::read(std::env::args().skip(1), seed) else {
+    let Some(options) = options::read(std::env::args().skip(1), rng::any()) else {
         return ExitCode::SUCCESS;
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();

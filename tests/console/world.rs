@@ -212,7 +212,6 @@ impl World {
             state,
             duration: None,
             carrier_code: None,
-            possible_duplicate: false,
         }))
         .await;
     }

@@ -135,7 +135,7 @@ impl Api {
     }
 }
 
-async fn axum_serve(listener: TcpListener, router: Router) {
+pub(crate) async fn axum_serve(listener: TcpListener, router: Router) {
     use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 
     let connections = TaskTracker::new();
@@ -232,6 +232,12 @@ pub(crate) fn settings(database: &Database, api: &Api) -> Config {
         values,
     });
     config
+}
+
+/// Our address to which a document's dialling will be told to have ended.
+pub(crate) fn action(world: &World, twiml: &str) -> String {
+    let action = twiml.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+    action.strip_prefix(&world.running.origin).unwrap().replace("&amp;", "&")
 }
 
 /// Posts a webhook as Twilio does, to one of our addresses.

@@ -35,7 +35,7 @@ async fn call(world: &World, id: &str, from: Option<&str>, to: &str) -> Heard {
     Heard { status: answer.status, headers: kept(&answer.headers), body: answer.body }
 }
 
-async fn block(market: &Market, session: &SessionId, by: usize) {
+pub(crate) async fn block(market: &Market, session: &SessionId, by: usize) {
     let (account, id) = (market.account.clone(), session.clone());
     let done: Result<(), relay::Error> = market
         .relay

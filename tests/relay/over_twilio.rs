@@ -161,9 +161,7 @@ async fn a_call_is_bridged_by_twiml() {
         assert!(twiml.contains(&format!("callerId=\"{}\"", stage.session.dials[1].expose())));
         assert!(twiml.contains(&format!(">{callee}</Number>")), "{twiml}");
         assert!(!twiml.contains(&caller), "I17: {twiml}");
-        let action = twiml.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
-        let action = action.replace("&amp;", "&");
-        let path = action.strip_prefix(&stage.world.running.origin).unwrap().to_owned();
+        let path = fake::action(&stage.world, &twiml);
         let ended: Vec<(&str, &str)> = call[..3]
             .iter()
             .copied()

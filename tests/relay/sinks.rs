@@ -7,7 +7,11 @@ use std::{
 
 use bytes::Bytes;
 use entremise::{
-    domain::{message::Body, policy::Rules},
+    domain::{
+        message::Body,
+        phone::Identifier,
+        policy::{OutOfSession, Rules},
+    },
     ids::hex,
     sandbox::{CallStage, Faults, Sound},
     telemetry::{logs, metrics, redact::Redactor},
@@ -237,7 +241,14 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
     .init();
     for database in support::databases().await {
         let world = World::start(&database).await;
-        let market = Market::open(&world, 4, 4, Rules::new("Bikes".into())).await;
+        // Strangers get the marketplace's own line and a text: a number more, and an entry that
+        // holds one.
+        let mut rules = Rules::new("Bikes".into());
+        rules.out_of_session = OutOfSession::Forward;
+        rules.out_of_session_number = Some(Identifier::parse("+12125550103").unwrap());
+        rules.out_of_session_text = "Open Bikes.".into();
+        let market = Market::open(&world, 4, 4, rules).await;
+        assert_eq!(market.people[3].number.expose(), "+12125550103", "the line is a canary");
         let canaries = canaries(&market);
         converse(&world, &market).await;
         assert!(support::interactions(&world).await.len() >= 5, "the conversation took place");

@@ -20,3 +20,12 @@ impl Rng {
         usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
     }
 }
+
+/// A seed by chance.
+pub(crate) fn any() -> u64 {
+    use entremise::ids::{Entropy as _, SystemEntropy};
+
+    let mut bytes = [0; 8];
+    SystemEntropy.fill(&mut bytes);
+    u64::from_le_bytes(bytes) >> 16
+}

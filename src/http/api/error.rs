@@ -69,6 +69,7 @@ impl From<Error> for Problem {
                 "The first request with this key is still under way.",
             )
             .retry_after(std::time::Duration::from_secs(1)),
+            Error::Ask(_) => Self::internal("a question was not asked"),
             Error::DryRun(_) => Self::internal("a dry run ended outside of its handler"),
         }
     }

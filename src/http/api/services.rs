@@ -17,11 +17,13 @@ use super::{
     write::{self, Write, answer},
 };
 use crate::{
-    domain::policy::Rules,
+    domain::{phone::Identifier, policy::Rules},
+    egress::Egress,
     http::problem::{Path, Problem},
     ids::{AccountId, ServiceId},
+    privacy::webhook::WebhookSecret,
     relay::{self, Error, NewService},
-    store::{Tx, accounts, services},
+    store::{self, Tx, accounts, services},
 };
 
 /// A service: rules and a pool.
@@ -58,6 +60,17 @@ pub(super) struct Service {
     out_of_session: OutOfSession,
     /// Said instead of the neutral words; empty for those.
     out_of_session_announcement: String,
+    /// Your own line, masked: calling code, dots, and four characters that are the same for the
+    /// same number in your account.
+    #[schema(example = "+33••••a1f0")]
+    out_of_session_number_masked: Option<String>,
+    /// Sent back to whoever texts where no session is, once a day; empty for nothing.
+    out_of_session_text: String,
+    /// Where `callback` asks; empty for nowhere.
+    out_of_session_url: String,
+    /// What signs the questions, `whsec_…`: only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_of_session_secret: Option<String>,
     /// Sent to the callee of a missed call, through the mask; empty for none.
     missed_call_text: String,
     /// What is allowed but deserves a second look.
@@ -138,15 +151,35 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<String>, max_length = 300)]
     #[serde(default)]
     out_of_session_announcement: Patch<String>,
+    /// Your own line, such as your support, in E.164: whom `forward` rings. It is sealed and never
+    /// given out.
+    #[schema(value_type = Option<String>, pattern = r"^\+[1-9][0-9]{6,14}$")]
+    #[serde(default)]
+    out_of_session_number: Patch<String>,
+    /// Sent back to whoever texts where no session is, once a day; empty for nothing.
+    #[schema(value_type = Option<String>, max_length = 300)]
+    #[serde(default)]
+    out_of_session_text: Patch<String>,
+    /// Where `callback` asks: https, at a public address. Its first value makes a secret that the
+    /// answer shows once; an empty one forgets it.
+    #[schema(value_type = Option<String>, max_length = 2048)]
+    #[serde(default)]
+    out_of_session_url: Patch<String>,
     #[schema(value_type = Option<String>, max_length = 300)]
     #[serde(default)]
     missed_call_text: Patch<String>,
 }
 
-impl From<services::Service> for Service {
-    fn from(service: services::Service) -> Self {
+impl Service {
+    /// What an account sees of its service.
+    async fn shown(
+        tx: &mut Tx,
+        account: &AccountId,
+        service: services::Service,
+    ) -> Result<Self, store::Error> {
+        let masked = services::masked_line(tx, account, &service).await?;
         let rules = service.rules;
-        Self {
+        Ok(Self {
             id: service.id,
             unique_name: service.unique_name,
             warnings: rules.warnings(),
@@ -166,11 +199,15 @@ impl From<services::Service> for Service {
             team_ring: TeamRing(rules.team_ring),
             out_of_session: OutOfSession(rules.out_of_session),
             out_of_session_announcement: rules.out_of_session_announcement,
+            out_of_session_number_masked: masked,
+            out_of_session_text: rules.out_of_session_text,
+            out_of_session_url: rules.out_of_session_url,
+            out_of_session_secret: None,
             missed_call_text: rules.missed_call_text,
             version: service.version,
             created_at: Time(service.created_at),
             updated_at: Time(service.updated_at),
-        }
+        })
     }
 }
 
@@ -202,21 +239,37 @@ impl ServiceSettings {
         set(&self.press_one, &default.press_one, &mut rules.press_one, bool::clone);
         set(&self.team_ring, &default.team_ring, &mut rules.team_ring, |one| one.0);
         set(&self.out_of_session, &default.out_of_session, &mut rules.out_of_session, |one| one.0);
+        let line = |number: &String| Identifier::parse(number).ok();
+        set(&self.out_of_session_number, &None, &mut rules.out_of_session_number, line);
         for (patch, to) in [
             (&self.caller_announcement, &mut rules.caller_announcement),
             (&self.callee_whisper, &mut rules.callee_whisper),
             (&self.out_of_session_announcement, &mut rules.out_of_session_announcement),
+            (&self.out_of_session_text, &mut rules.out_of_session_text),
+            (&self.out_of_session_url, &mut rules.out_of_session_url),
             (&self.missed_call_text, &mut rules.missed_call_text),
         ] {
             set(patch, &String::new(), to, String::clone);
         }
     }
 
-    /// What the rules alone refuse, found beside faults of form.
-    fn check(&self, faults: &mut Faults) {
+    /// What the rules alone refuse, found beside faults of form; `whole` if nothing was set before.
+    fn check(&self, faults: &mut Faults, whole: bool, egress: &Egress) {
+        if let Patch::Value(url) = &self.out_of_session_url
+            && !url.is_empty()
+            && let Err(refused) = egress.accept(url)
+        {
+            faults.add("/out_of_session_url", "not_allowed", refused.to_string());
+        }
+        if let Patch::Value(number) = &self.out_of_session_number
+            && let Err(error) = Identifier::parse(number)
+        {
+            faults.add("/out_of_session_number", "e164", error.to_string());
+        }
         let mut rules = Rules::new("x".to_owned());
         self.apply(&mut rules, "x");
-        for (field, allowed) in rules.faults() {
+        let lacking = if whole { rules.lacking() } else { Vec::new() };
+        for (field, allowed) in rules.faults().into_iter().chain(lacking) {
             faults.add(format!("/{field}"), "not_allowed", allowed);
         }
         if let Patch::Value(name) = &self.unique_name
@@ -268,12 +321,11 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let mut tx = api.0.relay.db().read().await?;
     let found = services::list(&mut tx, &caller.account, listing.after(), listing.limit()).await?;
-    listing.answer(
-        &api,
-        found,
-        |service| service.id.as_str(),
-        |services| Ok(services.into_iter().map(Service::from).collect()),
-    )
+    let mut shown = Vec::with_capacity(found.len());
+    for service in found {
+        shown.push(Service::shown(&mut tx, &caller.account, service).await?);
+    }
+    listing.answer(&api, shown, |service| service.id.as_str(), Ok)
 }
 
 /// Make a service.
@@ -292,7 +344,7 @@ pub(super) async fn create(
     request: Write<ServiceSettings>,
 ) -> Result<Response, Problem> {
     let Write { body, mut faults, terms } = request;
-    body.check(&mut faults);
+    body.check(&mut faults, true, api.0.relay.egress());
     let unique_name = match &body.unique_name {
         Patch::Value(name) => Some(name.clone()),
         Patch::Absent | Patch::Null => None,
@@ -305,7 +357,10 @@ pub(super) async fn create(
             let mut rules = Rules::new(brand.clone());
             body.apply(&mut rules, &brand);
             let new = NewService { unique_name: unique_name.clone(), rules };
-            let service: Service = relay::create_service(tx, account, &new).await?.into();
+            let service = relay::create_service(tx, account, &new).await?;
+            let secret = service.callback_secret.as_ref().map(WebhookSecret::expose);
+            let mut service = Service::shown(tx, account, service).await?;
+            service.out_of_session_secret = secret;
             let location = format!("/api/v1/services/{}", service.id);
             Ok(answer(StatusCode::CREATED, &service, Some(service.version), Some(location)))
         })
@@ -329,7 +384,8 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut tx = api.0.relay.db().read().await?;
-    let service: Service = find(&mut tx, &caller.account, &service).await?.into();
+    let service = find(&mut tx, &caller.account, &service).await?;
+    let service = Service::shown(&mut tx, &caller.account, service).await?;
     Ok(write::read(&headers, &service, &service.version.to_string()))
 }
 
@@ -350,12 +406,12 @@ pub(super) async fn update(
     request: Write<ServiceSettings>,
 ) -> Result<Response, Problem> {
     let Write { body, mut faults, terms } = request;
-    body.check(&mut faults);
+    body.check(&mut faults, false, api.0.relay.egress());
     let body = faults.done(Some(body))?;
     let input = (service, terms.version, body);
     api.write(&caller, terms.key, input, |tx, account, (service, version, body)| {
         Box::pin(async move {
-            let id = find(tx, account, service).await?.id;
+            let before = find(tx, account, service).await?;
             let brand = default_brand(tx, account).await?;
             let change = |name: &mut String, rules: &mut Rules| {
                 if let Patch::Value(new) = &body.unique_name {
@@ -363,8 +419,12 @@ pub(super) async fn update(
                 }
                 body.apply(rules, &brand);
             };
-            let changed = relay::update_service(tx, account, &id, *version, &change).await?;
-            let service = Service::from(changed);
+            let changed = relay::update_service(tx, account, &before.id, *version, &change).await?;
+            let new = before.callback_secret.is_none();
+            let secret = changed.callback_secret.as_ref().filter(|_| new);
+            let secret = secret.map(WebhookSecret::expose);
+            let mut service = Service::shown(tx, account, changed).await?;
+            service.out_of_session_secret = secret;
             Ok(answer(StatusCode::OK, &service, Some(service.version), None))
         })
     })

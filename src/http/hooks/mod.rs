@@ -1,7 +1,5 @@
 //! Carriers' webhooks: raw bytes, the signature first, and no 2xx before the commit.
 
-use std::time::Duration;
-
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -20,9 +18,6 @@ use crate::{
     relay::{Configured, Relay},
     telemetry::metrics,
 };
-
-/// How long a carrier waits at most: the strictest of them gives 2 seconds (Telnyx).
-const ANSWER_MAX: Duration = Duration::from_millis(1800);
 
 /// What the webhooks need.
 #[derive(Debug, Clone)]
@@ -70,20 +65,15 @@ async fn hook(
     };
     let mut answer = Answer::Ack;
     for event in &events {
-        let handled = tokio::time::timeout(ANSWER_MAX, hooks.relay.handle(&carrier.id, event));
-        match handled.await {
-            Ok(Ok(handled)) => {
+        match hooks.relay.handle(&carrier.id, event).await {
+            Ok(handled) => {
                 metrics::webhook(&carrier.id, handled.kind, handled.outcome);
                 if events.len() == 1 || handled.answer != Answer::Ack {
                     answer = handled.answer;
                 }
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 tracing::error!(carrier = carrier.id, %error, "a webhook was not taken");
-                return not_taken(carrier);
-            }
-            Err(_) => {
-                tracing::error!(carrier = carrier.id, "a webhook took too long");
                 return not_taken(carrier);
             }
         }

@@ -22,6 +22,7 @@ use crate::{
         events::Place,
         interactions::{self, End, Origin},
         legs::{self, Direction, Leg},
+        sessions,
     },
 };
 
@@ -84,7 +85,9 @@ pub(super) async fn settle(
         }
     }
     legs::update(tx, account, &leg).await?;
-    if after != before && matches!(after, CallState::Ringing | CallState::Answered) {
+    // A refused call that goes to the marketplace's own line is told of once, as refused.
+    let told = leg.session.is_some() && after != before;
+    if told && matches!(after, CallState::Ringing | CallState::Answered) {
         let place = Place {
             service: None,
             session: leg.session.as_ref(),
@@ -180,6 +183,27 @@ pub(super) async fn finish(
     events::insert(tx, account, kind, place(&interaction), &data.to_string(), now).await?;
     if matches!(outcome, Outcome::Missed | Outcome::Busy | Outcome::Cancelled) {
         messages::missed_call_text(tx, account, &interaction, &legs, now).await?;
+    }
+    Ok(())
+}
+
+/// Ends a call of whose end no carrier told: nobody will learn more.
+pub(in crate::relay) async fn give_up(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+) -> Result<(), Error> {
+    let Some(interaction) = interactions::get(tx, account, id).await? else { return Ok(()) };
+    if let Some(session) = &interaction.session {
+        sessions::lock(tx, account, session).await?;
+    }
+    let at = tx.now().await?;
+    let reason = Reason::CarrierUnknown;
+    let end = End { outcome: Outcome::Unknown, reason: Some(reason), duration: None, at };
+    if interactions::finish(tx, account, id, &end).await? {
+        crate::telemetry::metrics::call(end.outcome.as_str());
+        let data = json!({ "reason": reason.as_str(), "role": interaction.from_role }).to_string();
+        events::insert(tx, account, "call.unknown", place(&interaction), &data, at).await?;
     }
     Ok(())
 }

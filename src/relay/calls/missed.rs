@@ -3,7 +3,7 @@
 use super::NOWHERE;
 use crate::relay::{
     error::Error,
-    inbound::{self, Event, Route},
+    inbound::{self, Event, Logged, Route},
     reconcile::Filled,
     stored_plan,
 };
@@ -38,9 +38,9 @@ pub(in crate::relay) async fn missed(
     let (account, id, filled) = match inbound::route(tx, event).await? {
         Route::Nowhere => return Ok(Filled::NotOurs),
         Route::Refused(refused) => {
-            let state = CallState::Cancelled.as_str();
-            let id = inbound::log_refusal(tx, event, &refused, state).await?;
-            (refused.account, id, Filled::Refused)
+            let logged = Logged { state: CallState::Cancelled.as_str(), goes_on: false };
+            let leg = inbound::log_refusal(tx, event, &refused, logged).await?;
+            (refused.account, leg.interaction, Filled::Refused)
         }
         Route::To(routed) => {
             let state = CallState::NoAnswer.as_str();

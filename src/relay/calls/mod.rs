@@ -4,12 +4,13 @@
 mod ending;
 mod missed;
 mod placed;
+mod refused;
 mod steps;
 
 use self::ending::{Ending, finish};
 pub use self::placed::place_call;
 pub(in crate::relay) use self::{
-    ending::status,
+    ending::{give_up, status},
     missed::missed,
     placed::{cancel_placed, claim, placed},
     steps::{callee_answered, dial_ended, keys, placed_answered},
@@ -20,6 +21,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::relay::{
+    consult::Advice,
     error::Error,
     inbound::{self, Event, Route, Routed},
     stored_plan,
@@ -32,7 +34,7 @@ use crate::{
     domain::{
         call::CallState,
         interaction::{Kind, Outcome, Reason},
-        policy::{self, OutOfSession, Rules, TeamRing},
+        policy::{self, TeamRing},
         time::Timestamp,
     },
     ids::{AccountId, InteractionId},
@@ -56,28 +58,24 @@ const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
 /// How many people any carrier can be asked to ring at once.
 const SIMULTANEOUS_MAX: usize = 10;
 
-/// Takes in a call and says what to do with it (M2). A duplicate gets the same plan (I10).
+/// Takes in a call and says what to do with it (M2).
 pub(in crate::relay) async fn receive(
     tx: &mut Tx,
     carrier: &str,
     call: &InboundCall,
+    advice: Option<&Advice>,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "call", event: &call.id };
-    let now = tx.now().await?;
-    if !inbox::insert(tx, key, now).await? {
-        let kept = inbox::answer(tx, key).await?.unwrap_or_default();
-        let answer = stored_plan::answer(&kept);
-        let answer = if answer == Answer::Ack { Answer::Plan(NOWHERE) } else { answer };
-        return Ok((answer, None));
-    }
     let event =
         Event { kind: Kind::Call, carrier, id: &call.id, from: &call.from, to: &call.to, media: 0 };
+    let now = tx.now().await?;
+    if !inbox::insert(tx, key, now).await? {
+        return Ok((Answer::Plan(again(tx, key, event).await?), None));
+    }
     let (account, id, plan, reason) = match inbound::route(tx, event).await? {
         Route::Nowhere => return Ok((Answer::Plan(NOWHERE), Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
-            let plan = neutral(&refused.service.rules, &refused.number.country);
-            let state = CallState::Cancelled.as_str();
-            let id = inbound::log_refusal(tx, event, &refused, state).await?;
+            let (id, plan) = refused::answer(tx, event, &refused, advice).await?;
             (refused.account, id, plan, Some(refused.reason))
         }
         Route::To(routed) => {
@@ -90,18 +88,24 @@ pub(in crate::relay) async fn receive(
     Ok((Answer::Plan(plan), reason))
 }
 
-/// What a caller without a session hears: it depends on the number, never on the cause (I5).
-fn neutral(rules: &Rules, country: &str) -> Plan {
-    match rules.out_of_session {
-        OutOfSession::Reject => NOWHERE,
-        OutOfSession::Announce => {
-            let language = policy::language(rules, country);
-            Plan::Announce(Prompt {
-                text: policy::neutral_words(rules, language),
-                language: language.to_owned(),
-            })
-        }
-    }
+/// A duplicate gets the plan that the first got (I10), but for people whom their session does not
+/// put through any more: nobody knows which of the two answers the carrier heard, and it must not
+/// be the second that connects them (I3).
+async fn again(tx: &mut Tx, key: EventKey<'_>, event: Event<'_>) -> Result<Plan, Error> {
+    let kept = inbox::answer(tx, key).await?.unwrap_or_default();
+    let Answer::Plan(plan) = stored_plan::answer(&kept) else { return Ok(NOWHERE) };
+    let Plan::Connect(connect) = &plan else { return Ok(plan) };
+    let caller = legs::by_id(tx, event.carrier, &connect.leg).await?;
+    // A call to the marketplace's own line belongs to no session.
+    let Some(session) = caller.and_then(|(_, leg)| leg.session) else { return Ok(plan) };
+    let (service, number) = match inbound::route(tx, event).await? {
+        Route::To(routed) if routed.session.id == session => return Ok(plan),
+        // The number may mean another session by now.
+        Route::To(routed) => (routed.service, routed.number),
+        Route::Refused(refused) => (refused.service, refused.number),
+        Route::Nowhere => return Ok(NOWHERE),
+    };
+    Ok(refused::neutral(&service.rules, &number.country))
 }
 
 fn place(interaction: &Interaction) -> Place<'_> {

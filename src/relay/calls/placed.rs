@@ -8,7 +8,7 @@ use super::{
     dialled,
     ending::{Ending, News, end, settle},
     place,
-    steps::live,
+    steps::{live, service_of},
 };
 use crate::relay::{error::Error, inbound};
 use crate::{
@@ -160,13 +160,15 @@ pub(in crate::relay) async fn claim(
     let id = live.leg.participant.as_ref().ok_or(Error::NotFound("participant"))?;
     let person = participants::get(tx, &entry.account, id).await?;
     let person = person.ok_or(Error::NotFound("participant"))?;
-    let key = live.session.data_key(tx)?;
+    let session = live.session.ok_or(Error::NotFound("session"))?;
+    let key = session.data_key(tx)?;
+    let rules = service_of(tx, &entry.account, &session).await?.rules;
     let call = OutboundCall {
         leg: live.leg.id.clone(),
         from: live.leg.number.clone(),
         to: person.identifier(&key)?,
-        ring_timeout: live.service.rules.ring_timeout,
-        duration_max: live.service.rules.call_max,
+        ring_timeout: rules.ring_timeout,
+        duration_max: rules.call_max,
     };
     dialled(tx, &entry.account, live.leg, live.now).await?;
     Ok(Some((entry, call)))

@@ -33,8 +33,9 @@ use crate::{
 pub(super) struct Live {
     pub(super) account: AccountId,
     pub(super) leg: Leg,
-    pub(super) session: Session,
-    pub(super) service: Service,
+    /// Its session; none where the caller was in none and is put through to the marketplace's own
+    /// line.
+    pub(super) session: Option<Session>,
     pub(super) now: Timestamp,
     /// Whether the session still puts people through.
     pub(super) open: bool,
@@ -45,15 +46,32 @@ pub(super) async fn live(tx: &mut Tx, carrier: &str, id: &LegId) -> Result<Optio
     if leg.kind != Kind::Call {
         return Ok(None);
     }
-    let Some(session) = &leg.session else { return Ok(None) };
-    let Some(session) = sessions::lock(tx, &account, session).await? else { return Ok(None) };
+    let session = match &leg.session {
+        None => None,
+        Some(session) => match sessions::lock(tx, &account, session).await? {
+            None => return Ok(None),
+            locked => locked,
+        },
+    };
     interactions::lock(tx, &account, &leg.interaction).await?;
-    let service = services::get(tx, &account, &session.service).await?;
-    let service = service.ok_or(Error::NotFound("service"))?;
     let Some((_, leg)) = legs::by_id(tx, carrier, id).await? else { return Ok(None) };
     let now = tx.now().await?;
-    let open = is_live(session.state, session.expires_at, now);
-    Ok(Some(Live { account, leg, session, service, now, open }))
+    let open = session.as_ref().is_some_and(|one| is_live(one.state, one.expires_at, now));
+    Ok(Some(Live { account, leg, session, now, open }))
+}
+
+pub(super) async fn service_of(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &Session,
+) -> Result<Service, Error> {
+    services::get(tx, account, &session.service).await?.ok_or(Error::NotFound("service"))
+}
+
+/// The country of the number that a leg's person sees: it names the language.
+async fn country_of(tx: &mut Tx, leg: &Leg) -> Result<String, Error> {
+    let number = numbers::owner(tx, &leg.number).await?;
+    Ok(number.map(|(_, number)| number.country).unwrap_or_default())
 }
 
 /// Somebody that we rang answered: a bridge starts only if the session is still open (I3).
@@ -65,12 +83,16 @@ pub(in crate::relay) async fn callee_answered(
     let Some(live) = live(tx, carrier, &event.leg).await? else {
         return Ok(Answer::Plan(Plan::Hangup));
     };
-    if !live.open || live.leg.direction != Direction::Outbound {
+    if live.leg.direction != Direction::Outbound {
         return Ok(Answer::Plan(Plan::Hangup));
     }
-    let rules = &live.service.rules;
-    let number = numbers::owner(tx, &live.leg.number).await?;
-    let country = number.map(|(_, number)| number.country).unwrap_or_default();
+    // The marketplace's own line is asked nothing.
+    let Some(session) = live.session else { return Ok(Answer::Plan(Plan::Proceed)) };
+    if !live.open {
+        return Ok(Answer::Plan(Plan::Hangup));
+    }
+    let rules = &service_of(tx, &live.account, &session).await?.rules;
+    let country = country_of(tx, &live.leg).await?;
     let language = policy::language(rules, &country);
     let prompt = |text: &str| Prompt { text: text.to_owned(), language: language.to_owned() };
     let whisper = &rules.callee_whisper;
@@ -111,7 +133,7 @@ pub(in crate::relay) async fn dial_ended(
     let Some(live) = live(tx, carrier, &event.leg).await? else {
         return Ok(Answer::Plan(Plan::Hangup));
     };
-    let Live { account, leg, session, service, now, open } = live;
+    let Live { account, leg, session, now, open } = live;
     let legs = legs::of_interaction(tx, &account, &leg.interaction).await?;
     let rung: Vec<Leg> = legs
         .into_iter()
@@ -119,9 +141,9 @@ pub(in crate::relay) async fn dial_ended(
         .collect();
     let connected = settle_rung(tx, &account, &rung, event, now).await?;
     let ended = event.state == CallState::Completed || event.caller_gone || !open;
-    if !ended {
-        let country = numbers::owner(tx, &leg.number).await?;
-        let country = country.map(|(_, number)| number.country).unwrap_or_default();
+    if let Some(session) = session.filter(|_| !ended) {
+        let service = service_of(tx, &account, &session).await?;
+        let country = country_of(tx, &leg).await?;
         let step = Step {
             account: &account,
             service: &service,
@@ -185,12 +207,12 @@ pub(in crate::relay) async fn placed_answered(
     if !live.open || live.leg.position != 0 {
         return Ok(hangup);
     }
-    let Live { account, leg, session, service, now, .. } = live;
+    let Live { account, leg, session: Some(session), now, .. } = live else { return Ok(hangup) };
     let news =
         News { state: CallState::Answered, carrier_id: Some(event.id.clone()), ..News::default() };
     settle(tx, &account, leg.clone(), news, now).await?;
-    let country = numbers::owner(tx, &leg.number).await?;
-    let country = country.map(|(_, number)| number.country).unwrap_or_default();
+    let service = service_of(tx, &account, &session).await?;
+    let country = country_of(tx, &leg).await?;
     let step = Step {
         account: &account,
         service: &service,

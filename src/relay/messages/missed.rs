@@ -1,15 +1,14 @@
 //! A text whose webhook never came.
 
-use super::{VALIDITY_MAX, receive};
 use crate::relay::{
     error::Error,
-    inbound::{self, Event, Route},
+    inbound::{self, Event, Logged, Route},
     reconcile::Filled,
 };
 use crate::{
     carrier::event::InboundMessage,
     domain::{
-        interaction::{Kind, Outcome, Reason},
+        interaction::{Kind, Outcome},
         message::MessageState,
         time::Timestamp,
     },
@@ -19,8 +18,8 @@ use crate::{
     },
 };
 
-/// Takes in a text that came `at` that time and that only the carrier's list tells of: as if it came
-/// now if it is still worth sending, otherwise to the log.
+/// Logs a text that came `at` that time, that only the carrier's list tells of, and that is not worth
+/// sending any more.
 pub(in crate::relay) async fn missed(
     tx: &mut Tx,
     carrier: &str,
@@ -28,18 +27,7 @@ pub(in crate::relay) async fn missed(
     at: Timestamp,
 ) -> Result<Filled, Error> {
     let key = EventKey { carrier, kind: "message", event: &message.id };
-    if inbox::answer(tx, key).await?.is_some() {
-        return Ok(Filled::Known);
-    }
     let now = tx.now().await?;
-    if now.since(at) <= VALIDITY_MAX {
-        let (_, reason) = receive(tx, carrier, message).await?;
-        return Ok(match reason {
-            None => Filled::Relayed,
-            Some(Reason::UnknownNumber) => Filled::NotOurs,
-            Some(_) => Filled::Refused,
-        });
-    }
     if !inbox::insert(tx, key, now).await? {
         return Ok(Filled::Known);
     }
@@ -55,8 +43,9 @@ pub(in crate::relay) async fn missed(
     let (account, id, filled) = match inbound::route(tx, event).await? {
         Route::Nowhere => return Ok(Filled::NotOurs),
         Route::Refused(refused) => {
-            let id = inbound::log_refusal(tx, event, &refused, state).await?;
-            (refused.account, id, Filled::Refused)
+            let logged = Logged { state, goes_on: false };
+            let leg = inbound::log_refusal(tx, event, &refused, logged).await?;
+            (refused.account, leg.interaction, Filled::Refused)
         }
         Route::To(routed) => {
             let id = inbound::log_missed(tx, event, &routed, Outcome::Failed, state, at).await?;

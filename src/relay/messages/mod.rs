@@ -2,6 +2,7 @@
 
 mod missed;
 mod progress;
+mod refused;
 mod sending;
 
 pub(in crate::relay) use self::{
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::relay::{
+    consult::Advice,
     error::{Error, Fault},
     inbound::{self, Event, Route, Routed},
 };
@@ -42,13 +44,16 @@ use crate::{
 };
 
 /// How long a text is worth sending: a late one would reach a session that has ended.
-const VALIDITY_MAX: Duration = Duration::from_mins(15);
+pub(in crate::relay) const VALIDITY_MAX: Duration = Duration::from_mins(15);
 
 /// What the outbox holds of a text.
 #[derive(Serialize, Deserialize)]
 struct Payload {
     body: String,
     media: Vec<String>,
+    /// Whom it goes to who is in no session, and so in no row; else the leg's participant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
 }
 
 /// Takes in a text (M2): nothing is acknowledged before the commit that holds this.
@@ -56,6 +61,7 @@ pub(in crate::relay) async fn receive(
     tx: &mut Tx,
     carrier: &str,
     message: &InboundMessage,
+    advice: Option<&Advice>,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "message", event: &message.id };
     let now = tx.now().await?;
@@ -73,8 +79,7 @@ pub(in crate::relay) async fn receive(
     match inbound::route(tx, event).await? {
         Route::Nowhere => Ok((Answer::Ack, Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
-            let state = MessageState::Received.as_str();
-            let id = inbound::log_refusal(tx, event, &refused, state).await?;
+            let id = refused::answer(tx, event, &refused, &message.body, advice).await?;
             inbox::set_answer(tx, key, &refused.account, &id, "").await?;
             Ok((Answer::Ack, Some(refused.reason)))
         }
@@ -152,7 +157,7 @@ async fn owe(
     first_position: i64,
 ) -> Result<(), Error> {
     let now = interaction.created_at;
-    let payload = Payload { body: owed.body.expose().to_owned(), media: Vec::new() };
+    let payload = Payload { body: owed.body.expose().to_owned(), media: Vec::new(), to: None };
     let payload = serde_json::to_string(&payload).unwrap_or_default();
     for (position, recipient) in (first_position..).zip(recipients) {
         let number = numbers::get(tx, account, &recipient.number_id).await?;

@@ -93,7 +93,8 @@ pub(super) async fn settle(
         | MessageState::Queued
         | MessageState::Sending => None,
     };
-    if let Some(kind) = kind {
+    // What is said to somebody in no session is no news of a session.
+    if let Some(kind) = kind.filter(|_| leg.session.is_some()) {
         let data = json!({
             "leg_id": leg.id, "role": leg.role, "reason": leg.reason.map(Reason::as_str),
         });

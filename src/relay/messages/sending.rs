@@ -16,6 +16,7 @@ use crate::{
     domain::{
         interaction::Reason,
         message::{Body, MessageState},
+        phone::Identifier,
         time::Timestamp,
     },
     store::{
@@ -24,7 +25,7 @@ use crate::{
         legs::{self, Direction, Leg},
         outbox::{self, Entry, OutboxState},
         participants::{self, Participant},
-        sessions,
+        sessions::{self, Session},
     },
 };
 
@@ -65,35 +66,33 @@ pub(in crate::relay) async fn claim(
     let legs = legs::of_interaction(tx, &entry.account, &entry.interaction).await?;
     let leg = legs.iter().find(|leg| leg.id == entry.leg).ok_or(Error::NotFound("leg"))?.clone();
     let state = MessageState::parse(&leg.state).unwrap_or(MessageState::Queued);
-    let Some(session) = session else { return Err(Error::NotFound("session")) };
     // A receipt came in while the carrier's answer was lost: it was sent.
     if state.is_final() || state == MessageState::Sent {
         outbox::finish(tx, &entry, OutboxState::Done).await?;
         return Ok(Claimed::Ended);
     }
-    let to = leg.participant.clone().ok_or(Error::NotFound("participant"))?;
-    let to = participants::get(tx, &entry.account, &to).await?;
-    let to = to.ok_or(Error::NotFound("participant"))?;
-    if let Some(reason) = overtaken(tx, &entry, &legs, &session, &to, now).await? {
-        // What may have been sent stays so: a late "no" would be a lie.
-        let news = if lost || state == MessageState::Unknown {
-            News::gives_up()
-        } else if reason == Reason::TooLate {
-            News::new(MessageState::Failed, Some(reason))
-        } else {
-            News::new(MessageState::Cancelled, Some(reason))
-        };
-        settle(tx, &entry.account, leg, news, now).await?;
-        outbox::finish(tx, &entry, OutboxState::Done).await?;
-        return Ok(Claimed::Ended);
-    }
     let payload: Payload = serde_json::from_str(&outbox::payload(tx, &entry).await?)
         .map_err(|_| crate::store::Error::Inconsistent { table: "outbox", column: "payload" })?;
-    let key = session.data_key(tx)?;
+    let to = match judged(tx, &entry, &legs, session.as_ref(), &payload, now).await? {
+        Ok(to) => to,
+        Err(reason) => {
+            // What may have been sent stays so: a late "no" would be a lie.
+            let news = if lost || state == MessageState::Unknown {
+                News::gives_up()
+            } else if reason == Reason::TooLate {
+                News::new(MessageState::Failed, Some(reason))
+            } else {
+                News::new(MessageState::Cancelled, Some(reason))
+            };
+            settle(tx, &entry.account, leg, news, now).await?;
+            outbox::finish(tx, &entry, OutboxState::Done).await?;
+            return Ok(Claimed::Ended);
+        }
+    };
     let message = OutboundMessage {
         leg: leg.id.clone(),
         from: leg.number.clone(),
-        to: to.identifier(&key)?,
+        to,
         body: Body::new(payload.body),
         media: payload.media,
         validity: entry.valid_until.since(now).max(Duration::from_secs(1)),
@@ -102,10 +101,38 @@ pub(in crate::relay) async fn claim(
     // Whatever becomes of this claim, that an earlier one may have sent it is not forgotten.
     let after = if lost { MessageState::Unknown } else { MessageState::Sending };
     state.after(after).as_str().clone_into(&mut sending.state);
+    sending.possible_duplicate |= entry.cleared;
     sending.updated_at = now;
     legs::update(tx, &entry.account, &sending).await?;
     let uncertain = (lost || state == MessageState::Unknown) && !entry.cleared;
     Ok(Claimed::Send(Box::new((entry, message, uncertain))))
+}
+
+/// Whom a text goes to, or why it is not to be sent any more.
+async fn judged(
+    tx: &mut Tx,
+    entry: &Entry,
+    legs: &[Leg],
+    session: Option<&Session>,
+    payload: &Payload,
+    now: Timestamp,
+) -> Result<Result<Identifier, Reason>, Error> {
+    if let Some(to) = &payload.to {
+        let to = Identifier::parse(to).map_err(|_| crate::store::Error::Inconsistent {
+            table: "outbox",
+            column: "payload",
+        })?;
+        return Ok(if now < entry.valid_until { Ok(to) } else { Err(Reason::TooLate) });
+    }
+    let session = session.ok_or(Error::NotFound("session"))?;
+    let leg = legs.iter().find(|leg| leg.id == entry.leg);
+    let to = leg.and_then(|leg| leg.participant.clone()).ok_or(Error::NotFound("participant"))?;
+    let to = participants::get(tx, &entry.account, &to).await?;
+    let to = to.ok_or(Error::NotFound("participant"))?;
+    if let Some(reason) = overtaken(tx, entry, legs, session, &to, now).await? {
+        return Ok(Err(reason));
+    }
+    Ok(Ok(to.identifier(&session.data_key(tx)?)?))
 }
 
 /// Why a text is not to be sent any more.
@@ -113,7 +140,7 @@ async fn overtaken(
     tx: &mut Tx,
     entry: &Entry,
     legs: &[Leg],
-    session: &sessions::Session,
+    session: &Session,
     to: &Participant,
     now: Timestamp,
 ) -> Result<Option<Reason>, Error> {
@@ -236,23 +263,17 @@ pub(in crate::relay) async fn found(
     Ok(())
 }
 
-/// The carrier was asked and does not have it: it is due once more, and its leg says from now on
-/// that the recipient may have two. Whether it is due: after a second try nobody tries a third time.
+/// The carrier was asked and does not have it: it is due once more, and whoever claims it flags its
+/// leg. Whether it is due: after a second try nobody tries a third time.
 pub(in crate::relay) async fn absent(tx: &mut Tx, entry: &Entry) -> Result<bool, Error> {
-    let (mut leg, now) = locked(tx, entry).await?;
+    let (leg, now) = locked(tx, entry).await?;
     if leg.possible_duplicate {
         settle(tx, &entry.account, leg, News::gives_up(), now).await?;
         outbox::finish(tx, entry, OutboxState::Parked).await?;
         return Ok(false);
     }
     // A receipt that came in meanwhile is seen by whoever claims the entry.
-    if !outbox::clear(tx, entry, now).await? {
-        return Ok(false);
-    }
-    leg.possible_duplicate = true;
-    leg.updated_at = now;
-    legs::update(tx, &entry.account, &leg).await?;
-    Ok(true)
+    Ok(outbox::clear(tx, entry, now).await?)
 }
 
 /// The carrier could not be asked: it is asked again, as long as the text is worth sending.

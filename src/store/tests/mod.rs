@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod accounts;
+mod budgets;
 mod collation;
 mod doors;
 mod errors;

@@ -6,6 +6,7 @@ use super::{world::a_service, *};
 use crate::{
     domain::policy::{GeoMatch, OutOfSession, Rules, Selection, TeamRing},
     ids::ServiceId,
+    privacy::webhook::WebhookSecret,
     store::services,
 };
 
@@ -28,6 +29,9 @@ fn unusual() -> Rules {
         team_ring: *TeamRing::ALL.last().unwrap(),
         out_of_session: *OutOfSession::ALL.last().unwrap(),
         out_of_session_announcement: "c".into(),
+        out_of_session_number: Some(super::world::identifier(7)),
+        out_of_session_text: "e".into(),
+        out_of_session_url: "https://market.example/strangers?key=a b".into(),
         missed_call_text: "d".into(),
     }
 }
@@ -40,6 +44,8 @@ async fn rules_read_back(lab: &Lab) {
     let id: ServiceId = lab.ids.make(at(1));
     let mut service = a_service(&id, "unusual");
     service.rules = unusual();
+    let secret = WebhookSecret::parse(&format!("whsec_{}", "A".repeat(32))).unwrap();
+    service.callback_secret = Some(secret.clone());
     commit!(lab.db, [world, service], |tx| services::insert(tx, &world.account, &service).await)
         .await
         .unwrap();
@@ -47,7 +53,8 @@ async fn rules_read_back(lab: &Lab) {
     let by_id = services::get(&mut tx, &world.account, &id).await.unwrap().unwrap();
     let by_name = services::by_name(&mut tx, &world.account, "unusual").await.unwrap().unwrap();
     for found in [by_id, by_name] {
-        assert_eq!(format!("{:?}", found.rules), format!("{:?}", unusual()));
+        assert_eq!(found.rules, unusual());
+        assert_eq!(found.callback_secret.unwrap().expose(), secret.expose());
         assert_eq!((found.version, found.created_at, found.updated_at), (1, at(0), at(0)));
     }
     assert!(services::get(&mut tx, &other.account, &id).await.unwrap().is_none());

@@ -42,10 +42,10 @@ async fn ids_are_of_the_time(lab: &Lab) {
     assert!((0..60_000).contains(&(stamp - now.millis())), "{made} at {now:?}");
 }
 
-/// On SQLite the time stands still while the clock is behind what it was, for both doors, and goes
-/// on from there after a reopening.
+/// I28: on SQLite the time goes on from what it was when the clock is set back, for both doors, also
+/// after a reopening.
 #[tokio::test]
-async fn time_does_not_go_back() {
+async fn i28_time_does_not_go_back() {
     let lab = Lab::sqlite().await;
     let clock = Clock::manual(at(0));
     let (db, _stop, _tracker) = reopen(&lab, &clock).await;
@@ -55,17 +55,16 @@ async fn time_does_not_go_back() {
     assert_eq!(db.read().await.unwrap().now().await.unwrap(), at(HOUR));
     clock.advance(-HOUR);
     assert_eq!(now(&db).await, at(HOUR));
-    clock.advance(HOUR + 7);
-    assert_eq!(now(&db).await, at(HOUR + 7));
+    clock.advance(7);
+    assert_eq!(now(&db).await, at(HOUR + 7), "what passes passes");
     clock.advance(-2 * HOUR);
     assert_eq!(db.read().await.unwrap().now().await.unwrap(), at(HOUR + 7));
     db.close().await;
 
     let (db, _stop, _tracker) = reopen(&lab, &clock).await;
     assert_eq!(db.read().await.unwrap().now().await.unwrap(), at(HOUR + 7));
-    assert_eq!(now(&db).await, at(HOUR + 7));
-    clock.advance(3 * HOUR);
-    assert_eq!(now(&db).await, at(2 * HOUR + 7));
+    clock.advance(11);
+    assert_eq!(now(&db).await, at(HOUR + 18));
     db.close().await;
     lab.close().await;
 }

@@ -248,6 +248,7 @@ pub(super) fn a_service(id: &ServiceId, name: &str) -> Service {
         id: id.clone(),
         unique_name: name.to_owned(),
         rules: Rules::new("Brand".into()),
+        callback_secret: None,
         version: 1,
         created_at: at(0),
         updated_at: at(0),

@@ -1,0 +1,300 @@
+//! Asks a marketplace what somebody gets who is in no session, where its service says so.
+//!
+//! The question goes out between two transactions, never inside one. The first finds that the
+//! caller is in no session and is undone; the second decides, with the advice, and commits. So of
+//! two copies of one webhook that are handled at once both may ask, under the same id, and the
+//! first that commits decides for both: the other finds its answer in the inbox (I10).
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Relay,
+    error::Error,
+    inbound::{Event, Refused},
+};
+use crate::{
+    domain::{
+        interaction::{Kind, Reason},
+        phone::Caller,
+        policy::{OutOfSession, is_language, is_said},
+        time::Timestamp,
+    },
+    egress,
+    ids::{AccountId, hex},
+    privacy::webhook::WebhookSecret,
+    store::Tx,
+    telemetry::metrics,
+};
+
+/// How long a marketplace may take over a call: the caller hears nothing meanwhile, and carriers
+/// wait for fifteen seconds.
+const CALL_MAX: Duration = Duration::from_secs(3);
+/// And over a text: a carrier that waits for two seconds must still get its answer.
+const TEXT_MAX: Duration = Duration::from_secs(1);
+/// The longest answer, in bytes.
+const ANSWER_MAX: usize = 4096;
+/// How many questions of one account may be open at once.
+const OPEN_MAX: usize = 8;
+
+/// What a marketplace is asked.
+#[derive(Clone)]
+pub struct Question {
+    account: AccountId,
+    kind: Kind,
+    url: String,
+    secret: WebhookSecret,
+    /// The same for every copy of the carrier's event.
+    id: String,
+    at: Timestamp,
+    body: String,
+}
+
+impl fmt::Debug for Question {
+    // The address may hold a secret of the marketplace's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// What a marketplace answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Advice {
+    /// Say this to the caller, in that language or the number's.
+    Announce(String, Option<String>),
+    /// Turn the caller away.
+    Reject,
+    /// Ring the service's own line.
+    Forward,
+    /// Send this back to whoever texted.
+    Reply(String),
+    /// Send nothing back.
+    Silence,
+    /// Nothing that can be used: what the service has without being asked.
+    Default,
+}
+
+/// What the marketplace advised, where its service asks: an [`Error::Ask`] until it was asked.
+/// What comes from one of our own numbers is not asked about: it is never relayed (I6).
+pub(super) fn advice<'a>(
+    tx: &Tx,
+    event: Event<'_>,
+    refused: &Refused,
+    given: Option<&'a Advice>,
+) -> Result<Option<&'a Advice>, Error> {
+    let service = &refused.service;
+    if service.rules.out_of_session != OutOfSession::Callback || refused.reason == Reason::Loop {
+        return Ok(None);
+    }
+    let (None, Some(secret)) = (given, &service.callback_secret) else { return Ok(given) };
+    Err(Error::Ask(Box::new(question(tx, event, refused, secret.clone()))))
+}
+
+/// Ids, and how the caller looks to the marketplace elsewhere; no number of theirs and no word.
+fn question(tx: &Tx, event: Event<'_>, refused: &Refused, secret: WebhookSecret) -> Question {
+    let named = format!("{}\0{}\0{}", event.carrier, event.kind.as_str(), event.id);
+    let id = hex(&tx.keyring().sign("out-of-session", named.as_bytes())[..16]);
+    let masked = match (event.from, refused.person()) {
+        (Caller::Number(number), Some(person)) => Some(person.masked(number)),
+        _ => None,
+    };
+    let (session, role) = refused.last_session();
+    let body = json!({
+        "id": id,
+        "kind": event.kind.as_str(),
+        "reason": refused.reason.as_str(),
+        "service_id": refused.service.id,
+        "proxy_number_id": refused.number.id,
+        "proxy_number": refused.number.number.as_str(),
+        "session_id": session,
+        "role": role,
+        "masked": masked,
+    });
+    Question {
+        account: refused.account.clone(),
+        kind: event.kind,
+        url: refused.service.rules.out_of_session_url.clone(),
+        secret,
+        id,
+        at: refused.now,
+        body: body.to_string(),
+    }
+}
+
+/// How many questions of each account are open.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Open(Arc<Mutex<HashMap<AccountId, usize>>>);
+
+/// One open question; it ends when this is dropped.
+struct Asking<'a>(&'a Open, &'a AccountId);
+
+impl Open {
+    /// A place for one more, unless the account has its share: a marketplace that does not answer
+    /// keeps no other waiting.
+    fn begin<'a>(&'a self, account: &'a AccountId) -> Option<Asking<'a>> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(account.clone()).or_default();
+        if *count >= OPEN_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Asking(self, account))
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let mut open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(self.1) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(self.1);
+            }
+        }
+    }
+}
+
+impl Relay {
+    /// Asks, once. Whatever goes wrong, there is an answer in time.
+    pub(super) async fn consult(&self, question: &Question) -> Advice {
+        let (advice, outcome) = match self.asking.begin(&question.account) {
+            None => (Advice::Default, "busy"),
+            Some(_asking) => match self.ask_marketplace(question).await {
+                Ok(advice) => (advice, "answered"),
+                Err(outcome) => (Advice::Default, outcome),
+            },
+        };
+        metrics::out_of_session_asked(outcome);
+        if outcome != "answered" {
+            let account = &question.account;
+            tracing::warn!(%account, outcome, "a marketplace did not say what strangers get");
+        }
+        advice
+    }
+
+    async fn ask_marketplace(&self, question: &Question) -> Result<Advice, &'static str> {
+        let address = self.egress.accept(&question.url).map_err(|_| "refused")?;
+        let request = egress::Request {
+            method: Method::POST,
+            address,
+            headers: headers(question).ok_or("refused")?,
+            body: Bytes::from(question.body.clone()),
+            deadline: match question.kind {
+                Kind::Call => CALL_MAX,
+                Kind::Message => TEXT_MAX,
+            },
+            answer_max: ANSWER_MAX,
+        };
+        let answer = self.egress.send(request).await.map_err(egress::Failure::word)?;
+        if answer.status != StatusCode::OK {
+            return Err("status");
+        }
+        read(question.kind, &answer.body).ok_or("unreadable")
+    }
+}
+
+/// Those of Standard Webhooks 1.0.0.
+fn headers(question: &Question) -> Option<HeaderMap> {
+    let Question { id, at, secret, body, .. } = question;
+    let signature = secret.sign(id, *at, body.as_bytes());
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in [
+        ("webhook-id", id.clone()),
+        ("webhook-timestamp", at.seconds().to_string()),
+        ("webhook-signature", signature),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?);
+    }
+    Some(headers)
+}
+
+#[derive(Deserialize)]
+struct Said {
+    action: String,
+    text: Option<String>,
+    language: Option<String>,
+}
+
+/// Reads an answer; `None` for whatever is none for this kind. Words obey the bounds that a
+/// service's own obey.
+fn read(kind: Kind, body: &[u8]) -> Option<Advice> {
+    let said: Said = serde_json::from_slice(body).ok()?;
+    let words = said.text.filter(|text| !text.trim().is_empty() && is_said(text));
+    match (kind, &*said.action) {
+        (Kind::Call, "announce") => {
+            if said.language.as_deref().is_some_and(|language| !is_language(language)) {
+                return None;
+            }
+            Some(Advice::Announce(words?, said.language))
+        }
+        (Kind::Call, "reject") => Some(Advice::Reject),
+        (Kind::Call, "forward") => Some(Advice::Forward),
+        (Kind::Message, "reply") => words.map(Advice::Reply),
+        (Kind::Message, "none") => Some(Advice::Silence),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each kind has answers of its own; whatever else comes is no answer.
+    #[test]
+    fn answers_are_read_strictly() {
+        let call = |body: &str| read(Kind::Call, body.as_bytes());
+        let text = |body: &str| read(Kind::Message, body.as_bytes());
+        let long = "x".repeat(301);
+        assert_eq!(
+            call(r#"{"action":"announce","text":"Hi","language":"fr-FR","more":1}"#),
+            Some(Advice::Announce("Hi".into(), Some("fr-FR".into())))
+        );
+        assert_eq!(call(r#"{"action":"reject"}"#), Some(Advice::Reject));
+        assert_eq!(call(r#"{"action":"forward"}"#), Some(Advice::Forward));
+        assert_eq!(text(r#"{"action":"reply","text":"Hi"}"#), Some(Advice::Reply("Hi".into())));
+        assert_eq!(text(r#"{"action":"none"}"#), Some(Advice::Silence));
+        for body in [
+            String::new(),
+            "null".into(),
+            "[]".into(),
+            "{}".into(),
+            r#"{"action":"none"}"#.into(),
+            r#"{"action":"announce"}"#.into(),
+            r#"{"action":"announce","text":" "}"#.into(),
+            r#"{"action":"announce","text":"a\u0007"}"#.into(),
+            r#"{"action":"announce","text":"Hi","language":"<Say>"}"#.into(),
+            format!(r#"{{"action":"announce","text":"{long}"}}"#),
+            r#"{"action":"forward"} {"action":"reject"}"#.into(),
+        ] {
+            assert_eq!(call(&body), None, "{body}");
+        }
+        for body in
+            [r#"{"action":"reject"}"#, r#"{"action":"reply"}"#, r#"{"action":"reply","text":""}"#]
+        {
+            assert_eq!(text(body), None, "{body}");
+        }
+    }
+
+    /// An account has a share of open questions, whatever another does, and gets it back.
+    #[test]
+    fn open_questions_are_bounded() {
+        let open = Open::default();
+        let [one, other] = [1, 2].map(|n| AccountId::parse(&format!("AC{n:032x}")).unwrap());
+        let asked: Vec<_> = (0..OPEN_MAX).map(|_| open.begin(&one).unwrap()).collect();
+        assert!(open.begin(&one).is_none());
+        assert!(open.begin(&other).is_some());
+        drop(asked);
+        assert!(open.begin(&one).is_some());
+        assert!(open.0.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,119 @@
+//! What somebody gets who texts where no session is: nothing, or one text a day in words that do
+//! not depend on the cause (I5).
+
+use std::time::Duration;
+
+use super::{Payload, VALIDITY_MAX};
+use crate::relay::{
+    consult::{self, Advice},
+    error::Error,
+    inbound::{self, Event, Logged, Refused},
+};
+use crate::{
+    domain::{
+        interaction::Reason,
+        message::{Body, MessageState, is_opt_out},
+        phone::{Caller, Identifier, Strictness},
+    },
+    ids::InteractionId,
+    store::{
+        Tx,
+        budgets::{self, Costly},
+        legs::{self, Direction, Leg},
+        outbox::{self, NewEntry, OutboxKind},
+    },
+    telemetry::metrics,
+};
+
+/// One text for a person and number in that time. Two machines that answer each other stop at once.
+const REPLY_PER: Duration = Duration::from_hours(24);
+
+/// Logs a refused text and owes the service's words to its sender, where it has some.
+///
+/// # Errors
+/// [`Error::Ask`] where the marketplace is to be asked first.
+pub(super) async fn answer(
+    tx: &mut Tx,
+    event: Event<'_>,
+    refused: &Refused,
+    said: &Body,
+    given: Option<&Advice>,
+) -> Result<InteractionId, Error> {
+    let sender = sender(event, refused, said);
+    let advice = match sender {
+        Some(_) => consult::advice(tx, event, refused, given)?,
+        None => None,
+    };
+    let words = match advice {
+        Some(Advice::Reply(words)) => words,
+        Some(Advice::Silence) => "",
+        _ => &refused.service.rules.out_of_session_text,
+    };
+    let to = match sender.filter(|_| !words.is_empty()) {
+        Some(sender) => {
+            let (asker, now) = (refused.asker(), refused.now);
+            budgets::take(tx, asker, Costly::Text, 1, REPLY_PER, now).await?.then_some(sender)
+        }
+        None => None,
+    };
+    let logged = Logged { state: MessageState::Received.as_str(), goes_on: false };
+    let leg = inbound::log_refusal(tx, event, refused, logged).await?;
+    metrics::out_of_session(if to.is_some() { "text" } else { "none" });
+    if let Some(to) = to {
+        owe(tx, refused, &leg, to, words).await?;
+    }
+    Ok(leg.interaction)
+}
+
+/// Whom to answer. Not our own numbers (I6), not whoever has no number or one that we would not
+/// write to, and not to "stop": the carrier answers that, and must have the last word.
+fn sender<'a>(event: Event<'a>, refused: &Refused, said: &Body) -> Option<&'a Identifier> {
+    let Caller::Number(sender) = event.from else { return None };
+    let answerable = refused.reason != Reason::Loop
+        && refused.number.capabilities.sms
+        && sender.admit(Strictness::Possible).is_ok()
+        && !is_opt_out(said);
+    answerable.then_some(sender)
+}
+
+/// Owes the words on a leg of the refused text. It belongs to no session: its entry holds, sealed,
+/// the number that no participant's row has.
+async fn owe(
+    tx: &mut Tx,
+    refused: &Refused,
+    inbound: &Leg,
+    to: &Identifier,
+    words: &str,
+) -> Result<(), Error> {
+    let now = refused.now;
+    let leg = Leg {
+        id: tx.id_at(now),
+        session: None,
+        position: 1,
+        direction: Direction::Outbound,
+        participant: None,
+        role: None,
+        carrier_id: None,
+        state: MessageState::Queued.as_str().to_owned(),
+        outcome: None,
+        reason: None,
+        ended_at: None,
+        ..inbound.clone()
+    };
+    legs::insert(tx, &refused.account, &leg).await?;
+    let payload =
+        Payload { body: words.to_owned(), media: Vec::new(), to: Some(to.expose().to_owned()) };
+    let entry = NewEntry {
+        kind: OutboxKind::Message,
+        session: None,
+        interaction: &leg.interaction,
+        leg: &leg.id,
+        carrier: &leg.carrier,
+        payload: &serde_json::to_string(&payload).unwrap_or_default(),
+        run_at: now,
+        valid_until: now + VALIDITY_MAX,
+        now,
+    };
+    outbox::insert(tx, &refused.account, &entry).await?;
+    Ok(())
+}
