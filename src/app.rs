@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     carrier::{self, Links, Settings},
     clock::Clock,
-    config::{self, CarrierConfig, Config, Fault, Faults},
+    config::{CarrierConfig, Config, Fault, Faults},
     egress::{self, Egress},
     http::{
         api::{self, ApiState},
@@ -28,7 +28,7 @@ use crate::{
     telemetry::{metrics, redact::Redactor},
 };
 
-/// How many PostgreSQL connections each lane of a node may hold: 32 in all, of the 100 that a server
+/// How many PostgreSQL connections each lane of a node may hold: 40 in all, of the 100 that a server
 /// takes by default.
 const CONNECTIONS: u32 = 8;
 
@@ -208,8 +208,7 @@ impl App {
             Network::new(options, workers.clone(), serving.clone())
         });
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(&config));
-        let options = jobs_options(&config);
-        let jobs = Jobs::start(&relay.lane(Lane::Jobs), options, &workers, &working);
+        let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(&config), &workers, &working);
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);
         let server = Server {
@@ -252,15 +251,19 @@ impl App {
     }
 }
 
-fn jobs_options(config: &Config) -> jobs::Options {
-    let config::Jobs { send_workers, poll, reconcile } = config.jobs;
-    jobs::Options { workers: send_workers, poll, reconcile }
-}
-
 /// The guarded client as the settings open it.
 fn egress(config: &Config) -> Egress {
     let allow = config.egress_allow.clone();
     Egress::new(egress::Options { allow, ..egress::Options::default() })
+}
+
+const fn job_options(config: &Config) -> jobs::Options {
+    jobs::Options {
+        workers: config.jobs.send_workers,
+        poll: config.jobs.poll,
+        event_deadline: config.jobs.event_deadline,
+        reconcile: config.jobs.reconcile,
+    }
 }
 
 fn ready(relay: &Relay) -> Check {

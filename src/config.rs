@@ -151,6 +151,8 @@ pub struct Jobs {
     pub poll: Duration,
     /// How often carriers' lists are compared with what their webhooks told; zero for never.
     pub reconcile: Duration,
+    /// How long an endpoint of a marketplace may take to answer.
+    pub event_deadline: Duration,
 }
 
 impl Default for Jobs {
@@ -159,6 +161,7 @@ impl Default for Jobs {
             send_workers: 8,
             poll: Duration::from_millis(500),
             reconcile: Duration::from_mins(1),
+            event_deadline: Duration::from_secs(15),
         }
     }
 }
@@ -307,6 +310,7 @@ fn read(mut top: Reader<'_>) -> Config {
                 send_workers: jobs.number("send_workers", defaults.send_workers, 1..=1024),
                 poll: jobs.milliseconds("poll_ms", defaults.poll, 10..=60_000),
                 reconcile: jobs.seconds("reconcile_s", defaults.reconcile, 0..=86_400),
+                event_deadline: jobs.seconds("event_deadline_s", defaults.event_deadline, 1..=30),
             }
         }),
         api: top.section("api", |api| Api {

@@ -144,6 +144,13 @@ macro_rules! ids {
                 }
             }
 
+            /// Less than every id made at `now` or later, and more than every earlier one: for
+            /// ranges. It is nothing's id.
+            pub fn first_of(now: Timestamp) -> Self {
+                let ms = u64::try_from(now.millis()).unwrap_or(0) & 0xffff_ffff_ffff;
+                Self(format!("{}{ms:012x}{:020}", $prefix, 0))
+            }
+
             /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -198,6 +205,8 @@ ids! {
     LegId = "LG", "a leg";
     /// An event for the marketplace.
     EventId = "EV", "an event";
+    /// An endpoint: where a marketplace's events are sent.
+    EndpointId = "EP", "an endpoint";
     /// An entry of the outbox.
     OutboxId = "OB", "an outbox entry";
     /// An API key.
@@ -244,6 +253,19 @@ mod tests {
             assert!(made.iter().all(|id| &id.as_str()[2..14] == "018bcfe56800"));
             assert!(made.iter().all(|id| &id.as_str()[14..15] == "7"));
         }
+    }
+
+    /// Ranges of ids are ranges of time.
+    #[test]
+    fn ranges_of_ids_are_of_time() {
+        let at = Timestamp::from_millis;
+        let id: EventId = Ids::default().make(at(1_700_000_000_000));
+        assert!(EventId::first_of(at(1_700_000_000_000)) < id);
+        assert!(id < EventId::first_of(at(1_700_000_000_001)));
+        assert_eq!(
+            EventId::first_of(at(7)),
+            EventId::parse("EV00000000000700000000000000000000").unwrap()
+        );
     }
 
     /// A near miss is refused: another kind, upper case, too short, not ASCII.

@@ -6,6 +6,9 @@
 #[path = "relay/callback.rs"]
 mod callback;
 #[cfg(test)]
+#[path = "relay/events.rs"]
+mod events;
+#[cfg(test)]
 #[path = "relay/fake_twilio.rs"]
 mod fake;
 #[cfg(test)]
@@ -32,6 +35,9 @@ mod over_twilio;
 #[cfg(test)]
 #[path = "relay/races.rs"]
 mod races;
+#[cfg(test)]
+#[path = "relay/receiver.rs"]
+mod receiver;
 #[cfg(test)]
 #[path = "relay/ringing.rs"]
 mod ringing;

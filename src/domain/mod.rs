@@ -35,6 +35,7 @@ macro_rules! closed_set {
 pub(crate) use closed_set;
 
 pub mod call;
+pub mod event;
 pub mod interaction;
 pub mod message;
 pub mod phone;

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::fmt::temporal::DateTimePrinter;
+
 /// An instant, in milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Never negative: arithmetic saturates at zero and at the year 292 million.
@@ -31,6 +33,13 @@ impl Timestamp {
     /// Whole seconds since the epoch.
     pub const fn seconds(self) -> i64 {
         self.0 / 1000
+    }
+
+    /// The instant as RFC 3339 has it, in UTC with milliseconds; beyond the year 9999 its end.
+    pub fn rfc3339(self) -> String {
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
+        PRINTER.timestamp_to_string(&at)
     }
 
     /// How long after `earlier` this instant is; zero if it is not after it.

@@ -1,5 +1,6 @@
 //! The leased loops: what was promised is done, whoever promised it.
 
+mod notify;
 mod reconcile;
 
 use std::{collections::HashSet, future::Future, time::Duration};
@@ -7,7 +8,7 @@ use std::{collections::HashSet, future::Future, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{ids::OutboxId, relay::Relay};
+use crate::{ids::OutboxId, relay::Relay, store::Lane};
 
 /// How often what is old is forgotten.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
@@ -25,6 +26,8 @@ pub struct Options {
     pub poll: Duration,
     /// How often carriers' lists are compared with the inbox; zero for never.
     pub reconcile: Duration,
+    /// How long an endpoint may take to answer.
+    pub event_deadline: Duration,
 }
 
 /// The running loops.
@@ -33,6 +36,8 @@ pub struct Jobs {
     relay: Relay,
     /// Counts the times that nothing was due and nothing under way.
     quiet: watch::Receiver<u64>,
+    /// The same of what endpoints are owed.
+    quiet_events: watch::Receiver<u64>,
 }
 
 impl Jobs {
@@ -45,6 +50,9 @@ impl Jobs {
     ) -> Self {
         let (told, quiet) = watch::channel(0);
         tracker.spawn(send(relay.clone(), options, told, stop.clone()));
+        let (told, quiet_events) = watch::channel(0);
+        let events = relay.lane(Lane::Events);
+        tracker.spawn(notify::notify(events, options, told, stop.clone()));
         let each = relay.clone();
         tracker.spawn(every(options.poll, stop.clone(), "expire", move || {
             let relay = each.clone();
@@ -64,17 +72,24 @@ impl Jobs {
             async move { relay.measure().await.map(drop) }
         }));
         reconcile::start(relay, options.reconcile, tracker, stop);
-        Self { relay: relay.clone(), quiet }
+        Self { relay: relay.clone(), quiet, quiet_events }
     }
 
     /// Waits until nothing is due and nothing is under way. What is to be tried again later does
     /// not count.
     pub async fn idle(&self) {
-        let mut quiet = self.quiet.clone();
-        let before = *quiet.borrow_and_update();
-        self.relay.wake().notify_one();
-        // One pass may have begun before; the one after it saw everything.
-        let _ = quiet.wait_for(|passes| *passes > before + 1).await;
+        // What is sent makes events: these last.
+        let loops =
+            [(&self.quiet, self.relay.wake()), (&self.quiet_events, self.relay.wake_events())];
+        for (quiet, wake) in loops {
+            let mut quiet = quiet.clone();
+            quiet.mark_unchanged();
+            // One pass may have begun before; the one after it saw everything.
+            for _ in 0..2 {
+                wake.notify_one();
+                let _ = quiet.changed().await;
+            }
+        }
     }
 }
 
@@ -114,7 +129,10 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
                 Ok((id, result)) => {
                     taken.remove(&id);
                     match result {
-                        Ok(true) => waiting.clear(),
+                        Ok(true) => {
+                            waiting.clear();
+                            relay.committed();
+                        }
                         Ok(false) => { waiting.insert(id); }
                         Err(error) => {
                             tracing::warn!(%error, "an entry of the outbox is left for later");

@@ -23,6 +23,10 @@ closed_set! {
         NumbersRead = "numbers:read",
         /// Change services and numbers.
         NumbersWrite = "numbers:write",
+        /// Read endpoints and deliveries.
+        WebhooksRead = "webhooks:read",
+        /// Change endpoints, send again.
+        WebhooksWrite = "webhooks:write",
         /// Make and withdraw API keys.
         KeysWrite = "keys:write",
     }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Configured, Error, Relay, calls, messages, messages::Claimed, sessions};
+use super::{
+    Configured, DELIVERIES_KEPT, Error, Relay, calls, messages, messages::Claimed, sessions,
+};
 use crate::{
     carrier::{
         Outbound, Request, SendError,
@@ -11,8 +13,9 @@ use crate::{
         listing::{Page, Query},
     },
     domain::time::Timestamp,
+    ids::EventId,
     store::{
-        self, budgets, idempotency, inbox, interactions,
+        self, Tx, budgets, deliveries, idempotency, inbox, interactions,
         outbox::{self, Entry, OutboxKind},
         sessions as rows, staff,
     },
@@ -33,6 +36,13 @@ const CALL_LOST: Duration = Duration::from_hours(5);
 /// How many sessions are closed, or rows forgotten, in one go.
 const BATCH: i64 = 200;
 const DAY: Duration = Duration::from_hours(24);
+/// Deliveries are counted no further.
+const OWED_MAX: i64 = 100_000;
+
+/// The first event whose deliveries are still kept.
+fn forgotten(now: Timestamp) -> EventId {
+    EventId::first_of(now - DELIVERIES_KEPT)
+}
 
 /// Counts a request to a carrier, and tells what it did not take.
 fn asked<T>(
@@ -161,7 +171,7 @@ impl Relay {
 
     /// Notes what came of a request, again and again while the lease that began at `started` runs:
     /// what is not noted may have to be called unknown.
-    async fn note<T, F>(&self, started: Instant, work: F) -> Result<T, Error>
+    pub(super) async fn note<T, F>(&self, started: Instant, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: for<'t> Fn(
@@ -263,6 +273,9 @@ impl Relay {
                 .await?;
             closed += usize::from(done);
         }
+        if closed > 0 {
+            self.committed();
+        }
         Ok(closed)
     }
 
@@ -286,7 +299,8 @@ impl Relay {
     }
 
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
-    /// sent after a week, who was answered without a session after a day.
+    /// sent after a week, who was answered without a session after a day, what endpoints were sent
+    /// after 30 days.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -299,6 +313,7 @@ impl Relay {
                             idempotency::purge(tx, now - DAY, BATCH).await?,
                             outbox::purge(tx, now - 7 * DAY, BATCH).await?,
                             budgets::purge(tx, now - DAY, BATCH).await?,
+                            deliveries::purge(tx, &forgotten(now), BATCH).await?,
                         ];
                         staff::purge_secrets(tx, now).await?;
                         let full = u64::try_from(BATCH).unwrap_or(0);
@@ -312,12 +327,21 @@ impl Relay {
         }
     }
 
+    async fn measure_deliveries(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        let owed = deliveries::owed(tx, OWED_MAX).await?;
+        let due = deliveries::owing(tx, now, 1).await?;
+        let late = due.iter().map(|one| now.since(one.next_at)).max().unwrap_or_default();
+        metrics::deliveries_owed(u32::try_from(owed).unwrap_or(u32::MAX), late);
+        Ok(())
+    }
+
     /// Sets the gauges of what is owed; how much it is.
     pub async fn measure(&self) -> Result<i64, Error> {
         let mut tx = self.db.read().await?;
         let now: Timestamp = tx.now().await?;
         let (owed, oldest) = outbox::owed(&mut tx).await?;
         metrics::outbox_entries("owed", u32::try_from(owed).unwrap_or(u32::MAX));
+        self.measure_deliveries(&mut tx, now).await?;
         metrics::outbox_oldest(oldest.map_or(Duration::ZERO, |at| now.since(at)));
         Ok(owed)
     }

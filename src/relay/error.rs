@@ -95,6 +95,15 @@ pub enum Error {
     /// No number is left for somebody.
     #[error("no proxy number is left: {}", .0.rule)]
     PoolExhausted(Exhausted),
+    /// The account has as many endpoints as it may have.
+    #[error("the account has as many endpoints as it may have")]
+    EndpointLimit,
+    /// The endpoint is switched off.
+    #[error("the endpoint is switched off")]
+    EndpointDisabled,
+    /// The delivery is being sent at this moment.
+    #[error("the delivery is being sent at this moment")]
+    DeliveryUnderWay,
     /// It was changed in the meantime.
     #[error("the version is not the one that was named")]
     VersionMismatch,

@@ -48,7 +48,7 @@ impl Relay {
                 Ok(Handled { answer: Answer::Ack, outcome: "ignored", kind: "other" })
             }
         };
-        self.wake.notify_one();
+        self.committed();
         handled
     }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::error::Error;
 use crate::{
     domain::{
+        event::EventKind,
         interaction::{Kind, Outcome, Reason},
         phone::{Caller, ProxyNumber},
         route::{self, Decision, Facts, Other},
@@ -266,8 +267,8 @@ pub(super) async fn log_refusal(
         interaction: Some(&id),
     };
     let kind = match event.kind {
-        Kind::Message => "message.refused",
-        Kind::Call => "call.refused",
+        Kind::Message => EventKind::MessageRefused,
+        Kind::Call => EventKind::CallRefused,
     };
     events::insert(tx, &refused.account, kind, place, &data, now).await?;
     Ok(leg)
@@ -306,8 +307,8 @@ pub(super) async fn log_missed(
         interaction: Some(&logged.id),
     };
     let kind = match event.kind {
-        Kind::Message => "message.failed",
-        Kind::Call => "call.missed",
+        Kind::Message => EventKind::MessageFailed,
+        Kind::Call => EventKind::CallMissed,
     };
     events::insert(tx, &routed.account, kind, place, &data.to_string(), now).await?;
     match event.kind {
@@ -418,7 +419,7 @@ pub(super) async fn touch(
     let place =
         Place { service: Some(&session.service), session: Some(&session.id), interaction: None };
     if session.state == State::Open {
-        events::insert(tx, account, "session.started", place, "{}", now).await?;
+        events::insert(tx, account, EventKind::SessionStarted, place, "{}", now).await?;
         session.state = State::InProgress;
     }
     session.started_at = session.started_at.or(Some(now));

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::error::{Error, Fault};
 use crate::{
-    domain::{phone::ProxyNumber, policy::Rules, pool::Capabilities},
+    domain::{event::EventKind, phone::ProxyNumber, policy::Rules, pool::Capabilities},
     ids::{AccountId, NumberId, ServiceId},
     privacy::webhook::{self, WebhookKeys, WebhookSecret},
     store::{
@@ -196,7 +196,7 @@ pub async fn add_number(
     })?;
     let place = Place { service: Some(&new.service), ..Place::default() };
     let data = json!({ "number_id": id }).to_string();
-    events::insert(tx, account, "number.added", place, &data, now).await?;
+    events::insert(tx, account, EventKind::NumberAdded, place, &data, now).await?;
     Ok(numbers::get(tx, account, &id).await?.unwrap_or(number))
 }
 

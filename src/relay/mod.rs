@@ -9,6 +9,7 @@ mod carriers;
 mod client;
 mod consult;
 mod deliver;
+mod endpoints;
 mod error;
 mod hook;
 mod idempotent;
@@ -16,6 +17,7 @@ mod inbound;
 mod inventory;
 mod look_up;
 mod messages;
+mod notify;
 mod reconcile;
 mod sessions;
 mod staff;
@@ -32,6 +34,11 @@ pub use self::{
     carriers::{Carriers, Configured},
     client::{Client, Transport},
     consult::Question,
+    endpoints::{
+        DELIVERIES_KEPT, ENDPOINTS_MAX, EndpointView, NewEndpoint, RESENT_MAX, Resend, ResendRange,
+        UpdateEndpoint, create_endpoint, delete_endpoint, ping_endpoint, resend, resend_range,
+        rotate_keys, update_endpoint, view_endpoint, with_keys,
+    },
     error::{Error, Exhausted, Fault},
     idempotent::{Answer, Key},
     inventory::{
@@ -59,14 +66,22 @@ pub struct Relay {
     egress: Egress,
     asking: consult::Open,
     wake: Arc<Notify>,
+    wake_events: Arc<Notify>,
 }
 
 impl Relay {
     /// A relay over a database, for these carriers. `client` talks to carriers, `egress` to every
     /// other address.
     pub fn new(db: Db, carriers: Carriers, client: Client, egress: Egress) -> Self {
-        let (carriers, wake) = (Arc::new(carriers), Arc::new(Notify::new()));
-        Self { db, carriers, client, egress, asking: consult::Open::default(), wake }
+        Self {
+            db,
+            carriers: Arc::new(carriers),
+            client,
+            egress,
+            asking: consult::Open::default(),
+            wake: Arc::default(),
+            wake_events: Arc::default(),
+        }
     }
 
     /// The database, for reading.
@@ -95,6 +110,19 @@ impl Relay {
         &self.wake
     }
 
+    /// Told after each commit that may owe something to an endpoint.
+    pub fn wake_events(&self) -> &Notify {
+        &self.wake_events
+    }
+
+    /// Tells the loops that something was committed.
+    pub fn committed(&self) {
+        self.wake.notify_one();
+        if self.db.may_owe() {
+            self.wake_events.notify_one();
+        }
+    }
+
     /// Runs one use case in a transaction; with a key, once per key: again gets the same answer.
     ///
     /// # Errors
@@ -117,7 +145,7 @@ impl Relay {
                 Box::pin(async move { idempotent::run(tx, &account, key, &*work).await })
             })
             .await;
-        self.wake.notify_one();
+        self.committed();
         match answer {
             Err(Error::Store(store::Error::Locked)) if keyed => Err(Error::IdempotencyInProgress),
             other => other,

@@ -186,6 +186,11 @@ impl Network {
         }
     }
 
+    /// How many webhooks nobody took, however often they were tried.
+    pub fn untaken(&self) -> u64 {
+        self.lock().untaken
+    }
+
     /// Waits until nothing is under way in the network: no webhook, retry, receipt or spoken word.
     /// Calls that wait for a person (who lets it ring, talks, or is asked for a key) do not count.
     pub async fn idle(&self) {

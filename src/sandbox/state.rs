@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) dice: Dice,
     pub(super) version: u64,
     pub(super) made: u64,
+    /// How many webhooks nobody took, however often they were tried.
+    pub(super) untaken: u64,
 }
 
 pub(super) struct Phone {
@@ -64,6 +66,7 @@ impl State {
             dice: Dice::new(seed),
             version,
             made: 0,
+            untaken: 0,
         }
     }
 

@@ -180,6 +180,7 @@ impl Network {
                 pause *= 2;
             }
         }
+        self.lock().untaken += 1;
         tracing::warn!("the relay did not take a webhook of the sandbox");
         Err(Undelivered)
     }

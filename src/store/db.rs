@@ -5,7 +5,10 @@ use std::{
     fs::{File, TryLockError},
     panic::AssertUnwindSafe,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -90,6 +93,8 @@ pub(super) struct Shared {
     ids: Ids,
     keyring: Arc<Keyring>,
     seen: Mutex<Seen>,
+    /// Whether anything was ever owed to an endpoint here.
+    owed: AtomicBool,
     /// Accounts' keys never change while a process runs.
     account_keys: RwLock<HashMap<AccountId, Arc<AccountKeys>>>,
 }
@@ -111,6 +116,7 @@ impl Shared {
             ids: options.ids.clone(),
             keyring: Arc::clone(&options.keyring),
             seen: Mutex::new(Seen { at: 0, passed: options.clock.passed_ms() }),
+            owed: AtomicBool::new(false),
             account_keys: RwLock::default(),
         }
     }
@@ -262,6 +268,12 @@ impl Db {
     /// The keyring that seals.
     pub fn keyring(&self) -> &Arc<Keyring> {
         &self.shared.keyring
+    }
+
+    /// Whether this process may have owed anything to endpoints since it started: whoever looks for
+    /// it after each commit need not, where no marketplace has any.
+    pub fn may_owe(&self) -> bool {
+        self.shared.owed.load(Ordering::Relaxed)
     }
 
     /// Claims the database for a server. On PostgreSQL any number may serve.
@@ -450,6 +462,13 @@ impl Tx {
     /// The keyring that seals.
     pub fn keyring(&self) -> Arc<Keyring> {
         Arc::clone(&self.shared.keyring)
+    }
+
+    /// Notes that `rows` deliveries are owed.
+    pub(super) fn owes(&self, rows: u64) {
+        if rows > 0 {
+            self.shared.owed.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Sets a mark that [`Tx::rollback_to_mark`] goes back to. Marks do not nest.

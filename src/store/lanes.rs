@@ -14,17 +14,20 @@ pub enum Lane {
     Console,
     /// What is owed: nobody waits for it, and it must not be given up lightly.
     Jobs,
+    /// What marketplaces are told: however much that is, no text waits for it.
+    Events,
 }
 
 impl Lane {
-    pub(super) const ALL: [Self; 4] = [Self::Carriers, Self::Api, Self::Console, Self::Jobs];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Carriers, Self::Api, Self::Console, Self::Jobs, Self::Events];
 
     /// How long a caller waits for a connection, or for room in the writer's queue.
     pub(super) const fn patience(self) -> Duration {
         match self {
-            Self::Carriers => Duration::from_secs(1),
+            Self::Carriers => Duration::from_millis(1500),
             Self::Api | Self::Console => Duration::from_secs(3),
-            Self::Jobs => Duration::from_secs(10),
+            Self::Jobs | Self::Events => Duration::from_secs(10),
         }
     }
 
@@ -32,9 +35,9 @@ impl Lane {
     pub(super) const fn lock_timeout(self) -> &'static str {
         match self {
             // Whoever holds it may have stopped: the webhook is better answered and sent again.
-            Self::Carriers => "1s",
+            Self::Carriers => "1500ms",
             // A concurrent twin of a request waits so long for the first.
-            Self::Api | Self::Console | Self::Jobs => "5s",
+            Self::Api | Self::Console | Self::Jobs | Self::Events => "5s",
         }
     }
 
@@ -42,7 +45,7 @@ impl Lane {
     pub(super) const fn queue(self) -> usize {
         match self {
             Self::Carriers => 2048,
-            Self::Api | Self::Jobs => 256,
+            Self::Api | Self::Jobs | Self::Events => 256,
             Self::Console => 32,
         }
     }
@@ -54,7 +57,7 @@ impl Lane {
 
 /// One thing for each lane.
 #[derive(Debug, Clone)]
-pub(super) struct PerLane<T>([T; 4]);
+pub(super) struct PerLane<T>([T; 5]);
 
 impl<T> PerLane<T> {
     pub(super) fn new(make: impl FnMut(Lane) -> T) -> Self {

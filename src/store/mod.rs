@@ -13,6 +13,8 @@ pub mod accounts;
 pub mod blocks;
 pub mod budgets;
 mod db;
+pub mod deliveries;
+pub mod endpoints;
 pub mod events;
 pub mod holds;
 pub mod idempotency;

@@ -284,10 +284,11 @@ pub(super) async fn count_event(
     tx: &mut Tx,
     account: &AccountId,
     id: &SessionId,
-) -> Result<i64, Error> {
+) -> Result<(i64, ServiceId), Error> {
     const SQL: &str = "
-        UPDATE sessions SET events = events + 1 WHERE account = $1 AND id = $2 RETURNING events";
-    Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(id).fetch_one(conn).await?))
+        UPDATE sessions SET events = events + 1 WHERE account = $1 AND id = $2
+        RETURNING events, service";
+    Ok(on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_one(conn).await?))
 }
 
 pub(super) const DUE: &str = "

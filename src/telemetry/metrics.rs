@@ -110,6 +110,15 @@ metrics_table! {
         "What is owed to carriers and marketplaces.";
     OUTBOX_AGE = Gauge "entremise_outbox_oldest_age_seconds" Seconds []
         "Age of the oldest entry that is due.";
+    DELIVERIES = Counter "entremise_event_deliveries_total" Count ["outcome"]
+        "Attempts to send an event to an endpoint: delivered, status, redirect, gone, timeout, \
+         unreachable, untrusted, broken, too_large, refused.";
+    DELIVERY_DURATION = Histogram "entremise_event_delivery_duration_seconds" Seconds ["outcome"]
+        "How long endpoints took to answer.";
+    DELIVERIES_OWED = Gauge "entremise_event_deliveries_owed" Count []
+        "Deliveries that are not over, counted to 100,000.";
+    DELIVERIES_LATE = Gauge "entremise_event_deliveries_late_seconds" Seconds []
+        "How long the delivery that waits longest has been due: our delay, not the endpoints'.";
     DB_GROUP_SIZE = Histogram "entremise_db_group_size" Count []
         "Writes that one commit held.";
     DB_COMMIT = Histogram "entremise_db_commit_seconds" Seconds []
@@ -330,6 +339,18 @@ pub fn outbox_oldest(age: Duration) {
     gauge(&OUTBOX_AGE, []).set(age.as_secs_f64());
 }
 
+/// An attempt to send an event ended after `took`.
+pub fn delivery(outcome: &'static str, took: Duration) {
+    counter(&DELIVERIES, [outcome.into()]).increment(1);
+    histogram(&DELIVERY_DURATION, [outcome.into()]).record(took);
+}
+
+/// How many deliveries are owed, and how late the latest is.
+pub fn deliveries_owed(owed: u32, late: Duration) {
+    gauge(&DELIVERIES_OWED, []).set(f64::from(owed));
+    gauge(&DELIVERIES_LATE, []).set(late.as_secs_f64());
+}
+
 /// A commit held `writes` writes and took `took`.
 pub fn commit(writes: u32, took: Duration) {
     histogram(&DB_GROUP_SIZE, []).record(f64::from(writes));
@@ -365,6 +386,8 @@ mod tests {
         allocation("ring");
         outbox_entries("due", 1);
         outbox_oldest(second);
+        delivery("delivered", second);
+        deliveries_owed(1, second);
         commit(3, second);
     }
 

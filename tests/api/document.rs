@@ -44,6 +44,7 @@ pub(crate) fn filled(path: &str) -> String {
         ("participant", "KP"),
         ("number", "PN"),
         ("interaction", "KI"),
+        ("endpoint", "EP"),
         ("event", "EV"),
         ("key", "AK"),
     ];
@@ -93,9 +94,15 @@ async fn the_server_takes_what_is_documented() {
 async fn scopes_are_as_documented() {
     each(async |world| {
         let mut keys = Vec::new();
-        for scope in
-            ["sessions:read", "sessions:write", "numbers:read", "numbers:write", "keys:write"]
-        {
+        for scope in [
+            "sessions:read",
+            "sessions:write",
+            "numbers:read",
+            "numbers:write",
+            "webhooks:read",
+            "webhooks:write",
+            "keys:write",
+        ] {
             keys.push((scope, world.scoped(&[scope]).await));
         }
         let document = api::openapi();

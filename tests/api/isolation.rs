@@ -11,7 +11,10 @@ struct Things {
     participant: String,
     number: String,
     interaction: String,
+    endpoint: String,
     event: String,
+    /// When the event was made.
+    at: String,
     key: String,
 }
 
@@ -22,7 +25,10 @@ async fn things(world: &World) -> Things {
     let participant = &session["participants"][0];
     let text = json!({ "participant_id": participant["id"], "body": "x" });
     let interaction = world.post(&format!("{path}/messages"), text).await.is(201);
-    let event = world.get("/api/v1/events").await.is(200)["data"][0]["id"].clone();
+    let endpoint = json!({ "url": "https://market.example/hooks" });
+    let endpoint = world.post("/api/v1/endpoints", endpoint).await.is(201);
+    let test = format!("{}/test", super::world::at("endpoints", &endpoint));
+    let event = world.post(&test, json!({})).await.is(201);
     let key = world.get("/api/v1/api-keys").await.is(200)["data"][0]["id"].clone();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Things {
@@ -31,7 +37,9 @@ async fn things(world: &World) -> Things {
         participant: text(&participant["id"]),
         number: text(&participant["proxy_number_id"]),
         interaction: text(&interaction["id"]),
-        event: text(&event),
+        endpoint: text(&endpoint["id"]),
+        event: text(&event["event_id"]),
+        at: text(&event["created_at"]),
         key: text(&key),
     }
 }
@@ -44,6 +52,7 @@ impl Things {
             ("{participant}", &self.participant),
             ("{number}", &self.number),
             ("{interaction}", &self.interaction),
+            ("{endpoint}", &self.endpoint),
             ("{event}", &self.event),
             ("{key}", &self.key),
         ]
@@ -55,6 +64,9 @@ impl Things {
     fn body(&self, method: &str, path: &str) -> Value {
         let last = path.rsplit('/').next().unwrap_or_default();
         match (method, last) {
+            ("POST", "resend") if path.ends_with("{endpoint}/resend") => {
+                json!({ "state": "failed", "from": self.at })
+            }
             ("POST", "extend") => json!({ "seconds": 60 }),
             ("POST", "participants") => json!({ "role": "buyer", "identifier": "+33639980009" }),
             ("POST", "messages") => json!({ "participant_id": self.participant, "body": "x" }),
@@ -71,7 +83,7 @@ async fn another_accounts_ids_do_not_exist() {
         let things = things(world).await;
         let snapshot = async || {
             let mut all = Vec::new();
-            for noun in ["services", "numbers", "sessions", "interactions", "events"] {
+            for noun in ["services", "numbers", "sessions", "interactions", "events", "endpoints"] {
                 let path = format!("/api/v1/{noun}?limit=100");
                 all.push(world.get(&path).await.is(200)["data"].clone());
             }
@@ -152,9 +164,18 @@ async fn nor_in_bodies_filters_and_lists() {
             let path = format!("/api/v1/{query}");
             world.ask("GET", &path).key(b).send().await.problem(404, "not_found");
         }
-        for noun in ["services", "numbers", "sessions", "interactions", "events", "api-keys"] {
+        for noun in
+            ["services", "numbers", "sessions", "interactions", "events", "endpoints", "api-keys"]
+        {
             let list = world.ask("GET", &format!("/api/v1/{noun}")).key(b).send().await;
-            for id in [&things.service, &things.session, &things.number, &things.interaction] {
+            for id in [
+                &things.service,
+                &things.session,
+                &things.number,
+                &things.interaction,
+                &things.endpoint,
+                &things.event,
+            ] {
                 assert!(!list.text.contains(id.as_str()), "{noun}");
             }
             list.is(200);

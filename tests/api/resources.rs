@@ -293,6 +293,112 @@ async fn texts_calls_interactions_and_events() {
     .await;
 }
 
+/// An endpoint is made with a secret that is shown once, is changed, found by its filters, and
+/// deleted; its deliveries are listed by state and type.
+#[tokio::test]
+async fn endpoints_and_deliveries() {
+    each(async |world| {
+        let service = world.pool("rides", 0).await;
+        let url = "https://market.example/hooks?token=x";
+        let types = ["session.created", "message.delivered", "session.created"];
+        let new = json!({ "url": url, "service_id": "rides", "event_types": types });
+        let made = world.post("/api/v1/endpoints", new).await;
+        assert_eq!(made.header("etag"), Some("\"1\""));
+        let made = made.is(201);
+        let path = at("endpoints", &made);
+        assert!(made["secret"].as_str().unwrap().starts_with("whsec_"));
+        assert!(made["keys"][0]["public_key"].as_str().unwrap().starts_with("whpk_"));
+        assert_eq!(made["event_types"], json!(["session.created", "message.delivered"]));
+        assert_eq!((&made["service_id"], &made["enabled"]), (&json!(service), &json!(true)));
+        let read = world.get(&path).await.is(200);
+        assert_eq!((&read["url"], read.get("secret")), (&json!(url), None));
+        assert_eq!(world.get("/api/v1/endpoints").await.is(200)["data"], json!([read]));
+
+        let session =
+            world.post("/api/v1/sessions", json!({ "service_id": service })).await.is(201);
+        world.patch(&at("sessions", &session), json!({ "ttl_seconds": 5 })).await.is(200);
+        world.post(&format!("{path}/test"), json!({})).await.is(201);
+        let count = async |query: &str| {
+            let list = world.get(&format!("{path}/deliveries?{query}")).await.is(200);
+            list["data"].as_array().unwrap().len()
+        };
+        assert_eq!(count("").await, 2);
+        assert_eq!(count("type=session.created").await, 1);
+        assert_eq!(count("state=ready&type=endpoint.ping").await, 1);
+        assert_eq!(count("state=failed").await, 0);
+        let pages = world.get(&format!("{path}/deliveries?limit=1")).await.is(200);
+        let next = format!("limit=1&cursor={}", pages["next_cursor"].as_str().unwrap());
+        assert_eq!(count(&next).await, 1);
+
+        let patch = |tag: &str, body: Value| {
+            world.ask("PATCH", &path).a().header("if-match", tag).json(&body).send()
+        };
+        let change = json!({ "service_id": null, "event_types": null, "description": "x" });
+        let changed = patch("\"1\"", change).await.is(200);
+        assert_eq!((&changed["service_id"], &changed["event_types"]), (&Value::Null, &json!([])));
+        patch("\"1\"", json!({ "enabled": false })).await.problem(412, "version_mismatch");
+        let off = patch("\"2\"", json!({ "enabled": false })).await.is(200);
+        assert_eq!((&off["enabled"], &off["disabled_reason"]), (&json!(false), &json!("api")));
+        world.post(&format!("{path}/test"), json!({})).await.problem(409, "endpoint_disabled");
+        patch("\"3\"", json!({ "enabled": true })).await.is(200);
+        for wrong in [
+            json!({ "url": null }),
+            json!({ "event_types": ["nonsense"] }),
+            json!({ "description": "x".repeat(201) }),
+        ] {
+            world.patch(&path, wrong).await.problem(422, "validation_failed");
+        }
+        let week = json!({ "overlap_seconds": 604_801 });
+        let refused = world.post(&format!("{path}/rotate-secret"), week).await;
+        refused.problem(422, "validation_failed");
+        let old = json!({ "state": "failed", "from": "2020-01-01T00:00:00Z" });
+        let old = world.post(&format!("{path}/resend"), old).await;
+        assert_eq!(old.problem(422, "validation_failed")["errors"][0]["code"], "too_old");
+        world.delete(&path).await.is(204);
+        world.get(&path).await.problem(404, "not_found");
+        world.get(&format!("{path}/deliveries")).await.problem(404, "not_found");
+    })
+    .await;
+}
+
+/// Whoever reads `after` the last event gets the others oldest first, page by page, and none that is
+/// younger than two seconds; a cursor and `after` say the same.
+#[tokio::test]
+async fn events_in_turn() {
+    each(async |world| {
+        let service = world.pool("rides", 0).await;
+        let mut made = Vec::new();
+        for _ in 0..5 {
+            let new = json!({ "service_id": service });
+            made.push(world.post("/api/v1/sessions", new).await.is(201)["id"].clone());
+        }
+        let start = format!("EV{:032}", 0);
+        let read =
+            async |query: String| world.get(&format!("/api/v1/events?{query}")).await.is(200);
+        world.clock.advance(2_100);
+        let last = world.post("/api/v1/sessions", json!({ "service_id": service })).await.is(201);
+        let mut after = start.clone();
+        let mut met = Vec::new();
+        loop {
+            let page = read(format!("after={after}&limit=2")).await;
+            let data = page["data"].as_array().unwrap();
+            met.extend(data.iter().map(|event| event["session_id"].clone()));
+            let Some(end) = data.last() else { break };
+            end["id"].as_str().unwrap().clone_into(&mut after);
+        }
+        assert_eq!(met, made);
+        let first = read(format!("after={start}&limit=3")).await;
+        let cursor = first["next_cursor"].as_str().unwrap();
+        let rest = read(format!("after={start}&limit=3&cursor={cursor}")).await;
+        assert_eq!(rest["data"][0]["session_id"], made[3]);
+        assert_eq!(rest["has_more"], false);
+        world.clock.advance(2_100);
+        assert_eq!(read(format!("after={after}")).await["data"][0]["session_id"], last["id"]);
+        world.get("/api/v1/events?after=x").await.problem(400, "malformed_parameter");
+    })
+    .await;
+}
+
 /// A key is made with a secret that works at once, is listed without it, and opens nothing once it
 /// is withdrawn or its time is up.
 #[tokio::test]

@@ -56,6 +56,8 @@ pub(crate) struct Model {
     pub(crate) lives: BTreeMap<String, Life>,
     pub(crate) said: BTreeMap<String, Said>,
     pub(crate) calls: usize,
+    /// Texts and calls that the network could hand to nobody.
+    pub(crate) untaken: usize,
 }
 
 impl Model {

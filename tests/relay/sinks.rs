@@ -23,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::{
     market::Market,
+    receiver::{self, Receiver},
     support::{self, Database, World},
 };
 
@@ -127,29 +128,32 @@ async fn converse(world: &World, market: &Market) {
 async fn pages(world: &World) -> Vec<(String, Vec<u8>)> {
     let document: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
     let paths = document["paths"].as_object().unwrap();
-    let readings = paths.iter().filter(|(_, methods)| methods.get("get").is_some());
+    let readable = |path: &str| paths.get(path).is_some_and(|it| it.get("get").is_some());
     let key = format!("Bearer {}", world.account.api_key);
     let mut pages: Vec<(String, Vec<u8>)> = Vec::new();
-    for (template, _) in readings {
-        let mut urls = vec![String::new()];
+    for template in paths.keys().filter(|path| readable(path)) {
+        let (mut urls, mut done) = (vec![String::new()], String::new());
         for part in template.split_inclusive('/') {
             let mut next = Vec::new();
             for url in &urls {
                 if part.starts_with('{') {
                     let end = if part.ends_with('/') { "/" } else { "" };
-                    let of = url.trim_end_matches('/').rsplit('/').next().unwrap();
-                    let list = format!("/api/v1/{of}");
+                    // Where the place itself has no list, all of that kind are tried.
+                    let place = url.trim_end_matches('/');
+                    let of = place.rsplit('/').next().unwrap();
+                    let listed = readable(done.trim_end_matches('/'));
+                    let list = if listed { place.to_owned() } else { format!("/api/v1/{of}") };
                     let list = get(world, &list, ("authorization", &key)).await;
                     let list: Value = serde_json::from_slice(&list).unwrap();
                     let members = list["data"].as_array().into_iter().flatten();
-                    next.extend(
-                        members.map(|one| format!("{url}{}{end}", one["id"].as_str().unwrap())),
-                    );
+                    let ids = members.map(|one| one["id"].as_str().or(one["event_id"].as_str()));
+                    next.extend(ids.map(|id| format!("{url}{}{end}", id.unwrap())));
                 } else {
                     next.push(format!("{url}{part}"));
                 }
             }
             urls = next;
+            done.push_str(part);
         }
         assert!(!urls.is_empty(), "nothing to read at {template}");
         for url in urls {
@@ -240,7 +244,8 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
     .unwrap()
     .init();
     for database in support::databases().await {
-        let world = World::start(&database).await;
+        let receiver = Receiver::start().await;
+        let world = World::with(receiver::settings(&database, &[&receiver], 5_000)).await;
         // Strangers get the marketplace's own line and a text: a number more, and an entry that
         // holds one.
         let mut rules = Rules::new("Bikes".into());
@@ -250,8 +255,13 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
         let market = Market::open(&world, 4, 4, rules).await;
         assert_eq!(market.people[3].number.expose(), "+12125550103", "the line is a canary");
         let canaries = canaries(&market);
+        let endpoint = serde_json::json!({ "url": receiver.url() });
+        receiver::done(&world, "POST", "/endpoints", Some(endpoint)).await;
         converse(&world, &market).await;
         assert!(support::interactions(&world).await.len() >= 5, "the conversation took place");
+        for got in receiver.until(10).await {
+            look("what an endpoint got", &got.raw, &canaries);
+        }
         for (url, page) in pages(&world).await {
             look(&url, &page, &canaries);
         }

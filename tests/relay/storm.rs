@@ -13,7 +13,7 @@ use entremise::{
         policy::Rules,
     },
     relay,
-    sandbox::{CallStage, Direction, Faults, Sound},
+    sandbox::{CallEnd, CallStage, Direction, Faults, Sound, TextState},
     store::{interactions, legs, sessions::Page},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -205,8 +205,11 @@ async fn call(shared: &Shared, rng: &mut Rng) {
             })
         })
         .await;
-    let over = view.calls.iter().any(|call| call.id == id && call.stage.is_over());
-    if !over {
+    let own = view.calls.iter().find(|call| call.id == id).unwrap();
+    if own.stage == CallStage::Ended(CallEnd::Failed) {
+        shared.model.lock().unwrap().untaken += 1;
+    }
+    if !own.stage.is_over() {
         for key in keys.chars() {
             // The other may hang up at any moment.
             let _ = network.press(phone, &id, key);
@@ -255,11 +258,13 @@ async fn judge(shared: &Shared) {
 
 /// What the phones show; how many sessions, texts sent, texts received and calls there were.
 fn judge_phones(shared: &Shared) -> (usize, usize, usize, usize) {
-    let model = shared.model.lock().unwrap();
+    let mut model = shared.model.lock().unwrap();
     model.judge_sessions();
     let mut received = Vec::new();
     for (place, person) in shared.market.people.iter().enumerate() {
         let view = shared.market.network.seen(person.phone).unwrap();
+        let sent = view.texts.iter().filter(|text| text.direction == Direction::Out);
+        model.untaken += sent.filter(|text| text.state == TextState::Failed).count();
         for text in view.received() {
             let token = text.body.expose().to_owned();
             model.judge_receipt(&token, place, &text.other);
@@ -289,7 +294,7 @@ fn judge_phones(shared: &Shared) -> (usize, usize, usize, usize) {
 async fn judge_log(shared: &Shared, sent: usize, received: usize, calls: usize) {
     let market = &shared.market;
     let mut tx = market.relay.db().read().await.unwrap();
-    let (mut messages, mut relayed, mut logged_calls) = (0, 0, 0);
+    let (mut messages, mut relayed, mut logged_calls, mut undelivered) = (0, 0, 0, Vec::new());
     let mut page = Page { before: None, limit: 100 };
     loop {
         let filter = interactions::Filter::default();
@@ -307,12 +312,24 @@ async fn judge_log(shared: &Shared, sent: usize, received: usize, calls: usize) 
             if row.kind == Kind::Message && outcome == Some(Outcome::Relayed) {
                 relayed += 1;
                 let state = legs.iter().find(|leg| leg.position == 1).map(|leg| leg.state.as_str());
-                let delivered = MessageState::Delivered.as_str();
-                assert_eq!(state, Some(delivered), "I13: {} after all receipts", row.id);
+                if state != Some(MessageState::Delivered.as_str()) {
+                    undelivered.push(row.id.clone());
+                }
             }
         }
     }
-    assert_eq!(messages, sent, "I9, I10: texts in the log");
-    assert_eq!(logged_calls, calls, "I9, I10: calls in the log");
+    // What nobody took, however often it was tried, is owed nothing; it may have been noted all
+    // the same, its answer being lost.
+    let untaken = shared.model.lock().unwrap().untaken;
+    let lost = usize::try_from(market.network.untaken()).unwrap();
+    println!("nobody took {lost} webhooks, {untaken} of them texts and calls");
+    assert!(lost * 20 < sent + calls, "the relay took next to nothing");
+    assert!(undelivered.len() <= lost, "I13: after all receipts {undelivered:?}");
+    assert!((sent - untaken.min(sent)..=sent).contains(&messages), "I9, I10: texts in the log");
+    assert!(
+        (calls - untaken.min(calls)..=calls).contains(&logged_calls),
+        "I9, I10: calls in the log"
+    );
+    assert!(sent + calls - untaken <= messages + logged_calls, "I9: texts and calls in the log");
     assert_eq!(relayed, received, "I9: texts relayed and received");
 }

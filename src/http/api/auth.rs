@@ -48,6 +48,10 @@ permissions! {
     NumbersRead = Some(Scope::NumbersRead);
     /// Changes services and numbers.
     NumbersWrite = Some(Scope::NumbersWrite);
+    /// Reads endpoints and deliveries.
+    WebhooksRead = Some(Scope::WebhooksRead);
+    /// Changes endpoints, sends again.
+    WebhooksWrite = Some(Scope::WebhooksWrite);
     /// Reads, makes and withdraws API keys.
     KeysWrite = Some(Scope::KeysWrite);
 }

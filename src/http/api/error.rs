@@ -57,6 +57,15 @@ impl From<Error> for Problem {
                 let pointer = format!("/participants/{}", why.participant);
                 exhausted(&why, pointer)
             }
+            Error::EndpointLimit => {
+                Self::new(Code::EndpointLimit, "An account may have 20 endpoints.")
+            }
+            Error::EndpointDisabled => {
+                Self::new(Code::EndpointDisabled, "Set `enabled` to true first.")
+            }
+            Error::DeliveryUnderWay => {
+                Self::new(Code::Conflict, "The delivery is being sent at this moment.")
+            }
             Error::VersionMismatch => {
                 Self::new(Code::VersionMismatch, "Read it again: it has changed since.")
             }

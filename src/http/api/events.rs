@@ -48,6 +48,10 @@ pub(super) struct EventFilter {
     session: Option<String>,
     /// Of this type.
     r#type: Option<String>,
+    /// After this event, and then oldest first, for whoever reads all of them in turn: the id of the
+    /// last one that was read, or `EV` and 32 zeros to begin with. An event shows here some seconds
+    /// late, once no earlier one can come any more.
+    after: Option<String>,
 }
 
 impl From<events::Event> for Event {
@@ -65,7 +69,7 @@ impl From<events::Event> for Event {
     }
 }
 
-/// Events, newest first.
+/// Events, newest first; after a given one, oldest first.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -89,11 +93,25 @@ pub(super) async fn list(
         let allowed = "must be a type such as session.created";
         return Err(bad_parameters([FieldFault::parameter("type", "invalid", allowed)]));
     }
+    let after = match listing.filter.after.as_deref().map(EventId::parse) {
+        Some(Err(error)) => {
+            let fault = FieldFault::parameter("after", "invalid", error.to_string());
+            return Err(bad_parameters([fault]));
+        }
+        Some(Ok(id)) => Some((id, api.0.relay.settled().await?)),
+        None => None,
+    };
     let mut tx = api.0.relay.db().read().await?;
     let named = listing.filter.session.as_deref();
     let session = filtered_session(&mut tx, &caller.account, named).await?;
-    let page = listing.page();
-    let found = events::list(&mut tx, &caller.account, session.as_ref(), kind, &page).await?;
+    let session = session.as_ref();
+    let found = if let Some((id, before)) = after {
+        let from = listing.after().max(id.as_str());
+        let limit = listing.limit();
+        events::list_after(&mut tx, &caller.account, session, kind, from, before, limit).await?
+    } else {
+        events::list(&mut tx, &caller.account, session, kind, &listing.page()).await?
+    };
     listing.answer(
         &api,
         found,

@@ -41,11 +41,14 @@ pub(super) fn document(url: &str) -> Value {
             complete(path, method, operation);
         }
     }
-    if let Some(body) = document
-        .pointer_mut("/paths/~1api~1v1~1services/post/requestBody/content/application~1json/schema")
-    {
-        // The one member that a new service must have.
-        *body = json!({ "allOf": [body.take(), { "required": ["unique_name"] }] });
+    // The one member that a new thing must have, where a change is of the same type.
+    for (noun, member) in [("services", "unique_name"), ("endpoints", "url")] {
+        let body = document
+            .pointer_mut(&format!("/paths/~1api~1v1~1{noun}/post/requestBody/content"))
+            .and_then(|content| content.pointer_mut("/application~1json/schema"));
+        if let Some(body) = body {
+            *body = json!({ "allOf": [body.take(), { "required": [member] }] });
+        }
     }
     document
 }
@@ -188,6 +191,7 @@ fn parameters() -> Value {
         "participant": path("participant", "The participant's id", id("ParticipantId")),
         "number": path("number", "The number's id", id("NumberId")),
         "interaction": path("interaction", "The interaction's id", id("InteractionId")),
+        "endpoint": path("endpoint", "The endpoint's id", id("EndpointId")),
         "event": path("event", "The event's id", id("EventId")),
         "key": path("key", "The API key's id", id("KeyId")),
         "Idempotency-Key": header(

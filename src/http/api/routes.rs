@@ -7,8 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api, account, calls, events, interactions, keys, messages, numbers, opening, participants,
-    services, sessions,
+    Api, account, calls, deliveries, endpoints, events, interactions, keys, messages, numbers,
+    opening, participants, services, sessions,
 };
 
 /// Where a session is found by its own id.
@@ -68,6 +68,18 @@ routes! {
         get "/api/v1/interactions/{interaction}" interactions::read,
         get "/api/v1/events" events::list,
         get "/api/v1/events/{event}" events::read,
+        get "/api/v1/events/{event}/deliveries" deliveries::of_event,
+        get "/api/v1/endpoints" endpoints::list,
+        post "/api/v1/endpoints" endpoints::create,
+        get "/api/v1/endpoints/{endpoint}" endpoints::read,
+        patch "/api/v1/endpoints/{endpoint}" endpoints::update,
+        delete "/api/v1/endpoints/{endpoint}" endpoints::delete,
+        post "/api/v1/endpoints/{endpoint}/rotate-secret" endpoints::rotate,
+        post "/api/v1/endpoints/{endpoint}/test" endpoints::test,
+        post "/api/v1/endpoints/{endpoint}/resend" endpoints::resend,
+        get "/api/v1/endpoints/{endpoint}/deliveries" deliveries::list,
+        get "/api/v1/endpoints/{endpoint}/deliveries/{event}" deliveries::read,
+        post "/api/v1/endpoints/{endpoint}/deliveries/{event}/resend" deliveries::resend,
     }
     sessions {
         get "" sessions::read,

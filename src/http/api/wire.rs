@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::json;
 use utoipa::{
@@ -11,13 +10,13 @@ use utoipa::{
 };
 
 use crate::{
-    domain::{interaction, policy, pool::Rule, session, time::Timestamp},
+    domain::{event::EventKind, interaction, policy, pool::Rule, session, time::Timestamp},
     ids::{
-        AccountId, EventId, InteractionId, KeyId, LegId, NumberId, ParticipantId, ServiceId,
-        SessionId,
+        AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, NumberId, ParticipantId,
+        ServiceId, SessionId,
     },
     relay,
-    store::{interactions, legs, numbers},
+    store::{deliveries, endpoints, interactions, legs, numbers},
 };
 
 /// An instant: RFC 3339 in UTC, with milliseconds.
@@ -31,13 +30,9 @@ impl Time {
     }
 }
 
-const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // What lies beyond the year 9999 is shown as its end.
-        let at = jiff::Timestamp::from_millisecond(self.0.millis()).unwrap_or(jiff::Timestamp::MAX);
-        serializer.serialize_str(&PRINTER.timestamp_to_string(&at))
+        serializer.serialize_str(&self.0.rfc3339())
     }
 }
 
@@ -182,6 +177,11 @@ impl Ability {
 words! {
     Capability = Ability, "What a number can do";
     ClosedReason = session::ClosedReason, "Why a session is closed";
+    AttemptOutcome = deliveries::AttemptOutcome, "How an attempt ended";
+    DeliveryState = deliveries::DeliveryState, "How far a delivery has come";
+    DisabledReason = endpoints::DisabledReason, "Why an endpoint was switched off";
+    EventType = EventKind, "What happened";
+    Resend = relay::Resend, "Which deliveries are owed again";
     Direction = legs::Direction, "Which way a leg goes";
     GeoMatch = policy::GeoMatch, "How near to a person's own number the proxy number must be";
     Kind = interaction::Kind, "A text or a call";
@@ -227,6 +227,7 @@ ids! {
     NumberId = "NumberId", "PN";
     LegId = "LegId", "LG";
     EventId = "EventId", "EV";
+    EndpointId = "EndpointId", "EP";
     KeyId = "KeyId", "AK";
 }
 

@@ -115,6 +115,12 @@ codes! {
     PoolQuarantined "pool_quarantined" CONFLICT later
         "Every number that fits is in quarantine"
         "Numbers would fit but for quarantine; `next_free_at` says when the first one is free.";
+    EndpointLimit "endpoint_limit" CONFLICT never
+        "The account has all its endpoints"
+        "Delete one first, or let one get the events of several services.";
+    EndpointDisabled "endpoint_disabled" CONFLICT never
+        "The endpoint is switched off"
+        "Nothing is sent to it; set `enabled` to true first.";
     VersionMismatch "version_mismatch" PRECONDITION_FAILED never
         "It was changed in between"
         "`If-Match` is not the current `ETag`. Read it again and decide anew.";

@@ -13,6 +13,7 @@ use crate::{
     carrier::event::CallStatus,
     domain::{
         call::CallState,
+        event::EventKind,
         interaction::{Outcome, Reason},
         time::Timestamp,
     },
@@ -93,7 +94,11 @@ pub(super) async fn settle(
             session: leg.session.as_ref(),
             interaction: Some(&leg.interaction),
         };
-        let kind = if after == CallState::Ringing { "call.ringing" } else { "call.answered" };
+        let kind = if after == CallState::Ringing {
+            EventKind::CallRinging
+        } else {
+            EventKind::CallAnswered
+        };
         let data = json!({ "leg_id": leg.id, "role": leg.role }).to_string();
         events::insert(tx, account, kind, place, &data, now).await?;
     }
@@ -173,7 +178,11 @@ pub(super) async fn finish(
     }
     crate::telemetry::metrics::call(outcome.as_str());
     let Some(interaction) = interactions::get(tx, account, id).await? else { return Ok(()) };
-    let kind = if outcome == Outcome::Connected { "call.completed" } else { "call.missed" };
+    let kind = if outcome == Outcome::Connected {
+        EventKind::CallCompleted
+    } else {
+        EventKind::CallMissed
+    };
     let data = json!({
         "outcome": outcome.as_str(),
         "reason": reason.map(Reason::as_str),
@@ -203,7 +212,7 @@ pub(in crate::relay) async fn give_up(
     if interactions::finish(tx, account, id, &end).await? {
         crate::telemetry::metrics::call(end.outcome.as_str());
         let data = json!({ "reason": reason.as_str(), "role": interaction.from_role }).to_string();
-        events::insert(tx, account, "call.unknown", place(&interaction), &data, at).await?;
+        events::insert(tx, account, EventKind::CallUnknown, place(&interaction), &data, at).await?;
     }
     Ok(())
 }

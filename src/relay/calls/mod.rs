@@ -33,6 +33,7 @@ use crate::{
     },
     domain::{
         call::CallState,
+        event::EventKind,
         interaction::{Kind, Outcome, Reason},
         policy::{self, TeamRing},
         time::Timestamp,
@@ -128,7 +129,7 @@ async fn connect(
     legs::insert(tx, &account, &leg).await?;
     inbound::touch(tx, &account, &mut routed.session, now).await?;
     let data = json!({ "role": interaction.from_role }).to_string();
-    events::insert(tx, &account, "call.received", place(&interaction), &data, now).await?;
+    events::insert(tx, &account, EventKind::CallReceived, place(&interaction), &data, now).await?;
     for (position, recipient) in (1..).zip(&routed.recipients) {
         let number = numbers::get(tx, &account, &recipient.number_id).await?;
         let mut out = inbound::outbound_leg(

@@ -15,6 +15,7 @@ use crate::{
     carrier::outbound::OutboundCall,
     domain::{
         call::CallState,
+        event::EventKind,
         interaction::{Kind, Reason},
         session::is_live,
         time::Timestamp,
@@ -89,7 +90,7 @@ pub async fn place_call(
     interactions::insert(tx, account, &interaction).await?;
     inbound::touch(tx, account, &mut session, now).await?;
     let data = json!({ "role": first.role }).to_string();
-    events::insert(tx, account, "call.created", place(&interaction), &data, now).await?;
+    events::insert(tx, account, EventKind::CallCreated, place(&interaction), &data, now).await?;
     let queued = CallState::Queued.as_str();
     let leg = inbound::outbound_leg(tx, &interaction, 0, &first, &carrier, queued);
     legs::insert(tx, account, &leg).await?;

@@ -24,6 +24,7 @@ use crate::relay::{
 use crate::{
     carrier::{event::InboundMessage, plan::Answer},
     domain::{
+        event::EventKind,
         interaction::{Kind, Outcome, Reason},
         message::{BODY_CHARS_MAX, Body, MessageState},
         session::is_live,
@@ -122,11 +123,11 @@ async fn relay(
     let role = interaction.from_role.clone();
     if let Some(reason) = refusal {
         let data = json!({ "reason": reason.as_str(), "role": role }).to_string();
-        events::insert(tx, &account, "message.refused", place, &data, now).await?;
+        events::insert(tx, &account, EventKind::MessageRefused, place, &data, now).await?;
         return Ok((account, interaction.id, Some(reason)));
     }
     let data = json!({ "role": role }).to_string();
-    events::insert(tx, &account, "message.received", place, &data, now).await?;
+    events::insert(tx, &account, EventKind::MessageReceived, place, &data, now).await?;
     let owed = Owed { body: &message.body, expires_at: routed.session.expires_at };
     owe(tx, &account, &interaction, &routed.recipients, owed, 1).await?;
     Ok((account, interaction.id, None))
@@ -236,7 +237,7 @@ pub async fn send_to_participant(
     interactions::insert(tx, account, &interaction).await?;
     inbound::touch(tx, account, &mut session, now).await?;
     let data = json!({ "participant_id": to.id, "role": to.role }).to_string();
-    events::insert(tx, account, "message.created", place(&interaction), &data, now).await?;
+    events::insert(tx, account, EventKind::MessageCreated, place(&interaction), &data, now).await?;
     let owed = Owed { body, expires_at: session.expires_at };
     owe(tx, account, &interaction, std::slice::from_ref(&to), owed, 0).await?;
     Ok(interaction)

@@ -6,6 +6,7 @@ use crate::relay::{calls, error::Error};
 use crate::{
     carrier::event::MessageStatus,
     domain::{
+        event::EventKind,
         interaction::{Kind, Outcome, Reason},
         message::MessageState,
         time::Timestamp,
@@ -82,12 +83,12 @@ pub(super) async fn settle(
     let place =
         Place { service: None, session: leg.session.as_ref(), interaction: Some(&leg.interaction) };
     let kind = match after {
-        MessageState::Sent => Some("message.relayed"),
-        MessageState::Delivered => Some("message.delivered"),
-        MessageState::Undelivered => Some("message.undelivered"),
-        MessageState::Failed => Some("message.failed"),
-        MessageState::Cancelled => Some("message.cancelled"),
-        MessageState::Unknown if gives_up => Some("message.unknown"),
+        MessageState::Sent => Some(EventKind::MessageRelayed),
+        MessageState::Delivered => Some(EventKind::MessageDelivered),
+        MessageState::Undelivered => Some(EventKind::MessageUndelivered),
+        MessageState::Failed => Some(EventKind::MessageFailed),
+        MessageState::Cancelled => Some(EventKind::MessageCancelled),
+        MessageState::Unknown if gives_up => Some(EventKind::MessageUnknown),
         MessageState::Unknown
         | MessageState::Received
         | MessageState::Queued

@@ -15,6 +15,7 @@ use crate::relay::{
 };
 use crate::{
     domain::{
+        event::EventKind,
         interaction::Reason,
         pool::Narrowing,
         session::{ClosedReason, Lifetime, Mode, State, is_live},
@@ -126,7 +127,7 @@ pub async fn open(
         other => other.into(),
     })?;
     let place = Place { service: Some(&service.id), session: Some(&id), interaction: None };
-    events::insert(tx, account, "session.created", place, "{}", now).await?;
+    events::insert(tx, account, EventKind::SessionCreated, place, "{}", now).await?;
     let session = sessions::get(tx, account, &id).await?.ok_or(Error::NotFound("session"))?;
     let choices = if new.participants.is_empty() {
         Vec::new()
@@ -211,7 +212,7 @@ async fn end(
     };
     messages::cancel_owed(tx, account, &session.id, why, now).await?;
     let data = json!({ "reason": reason.as_str() }).to_string();
-    events::insert(tx, account, "session.closed", place_of(&session), &data, now).await?;
+    events::insert(tx, account, EventKind::SessionClosed, place_of(&session), &data, now).await?;
     session.state = State::Closed;
     session.closed_reason = Some(reason);
     session.ended_at = Some(now);
@@ -273,7 +274,7 @@ pub async fn reopen(
             return Err(Error::NumberInUse);
         }
     }
-    events::insert(tx, account, "session.reopened", place_of(&session), "{}", now).await?;
+    events::insert(tx, account, EventKind::SessionReopened, place_of(&session), "{}", now).await?;
     session.state = State::InProgress;
     session.closed_reason = None;
     session.ended_at = None;
@@ -328,7 +329,7 @@ pub async fn update(
             "/ttl_seconds"
         }));
     }
-    events::insert(tx, account, "session.updated", place_of(&session), "{}", now).await?;
+    events::insert(tx, account, EventKind::SessionUpdated, place_of(&session), "{}", now).await?;
     save(tx, account, session, now).await?;
     view(tx, account, id).await
 }

@@ -11,6 +11,7 @@ use crate::relay::{
 };
 use crate::{
     domain::{
+        event::EventKind,
         phone::{Identifier, Strictness},
         pool::Narrowing,
         session::{State, is_live},
@@ -108,7 +109,7 @@ pub(super) async fn join(
         })?;
         let data = json!({ "participant_id": who.participant, "role": one.role }).to_string();
         let at = place_of(session);
-        events::insert(tx, account, "participant.added", at, &data, now).await?;
+        events::insert(tx, account, EventKind::ParticipantAdded, at, &data, now).await?;
         choices.push((who.participant.clone(), by.as_str(), steps));
     }
     // Whoever was there already has other counterparts now.
@@ -259,7 +260,8 @@ pub async fn remove_participant(
         there.iter().map(|one| (one.role.clone(), one.person.clone())).collect();
     renew_counterparts(tx, account, id, &there, &everyone).await?;
     let data = json!({ "participant_id": gone.id, "role": gone.role }).to_string();
-    events::insert(tx, account, "participant.removed", place_of(&session), &data, now).await?;
+    events::insert(tx, account, EventKind::ParticipantRemoved, place_of(&session), &data, now)
+        .await?;
     bump(tx, account, id, now).await?;
     view(tx, account, id).await
 }
@@ -288,7 +290,8 @@ pub async fn set_block(
         }
     }
     let data = json!({ "participant_id": who.id, "role": who.role }).to_string();
-    let kind = if blocked { "participant.blocked" } else { "participant.unblocked" };
+    let kind =
+        if blocked { EventKind::ParticipantBlocked } else { EventKind::ParticipantUnblocked };
     events::insert(tx, account, kind, place_of(&session), &data, now).await?;
     view(tx, account, id).await
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::{world::proxy, *};
 use crate::{
-    domain::interaction::{Kind, Outcome, Reason},
+    domain::{
+        event::EventKind,
+        interaction::{Kind, Outcome, Reason},
+    },
     ids::{InteractionId, LegId, ServiceId, SessionId},
     store::{
         events::{self, Place},
@@ -230,7 +233,8 @@ async fn events_are_counted(lab: &Lab) {
     let writes = (0..20).map(|n| {
         commit!(lab.db, [world, made, n], |tx| {
             let place = Place { session: Some(&made.id), ..Place::default() };
-            events::insert(tx, &world.account, "x.y", place, "{}", at(n)).await?;
+            events::insert(tx, &world.account, EventKind::SessionCreated, place, "{}", at(n))
+                .await?;
             if n % 4 == 3 { Err(Error::Conflict) } else { Ok(()) }
         })
     });
@@ -245,7 +249,7 @@ async fn events_are_counted(lab: &Lab) {
     drop(tx);
     let lost = commit!(lab.db, [world], |tx| {
         let place = Place { session: Some(&world.id()), ..Place::default() };
-        events::insert(tx, &world.account, "x.y", place, "{}", at(0)).await
+        events::insert(tx, &world.account, EventKind::SessionCreated, place, "{}", at(0)).await
     });
     assert!(lost.await.is_err());
 }
@@ -262,7 +266,7 @@ async fn events_are_listed(lab: &Lab) {
                 session: (ms % 2 == 0).then_some(&made.id),
                 interaction: Some(&interaction),
             };
-            let kind = if ms < 4 { "a.b" } else { "c.d" };
+            let kind = if ms < 4 { EventKind::SessionCreated } else { EventKind::SessionClosed };
             let data = format!("{{\"n\":{ms}}}");
             events::insert(tx, &world.account, kind, place, &data, at(ms)).await?;
         }
@@ -274,8 +278,8 @@ async fn events_are_listed(lab: &Lab) {
     let cases = [
         (None, None, vec![5, 4, 3, 2, 1, 0]),
         (Some(&made.id), None, vec![4, 2, 0]),
-        (None, Some("c.d"), vec![5, 4]),
-        (Some(&made.id), Some("a.b"), vec![2, 0]),
+        (None, Some("session.closed"), vec![5, 4]),
+        (Some(&made.id), Some("session.created"), vec![2, 0]),
         (None, Some("e.f"), vec![]),
     ];
     for (session, kind, expected) in cases {

@@ -23,6 +23,7 @@ use crate::{
 mod accounts;
 mod budgets;
 mod collation;
+mod deliveries;
 mod doors;
 mod errors;
 mod holds;

@@ -9,12 +9,12 @@ db_test!(hot_queries_read_by_index);
 const ROWS: i64 = 20_000;
 
 /// Rows 0, 1, 2 … of one number each.
-fn series() -> String {
+pub(super) fn series() -> String {
     format!("WITH RECURSIVE s (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS} - 1)")
 }
 
 /// An id of 32 hex digits out of `n`.
-fn hex(lab: &Lab, prefix: &str, n: &str) -> String {
+pub(super) fn hex(lab: &Lab, prefix: &str, n: &str) -> String {
     if lab.on_sqlite() {
         format!("'{prefix}' || printf('%032x', {n})")
     } else {
@@ -83,12 +83,12 @@ async fn fill(lab: &Lab, world: &World) {
 }
 
 /// PostgreSQL's numbers have 32 bits where nothing else is said; our columns have 64.
-fn postgres(sql: &str) -> String {
+pub(super) fn postgres(sql: &str) -> String {
     sql.replace("SELECT 0 UNION", "SELECT CAST(0 AS BIGINT) UNION")
 }
 
 /// The plan of a statement of the store.
-async fn plan(lab: &Lab, sql: &str, values: &[String]) -> String {
+pub(super) async fn plan(lab: &Lab, sql: &str, values: &[String]) -> String {
     // Numbered values become literals: a plan of one run, with its statistics.
     let mut literal = sql.to_owned();
     for (place, value) in values.iter().enumerate().rev() {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::interaction::Outcome,
+    domain::{event::EventKind, interaction::Outcome},
     ids::{InteractionId, SessionId},
     store::{
         Inspection, Schema, accounts,
@@ -134,7 +134,8 @@ async fn a_window_of_events(lab: &Lab) {
             (0..).zip([None, Some(&mine), None, Some(&other), None, Some(&mine), None])
         {
             let place = Place { session: Some(&made.id), interaction, ..Place::default() };
-            events::insert(tx, &world.account, "a.b", place, "{}", at(ms)).await?;
+            events::insert(tx, &world.account, EventKind::SessionCreated, place, "{}", at(ms))
+                .await?;
         }
         Ok::<_, Error>(made)
     })

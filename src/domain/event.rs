@@ -1,0 +1,94 @@
+//! What a marketplace is told of: the closed set of its types.
+
+closed_set! {
+    /// What happened. `docs/events.md` has each with its data.
+    EventKind {
+        /// A session was opened.
+        SessionCreated = "session.created",
+        /// The first call or text came: it is in progress.
+        SessionStarted = "session.started",
+        /// The marketplace changed it.
+        SessionUpdated = "session.updated",
+        /// It was closed.
+        SessionClosed = "session.closed",
+        /// It was opened again.
+        SessionReopened = "session.reopened",
+        /// Somebody joined a session.
+        ParticipantAdded = "participant.added",
+        /// Somebody left it.
+        ParticipantRemoved = "participant.removed",
+        /// Somebody blocked the other side.
+        ParticipantBlocked = "participant.blocked",
+        /// Somebody lifted a block.
+        ParticipantUnblocked = "participant.unblocked",
+        /// A text came in.
+        MessageReceived = "message.received",
+        /// The marketplace asked for a text.
+        MessageCreated = "message.created",
+        /// The recipient's carrier took a text.
+        MessageRelayed = "message.relayed",
+        /// The recipient's phone has it.
+        MessageDelivered = "message.delivered",
+        /// The carrier could not deliver it.
+        MessageUndelivered = "message.undelivered",
+        /// It could not be sent.
+        MessageFailed = "message.failed",
+        /// It was withdrawn before it was sent.
+        MessageCancelled = "message.cancelled",
+        /// Nobody knows whether it was sent.
+        MessageUnknown = "message.unknown",
+        /// A text was refused.
+        MessageRefused = "message.refused",
+        /// A call came in.
+        CallReceived = "call.received",
+        /// The marketplace asked for a call.
+        CallCreated = "call.created",
+        /// A phone rings.
+        CallRinging = "call.ringing",
+        /// It was answered.
+        CallAnswered = "call.answered",
+        /// A call in which the two talked ended.
+        CallCompleted = "call.completed",
+        /// A call ended without a talk.
+        CallMissed = "call.missed",
+        /// Nobody knows how a call ended.
+        CallUnknown = "call.unknown",
+        /// A call was refused.
+        CallRefused = "call.refused",
+        /// A proxy number joined the inventory.
+        NumberAdded = "number.added",
+        /// An endpoint of the marketplace gets nothing any more.
+        EndpointDisabled = "endpoint.disabled",
+        /// The marketplace asked whether an endpoint works.
+        EndpointPing = "endpoint.ping",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// `docs/events.md` has a row for each type, and no other.
+    #[test]
+    fn the_docs_are_the_set() {
+        let docs: BTreeSet<&str> = include_str!("../../docs/events.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .filter(|word| word.contains('.'))
+            .collect();
+        assert_eq!(docs, EventKind::ALL.iter().map(|kind| kind.as_str()).collect());
+    }
+
+    /// A type is two lower-case words with a dot, as Standard Webhooks has them, and one is no part
+    /// of another: filters look for whole words.
+    #[test]
+    fn types_are_dotted_words() {
+        for kind in EventKind::ALL {
+            let (noun, verb) = kind.as_str().split_once('.').unwrap();
+            assert!([noun, verb].iter().all(|w| w.bytes().all(|b| b.is_ascii_lowercase())));
+            assert_eq!(EventKind::parse(kind.as_str()), Some(*kind));
+        }
+    }
+}
