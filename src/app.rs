@@ -342,6 +342,7 @@ const fn job_options(config: &Config) -> jobs::Options {
         workers: config.jobs.send_workers,
         poll: config.jobs.poll,
         event_deadline: config.jobs.event_deadline,
+        reconcile: config.jobs.reconcile,
     }
 }
 

@@ -149,6 +149,8 @@ pub struct Jobs {
     pub send_workers: usize,
     /// How often an idle worker looks for work that nobody woke it for.
     pub poll: Duration,
+    /// How often carriers' lists are compared with what their webhooks told; zero for never.
+    pub reconcile: Duration,
     /// How long an endpoint of a marketplace may take to answer.
     pub event_deadline: Duration,
 }
@@ -158,6 +160,7 @@ impl Default for Jobs {
         Self {
             send_workers: 8,
             poll: Duration::from_millis(500),
+            reconcile: Duration::from_mins(1),
             event_deadline: Duration::from_secs(15),
         }
     }
@@ -306,6 +309,7 @@ fn read(mut top: Reader<'_>) -> Config {
             Jobs {
                 send_workers: jobs.number("send_workers", defaults.send_workers, 1..=1024),
                 poll: jobs.milliseconds("poll_ms", defaults.poll, 10..=60_000),
+                reconcile: jobs.seconds("reconcile_s", defaults.reconcile, 0..=86_400),
                 event_deadline: jobs.seconds("event_deadline_s", defaults.event_deadline, 1..=30),
             }
         }),

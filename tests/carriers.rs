@@ -13,6 +13,8 @@ mod documents;
 mod fixtures;
 #[path = "carriers/layout.rs"]
 mod layout;
+#[path = "carriers/lists.rs"]
+mod lists;
 #[path = "carriers/render.rs"]
 mod render;
 #[path = "carriers/samples.rs"]
@@ -229,6 +231,12 @@ fn requests_are_built() {
         if let Some(probe) = carrier.probe() {
             fixtures.assert_masked("probe", &probe.url);
             text.push_str(&render::request("probe", &Ok(probe)));
+        }
+        for (name, query) in lists::queries(&fixtures) {
+            if let Some(request) = carrier.list(&query) {
+                fixtures.assert_masked(name, &request.url);
+                text.push_str(&render::request(name, &Ok(request)));
+            }
         }
         render::snapshot(&fixtures, "requests", &text);
     }

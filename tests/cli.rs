@@ -12,6 +12,8 @@ mod backup;
 mod check;
 #[path = "cli/command.rs"]
 mod command;
+#[path = "cli/fallback.rs"]
+mod fallback;
 #[path = "cli/live.rs"]
 mod live;
 #[path = "cli/migrate.rs"]

@@ -12,6 +12,9 @@ mod events;
 #[path = "relay/fake_twilio.rs"]
 mod fake;
 #[cfg(test)]
+#[path = "relay/gaps.rs"]
+mod gaps;
+#[cfg(test)]
 #[path = "relay/market.rs"]
 mod market;
 #[cfg(test)]
@@ -52,3 +55,6 @@ mod sinks;
 mod storm;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+#[path = "relay/unknown.rs"]
+mod unknown;

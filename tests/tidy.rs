@@ -373,3 +373,27 @@ fn links_lead_somewhere() {
     }
     check(&faults);
 }
+
+/// Each test that `docs/reliability.md` names is there, and each test that bears a promise's number
+/// is named.
+#[test]
+fn promises_name_their_tests() {
+    let docs = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let numbered = |name: &str| {
+        name.strip_prefix('i').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let named: BTreeSet<&str> = docs.split('`').filter(|name| numbered(name)).collect();
+    let mut there = BTreeSet::new();
+    for path in files("src", &[".rs"]).into_iter().chain(files("tests", &[".rs"])) {
+        let text = fs::read_to_string(path).unwrap();
+        let names = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+        there.extend(names.filter(|name| numbered(name)).map(str::to_owned));
+    }
+    let missing: Vec<_> = named.iter().filter(|name| !there.contains(**name)).collect();
+    assert!(missing.is_empty(), "docs/reliability.md names tests that are not there: {missing:?}");
+    // Three hold many promises at once, and are named by what they are.
+    let many = |name: &str| name.matches("_i").count() > 3;
+    let unnamed: Vec<_> =
+        there.iter().filter(|name| !named.contains(name.as_str()) && !many(name)).collect();
+    assert!(unnamed.is_empty(), "docs/reliability.md does not name {unnamed:?}");
+}

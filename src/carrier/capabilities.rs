@@ -17,6 +17,9 @@ pub struct Capabilities {
     pub receipts: bool,
     /// What the carrier does with the same text twice.
     pub dedupe: Dedupe,
+    /// Whether it can be asked which texts and calls came in: what lost webhooks leave out is
+    /// filled in.
+    pub lists: bool,
     /// Whether the caller hears true ringing, and pays nothing, until somebody answers.
     pub answer_on_bridge: bool,
     /// Whether it can speak to somebody who answered before connecting.

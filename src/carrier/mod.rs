@@ -10,6 +10,7 @@ pub mod document;
 pub mod error;
 pub mod event;
 pub mod links;
+pub mod listing;
 pub mod number;
 pub mod outbound;
 pub mod plan;
@@ -98,6 +99,26 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         _response: &Response,
     ) -> Option<Vec<NumberFault>> {
         None
+    }
+
+    /// The request for the first page of what the carrier has on record; `None` where it can't be
+    /// asked for that. Every carrier with [`capabilities::Dedupe::Lookup`] answers
+    /// [`listing::Query::Sent`], and every one whose capabilities say `lists` the others.
+    fn list(&self, _query: &listing::Query) -> Option<Request> {
+        None
+    }
+
+    /// What a page says, and the request for the next one: to the carrier's own address, whatever the
+    /// page names.
+    ///
+    /// # Errors
+    /// [`SendError`] for anything but a page that can be read whole.
+    fn listed(
+        &self,
+        _query: &listing::Query,
+        _response: &Response,
+    ) -> Result<listing::Page, SendError> {
+        Err(SendError::new(error::SendErrorKind::Unsupported, error::Retry::Never))
     }
 
     /// Strings that must never be logged: tokens, secrets, passwords.

@@ -4,6 +4,7 @@ mod account;
 mod backup;
 mod check;
 mod demo;
+mod fallback;
 mod healthcheck;
 mod migrate_database;
 mod numbers;
@@ -52,6 +53,8 @@ enum Command {
     RestoreConfirm(restore::ConfirmOptions),
     /// Move everything to another database, SQLite to PostgreSQL or back, and compare.
     MigrateDatabase(migrate_database::Options),
+    /// Print what a carrier gets from static storage while every node is down.
+    Fallback(fallback::Options),
     /// Exit with 0 if a running relay answers: for containers.
     Healthcheck(healthcheck::Options),
 }
@@ -110,6 +113,7 @@ pub fn run() -> ExitCode {
             Command::RestoreFence(options) => restore::fence(options).await,
             Command::RestoreConfirm(options) => restore::confirm(options).await,
             Command::MigrateDatabase(options) => migrate_database::run(options).await,
+            Command::Fallback(options) => fallback::run(options).await,
             Command::Healthcheck(options) => healthcheck::run(&options).await,
         }
     });

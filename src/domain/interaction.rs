@@ -135,6 +135,8 @@ closed_set! {
         Undelivered = "undelivered",
         /// Its time ran out before it could be sent.
         TooLate = "too_late",
+        /// The carrier's webhook never came, and its list told of it too late to put it through.
+        WebhookMissed = "webhook_missed",
         /// It stopped our worker too often and was set aside.
         Parked = "parked",
     }

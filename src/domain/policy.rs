@@ -268,6 +268,41 @@ pub fn neutral_words(rules: &Rules, language: &str) -> String {
     }
 }
 
+/// What every caller hears while the relay can't be reached at all.
+pub fn fallback_words(brand: Option<&str>, language: &str) -> String {
+    let brand = brand.map(str::trim).filter(|brand| !brand.is_empty());
+    match (language.get(..2), brand) {
+        (Some("fr"), Some(brand)) => {
+            format!(
+                "{brand} ne peut pas transmettre d'appels en ce moment. Veuillez réessayer plus tard."
+            )
+        }
+        (Some("fr"), None) => {
+            "Votre appel ne peut pas être transmis en ce moment. Veuillez réessayer plus tard."
+                .into()
+        }
+        (Some("es"), Some(brand)) => {
+            format!("{brand} no puede transmitir llamadas en este momento. Inténtelo más tarde.")
+        }
+        (Some("es"), None) => {
+            "Su llamada no puede transmitirse en este momento. Inténtelo más tarde.".into()
+        }
+        (Some("de"), Some(brand)) => {
+            format!(
+                "{brand} kann gerade keine Anrufe vermitteln. Bitte versuchen Sie es später erneut."
+            )
+        }
+        (Some("de"), None) => {
+            "Ihr Anruf kann gerade nicht vermittelt werden. Bitte versuchen Sie es später erneut."
+                .into()
+        }
+        (_, Some(brand)) => {
+            format!("{brand} can't put calls through at the moment. Please try again later.")
+        }
+        (_, None) => "Your call can't be put through at the moment. Please try again later.".into(),
+    }
+}
+
 /// Asked of whoever answers where `press_one` is set.
 pub fn press_one_words(language: &str) -> &'static str {
     match language.get(..2) {
@@ -303,6 +338,21 @@ mod tests {
             fields,
             ["brand", "language", "participants_max", "ring_timeout_seconds", "callee_whisper"]
         );
+    }
+
+    /// The words for an outage name the brand if there is one, in each language that we speak.
+    #[test]
+    fn outages_have_words() {
+        for language in ["fr-FR", "es-MX", "de-DE", "en-GB", "pt-BR"] {
+            let named = fallback_words(Some("Bikes"), language);
+            let plain = fallback_words(Some(" "), language);
+            assert!(named.contains("Bikes"), "{named}");
+            assert_eq!(plain, fallback_words(None, language));
+            assert_ne!(plain, named);
+            assert!(
+                language.starts_with("en") || language.starts_with("pt") || !named.contains("call")
+            );
+        }
     }
 
     /// A line that earns its owner money is refused, and one that is rung must be named.

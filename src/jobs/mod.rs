@@ -1,6 +1,7 @@
 //! The leased loops: what was promised is done, whoever promised it.
 
 mod notify;
+mod reconcile;
 
 use std::{collections::HashSet, future::Future, time::Duration};
 
@@ -23,6 +24,8 @@ pub struct Options {
     pub workers: usize,
     /// How long another node's work may stay unnoticed.
     pub poll: Duration,
+    /// How often carriers' lists are compared with the inbox; zero for never.
+    pub reconcile: Duration,
     /// How long an endpoint may take to answer.
     pub event_deadline: Duration,
 }
@@ -68,6 +71,7 @@ impl Jobs {
             let relay = each.clone();
             async move { relay.measure().await.map(drop) }
         }));
+        reconcile::start(relay, options.reconcile, tracker, stop);
         Self { relay: relay.clone(), quiet, quiet_events }
     }
 

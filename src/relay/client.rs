@@ -20,8 +20,8 @@ use crate::carrier::{
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// How long connecting may take.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// The longest answer that is read.
-const BODY_MAX: usize = 256 * 1024;
+/// The longest answer that is read: a page of a hundred long texts.
+const BODY_MAX: usize = 1024 * 1024;
 
 /// Carries one request to a carrier and its answer back.
 pub trait Transport: fmt::Debug + Send + Sync {

@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::{DELIVERIES_KEPT, Error, Relay, calls, messages, messages::Claimed, sessions};
+use super::{
+    Configured, DELIVERIES_KEPT, Error, Relay, calls, messages, messages::Claimed, sessions,
+};
 use crate::{
     carrier::{
-        Outbound, SendError,
+        Outbound, Request, SendError,
         capabilities::Dedupe,
         error::{Retry, SendErrorKind},
+        listing::{Page, Query},
     },
     domain::time::Timestamp,
     ids::EventId,
@@ -39,6 +42,27 @@ const OWED_MAX: i64 = 100_000;
 /// The first event whose deliveries are still kept.
 fn forgotten(now: Timestamp) -> EventId {
     EventId::first_of(now - DELIVERIES_KEPT)
+}
+
+/// Counts a request to a carrier, and tells what it did not take.
+fn asked<T>(
+    carrier: &str,
+    operation: &'static str,
+    started: Instant,
+    result: &Result<T, SendError>,
+) {
+    let outcome = match result {
+        Ok(_) => "accepted",
+        Err(error) => match error.retry {
+            Retry::Never => "refused",
+            Retry::After(_) => "retry",
+            Retry::Unknown => "unknown",
+        },
+    };
+    metrics::carrier_request(carrier, operation, outcome, started.elapsed());
+    if let Err(error) = result {
+        tracing::warn!(carrier, operation, %error, "a carrier did not take it");
+    }
 }
 
 impl Relay {
@@ -75,7 +99,7 @@ impl Relay {
         }
     }
 
-    async fn write_entry<F>(&self, entry: Entry, work: F) -> Result<(), Error>
+    pub(super) async fn write_entry<F>(&self, entry: Entry, work: F) -> Result<(), Error>
     where
         F: for<'t> Fn(
                 &'t mut crate::store::Tx,
@@ -95,7 +119,8 @@ impl Relay {
     }
 
     async fn deliver_message(&self, entry: Entry) -> Result<bool, Error> {
-        let dedupes = self.dedupes(&entry.carrier);
+        let dedupe = self.dedupe(&entry.carrier);
+        let dedupes = matches!(dedupe, Dedupe::Key { .. });
         let started = Instant::now();
         let wanted = entry.clone();
         let claimed = self
@@ -110,9 +135,14 @@ impl Relay {
             Claimed::Ended => return Ok(true),
             Claimed::Send(claimed) => *claimed,
         };
-        // What may have been sent is sent again only where the carrier drops the second.
+        // What may have been sent is sent again only where the carrier drops the second, or after it
+        // was asked.
         if uncertain && !dedupes {
-            self.write_entry(entry, |tx, entry| Box::pin(messages::give_up(tx, entry))).await?;
+            if dedupe == Dedupe::Lookup {
+                self.follow_up(entry, &message).await?;
+            } else {
+                self.write_entry(entry, |tx, entry| Box::pin(messages::give_up(tx, entry))).await?;
+            }
             return Ok(true);
         }
         if started.elapsed() > PAUSE_MAX {
@@ -183,10 +213,8 @@ impl Relay {
         Ok(true)
     }
 
-    fn dedupes(&self, carrier: &str) -> bool {
-        self.carriers
-            .get(carrier)
-            .is_some_and(|one| matches!(one.adapter.capabilities().dedupe, Dedupe::Key { .. }))
+    fn dedupe(&self, carrier: &str) -> Dedupe {
+        self.carriers.get(carrier).map_or(Dedupe::None, |one| one.adapter.capabilities().dedupe)
     }
 
     /// Asks a carrier for something; the carrier's id of it.
@@ -208,19 +236,24 @@ impl Relay {
             },
             Err(error) => Err(error),
         };
-        let outcome = match &result {
-            Ok(_) => "accepted",
-            Err(error) => match error.retry {
-                Retry::Never => "refused",
-                Retry::After(_) => "retry",
-                Retry::Unknown => "unknown",
-            },
-        };
-        metrics::carrier_request(carrier, operation, outcome, started.elapsed());
-        if let Err(error) = &result {
-            tracing::warn!(carrier, operation, %error, "a carrier did not take it");
-        }
+        asked(carrier, operation, started, &result);
         result.map(|sent| sent.id)
+    }
+
+    /// Asks a carrier for a page of what it has on record.
+    pub(super) async fn page(
+        &self,
+        carrier: &Configured,
+        query: &Query,
+        request: Request,
+    ) -> Result<Page, SendError> {
+        let started = Instant::now();
+        let result = match self.client.send(request).await {
+            Ok(response) => carrier.adapter.listed(query, &response),
+            Err(error) => Err(error),
+        };
+        asked(&carrier.id, "list", started, &result);
+        result
     }
 
     /// Closes sessions whose time is up; how many.

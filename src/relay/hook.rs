@@ -54,15 +54,24 @@ impl Relay {
 
     async fn take_in(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
         let kind = if matches!(event, Inbound::Call(_)) { "call" } else { "message" };
-        let (answer, reason) = match self.decide(carrier, event, None).await {
-            Err(Error::Ask(question)) => {
-                let advice = self.consult(&question).await;
-                self.decide(carrier, event, Some(advice)).await?
-            }
-            decided => decided?,
-        };
+        let (answer, reason) = self.receive(carrier, event).await?;
         let outcome = if reason == Some(Reason::UnknownNumber) { "ignored" } else { "accepted" };
         Ok(Handled { answer, outcome, kind })
+    }
+
+    /// Takes in a text or a call, and asks the marketplace where it wants to be asked.
+    pub(super) async fn receive(
+        &self,
+        carrier: &str,
+        event: &Inbound,
+    ) -> Result<(Answer, Option<Reason>), Error> {
+        match self.decide(carrier, event, None).await {
+            Err(Error::Ask(question)) => {
+                let advice = self.consult(&question).await;
+                self.decide(carrier, event, Some(advice)).await
+            }
+            decided => decided,
+        }
     }
 
     async fn decide(

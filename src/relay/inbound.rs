@@ -31,6 +31,7 @@ use crate::{
         services::{self, Service},
         sessions::{self, Session},
     },
+    telemetry::metrics,
 };
 
 /// What came in, of either kind.
@@ -274,6 +275,50 @@ pub(super) async fn log_refusal(
     Ok(leg)
 }
 
+/// Logs what came `at` that time, could not be put through any more, and so is an event: its webhook
+/// never came.
+pub(super) async fn log_missed(
+    tx: &mut Tx,
+    event: Event<'_>,
+    routed: &Routed,
+    outcome: Outcome,
+    state: &str,
+    at: Timestamp,
+) -> Result<InteractionId, Error> {
+    let now = routed.now;
+    let reason = Some(Reason::WebhookMissed);
+    let outcome_now = Some(outcome);
+    let logged = Interaction {
+        outcome: outcome_now,
+        reason,
+        ended_at: Some(now),
+        ..interaction(tx, event, routed)
+    };
+    interactions::insert(tx, &routed.account, &logged).await?;
+    let leg = inbound_leg(tx, event, &logged, state);
+    let leg = Leg { outcome: outcome_now, reason, ended_at: Some(now), ..leg };
+    legs::insert(tx, &routed.account, &leg).await?;
+    let data = json!({
+        "leg_id": leg.id, "outcome": outcome.as_str(), "reason": reason.map(Reason::as_str),
+        "role": logged.from_role, "late_seconds": now.since(at).as_secs(),
+    });
+    let place = Place {
+        service: logged.service.as_ref(),
+        session: logged.session.as_ref(),
+        interaction: Some(&logged.id),
+    };
+    let kind = match event.kind {
+        Kind::Message => EventKind::MessageFailed,
+        Kind::Call => EventKind::CallMissed,
+    };
+    events::insert(tx, &routed.account, kind, place, &data.to_string(), now).await?;
+    match event.kind {
+        Kind::Message => metrics::message(outcome.as_str()),
+        Kind::Call => metrics::call(outcome.as_str()),
+    }
+    Ok(logged.id)
+}
+
 /// The leg on which something came in.
 pub(super) fn inbound_leg(
     tx: &Tx,
@@ -298,6 +343,7 @@ pub(super) fn inbound_leg(
         outcome: None,
         reason: None,
         carrier_code: None,
+        possible_duplicate: false,
         duration: None,
         created_at: interaction.created_at,
         updated_at: interaction.created_at,
@@ -331,6 +377,7 @@ pub(super) fn outbound_leg(
         outcome: None,
         reason: None,
         carrier_code: None,
+        possible_duplicate: false,
         duration: None,
         created_at: interaction.created_at,
         updated_at: interaction.created_at,

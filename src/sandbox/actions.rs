@@ -9,6 +9,7 @@ use super::{
     line::Act,
     network::Network,
     phone::{CallEnd, CallId, CallStage, CallView, Direction, PhoneId, TextState, TextView},
+    record::CameIn,
 };
 use crate::domain::{message::Body, phone::Identifier};
 
@@ -98,6 +99,19 @@ impl Network {
             self.put_text(other, id.clone(), from.clone(), body, media);
             return Ok(id);
         }
+        self.remember(CameIn {
+            id: id.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            text: Some((body.clone(), media.clone())),
+            at: self.now(),
+            over: true,
+            phone,
+        });
+        if self.loses() {
+            self.text_state(phone, &id, TextState::Sent);
+            return Ok(id);
+        }
         let event = json!({
             "event": "message", "id": id, "from": from.as_ref().map(Identifier::expose),
             "to": to.expose(), "text": body.expose(), "media": media,
@@ -143,7 +157,17 @@ impl Network {
                 "event": "call", "id": id.as_str(), "to": to.expose(),
                 "from": from.as_ref().map(Identifier::expose),
             });
-            self.start(line.call_the_relay(event));
+            self.remember(CameIn {
+                id: id.as_str().to_owned(),
+                from,
+                to: to.clone(),
+                text: None,
+                at: self.now(),
+                over: false,
+                phone,
+            });
+            let lost = self.loses();
+            self.start(line.call_the_relay(event, lost));
         }
         Ok(id)
     }

@@ -29,10 +29,13 @@ pub(super) enum After {
 }
 
 impl Line {
-    /// A call to a number that is no phone: the relay knows what to do with it.
-    pub(super) async fn call_the_relay(mut self, event: Value) {
+    /// A call to a number that is no phone: the relay knows what to do with it, if it is not `lost` on
+    /// the way there.
+    pub(super) async fn call_the_relay(mut self, event: Value, lost: bool) {
         let network = Arc::clone(&self.network);
-        let state = match network.document(&network.hook("call"), &event).await {
+        let url = network.hook("call");
+        let document = if lost { None } else { network.document(&url, &event).await };
+        let state = match document {
             Some(steps) => self.act_out(steps).await,
             None => CallState::Failed,
         };

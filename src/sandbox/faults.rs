@@ -21,6 +21,8 @@ pub struct Faults {
     pub reorder_percent: u8,
     /// How many of 100 receipts are never sent.
     pub lost_receipt_percent: u8,
+    /// How many of 100 webhooks of new texts and calls never reach the relay.
+    pub lost_webhook_percent: u8,
 }
 
 impl Default for Faults {
@@ -35,6 +37,7 @@ impl Default for Faults {
             duplicate_percent: 0,
             reorder_percent: 0,
             lost_receipt_percent: 0,
+            lost_webhook_percent: 0,
         }
     }
 }
@@ -50,6 +53,7 @@ impl Faults {
             (self.duplicate_percent > 100, "duplicate_percent", percent),
             (self.reorder_percent > 100, "reorder_percent", percent),
             (self.lost_receipt_percent > 100, "lost_receipt_percent", percent),
+            (self.lost_webhook_percent > 100, "lost_webhook_percent", percent),
         ]
         .into_iter()
         .filter_map(|(wrong, field, allowed)| wrong.then_some((field, allowed)))

@@ -13,6 +13,7 @@ mod faults;
 mod line;
 mod network;
 mod phone;
+mod record;
 mod state;
 mod webhook;
 
@@ -25,4 +26,5 @@ pub use self::{
         CallEnd, CallId, CallStage, CallView, Contact, Direction, PhoneId, PhoneView, Sound,
         TextState, TextView,
     },
+    record::CameIn,
 };

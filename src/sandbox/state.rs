@@ -9,6 +9,7 @@ use super::{
     faults::{Dice, Faults},
     line::Deed,
     phone::{CallId, CallView, Contact, PhoneId, PhoneView, TextView},
+    record::CameIn,
     webhook::Job,
 };
 use crate::domain::{phone::Identifier, time::Timestamp};
@@ -35,6 +36,8 @@ pub(super) struct State {
     pub(super) lanes: HashMap<String, VecDeque<Job>>,
     pub(super) waiting: usize,
     pub(super) keys: Keys,
+    /// Texts and calls to the relay, the oldest first.
+    pub(super) came_in: VecDeque<CameIn>,
     pub(super) faults: Faults,
     pub(super) dice: Dice,
     pub(super) version: u64,
@@ -58,6 +61,7 @@ impl State {
             lanes: HashMap::new(),
             waiting: 0,
             keys: Keys::default(),
+            came_in: VecDeque::new(),
             faults: Faults::default(),
             dice: Dice::new(seed),
             version,

@@ -140,12 +140,17 @@ impl Network {
         let result = self.fetch(&job.url, &job.body).await;
         if let Some((phone, id)) = &job.text {
             let state = if result.is_ok() { TextState::Sent } else { TextState::Failed };
-            self.change(*phone, |view| {
-                if let Some(text) = view.texts.iter_mut().find(|text| text.id == *id) {
-                    text.state = state;
-                }
-            });
+            self.text_state(*phone, id, state);
         }
+    }
+
+    /// Shows how a text went.
+    pub(super) fn text_state(&self, phone: PhoneId, id: &str, state: TextState) {
+        self.change(phone, |view| {
+            if let Some(text) = view.texts.iter_mut().find(|text| text.id == *id) {
+                text.state = state;
+            }
+        });
     }
 
     /// Sends a webhook and reads the answer.

@@ -1,5 +1,7 @@
 //! What carriers told us, once: a duplicate finds the answer that the first one got (I10).
 
+use std::collections::HashSet;
+
 use super::{Error, Tx, accounts, db::on};
 use crate::{
     domain::time::Timestamp,
@@ -38,6 +40,29 @@ pub async fn insert(tx: &mut Tx, key: EventKey<'_>, now: Timestamp) -> Result<bo
         .await?
         .rows_affected());
     Ok(done == 1)
+}
+
+/// Those of at most 1,000 ids that were taken in.
+pub async fn known(
+    tx: &mut Tx,
+    carrier: &str,
+    kind: &str,
+    ids: &[String],
+) -> Result<HashSet<String>, Error> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let known: Vec<String> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new("SELECT event FROM inbox WHERE carrier = ");
+        q.push_bind(carrier).push(" AND kind = ").push_bind(kind).push(" AND event IN (");
+        let mut list = q.separated(", ");
+        for id in ids {
+            list.push_bind(id);
+        }
+        q.push(")");
+        q.build_query_scalar().fetch_all(conn).await?
+    });
+    Ok(known.into_iter().collect())
 }
 
 /// Keeps what was answered, sealed under the account's key.

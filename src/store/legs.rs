@@ -1,6 +1,6 @@
 //! Legs: one side of an interaction each.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use super::{Error, Tx, db::on, from_text, interactions::length, numbers::proxy, sessions::millis};
 use crate::{
@@ -56,6 +56,8 @@ pub struct Leg {
     pub reason: Option<Reason>,
     /// The carrier's error code.
     pub carrier_code: Option<String>,
+    /// Whether it was sent once more after a send whose fate nobody learnt.
+    pub possible_duplicate: bool,
     /// How long it lasted.
     pub duration: Option<Duration>,
     /// When it was made.
@@ -86,6 +88,7 @@ struct Row {
     outcome: Option<String>,
     reason: Option<String>,
     carrier_code: Option<String>,
+    possible_duplicate: bool,
     duration: Option<i64>,
     created_at: i64,
     updated_at: i64,
@@ -97,7 +100,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT account, id, interaction, session, position, kind, direction, participant, role, \
-             number, carrier, carrier_id, state, outcome, reason, carrier_code, duration, \
+             number, carrier, carrier_id, state, outcome, reason, carrier_code, \
+             possible_duplicate, duration, \
              created_at, updated_at, answered_at, ended_at FROM legs WHERE ",
             $rest
         )
@@ -130,6 +134,7 @@ impl TryFrom<Row> for Leg {
                 .map(|text| from_text!("legs"."reason", Reason::parse, &text))
                 .transpose()?,
             carrier_code: row.carrier_code,
+            possible_duplicate: row.possible_duplicate,
             duration: row.duration.map(length),
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),
@@ -144,9 +149,9 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, leg: &Leg) -> Result<(), E
     const SQL: &str = "
         INSERT INTO legs (account, id, interaction, session, position, kind, direction,
             participant, role, number, carrier, carrier_id, state, outcome, reason, carrier_code,
-            duration, created_at, updated_at, answered_at, ended_at)
+            possible_duplicate, duration, created_at, updated_at, answered_at, ended_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21)";
+            $19, $20, $21, $22)";
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
@@ -165,6 +170,7 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, leg: &Leg) -> Result<(), E
             .bind(leg.outcome.map(Outcome::as_str))
             .bind(leg.reason.map(Reason::as_str))
             .bind(&leg.carrier_code)
+            .bind(leg.possible_duplicate)
             .bind(leg.duration.map(millis))
             .bind(leg.created_at.millis())
             .bind(leg.updated_at.millis())
@@ -177,12 +183,12 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, leg: &Leg) -> Result<(), E
 }
 
 /// Writes what can change in a leg. The caller holds its interaction's lock. The outcome is set
-/// once.
+/// once, and what may be a duplicate stays so.
 pub async fn update(tx: &mut Tx, account: &AccountId, leg: &Leg) -> Result<(), Error> {
     const SQL: &str = "
         UPDATE legs SET carrier_id = $3, state = $4, outcome = COALESCE(outcome, $5),
             reason = $6, carrier_code = $7, duration = $8, updated_at = $9, answered_at = $10,
-            ended_at = $11
+            ended_at = $11, possible_duplicate = possible_duplicate OR $12
         WHERE account = $1 AND id = $2";
     on!(tx, |conn| {
         sqlx::query(SQL)
@@ -197,6 +203,7 @@ pub async fn update(tx: &mut Tx, account: &AccountId, leg: &Leg) -> Result<(), E
             .bind(leg.updated_at.millis())
             .bind(leg.answered_at.map(Timestamp::millis))
             .bind(leg.ended_at.map(Timestamp::millis))
+            .bind(leg.possible_duplicate)
             .execute(conn)
             .await?;
     });
@@ -262,4 +269,83 @@ pub async fn by_carrier_id(
         .fetch_optional(conn)
         .await?);
     row.map(|row| Ok((row.account.clone(), Leg::try_from(row)?))).transpose()
+}
+
+/// Those of a carrier's ids that a leg of ours has, of at most 1,000.
+pub async fn known_ids(
+    tx: &mut Tx,
+    carrier: &str,
+    ids: &[String],
+) -> Result<HashSet<String>, Error> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let known: Vec<String> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new("SELECT carrier_id FROM legs WHERE carrier = ");
+        q.push_bind(carrier).push(" AND carrier_id IN (");
+        let mut list = q.separated(", ");
+        for id in ids {
+            list.push_bind(id);
+        }
+        q.push(")");
+        q.build_query_scalar().fetch_all(conn).await?
+    });
+    Ok(known.into_iter().collect())
+}
+
+/// Whether another text to the same person from the same number may have been sent since `since`
+/// without anybody knowing its id: then a text on the carrier's record may be that one.
+pub async fn has_rival(
+    tx: &mut Tx,
+    account: &AccountId,
+    leg: &Leg,
+    since: Timestamp,
+) -> Result<bool, Error> {
+    // Whose text it is: a participant's, or of somebody in no session, whose text it answers.
+    macro_rules! whose {
+        () => {
+            " JOIN interactions i ON i.account = l.account AND i.id = l.interaction
+              LEFT JOIN participants p ON p.account = l.account AND p.id = l.participant "
+        };
+    }
+    const PERSON: &str = concat!(
+        "SELECT COALESCE(p.person, i.person) FROM legs l",
+        whose!(),
+        "WHERE l.account = $1 AND l.id = $2"
+    );
+    const UNKNOWN: &str = concat!(
+        "SELECT COUNT(*) FROM legs l",
+        whose!(),
+        "WHERE l.account = $1 AND l.number = $2 AND l.state = 'unknown' AND l.kind = 'message'
+           AND l.carrier_id IS NULL AND l.updated_at >= $3 AND l.id <> $4
+           AND COALESCE(p.person, i.person) = $5"
+    );
+    const SENDING: &str = concat!(
+        "SELECT COUNT(*) FROM outbox o JOIN legs l ON l.account = o.account AND l.id = o.leg",
+        whose!(),
+        "WHERE o.account = $1 AND o.state = 'sending' AND l.number = $2 AND l.kind = 'message'
+           AND l.id <> $3 AND COALESCE(p.person, i.person) = $4"
+    );
+    let number = leg.number.as_str();
+    let person: Option<String> = on!(tx, |conn| sqlx::query_scalar(PERSON)
+        .bind(account)
+        .bind(&leg.id)
+        .fetch_one(conn)
+        .await?);
+    let unknown: i64 = on!(tx, |conn| sqlx::query_scalar(UNKNOWN)
+        .bind(account)
+        .bind(number)
+        .bind(since.millis())
+        .bind(&leg.id)
+        .bind(&person)
+        .fetch_one(conn)
+        .await?);
+    let sending: i64 = on!(tx, |conn| sqlx::query_scalar(SENDING)
+        .bind(account)
+        .bind(number)
+        .bind(&leg.id)
+        .bind(&person)
+        .fetch_one(conn)
+        .await?);
+    Ok(unknown + sending > 0)
 }

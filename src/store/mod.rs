@@ -32,6 +32,7 @@ pub mod numbers;
 mod open;
 pub mod outbox;
 pub mod participants;
+pub mod reconciled;
 pub mod services;
 pub mod sessions;
 pub mod staff;

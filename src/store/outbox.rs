@@ -61,6 +61,11 @@ pub struct Entry {
     pub valid_until: Timestamp,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was claimed first, if ever.
+    pub tried_at: Option<Timestamp>,
+    /// Whether the carrier was asked about an earlier try and has nothing of it: whoever claims it
+    /// next may send it.
+    pub cleared: bool,
     payload: Option<String>,
 }
 
@@ -102,12 +107,14 @@ struct Row {
     fence: i64,
     valid_until: i64,
     created_at: i64,
+    tried_at: Option<i64>,
+    cleared: bool,
 }
 
 macro_rules! columns {
     () => {
         "account, id, kind, state, session, interaction, leg, carrier, payload, attempts, fence, \
-         valid_until, created_at"
+         valid_until, created_at, tried_at, cleared"
     };
 }
 
@@ -128,6 +135,8 @@ impl TryFrom<Row> for Entry {
             fence: row.fence,
             valid_until: Timestamp::from_millis(row.valid_until),
             created_at: Timestamp::from_millis(row.created_at),
+            tried_at: row.tried_at.map(Timestamp::from_millis),
+            cleared: row.cleared,
             payload: row.payload,
         })
     }
@@ -206,7 +215,8 @@ pub async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, Error> {
 }
 
 /// Claims an entry for a lease; `None` if somebody else has it. The caller holds its session's
-/// lock: a close and a claim see each other (I3).
+/// lock: a close and a claim see each other (I3). `cleared` is said of this claim and of no later
+/// one.
 pub async fn claim(
     tx: &mut Tx,
     entry: &Entry,
@@ -215,7 +225,7 @@ pub async fn claim(
 ) -> Result<Option<Entry>, Error> {
     const SQL: &str = concat!(
         "UPDATE outbox SET state = 'sending', fence = fence + 1, attempts = attempts + 1,
-            lease_until = $4
+            lease_until = $4, tried_at = COALESCE(tried_at, $3), cleared = FALSE
         WHERE account = $1 AND id = $2 AND fence = $5 AND state = $6
           AND (state = 'ready' OR (state = 'sending' AND lease_until <= $3))
         RETURNING ",
@@ -230,7 +240,9 @@ pub async fn claim(
         .bind(entry.state.as_str())
         .fetch_optional(conn)
         .await?);
-    row.map(Entry::try_from).transpose()
+    let claimed: Option<Entry> = row.map(Entry::try_from).transpose()?;
+    // Only the holder of the fence clears: what was read with this fence and state still holds.
+    Ok(claimed.map(|claimed| Entry { cleared: entry.cleared, ..claimed }))
 }
 
 /// Ends an entry and forgets what it held; whether the claim was still ours.
@@ -251,14 +263,30 @@ pub async fn finish(tx: &mut Tx, entry: &Entry, state: OutboxState) -> Result<bo
 
 /// Puts an entry off until `run_at`; whether the claim was still ours.
 pub async fn put_off(tx: &mut Tx, entry: &Entry, run_at: Timestamp) -> Result<bool, Error> {
+    give_back(tx, entry, run_at, false).await
+}
+
+/// Puts an entry off that is certainly not at the carrier, though an earlier try of it was in doubt:
+/// whoever claims it next may send it. Whether the claim was still ours.
+pub async fn clear(tx: &mut Tx, entry: &Entry, run_at: Timestamp) -> Result<bool, Error> {
+    give_back(tx, entry, run_at, true).await
+}
+
+async fn give_back(
+    tx: &mut Tx,
+    entry: &Entry,
+    run_at: Timestamp,
+    cleared: bool,
+) -> Result<bool, Error> {
     const SQL: &str = "
-        UPDATE outbox SET state = 'ready', run_at = $4
+        UPDATE outbox SET state = 'ready', run_at = $4, cleared = $5
         WHERE account = $1 AND id = $2 AND fence = $3 AND state = 'sending'";
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(&entry.account)
         .bind(&entry.id)
         .bind(entry.fence)
         .bind(run_at.millis())
+        .bind(cleared)
         .execute(conn)
         .await?
         .rows_affected());
@@ -281,13 +309,18 @@ pub async fn ready_of_session(
     rows.into_iter().map(Entry::try_from).collect()
 }
 
-/// Whether an earlier text to the same leg's person is still owed: texts of one session go out in
-/// the order in which they were accepted.
-pub async fn earlier_pending(tx: &mut Tx, entry: &Entry) -> Result<bool, Error> {
+/// Whether an earlier text to the same leg's person is still owed and goes first: texts of one
+/// session go out in the order in which they were accepted. One that was tried before
+/// `stuck_since`, and is still owed, keeps nobody back any more (I12).
+pub async fn earlier_pending(
+    tx: &mut Tx,
+    entry: &Entry,
+    stuck_since: Timestamp,
+) -> Result<bool, Error> {
     const SQL: &str = "
         SELECT COUNT(*) FROM outbox o JOIN legs l ON l.account = o.account AND l.id = o.leg
         WHERE o.account = $1 AND o.session = $2 AND o.state IN ('ready', 'sending')
-          AND o.id < $3 AND o.kind = 'message'
+          AND o.id < $3 AND o.kind = 'message' AND (o.tried_at IS NULL OR o.tried_at > $5)
           AND l.participant = (SELECT participant FROM legs WHERE account = $1 AND id = $4)";
     let Some(session) = &entry.session else { return Ok(false) };
     let count: i64 = on!(tx, |conn| sqlx::query_scalar(SQL)
@@ -295,6 +328,7 @@ pub async fn earlier_pending(tx: &mut Tx, entry: &Entry) -> Result<bool, Error> 
         .bind(session)
         .bind(&entry.id)
         .bind(&entry.leg)
+        .bind(stuck_since.millis())
         .fetch_one(conn)
         .await?);
     Ok(count > 0)

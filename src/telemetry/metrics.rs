@@ -80,6 +80,15 @@ metrics_table! {
     EGRESS_REQUESTS = Counter "entremise_egress_requests_total" Count ["outcome"]
         "Requests to addresses that marketplaces and carriers gave us: answered, refused, \
          unreachable, untrusted, timeout, broken, too_large.";
+    LOOK_UPS = Counter "entremise_unknown_text_lookups_total" Count ["carrier", "outcome"]
+        "Times that a carrier was asked whether it took a text whose fate was unknown: found, absent, \
+         doubt, failed.";
+    RESENT = Counter "entremise_texts_resent_total" Count ["carrier"]
+        "Texts to be sent once more because the carrier had nothing of the first: each may be a duplicate.";
+    GAPS = Counter "entremise_webhook_gaps_filled_total" Count ["carrier", "kind", "outcome"]
+        "Texts and calls that no webhook told of and a carrier's list did: relayed, refused, logged.";
+    RECONCILED = Counter "entremise_reconcile_runs_total" Count ["carrier", "kind", "outcome"]
+        "Comparisons of a carrier's list with the inbox: complete, incomplete, failed.";
     MESSAGES = Counter "entremise_messages_total" Count ["outcome"]
         "Texts by final outcome.";
     CALLS = Counter "entremise_calls_total" Count ["outcome"]
@@ -261,6 +270,26 @@ pub fn egress_request(outcome: &'static str) {
     counter(&EGRESS_REQUESTS, [outcome.into()]).increment(1);
 }
 
+/// A carrier was asked about a text of unknown fate, with an `outcome` from the metric's help.
+pub fn looked_up(carrier: &str, outcome: &'static str) {
+    counter(&LOOK_UPS, [text(carrier), outcome.into()]).increment(1);
+}
+
+/// A text is sent once more.
+pub fn resent(carrier: &str) {
+    counter(&RESENT, [text(carrier)]).increment(1);
+}
+
+/// Something that no webhook told of was taken in, with an `outcome` from the metric's help.
+pub fn gap_filled(carrier: &str, kind: &'static str, outcome: &'static str) {
+    counter(&GAPS, [text(carrier), kind.into(), outcome.into()]).increment(1);
+}
+
+/// A carrier's list was compared, with an `outcome` from the metric's help.
+pub fn reconciled(carrier: &str, kind: &'static str, outcome: &'static str) {
+    counter(&RECONCILED, [text(carrier), kind.into(), outcome.into()]).increment(1);
+}
+
 /// A text got its final outcome.
 pub fn message(outcome: &'static str) {
     counter(&MESSAGES, [outcome.into()]).increment(1);
@@ -344,6 +373,10 @@ mod tests {
         webhook("main", "message", "accepted");
         carrier_request("main", "send", "sent", second);
         egress_request("answered");
+        looked_up("main", "found");
+        resent("main");
+        gap_filled("main", "message", "relayed");
+        reconciled("main", "call", "complete");
         message("delivered");
         call("completed");
         out_of_session("announce");

@@ -30,6 +30,8 @@ pub(crate) struct Fixtures {
     pub(crate) facts: Facts,
     pub(crate) requests: Vec<(String, Request)>,
     pub(crate) responses: Vec<(String, Response)>,
+    /// Pages of lists: `sent…`, `texts…` and `calls…`.
+    pub(crate) lists: Vec<(String, Response)>,
     kind: &'static Kind,
 }
 
@@ -48,11 +50,14 @@ impl Fixtures {
         let facts = fs::read_to_string(folder.join("carrier.toml")).expect("carrier.toml");
         let facts: Facts = toml::from_str(&facts).expect(kind.name);
         let (mut requests, mut responses) = (Vec::new(), Vec::new());
+        let mut lists = Vec::new();
         for entry in fs::read_dir(&folder).expect(kind.name) {
             let path = entry.unwrap().path();
             let file = path.file_name().unwrap().to_str().unwrap();
             if let Some(case) = file.strip_suffix(".response.http") {
                 responses.push((case.to_owned(), response(&fs::read(&path).unwrap())));
+            } else if let Some(case) = file.strip_suffix(".list.http") {
+                lists.push((case.to_owned(), response(&fs::read(&path).unwrap())));
             } else if let Some(case) = file.strip_suffix(".http") {
                 let request = request(&fs::read(&path).unwrap(), &facts.public_url);
                 requests.push((case.to_owned(), request));
@@ -65,8 +70,9 @@ impl Fixtures {
         }
         requests.sort_by(|a, b| a.0.cmp(&b.0));
         responses.sort_by(|a, b| a.0.cmp(&b.0));
+        lists.sort_by(|a, b| a.0.cmp(&b.0));
         assert!(!requests.is_empty() && !responses.is_empty(), "{}: no cases", kind.name);
-        Self { name: kind.name, facts, requests, responses, kind }
+        Self { name: kind.name, facts, requests, responses, lists, kind }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -39,7 +39,10 @@ fn every_folder_is_listed() {
 fn every_carrier_has_fixtures() {
     let expected: BTreeSet<String> =
         carrier::KINDS.iter().map(|kind| kind.name.to_owned()).collect();
-    assert_eq!(folders("fixtures"), expected);
+    let mut found = folders("fixtures");
+    // The guarded client's corpus of addresses.
+    found.remove("egress");
+    assert_eq!(found, expected);
 }
 
 /// Every carrier's page is `docs/carriers/<name>.md` and has the sections that operators look for.

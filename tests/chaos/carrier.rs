@@ -2,7 +2,7 @@
 //! takes what it is told to send, well or badly.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -10,12 +10,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Body, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    response::Response,
+    routing::{get, post},
+};
 use base64::Engine as _;
 use bytes::Bytes;
+use entremise::clock::Clock;
 use futures_util::stream;
-use http::{Request, StatusCode, header};
+use http::{Request, StatusCode, Uri, header};
 use http_body_util::Full;
+use serde_json::{Value, json};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
@@ -30,6 +38,8 @@ pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// How long Twilio waits for a webhook's answer.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// How many texts of one number are on record: more than it sends in half an hour.
+const LISTED_MAX: usize = 2000;
 /// How long a webhook is posted again before it counts as lost on the way.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -56,6 +66,8 @@ pub(crate) struct Carrier {
     cluster: OnceLock<Arc<Cluster>>,
     rng: Mutex<Rng>,
     ids: AtomicU64,
+    /// What it lists as sent, the newest first, by the number that it was sent from.
+    record: Mutex<BTreeMap<String, VecDeque<Value>>>,
     server: OnceLock<AbortOnDropHandle<()>>,
 }
 
@@ -64,7 +76,8 @@ impl Carrier {
         // The address is known once it listens, and the routes need the carrier.
         let holder = Arc::new(OnceLock::<Arc<Self>>::new());
         let router = Router::new()
-            .route("/2010-04-01/Accounts/{account}/Messages.json", post(send))
+            .route("/2010-04-01/Accounts/{account}/Messages.json", post(send).get(list))
+            .route("/2010-04-01/Accounts/{account}/Calls.json", get(no_calls))
             .with_state(Arc::clone(&holder));
         let (address, server) = web::serve(router).await;
         let carrier = Arc::new(Self {
@@ -75,6 +88,7 @@ impl Carrier {
             cluster: OnceLock::new(),
             rng: Mutex::new(Rng::new(seed)),
             ids: AtomicU64::new(1),
+            record: Mutex::default(),
             server: OnceLock::new(),
         });
         holder.set(Arc::clone(&carrier)).unwrap();
@@ -156,6 +170,20 @@ impl Carrier {
         answers.into_iter().flatten().collect()
     }
 
+    /// Puts a text that was sent on record.
+    fn keep(&self, sid: &str, form: &BTreeMap<String, String>) {
+        let at = jiff::Timestamp::from_millisecond(Clock::system().now().millis()).unwrap();
+        let at = jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+        let entry = json!({
+            "sid": sid, "direction": "outbound-api", "status": "sent", "date_created": at,
+            "from": form["From"], "to": form["To"], "body": form.get("Body"),
+        });
+        let mut record = self.record.lock().unwrap();
+        let kept = record.entry(form["From"].clone()).or_default();
+        kept.push_front(entry);
+        kept.truncate(LISTED_MAX);
+    }
+
     /// Receipts of a text that was sent: some are lost, some come late or twice.
     async fn receipts(self: Arc<Self>, callback: String, sid: String) {
         let Some(path) = callback.strip_prefix(PUBLIC_URL) else {
@@ -218,6 +246,7 @@ async fn send(State(holder): State<Arc<OnceLock<Arc<Carrier>>>>, body: Bytes) ->
             _ => facts.strange.push(body),
         }
     }
+    carrier.keep(&sid, &form);
     let receipts = Arc::clone(&carrier).receipts(form["StatusCallback"].clone(), sid.clone());
     carrier.tasks.spawn(receipts);
     match trouble {
@@ -233,6 +262,26 @@ async fn send(State(holder): State<Arc<OnceLock<Arc<Carrier>>>>, body: Bytes) ->
         }
         _ => answer(StatusCode::CREATED, &format!(r#"{{"sid":"{sid}","status":"queued"}}"#)),
     }
+}
+
+/// The texts that were sent from a number. People's own texts and calls are not listed: the truth is
+/// that their webhooks are posted until they are taken.
+async fn list(State(holder): State<Arc<OnceLock<Arc<Carrier>>>>, uri: Uri) -> Response {
+    let carrier = holder.get().unwrap();
+    match *carrier.trouble.lock().unwrap() {
+        Trouble::Refuses => return answer(StatusCode::INTERNAL_SERVER_ERROR, "{}"),
+        Trouble::Throttles => return answer(StatusCode::TOO_MANY_REQUESTS, "{}"),
+        Trouble::Nothing | Trouble::TakesSilently | Trouble::TakesAndResets => {}
+    }
+    let from = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        .find_map(|(key, value)| (key == "From").then(|| value.into_owned()));
+    let record = carrier.record.lock().unwrap();
+    let entries = from.and_then(|from| record.get(&from));
+    answer(StatusCode::OK, &json!({ "messages": entries.cloned().unwrap_or_default() }).to_string())
+}
+
+async fn no_calls() -> Response {
+    answer(StatusCode::OK, r#"{"calls":[]}"#)
 }
 
 fn answer(status: StatusCode, body: &str) -> Response {

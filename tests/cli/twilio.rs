@@ -126,6 +126,7 @@ pub(crate) fn number(digits: &str, origin: &str) -> Value {
     json!({
         "phone_number": digits,
         "voice_url": hook("call"), "voice_method": "POST",
+        "voice_fallback_url": "https://static.example/fallback.xml",
         "sms_url": hook("message"), "sms_method": "POST",
         "status_callback": hook("status"), "status_callback_method": "POST",
         "voice_application_sid": "", "sms_application_sid": "", "trunk_sid": null,

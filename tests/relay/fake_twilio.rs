@@ -5,10 +5,20 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use axum::{Router, body::Bytes, extract::State, http::Uri, response::IntoResponse};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{Method, Uri},
+    response::IntoResponse,
+};
 use base64::Engine as _;
-use entremise::config::{CarrierConfig, Config};
+use entremise::{
+    clock::Clock,
+    config::{CarrierConfig, Config},
+};
 use http::StatusCode;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -27,7 +37,34 @@ pub(crate) struct Asked {
 #[derive(Default)]
 struct Script {
     asked: Vec<Asked>,
-    answers: VecDeque<StatusCode>,
+    /// The next answers, and whether what was asked is taken all the same.
+    answers: VecDeque<(StatusCode, bool)>,
+    /// The next answers to lists that are no page.
+    list_answers: VecDeque<StatusCode>,
+    lists: Vec<String>,
+    /// A text with these words is answered 429.
+    throttled: Option<String>,
+    /// What the API lists, newest first.
+    messages: Vec<Value>,
+    calls: Vec<Value>,
+    /// How many entries a page has; 0 for all.
+    page: usize,
+    /// Where a page says that the next one is.
+    next_host: &'static str,
+    clock: Option<Clock>,
+}
+
+impl Script {
+    fn now(&self) -> String {
+        let ms = self.clock.as_ref().map_or(0, |clock| clock.now().millis());
+        rfc2822(ms)
+    }
+}
+
+/// As Twilio writes times.
+pub(crate) fn rfc2822(ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(ms).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+    jiff::fmt::rfc2822::to_string(&at).unwrap()
 }
 
 /// The stand-in. It answers 201 unless it was told otherwise.
@@ -49,9 +86,47 @@ impl Api {
         Self { script, base, _server: Arc::new(server) }
     }
 
-    /// The next answers, in order.
+    /// The next answers, in order. What is not answered 201 is not taken.
     pub(crate) fn answers(&self, answers: &[StatusCode]) {
-        self.script.lock().unwrap().answers.extend(answers);
+        let mut script = self.script.lock().unwrap();
+        script.answers.extend(answers.iter().map(|status| (*status, false)));
+    }
+
+    /// The next request is taken and answered so all the same.
+    pub(crate) fn takes_but_answers(&self, status: StatusCode) {
+        self.script.lock().unwrap().answers.push_back((status, true));
+    }
+
+    /// The next lists are answered so.
+    pub(crate) fn lists_answer(&self, answers: &[StatusCode]) {
+        self.script.lock().unwrap().list_answers.extend(answers);
+    }
+
+    /// Texts with these words are answered 429.
+    pub(crate) fn throttles(&self, words: &str) {
+        self.script.lock().unwrap().throttled = Some(words.to_owned());
+    }
+
+    /// The time that records get.
+    pub(crate) fn keeps_time(&self, clock: &Clock) {
+        self.script.lock().unwrap().clock = Some(clock.clone());
+    }
+
+    /// Lists have pages of so many entries, and say that the next is at `host`.
+    pub(crate) fn pages(&self, page: usize, host: &'static str) {
+        let mut script = self.script.lock().unwrap();
+        (script.page, script.next_host) = (page, host);
+    }
+
+    /// Puts something on record, as the newest: `Messages` or `Calls`.
+    pub(crate) fn record(&self, kind: &str, entry: Value) {
+        let mut script = self.script.lock().unwrap();
+        if kind == "Calls" { &mut script.calls } else { &mut script.messages }.insert(0, entry);
+    }
+
+    /// The addresses of the lists that it was asked for.
+    pub(crate) fn lists(&self) -> Vec<String> {
+        self.script.lock().unwrap().lists.clone()
     }
 
     /// What it was asked so far.
@@ -78,21 +153,69 @@ pub(crate) async fn axum_serve(listener: TcpListener, router: Router) {
 
 async fn answer(
     State(script): State<Arc<Mutex<Script>>>,
+    method: Method,
     uri: Uri,
     body: Bytes,
 ) -> impl IntoResponse {
-    let fields = form_urlencoded::parse(&body).into_owned().collect();
     let mut script = script.lock().unwrap();
-    script.asked.push(Asked { path: uri.path().to_owned(), fields });
+    if method == Method::GET {
+        return listed(&mut script, &uri);
+    }
+    let fields: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+    script.asked.push(Asked { path: uri.path().to_owned(), fields: fields.clone() });
     let count = script.asked.len();
-    let status = script.answers.pop_front().unwrap_or(StatusCode::CREATED);
+    let throttled = fields.get("Body").is_some_and(|body| script.throttled.as_ref() == Some(body));
+    let (status, taken) = if throttled {
+        (StatusCode::TOO_MANY_REQUESTS, false)
+    } else {
+        script.answers.pop_front().unwrap_or((StatusCode::CREATED, true))
+    };
     let kind = if uri.path().ends_with("Calls.json") { "CA" } else { "SM" };
+    if taken && kind == "SM" {
+        let entry = json!({
+            "sid": format!("SM{count:032x}"), "direction": "outbound-api", "status": "queued",
+            "from": fields["From"], "to": fields["To"], "body": fields["Body"],
+            "date_created": script.now(), "date_sent": null, "error_code": null,
+        });
+        script.messages.insert(0, entry);
+    }
     let body = match status {
         StatusCode::CREATED => format!(r#"{{"sid":"{kind}{count:032x}","status":"queued"}}"#),
         StatusCode::TOO_MANY_REQUESTS => r#"{"code":20429,"status":429}"#.to_owned(),
         other => format!(r#"{{"code":20500,"status":{}}}"#, other.as_u16()),
     };
     (status, [(http::header::CONTENT_TYPE, "application/json")], body)
+}
+
+/// A page of a list, as the query asks for it: `From`, and a page's number in `PageToken`.
+fn listed(
+    script: &mut Script,
+    uri: &Uri,
+) -> (StatusCode, [(http::HeaderName, &'static str); 1], String) {
+    let json = [(http::header::CONTENT_TYPE, "application/json")];
+    script.lists.push(uri.to_string());
+    if let Some(status) = script.list_answers.pop_front() {
+        return (status, json, "{}".to_owned());
+    }
+    let query: BTreeMap<String, String> =
+        form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let (key, all) = if uri.path().ends_with("Calls.json") {
+        ("calls", &script.calls)
+    } else {
+        ("messages", &script.messages)
+    };
+    let from = query.get("From");
+    let fits = |entry: &&Value| from.is_none_or(|from| entry["from"] == from.as_str());
+    let size = if script.page == 0 { usize::MAX } else { script.page };
+    let place: usize = query.get("PageToken").map_or(0, |place| place.parse().unwrap());
+    let entries: Vec<&Value> = all.iter().filter(fits).skip(place).take(size).collect();
+    let more = all.iter().filter(fits).count() > place.saturating_add(size);
+    let next = more.then(|| {
+        let from = from.map(|from| format!("From={}&", from.replace('+', "%2B")));
+        let (path, place) = (uri.path(), place + size);
+        format!("{}{path}?{}PageToken={place}", script.next_host, from.unwrap_or_default())
+    });
+    (StatusCode::OK, json, json!({ key: entries, "next_page_uri": next }).to_string())
 }
 
 /// Settings with Twilio as the only real carrier, beside a sandbox that holds the phones' numbers.

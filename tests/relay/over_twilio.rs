@@ -2,7 +2,11 @@
 
 use entremise::{
     domain::{interaction::Outcome, interaction::Reason, policy::Rules},
-    store::{interactions::Interaction, legs},
+    ids::InteractionId,
+    store::{
+        interactions::Interaction,
+        legs::{self, Leg},
+    },
 };
 use http::StatusCode;
 
@@ -12,24 +16,25 @@ use crate::{
     support::{self, World},
 };
 
-struct Stage {
-    world: World,
-    market: Market,
-    session: Opened,
-    api: Api,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) market: Market,
+    pub(crate) session: Opened,
+    pub(crate) api: Api,
 }
 
 impl Stage {
-    async fn open(database: &support::Database) -> Self {
+    pub(crate) async fn open(database: &support::Database) -> Self {
         let api = Api::start().await;
         let world = World::with(fake::settings(database, &api)).await;
+        api.keeps_time(&world.clock);
         let market = Market::at("twilio", &world, 2, 2, Rules::new("Bikes".into())).await;
         let session = market.session([0, 1], 0, None).await.unwrap();
         Self { world, market, session, api }
     }
 
     /// The buyer texts.
-    async fn text(&self, sid: &str, body: &str) {
+    pub(crate) async fn text(&self, sid: &str, body: &str) {
         let fields = [
             ("MessageSid", sid),
             ("From", self.market.people[0].number.expose()),
@@ -42,7 +47,7 @@ impl Stage {
     }
 
     /// A receipt at the address that the API was given.
-    async fn receipt(&self, place: usize, sid: &str, status: &str) {
+    pub(crate) async fn receipt(&self, place: usize, sid: &str, status: &str) {
         let url = self.api.asked()[place].fields["StatusCallback"].clone();
         let path = url.strip_prefix(&self.world.running.origin).unwrap().to_owned();
         let fields = [("MessageSid", sid), ("MessageStatus", status)];
@@ -50,20 +55,24 @@ impl Stage {
         assert_eq!(answer.status, StatusCode::OK);
     }
 
-    async fn only(&self) -> Interaction {
+    pub(crate) async fn only(&self) -> Interaction {
         let mut all = support::interactions(&self.world).await;
         assert_eq!(all.len(), 1);
         all.pop().unwrap()
     }
 
-    async fn state(&self) -> String {
-        let id = self.only().await.id;
+    /// The leg to the recipient of a text.
+    pub(crate) async fn leg(&self, id: &InteractionId) -> Leg {
         let mut tx = self.market.relay.db().read().await.unwrap();
-        let legs = legs::of_interaction(&mut tx, &self.market.account, &id).await.unwrap();
-        legs[1].state.clone()
+        let legs = legs::of_interaction(&mut tx, &self.market.account, id).await.unwrap();
+        legs.into_iter().nth(1).unwrap()
     }
 
-    async fn end(self, database: support::Database) {
+    async fn state(&self) -> String {
+        self.leg(&self.only().await.id).await.state
+    }
+
+    pub(crate) async fn end(self, database: support::Database) {
         self.world.running.shutdown().await;
         database.drop().await;
     }
@@ -109,33 +118,6 @@ async fn a_throttled_text_is_sent_again() {
         assert_eq!(stage.api.asked().len(), 3);
         assert_eq!(stage.only().await.outcome, Some(Outcome::Relayed));
         stage.end(database).await;
-    }
-}
-
-/// I11, M4: what may have been sent is not sent again; a receipt tells that it was, and without one
-/// it ends as unknown.
-#[tokio::test]
-async fn i11_what_may_have_been_sent_is_not_sent_again() {
-    for (receipt, outcome) in [(true, Outcome::Relayed), (false, Outcome::Unknown)] {
-        for database in support::databases().await {
-            let stage = Stage::open(&database).await;
-            stage.api.answers(&[StatusCode::INTERNAL_SERVER_ERROR]);
-            stage.text("SM1", "Hello").await;
-            stage.world.running.jobs.idle().await;
-            assert_eq!(stage.only().await.outcome, None, "a receipt may come");
-            if receipt {
-                stage.receipt(0, "SMffffffffffffffffffffffffffffffff", "delivered").await;
-            }
-            stage.world.clock.advance(11_000);
-            stage.world.running.jobs.idle().await;
-            assert_eq!(stage.api.asked().len(), 1, "once, on {}", database.name);
-            let ended = stage.only().await;
-            assert_eq!(ended.outcome, Some(outcome));
-            if !receipt {
-                assert_eq!(ended.reason, Some(Reason::CarrierUnknown));
-            }
-            stage.end(database).await;
-        }
     }
 }
 

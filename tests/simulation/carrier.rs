@@ -7,11 +7,13 @@ use entremise::{
         Request, Response, SendError,
         error::{Retry, SendErrorKind},
     },
+    clock::Clock,
     ids::LegId,
     relay::Transport,
 };
 use futures_util::future::BoxFuture;
 use http::StatusCode;
+use serde_json::{Value, json};
 
 use crate::rng::Rng;
 
@@ -48,16 +50,21 @@ pub(crate) struct Carrier {
     /// What was sent since it was last looked at, with the fate that it met.
     pub(crate) sent: Mutex<Vec<Sent>>,
     pub(crate) told: Mutex<Vec<String>>,
+    /// What its list of messages shows, the newest first.
+    record: Mutex<Vec<Value>>,
+    clock: Clock,
     ids: Mutex<u64>,
 }
 
 impl Carrier {
-    pub(crate) fn new(seed: u64) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, clock: &Clock) -> Arc<Self> {
         Arc::new(Self {
             rng: Mutex::new(Rng::new(seed)),
             well: Mutex::new(false),
             sent: Mutex::default(),
             told: Mutex::default(),
+            record: Mutex::default(),
+            clock: clock.clone(),
             ids: Mutex::new(0),
         })
     }
@@ -85,6 +92,13 @@ impl Carrier {
         let id = format!("SMf{:031x}", *ids);
         let callback = field("StatusCallback");
         let leg = callback.split("leg=").nth(1).and_then(|leg| LegId::parse(leg).ok()).unwrap();
+        let at = jiff::Timestamp::from_millisecond(self.clock.now().millis()).unwrap();
+        let at = jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+        let entry = json!({
+            "sid": id, "direction": "outbound-api", "status": "sent", "date_created": at,
+            "from": field("From"), "to": field("To"), "body": field("Body"),
+        });
+        self.record.lock().unwrap().insert(0, entry);
         self.sent.lock().unwrap().push(Sent {
             id: id.clone(),
             leg,
@@ -98,33 +112,45 @@ impl Carrier {
 
 impl Transport for Carrier {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, SendError>> {
-        let json = |status: StatusCode, body: String| {
+        let answer = |status: StatusCode, body: String| {
             Ok(Response::new(status, "application/json", body.into_bytes()))
         };
-        let answer = if request.url.ends_with("/Messages.json") && request.method == "POST" {
+        let answered = if request.url.ends_with("/Messages.json") && request.method == "POST" {
             let form: Vec<_> = form_urlencoded::parse(&request.body).into_owned().collect();
             let fate = self.fate();
             self.told.lock().unwrap().push(format!("{fate:?}"));
             match fate {
                 Fate::Taken => {
                     let id = self.take(&form);
-                    json(StatusCode::CREATED, format!(r#"{{"sid":"{id}","status":"queued"}}"#))
+                    answer(StatusCode::CREATED, format!(r#"{{"sid":"{id}","status":"queued"}}"#))
                 }
                 Fate::TakenUnheard => {
                     self.take(&form);
                     Err(SendError::new(SendErrorKind::Unreachable, Retry::Unknown))
                 }
-                Fate::Trouble => json(StatusCode::INTERNAL_SERVER_ERROR, "{}".into()),
-                Fate::Throttled => json(StatusCode::TOO_MANY_REQUESTS, r#"{"code":20429}"#.into()),
+                Fate::Trouble => answer(StatusCode::INTERNAL_SERVER_ERROR, "{}".into()),
+                Fate::Throttled => {
+                    answer(StatusCode::TOO_MANY_REQUESTS, r#"{"code":20429}"#.into())
+                }
                 Fate::Unreachable => Err(SendError::new(
                     SendErrorKind::Unreachable,
                     Retry::After(std::time::Duration::from_secs(1)),
                 )),
-                Fate::Refused => json(StatusCode::BAD_REQUEST, r#"{"code":21610}"#.into()),
+                Fate::Refused => answer(StatusCode::BAD_REQUEST, r#"{"code":21610}"#.into()),
             }
+        } else if let Some((_, from)) =
+            request.url.split_once("/Messages.json?").and_then(|(_, query)| {
+                form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "From")
+            })
+            && (*self.well.lock().unwrap() || self.rng.lock().unwrap().below(100) < 80)
+        {
+            self.told.lock().unwrap().push("Listed".into());
+            let record = self.record.lock().unwrap();
+            let entries: Vec<&Value> = record.iter().filter(|one| one["from"] == *from).collect();
+            answer(StatusCode::OK, json!({ "messages": entries }).to_string())
         } else {
-            json(StatusCode::SERVICE_UNAVAILABLE, "{}".into())
+            answer(StatusCode::SERVICE_UNAVAILABLE, "{}".into())
         };
-        Box::pin(async move { answer })
+        Box::pin(async move { answered })
     }
 }

@@ -96,7 +96,7 @@ impl World {
             percent: Mutex::new(0),
             last: Mutex::default(),
         });
-        let carrier = Carrier::new(seed ^ 0xca11);
+        let carrier = Carrier::new(seed ^ 0xca11, &clock);
         let key = std::array::from_fn(|place| u8::try_from(place * 7 + 1).unwrap());
         let (relay, db, tracker, stop) =
             open(&folder, &clock, &ids, key, &carrier, &misfortune).await;

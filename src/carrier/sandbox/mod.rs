@@ -3,6 +3,7 @@
 //! `docs/carriers/sandbox.md` describes the dialect.
 
 mod config;
+mod list;
 mod send;
 mod voice;
 mod webhook;
@@ -19,6 +20,7 @@ use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, Outbound, Reply, Request, Response,
     SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
+    listing::{Page, Query},
 };
 use crate::domain::time::Timestamp;
 
@@ -33,6 +35,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     control: Control::Documents,
     receipts: true,
     dedupe: Dedupe::Key { ttl: Duration::from_hours(24) },
+    lists: true,
     answer_on_bridge: true,
     whisper: true,
     simultaneous: 10,
@@ -84,6 +87,14 @@ impl Carrier for Sandbox {
 
     fn sample(&self, links: &Links, now: Timestamp) -> Option<Request> {
         Some(webhook::sample(self.config.secret.as_bytes(), links, now))
+    }
+
+    fn list(&self, query: &Query) -> Option<Request> {
+        list::request(&self.config, query)
+    }
+
+    fn listed(&self, query: &Query, response: &Response) -> Result<Page, SendError> {
+        list::page(&self.config, query, response)
     }
 
     fn secrets(&self) -> Vec<String> {

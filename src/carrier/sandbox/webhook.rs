@@ -88,18 +88,8 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
     let fields = Fields(&body);
     let (step, leg) = links::read(request.query());
     Ok(match (fields.text("event")?, step) {
-        ("message", _) => Inbound::Message(InboundMessage {
-            id: fields.id()?,
-            from: fields.caller(),
-            to: fields.proxy()?,
-            body: Body::new(fields.0["text"].as_str().unwrap_or_default().to_owned()),
-            media: fields.media()?,
-        }),
-        ("call", _) => Inbound::Call(InboundCall {
-            id: fields.id()?,
-            from: fields.caller(),
-            to: fields.proxy()?,
-        }),
+        ("message", _) => message(&body)?,
+        ("call", _) => call(&body)?,
         ("answered", Some(Step::Whisper)) => {
             Inbound::CalleeAnswered(CalleeAnswered { leg: needed(leg)?, id: fields.id()? })
         }
@@ -136,6 +126,24 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
         },
         _ => Inbound::Ignored("an event that we do not know"),
     })
+}
+
+/// A text that came in, in a webhook or in a list.
+pub(super) fn message(event: &Value) -> Result<Inbound, WebhookError> {
+    let fields = Fields(event);
+    Ok(Inbound::Message(InboundMessage {
+        id: fields.id()?,
+        from: fields.caller(),
+        to: fields.proxy()?,
+        body: Body::new(event["text"].as_str().unwrap_or_default().to_owned()),
+        media: fields.media()?,
+    }))
+}
+
+/// A call that came in, in a webhook or in a list.
+pub(super) fn call(event: &Value) -> Result<Inbound, WebhookError> {
+    let fields = Fields(event);
+    Ok(Inbound::Call(InboundCall { id: fields.id()?, from: fields.caller(), to: fields.proxy()? }))
 }
 
 fn needed(leg: Option<LegId>) -> Result<LegId, WebhookError> {

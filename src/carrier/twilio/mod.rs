@@ -2,6 +2,7 @@
 
 mod config;
 mod form;
+mod list;
 mod number;
 mod send;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
+    listing::{Page, Query},
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -33,6 +35,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     receipts: true,
     // No key makes a send idempotent, but the list of sent messages can be searched.
     dedupe: Dedupe::Lookup,
+    lists: true,
     answer_on_bridge: true,
     whisper: true,
     simultaneous: 10,
@@ -110,6 +113,14 @@ impl Carrier for Twilio {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::faults(number, can, links, response)
+    }
+
+    fn list(&self, query: &Query) -> Option<Request> {
+        Some(list::request(&self.config, query))
+    }
+
+    fn listed(&self, query: &Query, response: &Response) -> Result<Page, SendError> {
+        list::page(&self.config, query, response)
     }
 
     fn secrets(&self) -> Vec<String> {

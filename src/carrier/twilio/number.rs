@@ -41,6 +41,7 @@ pub(super) fn faults(
             | faults.taken("voice_application_sid", "VoiceApplicationSid", "calls");
         if !taken {
             faults.webhook("voice", "VoiceUrl", "VoiceMethod", &links.call());
+            faults.fallback();
         }
         faults.webhook(
             "status_callback",
@@ -93,6 +94,17 @@ impl<'a> Faults<'a> {
             ));
         }
         taken
+    }
+
+    /// A text that we miss is found on Twilio's list; a caller whom nobody answers is not.
+    fn fallback(&mut self) {
+        if self.text("voice_fallback_url").is_empty() {
+            self.list.push(NumberFault::minor(
+                "VoiceFallbackUrl is empty, so callers hear an error while no node can be reached",
+                "host what `entremise fallback` prints, and set VoiceFallbackUrl to it and \
+                 VoiceFallbackMethod to GET",
+            ));
+        }
     }
 
     fn webhook(&mut self, name: &str, setting: &str, method_setting: &str, wanted: &str) {
@@ -153,6 +165,7 @@ mod tests {
             "phone_number": "+14155550100",
             "voice_url": "https://relay.example/hooks/twilio/call#rc=5&rp=all",
             "voice_method": "POST",
+            "voice_fallback_url": "https://static.example/fallback.xml",
             "sms_url": "https://relay.example/hooks/twilio/message#rc=5&rp=all",
             "sms_method": "POST",
             "status_callback": "https://relay.example/hooks/twilio/status#rc=5&rp=all",
@@ -249,6 +262,19 @@ mod tests {
             let faults = judge(ALL, |one| one["sms_url"] = url.into());
             assert_eq!(faults.len(), 1, "{end}");
             assert!(!faults[0].grave, "{end}");
+        }
+    }
+
+    /// Without a fallback callers hear Twilio's error while we are down: a warning, and none for a number
+    /// that takes no calls.
+    #[test]
+    fn a_fallback_is_advised() {
+        for none in [Value::Null, "".into()] {
+            let faults = judge(ALL, |one| one["voice_fallback_url"] = none.clone());
+            assert_eq!(faults.len(), 1);
+            assert!(!faults[0].grave && faults[0].fix.contains("entremise fallback"), "{faults:?}");
+            let texts = Capabilities { voice: false, sms: true, mms: true };
+            assert_eq!(judge(texts, |one| one["voice_fallback_url"] = none), []);
         }
     }
 

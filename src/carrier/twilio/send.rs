@@ -148,6 +148,12 @@ fn ended(id: &str, response: &Response, json: Option<&Value>) -> Result<Sent, Se
     Err(error)
 }
 
+/// What an answer that is no success means.
+pub(super) fn failure(response: &Response) -> SendError {
+    let json: Option<Value> = serde_json::from_slice(&response.body).ok();
+    error(response, code(json.as_ref(), "code"))
+}
+
 fn error(response: &Response, code: Option<u64>) -> SendError {
     let status = response.status;
     if status == StatusCode::TOO_MANY_REQUESTS || code == Some(20429) {

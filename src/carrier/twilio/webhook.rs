@@ -28,7 +28,7 @@ const SIGNATURE: &str = "x-twilio-signature";
 const SIGNATURE_SETTINGS: &str = "x-twilio-webhooks-signature-settings";
 
 /// The most pictures and files that one text has.
-const MEDIA_MAX: usize = 10;
+pub(super) const MEDIA_MAX: usize = 10;
 
 /// What Twilio puts in the place of a number that it was not given: ANONYMOUS, RESTRICTED,
 /// UNAVAILABLE, UNKNOWN and BLOCKED on a keypad. None of them is a number that can be dialled.
@@ -279,15 +279,8 @@ fn call_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbound,
 
 /// `queued` and its like mean that Twilio has taken the text: no more is asked of us.
 fn message_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbound, WebhookError> {
-    let state = match status {
-        "accepted" | "scheduled" | "queued" | "sending" | "sent" | "partially_delivered" => {
-            MessageState::Sent
-        }
-        "delivered" | "read" => MessageState::Delivered,
-        "undelivered" => MessageState::Undelivered,
-        "failed" => MessageState::Failed,
-        "canceled" => MessageState::Cancelled,
-        _ => return Ok(Inbound::Ignored("a text's state that is not about sending")),
+    let Some(state) = message_state(status) else {
+        return Ok(Inbound::Ignored("a text's state that is not about sending"));
     };
     Ok(Inbound::MessageStatus(MessageStatus {
         leg,
@@ -297,7 +290,21 @@ fn message_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbou
     }))
 }
 
-fn call_state(status: &str) -> Option<CallState> {
+/// What Twilio's word for the state of a text that was sent means.
+pub(super) fn message_state(status: &str) -> Option<MessageState> {
+    Some(match status {
+        "accepted" | "scheduled" | "queued" | "sending" | "sent" | "partially_delivered" => {
+            MessageState::Sent
+        }
+        "delivered" | "read" => MessageState::Delivered,
+        "undelivered" => MessageState::Undelivered,
+        "failed" => MessageState::Failed,
+        "canceled" => MessageState::Cancelled,
+        _ => return None,
+    })
+}
+
+pub(super) fn call_state(status: &str) -> Option<CallState> {
     Some(match status {
         "queued" => CallState::Queued,
         "initiated" => CallState::Initiated,
@@ -314,11 +321,15 @@ fn call_state(status: &str) -> Option<CallState> {
 
 /// Who calls or writes. A short code or a name can't be a participant, so it counts as withheld.
 fn caller(form: &Form) -> Result<Caller, WebhookError> {
-    let from = form.need("From")?;
+    form.need("From").map(heard)
+}
+
+/// The caller whom Twilio names so.
+pub(super) fn heard(from: &str) -> Caller {
     if WITHHELD.contains(&from) {
-        return Ok(Caller::Withheld);
+        return Caller::Withheld;
     }
-    Ok(Identifier::parse(from).map_or(Caller::Withheld, Caller::Number))
+    Identifier::parse(from).map_or(Caller::Withheld, Caller::Number)
 }
 
 /// The proxy number; `None` for a short code and for addresses of other channels

@@ -73,6 +73,9 @@ pub(super) struct Leg {
     reason: Option<Reason>,
     /// The carrier's error code.
     carrier_code: Option<String>,
+    /// Whether this text was sent once more because nobody learnt what became of the first: its
+    /// recipient may have it twice.
+    possible_duplicate: bool,
     duration_seconds: Option<u64>,
     created_at: Time,
     updated_at: Time,
@@ -140,6 +143,7 @@ impl From<legs::Leg> for Leg {
             outcome: leg.outcome.map(Outcome),
             reason: leg.reason.map(Reason),
             carrier_code: leg.carrier_code,
+            possible_duplicate: leg.possible_duplicate,
             duration_seconds: leg.duration.map(|length| length.as_secs()),
             created_at: Time(leg.created_at),
             updated_at: Time(leg.updated_at),

@@ -72,6 +72,8 @@ pub(super) struct LegRow {
     pub(super) carrier: String,
     pub(super) carrier_id: Option<String>,
     pub(super) carrier_code: Option<String>,
+    /// Whether its recipient may have it twice.
+    pub(super) possible_duplicate: bool,
     pub(super) state: &'static str,
     pub(super) why: Option<&'static str>,
     pub(super) answered: Option<When>,
@@ -307,6 +309,7 @@ fn leg_row(leg: &Leg, from: &Party, cast: &Cast<'_>) -> LegRow {
         carrier: leg.carrier.clone(),
         carrier_id: leg.carrier_id.clone(),
         carrier_code: leg.carrier_code.clone(),
+        possible_duplicate: leg.possible_duplicate,
         state: words::leg_state(leg.kind, &leg.state),
         why: leg.reason.map(|reason| words::reason(reason, leg.kind).title),
         answered: leg.answered_at.and_then(When::new),

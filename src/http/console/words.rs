@@ -173,6 +173,7 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         | Reason::CarrierUnknown
         | Reason::Undelivered
         | Reason::TooLate
+        | Reason::WebhookMissed
         | Reason::Parked => on_the_way(reason),
     }
 }
@@ -333,8 +334,8 @@ const fn on_the_way(reason: Reason) -> Why {
         ),
         Reason::CarrierUnknown => why(
             "The carrier's answer was lost",
-            "The connection broke before the carrier answered. It was not tried twice, so that \
-             nobody gets it twice.",
+            "The connection broke before the carrier answered, and asking the carrier did not tell. \
+             It is not sent on a guess, so that nobody gets it twice.",
             RECIPIENT,
             "Ask the recipient whether it came. If not, it may be sent again.",
         ),
@@ -350,6 +351,13 @@ const fn on_the_way(reason: Reason) -> Why {
             "It could not be sent while it was still worth sending.",
             CALLER,
             "Ask them to send it again.",
+        ),
+        Reason::WebhookMissed => why(
+            "The carrier did not tell us in time",
+            "The carrier's message about it never came. Its list of calls and texts told us later, \
+             when it could not be put through any more.",
+            CALLER,
+            "Ask them to try again. If it repeats, tell the operator.",
         ),
         _ => why(
             "Set aside",

@@ -138,6 +138,7 @@ const FIELDS: &[&str] = &[
     "duplicate_percent",
     "reorder_percent",
     "lost_receipt_percent",
+    "lost_webhook_percent",
 ];
 
 /// A number in a body.

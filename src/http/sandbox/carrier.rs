@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Json,
     body::Body as RawBody,
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, Path, Query, State},
     http::{StatusCode, header::AUTHORIZATION, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -18,7 +18,7 @@ use super::{
     body::{Body, Fault, Number},
 };
 use crate::{
-    domain::message,
+    domain::{message, phone::Identifier, time::Timestamp},
     sandbox::{NewCall, NewMessage, Refusal, Taken},
 };
 
@@ -119,6 +119,50 @@ pub(super) async fn end(
 ) -> Response {
     let id = path.map(|Path(id)| id).unwrap_or_default();
     answer(app.network.end_call(&id).await)
+}
+
+/// Which part of a list.
+#[derive(Deserialize)]
+pub(super) struct Part {
+    since_ms: i64,
+    #[serde(default)]
+    skip: usize,
+}
+
+type PartQuery = Result<Query<Part>, axum::extract::rejection::QueryRejection>;
+
+pub(super) async fn messages(State(app): State<App>, _: Opened, part: PartQuery) -> Response {
+    listed(&app, "messages", part)
+}
+
+pub(super) async fn calls(State(app): State<App>, _: Opened, part: PartQuery) -> Response {
+    listed(&app, "calls", part)
+}
+
+/// What came in from phones, the newest first.
+fn listed(app: &App, key: &str, part: PartQuery) -> Response {
+    let Ok(Query(part)) = part else {
+        let words = "since_ms and skip must be whole numbers";
+        return Fault::new(StatusCode::UNPROCESSABLE_ENTITY, words).into_response();
+    };
+    let since = Timestamp::from_millis(part.since_ms);
+    let (found, more) = app.network.came_in(key == "messages", since, part.skip);
+    let next = more.then(|| part.skip + found.len());
+    let entries: Vec<Value> = found
+        .iter()
+        .map(|one| {
+            let mut entry = json!({
+                "id": one.id, "from": one.from.as_ref().map(Identifier::expose),
+                "to": one.to.expose(), "at_ms": one.at.millis(), "over": one.over,
+            });
+            if let Some((body, media)) = &one.text {
+                entry["text"] = body.expose().into();
+                entry["media"] = json!(media);
+            }
+            entry
+        })
+        .collect();
+    Json(json!({ key: entries, "next_skip": next })).into_response()
 }
 
 fn answer(result: Result<Taken, Refusal>) -> Response {

@@ -58,8 +58,8 @@ pub fn router(network: Arc<Network>) -> Router {
         .route("/api/faults", get(phones::faults).put(phones::set_faults))
         .route("/api/live", get(live::live))
         .route("/carrier/v1/account", get(carrier::account))
-        .route("/carrier/v1/messages", post(carrier::message))
-        .route("/carrier/v1/calls", post(carrier::call))
+        .route("/carrier/v1/messages", get(carrier::messages).post(carrier::message))
+        .route("/carrier/v1/calls", get(carrier::calls).post(carrier::call))
         .route("/carrier/v1/calls/{id}/end", post(carrier::end))
         .fallback(async || Fault::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || {

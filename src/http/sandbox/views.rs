@@ -154,6 +154,7 @@ pub(super) struct FaultsJson {
     duplicate_percent: u8,
     reorder_percent: u8,
     lost_receipt_percent: u8,
+    lost_webhook_percent: u8,
 }
 
 impl Default for FaultsJson {
@@ -174,6 +175,7 @@ impl From<Faults> for FaultsJson {
             duplicate_percent: faults.duplicate_percent,
             reorder_percent: faults.reorder_percent,
             lost_receipt_percent: faults.lost_receipt_percent,
+            lost_webhook_percent: faults.lost_webhook_percent,
         }
     }
 }
@@ -190,6 +192,7 @@ impl From<FaultsJson> for Faults {
             duplicate_percent: faults.duplicate_percent,
             reorder_percent: faults.reorder_percent,
             lost_receipt_percent: faults.lost_receipt_percent,
+            lost_webhook_percent: faults.lost_webhook_percent,
         }
     }
 }

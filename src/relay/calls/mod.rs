@@ -2,6 +2,7 @@
 //! marketplace asks for.
 
 mod ending;
+mod missed;
 mod placed;
 mod refused;
 mod steps;
@@ -10,6 +11,7 @@ use self::ending::{Ending, finish};
 pub use self::placed::place_call;
 pub(in crate::relay) use self::{
     ending::{give_up, status},
+    missed::missed,
     placed::{cancel_placed, claim, placed},
     steps::{callee_answered, dial_ended, keys, placed_answered},
 };

@@ -1,12 +1,14 @@
 //! Texts: taken in, owed to the other side, sent by a worker, followed by receipts.
 
+mod missed;
 mod progress;
 mod refused;
 mod sending;
 
 pub(in crate::relay) use self::{
+    missed::missed,
     progress::{cancel_owed, status},
-    sending::{Claimed, claim, give_up, hand_back, sent},
+    sending::{Claimed, absent, ask_again, claim, found, give_up, hand_back, sent},
 };
 
 use std::time::Duration;
@@ -42,7 +44,7 @@ use crate::{
 };
 
 /// How long a text is worth sending: a late one would reach a session that has ended.
-const VALIDITY_MAX: Duration = Duration::from_mins(15);
+pub(in crate::relay) const VALIDITY_MAX: Duration = Duration::from_mins(15);
 
 /// What the outbox holds of a text.
 #[derive(Serialize, Deserialize)]

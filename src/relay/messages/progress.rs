@@ -133,6 +133,15 @@ async fn finish(
     Ok(())
 }
 
+/// Why a text is in a state that its carrier tells.
+pub(super) const fn reason_of(state: MessageState) -> Option<Reason> {
+    match state {
+        MessageState::Undelivered => Some(Reason::Undelivered),
+        MessageState::Failed => Some(Reason::CarrierRejected),
+        _ => None,
+    }
+}
+
 /// A receipt.
 pub(in crate::relay) async fn status(
     tx: &mut Tx,
@@ -158,12 +167,7 @@ pub(in crate::relay) async fn status(
     // Read again under the lock.
     let Some((_, leg)) = legs::by_id(tx, carrier, &leg.id).await? else { return Ok(false) };
     let now = tx.now().await?;
-    let reason = match status.state {
-        MessageState::Undelivered => Some(Reason::Undelivered),
-        MessageState::Failed => Some(Reason::CarrierRejected),
-        _ => None,
-    };
-    let mut news = News::new(status.state, reason);
+    let mut news = News::new(status.state, reason_of(status.state));
     news.carrier_id = Some(status.id.clone());
     news.carrier_code.clone_from(&status.carrier_code);
     settle(tx, &account, leg, news, now).await?;

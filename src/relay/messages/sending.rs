@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::{
     Payload,
-    progress::{News, settle},
+    progress::{News, reason_of, settle},
 };
 use crate::relay::error::Error;
 use crate::{
     carrier::{
         error::{Retry, SendError, SendErrorKind},
+        listing::SentText,
         outbound::OutboundMessage,
     },
     domain::{
@@ -27,6 +28,9 @@ use crate::{
         sessions::{self, Session},
     },
 };
+
+/// How long a text that was tried, and is still owed, keeps later ones to the same person back (I12).
+const STUCK: Duration = Duration::from_secs(30);
 
 /// What a claimed entry of the outbox asks for, or why it is not to be sent any more.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ pub(in crate::relay) async fn claim(
         None => None,
     };
     let now = tx.now().await?;
-    if outbox::earlier_pending(tx, entry).await? {
+    if outbox::earlier_pending(tx, entry, now - STUCK).await? {
         return Ok(Claimed::NotNow);
     }
     // A lease that ran out: its worker may have sent it and never come to say so.
@@ -94,10 +98,13 @@ pub(in crate::relay) async fn claim(
         validity: entry.valid_until.since(now).max(Duration::from_secs(1)),
     };
     let mut sending = leg;
-    state.after(MessageState::Sending).as_str().clone_into(&mut sending.state);
+    // Whatever becomes of this claim, that an earlier one may have sent it is not forgotten.
+    let after = if lost { MessageState::Unknown } else { MessageState::Sending };
+    state.after(after).as_str().clone_into(&mut sending.state);
+    sending.possible_duplicate |= entry.cleared;
     sending.updated_at = now;
     legs::update(tx, &entry.account, &sending).await?;
-    let uncertain = lost || state == MessageState::Unknown;
+    let uncertain = (lost || state == MessageState::Unknown) && !entry.cleared;
     Ok(Claimed::Send(Box::new((entry, message, uncertain))))
 }
 
@@ -170,13 +177,7 @@ pub(in crate::relay) async fn sent(
     result: &Result<String, SendError>,
     may_resend: bool,
 ) -> Result<(), Error> {
-    if let Some(session) = &entry.session {
-        sessions::lock(tx, &entry.account, session).await?;
-    }
-    interactions::lock(tx, &entry.account, &entry.interaction).await?;
-    let legs = legs::of_interaction(tx, &entry.account, &entry.interaction).await?;
-    let leg = legs.into_iter().find(|leg| leg.id == entry.leg).ok_or(Error::NotFound("leg"))?;
-    let now = tx.now().await?;
+    let (leg, now) = locked(tx, entry).await?;
     let error = match result {
         Ok(id) => {
             let mut news = News::new(MessageState::Sent, None);
@@ -191,7 +192,7 @@ pub(in crate::relay) async fn sent(
         Retry::After(wait) => {
             let wait = wait.max(backoff(entry.attempts));
             if now + wait < entry.valid_until {
-                outbox::put_off(tx, entry, now + wait).await?;
+                put_off_unsent(tx, entry, now + wait).await?;
                 return Ok(());
             }
             let news = failed(error, Reason::CarrierUnreachable);
@@ -208,7 +209,7 @@ pub(in crate::relay) async fn sent(
 }
 
 /// M4: the carrier may have it. Where it dedupes by key the same key is sent again; elsewhere a
-/// receipt is waited for, and then nobody knows.
+/// receipt is waited for, and then the carrier is asked, if it can be.
 async fn unknown(
     tx: &mut Tx,
     entry: &Entry,
@@ -229,22 +230,71 @@ async fn unknown(
 /// Gives back a text that was claimed and certainly not sent: it is due at once.
 pub(in crate::relay) async fn hand_back(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
     let now = tx.now().await?;
-    outbox::put_off(tx, entry, now).await?;
+    put_off_unsent(tx, entry, now).await
+}
+
+/// Puts off what this claim certainly did not send: what the claim was allowed, the next one is.
+async fn put_off_unsent(tx: &mut Tx, entry: &Entry, run_at: Timestamp) -> Result<(), Error> {
+    if entry.cleared {
+        outbox::clear(tx, entry, run_at).await?;
+    } else {
+        outbox::put_off(tx, entry, run_at).await?;
+    }
     Ok(())
 }
 
 /// Gives up on a text whose fate nobody will learn; a receipt that still comes moves its state.
 pub(in crate::relay) async fn give_up(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let (leg, now) = locked(tx, entry).await?;
+    settle(tx, &entry.account, leg, News::gives_up(), now).await?;
+    outbox::finish(tx, entry, OutboxState::Parked).await?;
+    Ok(())
+}
+
+/// The carrier was asked and has it.
+pub(in crate::relay) async fn found(
+    tx: &mut Tx,
+    entry: &Entry,
+    text: &SentText,
+) -> Result<(), Error> {
+    let (leg, now) = locked(tx, entry).await?;
+    let mut news = News::new(text.state, reason_of(text.state));
+    news.carrier_id = Some(text.id.clone());
+    news.carrier_code.clone_from(&text.carrier_code);
+    settle(tx, &entry.account, leg, news, now).await?;
+    outbox::finish(tx, entry, OutboxState::Done).await?;
+    Ok(())
+}
+
+/// The carrier was asked and does not have it: it is due once more, and whoever claims it flags its
+/// leg. Whether it is due: after a second try nobody tries a third time.
+pub(in crate::relay) async fn absent(tx: &mut Tx, entry: &Entry) -> Result<bool, Error> {
+    let (leg, now) = locked(tx, entry).await?;
+    if leg.possible_duplicate {
+        settle(tx, &entry.account, leg, News::gives_up(), now).await?;
+        outbox::finish(tx, entry, OutboxState::Parked).await?;
+        return Ok(false);
+    }
+    // A receipt that came in meanwhile is seen by whoever claims the entry.
+    Ok(outbox::clear(tx, entry, now).await?)
+}
+
+/// The carrier could not be asked: it is asked again, as long as the text is worth sending.
+pub(in crate::relay) async fn ask_again(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let now = tx.now().await?;
+    outbox::put_off(tx, entry, now + backoff(entry.attempts)).await?;
+    Ok(())
+}
+
+/// The entry's leg, its session and interaction locked, and the time after that.
+async fn locked(tx: &mut Tx, entry: &Entry) -> Result<(Leg, Timestamp), Error> {
     if let Some(session) = &entry.session {
         sessions::lock(tx, &entry.account, session).await?;
     }
     interactions::lock(tx, &entry.account, &entry.interaction).await?;
     let legs = legs::of_interaction(tx, &entry.account, &entry.interaction).await?;
     let leg = legs.into_iter().find(|leg| leg.id == entry.leg).ok_or(Error::NotFound("leg"))?;
-    let now = tx.now().await?;
-    settle(tx, &entry.account, leg, News::gives_up(), now).await?;
-    outbox::finish(tx, entry, OutboxState::Parked).await?;
-    Ok(())
+    Ok((leg, tx.now().await?))
 }
 
 /// 1, 2, 4 … 60 seconds.

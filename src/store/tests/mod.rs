@@ -35,6 +35,7 @@ mod numbers;
 mod outbox;
 mod plans;
 mod races;
+mod reconciled;
 mod reports;
 mod rings;
 mod sealing;

@@ -225,6 +225,7 @@ impl World {
             outcome: None,
             reason: None,
             carrier_code: None,
+            possible_duplicate: false,
             duration: None,
             created_at: at(0),
             updated_at: at(0),
