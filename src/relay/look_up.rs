@@ -1,8 +1,8 @@
 //! Texts whose fate is unknown, at carriers that can be asked what they sent (M4).
 //!
 //! The rule, in doubt for "unknown" and against a silent double: of what the carrier has on record
-//! from the same proxy number to the same person since fifteen minutes before the first try, all
-//! that a leg of ours already has the id of is left out. If nothing is left, it was not sent, and it
+//! from the same proxy number to the same person since a day before the first try, all that a leg of
+//! ours already has the id of is left out. If nothing is left, it was not sent, and it
 //! is sent once more, flagged. If what is left says the same and is not more than we tried to send,
 //! it is ours, unless another text to that person is of unknown fate too. Anything else is doubt.
 
@@ -24,10 +24,11 @@ use crate::{
     telemetry::metrics,
 };
 
-/// How far the carrier's clock may be from ours.
-const SKEW: Duration = Duration::from_mins(15);
+/// How far the carrier's clock may be from ours: what was set wrong for a while must not hide a text.
+/// Whatever is on record of that day is told apart by its id.
+const SKEW: Duration = Duration::from_hours(24);
 /// How many pages of one number's texts are read.
-const PAGES_MAX: usize = 10;
+const PAGES_MAX: usize = 20;
 /// How long looking up may take: less than a worker's lease.
 const LOOK_UP_MAX: Duration = Duration::from_secs(20);
 

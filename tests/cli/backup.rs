@@ -22,13 +22,13 @@ fn while_texts_come<T>(server: &Server, work: impl FnOnce() -> T) -> (T, usize) 
     let (stop, count) = (AtomicBool::new(false), AtomicUsize::new(0));
     let at = (server.address(), server.ops());
     let value = std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let texts = scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 let n = count.fetch_add(1, Ordering::Relaxed);
                 text(at, &format!("while-{n}"), "+14155550100");
             }
         });
-        while count.load(Ordering::Relaxed) < 5 {
+        while count.load(Ordering::Relaxed) < 5 && !texts.is_finished() {
             std::thread::yield_now();
         }
         let value = work();

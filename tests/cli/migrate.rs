@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     command::{KEY, Place, http, sandbox},
     postgres::new_database,
-    serve::{text, webhook},
+    serve::{taken_in, text, webhook},
 };
 
 /// What each table holds, from what the command printed.
@@ -63,7 +63,7 @@ async fn a_database_moves_and_comes_back() {
     // What can't be done changes nothing: the server goes on.
     let failed = place.run(&["migrate-database", "--to", &format!("{url}_absent")]);
     assert_eq!(failed.code, Some(1));
-    assert_eq!(webhook(at.0, "still", "+14155550100").0, 204);
+    taken_in(at.0, "still", "+14155550100");
     let other = place.path().join("other.db").display().to_string();
     place.over(&format!("sqlite:{other}"));
     place.account();
@@ -71,7 +71,7 @@ async fn a_database_moves_and_comes_back() {
     let full = place.run(&["migrate-database", "--to", &format!("sqlite:{other}")]);
     assert_eq!(full.code, Some(1), "{full:?}");
     assert!(full.err.contains("not empty"), "{}", full.err);
-    assert_eq!(webhook(at.0, "and-still", "+14155550100").0, 204);
+    taken_in(at.0, "and-still", "+14155550100");
 
     let file = place.file("address", &format!("{url}\n"));
     // Texts come in one after the other until one is turned away.
@@ -83,7 +83,9 @@ async fn a_database_moves_and_comes_back() {
     moved.succeeded();
     let meanwhile = meanwhile.join().unwrap();
     let there = sums(&moved.json());
-    assert_eq!(there["inbox"].0, 7 + meanwhile, "a text that was taken in is not there");
+    // The one that was turned away may have come in all the same, had it only been slow.
+    let inbox = there["inbox"].0 - 7;
+    assert!((meanwhile..=meanwhile + 1).contains(&inbox), "{inbox} of {meanwhile} are there");
     assert_eq!(there["sessions"].0, 2);
     assert_eq!(there["numbers"].0, 3);
     let (status, head) = webhook(at.0, "after", "+14155550100");
@@ -107,7 +109,7 @@ async fn a_database_moves_and_comes_back() {
     place.over(&format!("sqlite:{back}"));
     let server = place.serve();
     let at = (server.address(), server.ops());
-    assert_eq!(webhook(at.0, "after", "+14155550100").0, 204, "a carrier's repeat is taken in");
+    taken_in(at.0, "after", "+14155550100");
 }
 
 /// Leaves a database as a migration does that is killed in the middle.
@@ -133,6 +135,6 @@ async fn what_was_broken_off_is_abandoned() {
     assert!(again.err.contains("--abandon"), "{}", again.err);
     assert_eq!(place.run(&["account", "list"]).code, Some(1));
     place.run(&["migrate-database", "--abandon"]).succeeded();
-    assert_eq!(webhook(at, "held", "+14155550100").0, 204);
+    taken_in(at, "held", "+14155550100");
     place.run(&["account", "list"]).succeeded();
 }
