@@ -84,6 +84,11 @@ pub struct IndexKey {
 }
 
 impl IndexKey {
+    /// A key of bytes that were just drawn at random.
+    pub fn from_random(secret: [u8; 32]) -> Self {
+        Self::new(secret)
+    }
+
     /// A new random key.
     pub fn generate() -> Self {
         Self::new(aead::generate())

@@ -83,7 +83,10 @@ pub async fn insert(
     let data = DataKey::generate();
     let token = data.seal_text(auth_token, &context("token", id));
     let data = data.wrap(&ring, &context("data", id));
-    let index = IndexKey::generate().wrap(&ring, &context("index", id));
+    // From the injected randomness: it decides where a person's ring begins, and a simulation repeats.
+    let mut secret = [0; 32];
+    tx.random(&mut secret);
+    let index = IndexKey::from_random(secret).wrap(&ring, &context("index", id));
     // An attempt that was undone may have left other keys at hand.
     tx.shared.forget_keys(id);
     on!(tx, |conn| {

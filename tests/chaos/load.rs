@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    carrier::{Carrier, fields, read},
+    carrier::{Carrier, Fields, fields, read},
     cluster::Cluster,
     truth::{Said, Session, number, proxy},
 };
@@ -272,8 +272,18 @@ impl Load {
             all.extend(again.into_iter().map(|document| read(document).0));
         }
         self.carrier.truth.lock().bridged.insert(id.to_owned(), all);
-        let Some(action) = action.filter(|_| dialled) else { return };
-        let path = action.strip_prefix(crate::cluster::PUBLIC_URL).unwrap_or_default().to_owned();
+        if let Some(action) = action.filter(|_| dialled) {
+            self.talk(&ringing, &action).await;
+        }
+        let mut over = ringing;
+        over.insert("CallStatus".into(), "completed".into());
+        over.insert("CallDuration".into(), "42".into());
+        self.carrier.deliver("/hooks/twilio/status", &over).await;
+    }
+
+    /// The dialling ends after a while: somebody talked, or nobody answered.
+    async fn talk(&self, ringing: &Fields, action: &str) {
+        let path = action.strip_prefix(crate::cluster::PUBLIC_URL).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(self.carrier.below(1500) as u64)).await;
         let (state, seconds) =
             if self.carrier.below(3) == 0 { ("no-answer", "0") } else { ("completed", "42") };
@@ -282,9 +292,9 @@ impl Load {
         ended.insert("DialCallStatus".into(), state.into());
         ended.insert("DialCallDuration".into(), seconds.into());
         ended.insert("DialBridged".into(), (state == "completed").to_string());
-        self.carrier.deliver(&path, &ended).await;
+        self.carrier.deliver(path, &ended).await;
         if self.carrier.below(10) == 0 {
-            self.carrier.repeat(&path, &ended).await;
+            self.carrier.repeat(path, &ended).await;
         }
     }
 }
