@@ -3,7 +3,7 @@
 //! An account registers where its webhooks go, and a carrier names where a picture lies: both are
 //! strangers' words. [`Egress::accept`] judges an address by its form; [`Egress::send`] looks its
 //! name up once, judges **every** answer, and connects to one of exactly those. A connection can
-//! be opened to a [`guard::Checked`] address only, and only the guard makes one. Why no redirects,
+//! be opened to a `guard::Checked` address only, and only the guard makes one. Why no redirects,
 //! no pool and no proxy: `docs/adr/0010-guarded-egress.md`.
 
 mod address;

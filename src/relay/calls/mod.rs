@@ -97,8 +97,9 @@ async fn again(tx: &mut Tx, key: EventKey<'_>, event: Event<'_>) -> Result<Plan,
     let Answer::Plan(plan) = stored_plan::answer(&kept) else { return Ok(NOWHERE) };
     let Plan::Connect(connect) = &plan else { return Ok(plan) };
     let caller = legs::by_id(tx, event.carrier, &connect.leg).await?;
+    let Some((account, caller)) = caller else { return Ok(plan) };
     // A call to the marketplace's own line belongs to no session.
-    let Some(session) = caller.and_then(|(_, leg)| leg.session) else { return Ok(plan) };
+    let Some(session) = caller.session else { return Ok(plan) };
     let (service, number) = match inbound::route(tx, event).await? {
         Route::To(routed) if routed.session.id == session => return Ok(plan),
         // The number may mean another session by now.
@@ -106,7 +107,11 @@ async fn again(tx: &mut Tx, key: EventKey<'_>, event: Event<'_>) -> Result<Plan,
         Route::Refused(refused) => (refused.service, refused.number),
         Route::Nowhere => return Ok(NOWHERE),
     };
-    Ok(refused::neutral(&service.rules, &number.country))
+    let plan = refused::neutral(&service.rules, &number.country);
+    // It stays so, whatever becomes of the session.
+    let kept = stored_plan::to_text(&plan);
+    inbox::set_answer(tx, key, &account, &caller.interaction, &kept).await?;
+    Ok(plan)
 }
 
 fn place(interaction: &Interaction) -> Place<'_> {
