@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use http_body_util::Full;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{carrier, web::Client};
+use crate::{carrier, options::Options, web::Client};
 
 /// What carriers sign: no node listens there.
 pub(crate) const PUBLIC_URL: &str = "http://localhost:8080";
@@ -35,6 +35,9 @@ pub(crate) struct Node {
     config: PathBuf,
     pub(crate) log: PathBuf,
     child: Mutex<Option<Child>>,
+    /// What is started in turn, so often.
+    builds: Vec<PathBuf>,
+    starts: AtomicUsize,
     /// When it last acknowledged anything, in milliseconds of the run.
     last_ack: AtomicU64,
 }
@@ -49,9 +52,11 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Settings for so many nodes on one database, whose carrier is at `api_base`.
-    pub(crate) fn new(nodes: usize, database: &str, api_base: &str, keep_logs: bool) -> Self {
+    pub(crate) fn new(nodes: usize, database: &str, api_base: &str, options: &Options) -> Self {
         let mut folder = tempfile::tempdir().unwrap();
-        folder.disable_cleanup(keep_logs);
+        folder.disable_cleanup(options.keep_logs);
+        let ours = PathBuf::from(env!("CARGO_BIN_EXE_entremise"));
+        let builds: Vec<PathBuf> = options.other.clone().into_iter().chain([ours]).collect();
         let nodes = (0..nodes)
             .map(|place| {
                 let [address, ops] = [free(), free()];
@@ -63,6 +68,8 @@ impl Cluster {
                     config,
                     log: folder.path().join(format!("node{place}.log")),
                     child: Mutex::new(None),
+                    builds: builds.clone(),
+                    starts: AtomicUsize::new(0),
                     last_ack: AtomicU64::new(0),
                 }
             })
@@ -113,7 +120,8 @@ impl Node {
     pub(crate) async fn start(&self, client: &Client) -> Duration {
         let since = Instant::now();
         let log = fs::File::options().create(true).append(true).open(&self.log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_entremise"))
+        let turn = self.starts.fetch_add(1, Ordering::Relaxed);
+        let child = Command::new(&self.builds[turn % self.builds.len()])
             .arg("serve")
             .arg("--config")
             .arg(&self.config)

@@ -1,6 +1,6 @@
 //! What a run is asked for.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Where rows are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub(crate) struct Options {
     pub(crate) calm: bool,
     /// Whether the nodes' logs are kept.
     pub(crate) keep_logs: bool,
+    /// Another build of ours, such as the release before: nodes are started as that one and as this
+    /// one in turn.
+    pub(crate) other: Option<PathBuf>,
 }
 
 /// Reads the arguments. `None` where a name was asked for that is not ours: `cargo test NAME` asks
@@ -39,9 +42,15 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>, seed: u64) -> Option
         seed,
         calm: false,
         keep_logs: false,
+        other: None,
     };
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
+        if argument == "--other" {
+            let path = arguments.next().expect("--other needs the path of a binary");
+            options.other = Some(path.into());
+            continue;
+        }
         let mut number = || -> u64 {
             let value = arguments.next().unwrap_or_default();
             value.parse().unwrap_or_else(|_| panic!("{argument} needs a number, not {value:?}"))

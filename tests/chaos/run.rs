@@ -78,7 +78,7 @@ async fn play(engine: Engine, options: &Options) -> bool {
     let Some((database, gate, url, nodes)) = fresh(engine, options).await else { return true };
     println!("\n== chaos on {}, {nodes} node(s), --seed {}", database.name(), options.seed);
     let carrier = Carrier::start(Arc::new(Truth::default()), options.seed).await;
-    let cluster = Arc::new(Cluster::new(nodes, &url, &carrier.base, options.keep_logs));
+    let cluster = Arc::new(Cluster::new(nodes, &url, &carrier.base, options));
     carrier.serves(Arc::clone(&cluster));
     for node in &cluster.nodes {
         node.start(&cluster.client).await;
