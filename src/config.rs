@@ -145,7 +145,7 @@ impl Default for Log {
 /// `[jobs]`: the workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jobs {
-    /// How many things are sent to carriers at once.
+    /// How many things are sent to each carrier at once.
     pub send_workers: usize,
     /// How often an idle worker looks for work that nobody woke it for.
     pub poll: Duration,
@@ -158,7 +158,7 @@ pub struct Jobs {
 impl Default for Jobs {
     fn default() -> Self {
         Self {
-            send_workers: 8,
+            send_workers: 16,
             poll: Duration::from_millis(500),
             reconcile: Duration::from_mins(1),
             event_deadline: Duration::from_secs(15),

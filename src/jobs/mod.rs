@@ -3,7 +3,11 @@
 mod notify;
 mod reconcile;
 
-use std::{collections::HashSet, future::Future, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+    time::Duration,
+};
 
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,7 +24,7 @@ const REST: Duration = Duration::from_secs(1);
 /// How the loops run.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// How many requests to carriers may be under way at once.
+    /// How many requests to each carrier may be under way at once.
     pub workers: usize,
     /// How long another node's work may stay unnoticed.
     pub poll: Duration,
@@ -93,26 +97,61 @@ impl Jobs {
     }
 }
 
-/// Sends what is owed, `workers` at once. Each has a task of its own: one that waits for a lock
-/// must not keep another from giving it back.
+/// What is being sent.
+#[derive(Debug, Default)]
+struct Sending {
+    /// The entries that somebody is at, with their carriers.
+    taken: HashMap<OutboxId, String>,
+    /// Entries that must wait for another one; looked at again once anything has moved.
+    waiting: HashSet<OutboxId>,
+}
+
+impl Sending {
+    fn to(&self, carrier: &str) -> usize {
+        self.taken.values().filter(|one| *one == carrier).count()
+    }
+
+    /// The carriers to which as much is under way as may be: one that hangs keeps no other waiting.
+    fn full(&self, workers: usize) -> Vec<String> {
+        let mut carriers: Vec<String> = self.taken.values().cloned().collect();
+        carriers.sort();
+        carriers.dedup();
+        carriers.retain(|carrier| self.to(carrier) >= workers);
+        carriers
+    }
+
+    /// Whether somebody is to be put at this entry, who now is.
+    fn take(&mut self, id: &OutboxId, carrier: &str, workers: usize) -> bool {
+        let free = self.to(carrier) < workers
+            && !self.waiting.contains(id)
+            && !self.taken.contains_key(id);
+        if free {
+            self.taken.insert(id.clone(), carrier.to_owned());
+        }
+        free
+    }
+}
+
+/// Sends what is owed, `workers` at once to each carrier. Each has a task of its own: one that waits
+/// for a lock must not keep another from giving it back.
 async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: CancellationToken) {
     let mut under_way = JoinSet::new();
-    let mut taken: HashSet<OutboxId> = HashSet::new();
-    // Entries that must wait for another one; looked at again once anything has moved.
-    let mut waiting: HashSet<OutboxId> = HashSet::new();
+    let mut sending = Sending::default();
     while !stop.is_cancelled() {
-        let room = options.workers.saturating_sub(under_way.len());
-        let limit = i64::try_from(room + taken.len() + waiting.len()).unwrap_or(i64::MAX);
-        let due = if room == 0 { Ok(Vec::new()) } else { relay.due(limit).await };
+        let known = sending.taken.len() + sending.waiting.len();
+        let limit = i64::try_from(options.workers + known).unwrap_or(i64::MAX);
+        let full = sending.full(options.workers);
+        let due = if full.len() < relay.carriers().iter().count().max(1) {
+            relay.due(&full, limit).await
+        } else {
+            Ok(Vec::new())
+        };
         let failed = due.is_err();
         if let Err(error) = &due {
             tracing::warn!(%error, "what is owed can't be read");
         }
         for entry in due.unwrap_or_default() {
-            if under_way.len() < options.workers
-                && !waiting.contains(&entry.id)
-                && taken.insert(entry.id.clone())
-            {
+            if sending.take(&entry.id, &entry.carrier, options.workers) {
                 let relay = relay.clone();
                 under_way.spawn(async move {
                     let id = entry.id.clone();
@@ -127,24 +166,24 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
         tokio::select! {
             Some(ended) = under_way.join_next() => match ended {
                 Ok((id, result)) => {
-                    taken.remove(&id);
+                    sending.taken.remove(&id);
                     match result {
                         Ok(true) => {
-                            waiting.clear();
+                            sending.waiting.clear();
                             relay.committed();
                         }
-                        Ok(false) => { waiting.insert(id); }
+                        Ok(false) => { sending.waiting.insert(id); }
                         Err(error) => {
                             tracing::warn!(%error, "an entry of the outbox is left for later");
-                            waiting.insert(id);
+                            sending.waiting.insert(id);
                         }
                     }
                 }
                 // Its lease ends by itself. Which one it was is not told: all are looked at again.
-                Err(_) => taken.clear(),
+                Err(_) => sending.taken.clear(),
             },
-            () = relay.wake().notified() => waiting.clear(),
-            () = time::sleep(nap) => waiting.clear(),
+            () = relay.wake().notified() => sending.waiting.clear(),
+            () = time::sleep(nap) => sending.waiting.clear(),
             () = stop.cancelled() => {}
         }
     }
@@ -186,5 +225,32 @@ where
         if let Err(error) = work().await {
             tracing::warn!(job = name, %error, "a job failed and will be tried again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> OutboxId {
+        OutboxId::parse(&format!("OB{n:032x}")).unwrap()
+    }
+
+    /// A carrier that takes nothing gets as many workers as it may have, and no other waits for
+    /// them; whoever waits for another entry is not put at it twice.
+    #[test]
+    fn a_carrier_that_hangs_keeps_no_other_waiting() {
+        let mut sending = Sending::default();
+        for n in 0..4 {
+            assert_eq!(sending.take(&id(n), "hung", 2), n < 2);
+        }
+        assert_eq!(sending.full(2), ["hung"]);
+        assert!(sending.take(&id(9), "other", 2));
+        assert!(!sending.take(&id(9), "other", 2), "somebody is at it");
+        sending.taken.remove(&id(0));
+        assert!(sending.full(2).is_empty());
+        sending.waiting.insert(id(0));
+        assert!(!sending.take(&id(0), "hung", 2));
+        assert!(sending.take(&id(3), "hung", 2));
     }
 }

@@ -50,11 +50,11 @@ fn asked<T>(
 }
 
 impl Relay {
-    /// What is due now, the oldest first.
-    pub async fn due(&self, limit: i64) -> Result<Vec<Entry>, Error> {
+    /// What is due now, the oldest first; nothing for the carriers in `without`.
+    pub async fn due(&self, without: &[String], limit: i64) -> Result<Vec<Entry>, Error> {
         let mut tx = self.db.read().await?;
         let now = tx.now().await?;
-        Ok(outbox::due(&mut tx, now, limit).await?)
+        Ok(outbox::due(&mut tx, now, without, limit).await?)
     }
 
     /// How long until something is due, at most `most`.

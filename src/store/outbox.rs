@@ -195,13 +195,26 @@ pub(super) const DUE: &str = concat!(
     " FROM outbox
     WHERE state IN ('ready', 'sending') AND run_at <= $1
       AND (state = 'ready' OR lease_until <= $1)
+      AND replace($3, ' ' || carrier || ' ', '') = $3
     ORDER BY run_at, id LIMIT $2"
 );
 
-/// What is due at `now`, or whose worker's lease has ended: to be claimed one by one.
-pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Entry>, Error> {
-    let rows: Vec<Row> =
-        on!(tx, |conn| sqlx::query_as(DUE).bind(now.millis()).bind(limit).fetch_all(conn).await?);
+/// What is due at `now`, or whose worker's lease has ended: to be claimed one by one. Nothing for
+/// the carriers in `without`.
+pub async fn due(
+    tx: &mut Tx,
+    now: Timestamp,
+    without: &[String],
+    limit: i64,
+) -> Result<Vec<Entry>, Error> {
+    // Each id between spaces of its own: none of them holds one.
+    let without = without.iter().fold(String::new(), |all, id| all + " " + id + " ");
+    let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(DUE)
+        .bind(now.millis())
+        .bind(limit)
+        .bind(without)
+        .fetch_all(conn)
+        .await?);
     rows.into_iter().map(Entry::try_from).collect()
 }
 

@@ -133,7 +133,7 @@ async fn hot_queries_read_by_index(lab: &Lab) {
         ("number", numbers::GET, vec![account.clone(), id("PN", 1234)]),
         ("find", holds::FIND, vec![account.clone(), id("PN", 1234), id("", 123)]),
         ("lock", sessions::GET, vec![account.clone(), id("KC", 1234)]),
-        ("due", outbox::DUE, vec!["100".into(), "20".into()]),
+        ("due", outbox::DUE, vec!["100".into(), "20".into(), text(" a  b ")]),
         ("expired", sessions::DUE, vec!["100".into(), "20".into()]),
         (
             "next_in_ring",
