@@ -12,6 +12,8 @@ mod backup;
 mod check;
 #[path = "cli/command.rs"]
 mod command;
+#[path = "cli/durable.rs"]
+mod durable;
 #[path = "cli/fallback.rs"]
 mod fallback;
 #[path = "cli/live.rs"]

@@ -15,6 +15,7 @@ pub mod blocks;
 pub mod budgets;
 mod db;
 pub mod deliveries;
+pub mod durability;
 pub mod endpoints;
 mod epoch;
 pub mod events;

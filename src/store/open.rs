@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Error,
     db::{DbOptions, Doors, Shared},
+    durability,
     lanes::PerLane,
     turn::Turn,
     writer::Writer,
@@ -116,7 +117,7 @@ pub(super) async fn postgres(options: &DbOptions, tracker: &TaskTracker) -> Resu
             .max_connections(options.connections.max(2))
             .acquire_timeout(lane.patience())
             .connect_lazy_with(connect.clone().options([
-                ("synchronous_commit", "on"),
+                durability::ASKED,
                 ("statement_timeout", "30s"),
                 ("lock_timeout", lane.lock_timeout()),
                 // Ours do nothing but statements: one that rests so long belongs to a node that

@@ -37,16 +37,19 @@ impl Done {
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_entremise"));
-    command.args(arguments).env_clear().stdin(Stdio::null());
+/// The binary with these arguments, run by the program `under` if it names one.
+fn command(under: &[&str], arguments: &[&str]) -> Command {
+    let binary = [env!("CARGO_BIN_EXE_entremise")];
+    let mut words = under.iter().chain(&binary).chain(arguments);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).env_clear().stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Runs a command to its end.
 pub(crate) fn entremise(arguments: &[&str]) -> Done {
-    finish(command(arguments).spawn().unwrap())
+    finish(command(&[], arguments).spawn().unwrap())
 }
 
 fn finish(child: Child) -> Done {
@@ -118,7 +121,11 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = command(arguments);
+        self.command_under(&[], arguments)
+    }
+
+    fn command_under(&self, under: &[&str], arguments: &[&str]) -> Command {
+        let mut command = command(under, arguments);
         command.arg("--config").arg(self.config());
         command
     }
@@ -142,7 +149,12 @@ impl Place {
 
     /// Starts a server and waits until it serves.
     pub(crate) fn serve(&self) -> Server {
-        let mut child = self.command(&["serve"]).spawn().unwrap();
+        self.serve_under(&[])
+    }
+
+    /// The same, run by this program.
+    pub(crate) fn serve_under(&self, under: &[&str]) -> Server {
+        let mut child = self.command_under(under, &["serve"]).spawn().unwrap();
         let (send, lines) = mpsc::channel();
         let err = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {

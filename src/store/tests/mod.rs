@@ -25,6 +25,7 @@ mod budgets;
 mod collation;
 mod deliveries;
 mod doors;
+mod durability;
 mod errors;
 mod holds;
 mod inbox;
