@@ -16,6 +16,8 @@ mod command;
 mod durable;
 #[path = "cli/fallback.rs"]
 mod fallback;
+#[path = "cli/full_disk.rs"]
+mod full_disk;
 #[path = "cli/live.rs"]
 mod live;
 #[path = "cli/migrate.rs"]

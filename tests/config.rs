@@ -78,6 +78,8 @@ fn the_file_sets_everything() {
         poll_ms = 50
         [api]
         rate_per_minute = 5
+        [sqlite]
+        ballast_mib = 3
         [[carriers]]
         id = "main"
         kind = "twilio"
@@ -99,6 +101,7 @@ fn the_file_sets_everything() {
     assert_eq!(config.limits.drain, Duration::ZERO);
     assert_eq!(config.log.format, LogFormat::Human);
     assert_eq!(config.jobs.poll, Duration::from_millis(50));
+    assert_eq!(config.sqlite.ballast, 3 * 1024 * 1024);
     assert_eq!(config.carriers[0].api_base.as_deref(), Some("http://127.0.0.1:4010"));
     assert_eq!(config.carriers[0].values["account_sid"].as_str(), Some("AC0"));
     assert_eq!(config.carriers[1].id, "play");

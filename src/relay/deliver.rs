@@ -182,7 +182,7 @@ impl Relay {
             + 'static,
     {
         loop {
-            let result = self.db.write(work.clone()).await;
+            let result = self.db.urgent().write(work.clone()).await;
             let busy = matches!(
                 result,
                 Err(Error::Store(store::Error::Unavailable(_) | store::Error::Locked))

@@ -85,6 +85,7 @@ impl Inspection {
             shared: Arc::clone(&self.shared),
             at: self.shared.clock.now(),
             doomed: false,
+            full: false,
         })
     }
 

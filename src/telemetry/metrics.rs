@@ -124,6 +124,8 @@ metrics_table! {
         "Writes that one commit held.";
     DB_COMMIT = Histogram "entremise_db_commit_seconds" Seconds []
         "How long commits took.";
+    DISK_FULL = Gauge "entremise_disk_full" Count []
+        "1 while the disk below SQLite is full: only what closes or blocks is written.";
 }
 
 const SECONDS: &[f64] = &[
@@ -356,6 +358,11 @@ pub fn deliveries_owed(owed: u32, late: Duration) {
 pub fn commit(writes: u32, took: Duration) {
     histogram(&DB_GROUP_SIZE, []).record(f64::from(writes));
     histogram(&DB_COMMIT, []).record(took);
+}
+
+/// The disk below SQLite is full, or is not any more.
+pub fn disk_full(full: bool) {
+    gauge(&DISK_FULL, []).set(f64::from(u8::from(full)));
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ impl Place {
 /// Settings with a sandbox carrier.
 pub(crate) fn sandbox(listen: &str) -> String {
     format!(
-        "listen = \"{listen}\"\nops_listen = \"127.0.0.1:0\"\n[[carriers]]\nid = \"sandbox\"\n\
+        "listen = \"{listen}\"\nops_listen = \"127.0.0.1:0\"\nsqlite.ballast_mib = 1\n[[carriers]]\nid = \"sandbox\"\n\
          kind = \"sandbox\"\nsecret = \"{SECRET}\"\n"
     )
 }

@@ -54,6 +54,7 @@ pub(super) async fn check(report: &mut Report, config: &Config, wrong: &Wrong) -
         // Nothing is opened with it: a wrong key must not hide what else is wrong.
         keyring: Arc::new(Keyring::new(master.unwrap_or_else(|_| MasterKey::generate()))),
         connections: 1,
+        ballast: 0,
     };
     match Inspection::file(&options.url) {
         Ok(Some(path)) if !file_is_there(report, &path) => return Found::default(),
