@@ -245,6 +245,8 @@ impl App {
         };
         let local = format!("http://{address}");
         let carriers = carriers(&config, &origin, &local)?;
+        // Before anything counts.
+        let _ = metrics::handle();
         let opened = Opened::open_with(&config, &clock, &ids, config.sqlite.ballast).await?;
         let opened = opened.standing().await?;
         let lock = opened.db.lock_for_serving().map_err(|error| match error {
@@ -252,7 +254,6 @@ impl App {
             other => other.into(),
         })?;
         settle_in(&opened.db).await?;
-        let _ = metrics::handle();
         let (workers, working) = (TaskTracker::new(), CancellationToken::new());
         let serving = CancellationToken::new();
         workers.spawn(metrics::run_upkeep(working.clone()));

@@ -346,7 +346,7 @@ fn example() -> Vec<Shown> {
 
 /// The keys that the reader knows, from what it says of an unknown one.
 fn known_keys() -> BTreeSet<String> {
-    let toml = "x = 1\n[limits]\nx = 1\n[log]\nx = 1\n[jobs]\nx = 1\n[api]\nx = 1";
+    let toml = "x = 1\n[limits]\nx = 1\n[log]\nx = 1\n[jobs]\nx = 1\n[api]\nx = 1\n[sqlite]\nx = 1";
     let mut known = BTreeSet::new();
     for (key, message) in faults(toml, &[("ENTREMISE_MASTER_KEY", KEY)]) {
         let path = key.strip_suffix('x').unwrap();
@@ -354,7 +354,7 @@ fn known_keys() -> BTreeSet<String> {
             known.insert(format!("{path}{name}"));
         }
     }
-    for table in ["limits", "log", "jobs", "api", "carriers"] {
+    for table in ["limits", "log", "jobs", "api", "sqlite", "carriers"] {
         assert!(known.remove(table), "{table}");
     }
     known.extend(["id", "kind", "api_base"].map(|key| format!("carriers.{key}")));

@@ -19,6 +19,9 @@ const BALLAST: u64 = 2 * MIB;
 const PROXIES: &str = "+14155550100,sandbox,voice|sms\n+14155550101,sandbox,voice|sms\n\
                        +14155550102,sandbox,voice|sms\n+14155550103,sandbox,voice|sms\n";
 
+const BUYERS: [&str; 4] = ["+14155550110", "+14155550111", "+14155550112", "+14155550113"];
+const SELLERS: [&str; 4] = ["+14155550120", "+14155550121", "+14155550122", "+14155550123"];
+
 /// A disk of 24 MiB in a folder.
 struct Disk(PathBuf);
 
@@ -82,16 +85,14 @@ impl Market<'_> {
         (status, serde_json::from_str(&answer).unwrap_or_default())
     }
 
-    fn open(&self, pair: u32) -> (u16, Value) {
-        let one = |role: &str, number: u32| json!({ "role": role, "identifier": format!("+4477009{number:05}") });
-        let people = [one("buyer", 100 + pair), one("seller", 200 + pair)];
-        self.ask(
-            "POST /api/v1/sessions",
-            &json!({ "service_id": "default", "participants": people }),
-        )
+    fn open(&self, pair: usize) -> (u16, Value) {
+        let one = |role: &str, who: &str| json!({ "role": role, "identifier": who });
+        let people = [one("buyer", BUYERS[pair % 4]), one("seller", SELLERS[pair % 4])];
+        let new = json!({ "service_id": "default", "participants": people });
+        self.ask("POST /api/v1/sessions", &new)
     }
 
-    fn opened(&self, pair: u32) -> String {
+    fn opened(&self, pair: usize) -> String {
         let (status, session) = self.open(pair);
         assert_eq!(status, 201, "{session}");
         session["id"].as_str().unwrap().to_owned()
