@@ -1,6 +1,6 @@
 //! `entremise migrate-database`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, pin::pin, sync::Arc};
 
 use clap::Args;
 use serde_json::{Map, json};
@@ -127,19 +127,22 @@ async fn held(source: &Db, target: &Db, to: &str) -> Result<Vec<Sum>, Failed> {
     source.write(|tx| Box::pin(async move { moving::hold_writes(tx).await })).await?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let from = source.clone();
-    let copied = target.write(move |tx| {
-        let from = from.clone();
+    let (from, stopped) = (source.clone(), CancellationToken::new());
+    let stop = stopped.clone();
+    let mut copied = pin!(target.write(move |tx| {
+        let (from, stop) = (from.clone(), stop.clone());
         Box::pin(async move {
-            let sums = moving::copy(&from, tx).await?;
-            Ok::<_, Error>(sums)
+            // A write goes on without whoever asked for it: it is told, so that nothing is committed.
+            let copied = stop.run_until_cancelled(moving::copy(&from, tx)).await;
+            copied.unwrap_or_else(|| Err(Error::Unavailable("stopped".into())))
         })
-    });
+    }));
     let copied = tokio::select! {
-        copied = copied => copied.map_err(Failed::from),
-        _ = terminate.recv() => Err(Failed("stopped".into())),
-        _ = interrupt.recv() => Err(Failed("stopped".into())),
+        copied = &mut copied => copied,
+        _ = terminate.recv() => { stopped.cancel(); copied.await }
+        _ = interrupt.recv() => { stopped.cancel(); copied.await }
     };
+    let copied = copied.map_err(Failed::from);
     match copied {
         Ok(sums) => {
             let to = to.to_owned();

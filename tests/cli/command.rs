@@ -52,7 +52,8 @@ pub(crate) fn entremise(arguments: &[&str]) -> Done {
     finish(command(&[], arguments).spawn().unwrap())
 }
 
-fn finish(child: Child) -> Done {
+/// Waits for a command to end.
+pub(crate) fn finish(child: Child) -> Done {
     let id = child.id();
     let (send, ended) = mpsc::channel();
     std::thread::spawn(move || send.send(child.wait_with_output()));
@@ -65,7 +66,7 @@ fn finish(child: Child) -> Done {
     Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-fn signal(id: u32, name: &str) {
+pub(crate) fn signal(id: u32, name: &str) {
     let done = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().unwrap();
     assert!(done.success());
 }
@@ -130,9 +131,14 @@ impl Place {
         command
     }
 
+    /// Begins a command with these settings.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
     /// Runs a command with these settings to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
-        finish(self.command(arguments).spawn().unwrap())
+        finish(self.begin(arguments))
     }
 
     /// Makes an account; its id.

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use entremise::{app::Opened, clock::Clock, config::Config, ids::Ids, store::moving};
 use serde_json::Value;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, postgres::PgConnectOptions};
 
 use crate::{
-    command::{KEY, Place, http, sandbox},
+    command::{KEY, Place, finish, http, sandbox, signal},
     postgres::new_database,
     serve::{taken_in, text, webhook},
 };
@@ -137,4 +138,47 @@ async fn what_was_broken_off_is_abandoned() {
     place.run(&["migrate-database", "--abandon"]).succeeded();
     taken_in(at, "held", "+14155550100");
     place.run(&["account", "list"]).succeeded();
+}
+
+/// A migration that is stopped in the middle moves nothing, also where the database was just doing
+/// what it was asked for: the server goes on, and the next try finds an empty target.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stopped_moves_nothing() {
+    let Some(url) = new_database("cli_stopped").await else { return };
+    let place = Place::with_sandbox();
+    let account = place.account();
+    place.import(&account, "+14155550100,sandbox,voice|sms");
+    let moving = ["migrate-database", "--to", &url];
+    // Makes the tables, and then nothing.
+    place.over(&url);
+    let config = Config::load(Some(&place.config()), []).unwrap();
+    let target = Opened::open_moving(&config, &Clock::system(), &Ids::default()).await.unwrap();
+    target.close().await;
+    place.settings(&format!("master_key = \"{KEY}\"\n{}", sandbox("127.0.0.1:0")));
+
+    let options: PgConnectOptions = url.parse().unwrap();
+    let mut holder = options.connect().await.unwrap();
+    let mut watcher = options.connect().await.unwrap();
+    holder.execute("TRUNCATE meta").await.unwrap();
+    holder.execute("BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let child = place.begin(&moving);
+    let waiting = "SELECT COUNT(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+        WHERE NOT l.granted AND d.datname = current_database()";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watcher).await.unwrap() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    signal(child.id(), "TERM");
+    // The signal is there long before the lock is.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    holder.execute("ROLLBACK").await.unwrap();
+    let stopped = tokio::task::spawn_blocking(|| finish(child)).await.unwrap();
+    assert_eq!(stopped.code, Some(1), "{stopped:?}");
+    assert!(stopped.err.contains("nothing was moved"), "{}", stopped.err);
+    let accounts = "SELECT COUNT(*) FROM accounts";
+    let there: i64 = sqlx::query_scalar(accounts).fetch_one(&mut watcher).await.unwrap();
+    assert_eq!(there, 0, "something was moved all the same");
+    place.run(&["account", "list"]).succeeded();
+    place.run(&moving).succeeded();
+    holder.close().await.unwrap();
+    watcher.close().await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! The end of a database, and of the disk below it.
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::Notify;
 
 use super::*;
@@ -12,25 +12,40 @@ fn row(n: usize) -> String {
     format!("INSERT INTO meta (name, value) VALUES ('row{n}', '')")
 }
 
+/// A write that is under way until the gate opens, and as many behind it as want to queue.
+struct Flood<'a> {
+    gate: Arc<Notify>,
+    first: BoxFuture<'a, Result<(), Error>>,
+    writes: Vec<BoxFuture<'a, Result<(), Error>>>,
+}
+
+impl<'a> Flood<'a> {
+    async fn of(lab: &'a Lab) -> Self {
+        let (inside, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let mut first: BoxFuture<'_, _> = Box::pin(commit!(lab.db, [inside, gate], |tx| {
+            inside.notify_one();
+            gate.notified().await;
+            run(tx, row(0)).await
+        }));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        inside.notified().await;
+        let write =
+            |n| -> BoxFuture<'_, _> { Box::pin(commit!(lab.db, [n], |tx| run(tx, row(n)).await)) };
+        let mut writes: Vec<_> = (1..1000).map(write).collect();
+        for write in &mut writes {
+            // Without the runtime's budget, which would keep most of them from the queue.
+            assert!(futures_util::poll!(tokio::task::unconstrained(write)).is_pending());
+        }
+        Self { gate, first, writes }
+    }
+}
+
 /// When the writer is stopped with a full queue, all of that is done and is there after a reopening;
 /// whoever was not queued yet is told so, even if more and more want to write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_loses_no_write() {
     let lab = Lab::sqlite().await;
-    let (inside, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let mut first = Box::pin(commit!(lab.db, [inside, gate], |tx| {
-        inside.notify_one();
-        gate.notified().await;
-        run(tx, row(0)).await
-    }));
-    assert!(futures_util::poll!(&mut first).is_pending());
-    inside.notified().await;
-    let mut writes: Vec<_> =
-        (1..1000).map(|n| Box::pin(commit!(lab.db, [n], |tx| run(tx, row(n)).await))).collect();
-    for write in &mut writes {
-        // Without the runtime's budget, which would keep most of them from the queue.
-        assert!(futures_util::poll!(tokio::task::unconstrained(write)).is_pending());
-    }
+    let Flood { gate, first, writes } = Flood::of(&lab).await;
     lab.stop.cancel();
     gate.notify_one();
     first.await.unwrap();
@@ -57,26 +72,14 @@ async fn a_stop_loses_no_write() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flooded_lane_starves_no_other() {
     let lab = Lab::sqlite().await;
-    let (inside, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let mut first = Box::pin(commit!(lab.db, [inside, gate], |tx| {
-        inside.notify_one();
-        gate.notified().await;
-        run(tx, row(0)).await
-    }));
-    assert!(futures_util::poll!(&mut first).is_pending());
-    inside.notified().await;
-    let mut flood: Vec<_> =
-        (1..1000).map(|n| Box::pin(commit!(lab.db, [n], |tx| run(tx, row(n)).await))).collect();
-    for write in &mut flood {
-        assert!(futures_util::poll!(tokio::task::unconstrained(write)).is_pending());
-    }
+    let Flood { gate, first, writes } = Flood::of(&lab).await;
     let carriers = lab.db.lane(Lane::Carriers);
     let webhook = commit!(carriers, [], |tx| {
         run(tx, row(1000)).await?;
         count(tx, ROWS).await
     });
     gate.notify_one();
-    let (before, ends) = tokio::join!(webhook, join_all(flood));
+    let (before, ends) = tokio::join!(webhook, join_all(writes));
     let before = usize::try_from(before.unwrap()).unwrap();
     assert!(before <= Lane::Api.queue() * 2, "{before} writes of a flood came first");
     assert!(ends.iter().all(Result::is_ok));
