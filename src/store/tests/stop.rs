@@ -15,8 +15,8 @@ fn row(n: usize) -> String {
 /// A write that is under way until the gate opens, and as many behind it as want to queue.
 struct Flood<'a> {
     gate: Arc<Notify>,
-    first: BoxFuture<'a, Result<(), Error>>,
-    writes: Vec<BoxFuture<'a, Result<(), Error>>>,
+    first: BoxFuture<'a, Result<u64, Error>>,
+    writes: Vec<BoxFuture<'a, Result<u64, Error>>>,
 }
 
 impl<'a> Flood<'a> {
@@ -29,12 +29,12 @@ impl<'a> Flood<'a> {
         }));
         assert!(futures_util::poll!(&mut first).is_pending());
         inside.notified().await;
-        let write =
-            |n| -> BoxFuture<'_, _> { Box::pin(commit!(lab.db, [n], |tx| run(tx, row(n)).await)) };
-        let mut writes: Vec<_> = (1..1000).map(write).collect();
-        for write in &mut writes {
+        let mut writes: Vec<BoxFuture<'_, _>> = Vec::new();
+        for n in 1..1000 {
+            let mut write = Box::pin(commit!(lab.db, [n], |tx| run(tx, row(n)).await));
             // Without the runtime's budget, which would keep most of them from the queue.
-            assert!(futures_util::poll!(tokio::task::unconstrained(write)).is_pending());
+            assert!(futures_util::poll!(tokio::task::unconstrained(&mut write)).is_pending());
+            writes.push(write);
         }
         Self { gate, first, writes }
     }
