@@ -97,7 +97,12 @@ impl Opened {
     /// [`StartError::MasterKey`] and [`StartError::Store`]; [`StartError::Moving`] and
     /// [`StartError::Moved`] if it is, or was, moved to another database.
     pub async fn open(config: &Config, clock: &Clock, ids: &Ids) -> Result<Self, StartError> {
-        let opened = Self::open_moving(config, clock, ids).await?;
+        Self::open_moving(config, clock, ids).await?.standing().await
+    }
+
+    /// Refuses one that is, or was, moved to another database.
+    async fn standing(self) -> Result<Self, StartError> {
+        let opened = self;
         let standing = moving::standing(&mut opened.db.read().await?).await?;
         let Some(standing) = standing else { return Ok(opened) };
         opened.close().await;
@@ -116,6 +121,15 @@ impl Opened {
         clock: &Clock,
         ids: &Ids,
     ) -> Result<Self, StartError> {
+        Self::open_with(config, clock, ids, 0).await
+    }
+
+    async fn open_with(
+        config: &Config,
+        clock: &Clock,
+        ids: &Ids,
+        ballast: u64,
+    ) -> Result<Self, StartError> {
         let master = MasterKey::from_bytes(*config.master_key.expose())?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let options = DbOptions {
@@ -124,9 +138,10 @@ impl Opened {
             ids: ids.clone(),
             keyring: Arc::new(Keyring::new(master)),
             connections: CONNECTIONS,
+            ballast,
         };
         let db = Db::open(options, &tracker, stop.clone()).await?;
-        db.write(|tx| Box::pin(async move { meta::claim_key(tx).await })).await?;
+        db.urgent().write(|tx| Box::pin(async move { meta::claim_key(tx).await })).await?;
         Ok(Self { db, tracker, stop })
     }
 
@@ -230,13 +245,15 @@ impl App {
         };
         let local = format!("http://{address}");
         let carriers = carriers(&config, &origin, &local)?;
-        let opened = Opened::open(&config, &clock, &ids).await?;
+        // Before anything counts.
+        let _ = metrics::handle();
+        let opened = Opened::open_with(&config, &clock, &ids, config.sqlite.ballast).await?;
+        let opened = opened.standing().await?;
         let lock = opened.db.lock_for_serving().map_err(|error| match error {
             store::Error::Locked => StartError::AlreadyServing,
             other => other.into(),
         })?;
         settle_in(&opened.db).await?;
-        let _ = metrics::handle();
         let (workers, working) = (TaskTracker::new(), CancellationToken::new());
         let serving = CancellationToken::new();
         workers.spawn(metrics::run_upkeep(working.clone()));
@@ -268,7 +285,7 @@ impl App {
         let server = Server {
             name: "ops",
             router: ops::router(Ops {
-                checks: vec![ready(&relay)],
+                checks: checks(&relay),
                 draining: serving.clone(),
                 redactor: redactor(&config),
             }),
@@ -301,6 +318,7 @@ async fn settle_in(db: &Db) -> Result<(), StartError> {
     let file = db.epoch_file();
     let known = file.as_ref().map_or(Ok(0), EpochFile::read)?;
     let epoch = db
+        .urgent()
         .write(move |tx| {
             Box::pin(async move {
                 match relay::doubt(tx, known).await? {
@@ -346,15 +364,24 @@ const fn job_options(config: &Config) -> jobs::Options {
     }
 }
 
-fn ready(relay: &Relay) -> Check {
+fn checks(relay: &Relay) -> Vec<Check> {
     let db = relay.db().clone();
-    Check::new("database", move || {
+    let short = db.short_of_room();
+    let database = Check::new("database", move || {
         let db = db.clone();
         Box::pin(async move {
             let mut tx = db.read().await.map_err(|error| error.to_string())?;
             meta::ping(&mut tx).await.map_err(|error| error.to_string())
         })
-    })
+    });
+    let disk = short.map(|short| {
+        Check::new("disk", move || {
+            let full = *short.borrow();
+            let told = "full: only what closes or blocks is written";
+            Box::pin(async move { if full { Err(told.to_owned()) } else { Ok(()) } })
+        })
+    });
+    [Some(database), disk].into_iter().flatten().collect()
 }
 
 /// Takes the settings' secrets out of whatever is logged or shown.

@@ -61,6 +61,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// The native API.
     pub api: Api,
+    /// The embedded database.
+    pub sqlite: Sqlite,
 }
 
 /// One `[[carriers]]` entry. `Debug` shows its keys and no value of its own.
@@ -179,6 +181,22 @@ impl Default for Api {
     }
 }
 
+/// `[sqlite]`: the embedded database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sqlite {
+    /// Room that is kept back beside the file for what must be written on a full disk, in bytes; 0
+    /// for none.
+    pub ballast: u64,
+}
+
+impl Default for Sqlite {
+    fn default() -> Self {
+        Self { ballast: 16 * MIB }
+    }
+}
+
+const MIB: u64 = 1024 * 1024;
+
 impl Config {
     /// Every default, and the one setting that has none.
     pub fn minimal(master_key: [u8; 32]) -> Self {
@@ -199,6 +217,7 @@ impl Config {
             log: Log::default(),
             jobs: Jobs::default(),
             api: Api::default(),
+            sqlite: Sqlite::default(),
         }
     }
 
@@ -319,6 +338,10 @@ fn read(mut top: Reader<'_>) -> Config {
                 Api::default().rate_per_minute,
                 1..=1_000_000,
             ),
+        }),
+        sqlite: top.section("sqlite", |sqlite| {
+            let default = Sqlite::default().ballast / MIB;
+            Sqlite { ballast: sqlite.number("ballast_mib", default, 0..=1024) * MIB }
         }),
     };
     rules::together(&config, &mut top);

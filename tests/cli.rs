@@ -12,8 +12,12 @@ mod backup;
 mod check;
 #[path = "cli/command.rs"]
 mod command;
+#[path = "cli/durable.rs"]
+mod durable;
 #[path = "cli/fallback.rs"]
 mod fallback;
+#[path = "cli/full_disk.rs"]
+mod full_disk;
 #[path = "cli/live.rs"]
 mod live;
 #[path = "cli/migrate.rs"]

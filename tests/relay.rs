@@ -33,6 +33,9 @@ mod outage;
 #[path = "relay/over_twilio.rs"]
 mod over_twilio;
 #[cfg(test)]
+#[path = "relay/poison.rs"]
+mod poison;
+#[cfg(test)]
 #[path = "relay/races.rs"]
 mod races;
 #[cfg(test)]

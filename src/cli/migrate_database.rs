@@ -104,6 +104,7 @@ async fn migrate(source: &Opened, url: &str) -> Result<serde_json::Value, Failed
         ids: Ids::default(),
         keyring: Arc::clone(source.db.keyring()),
         connections: 2,
+        ballast: 0,
     };
     let target = Db::open(options, &tracker, stop.clone())
         .await

@@ -6,6 +6,7 @@ use super::{ConfigFile, Failed};
 use crate::{
     app::{self, App, Environment, Listeners},
     config::{Config, LogFormat},
+    store::durability,
     telemetry::logs::{self, Format},
 };
 
@@ -23,6 +24,9 @@ pub(super) async fn run(file: &ConfigFile) -> Result<(), Failed> {
         engine = ?running.relay.db().engine(),
         "serving"
     );
+    for setting in durability::lax(&mut running.relay.db().read().await?).await? {
+        tracing::error!(setting, "a loss of power may take away what was acknowledged");
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

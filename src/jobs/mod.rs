@@ -6,9 +6,11 @@ mod reconcile;
 use std::{
     collections::{HashMap, HashSet},
     future::Future,
+    panic::AssertUnwindSafe,
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -222,8 +224,13 @@ where
             _ = ticks.tick() => {}
             () = stop.cancelled() => return,
         }
-        if let Err(error) = work().await {
-            tracing::warn!(job = name, %error, "a job failed and will be tried again");
+        // Whatever it comes upon, the job goes on (I32).
+        match AssertUnwindSafe(async { work().await }).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(job = name, %error, "a job failed and will be tried again");
+            }
+            Err(_) => tracing::error!(job = name, "a job panicked and will be tried again"),
         }
     }
 }

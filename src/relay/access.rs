@@ -195,7 +195,10 @@ impl Relay {
                     accounts::touch_api_key(tx, &account, &id, now).await.map_err(Error::from)
                 })
             });
-            noted.await?;
+            // Whoever may read may do so where nothing can be written.
+            if let Err(error) = noted.await {
+                tracing::warn!(%error, "the use of an API key was not noted");
+            }
         }
         let scopes = key.scopes.split(' ').filter_map(Scope::parse).collect();
         Ok(Ok(Caller { account, key: key.id, scopes }))

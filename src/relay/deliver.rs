@@ -11,8 +11,8 @@ use crate::{
         listing::{Page, Query},
     },
     store::{
-        self,
-        outbox::{self, Entry, OutboxKind},
+        self, Tx,
+        outbox::{self, Entry, OutboxKind, OutboxState},
     },
     telemetry::metrics,
 };
@@ -25,8 +25,11 @@ const LEASE: Duration = Duration::from_secs(30);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Between two tries to note what came of a request.
 const NOTE_AGAIN: Duration = Duration::from_millis(250);
-/// After so many claims an entry is set aside (I32).
+/// After so many claims an entry is set aside.
 const CLAIMS_MAX: i64 = 50;
+/// After so many workers that were lost over it, or could do nothing with it, an entry is set aside
+/// (I32).
+const CRASHES_MAX: i64 = 5;
 
 /// Counts a request to a carrier, and tells what it did not take.
 fn asked<T>(
@@ -47,6 +50,19 @@ fn asked<T>(
     if let Err(error) = result {
         tracing::warn!(carrier, operation, %error, "a carrier did not take it");
     }
+}
+
+/// Counts that nothing could be done with an entry, which is left alone for 1, 2, 4, 8 seconds.
+async fn stumbled(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let now = tx.now().await?;
+    let doublings = u32::try_from(entry.crashes.clamp(0, 3)).unwrap_or(0);
+    outbox::stumble(tx, entry, now + Duration::from_secs(1 << doublings)).await?;
+    Ok(())
+}
+
+async fn parked(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    outbox::finish(tx, entry, OutboxState::Parked).await?;
+    Ok(())
 }
 
 impl Relay {
@@ -71,16 +87,51 @@ impl Relay {
     /// # Errors
     /// The store's: the lease ends by itself and another worker takes over.
     pub async fn deliver(&self, entry: Entry) -> Result<bool, Error> {
-        if entry.attempts >= CLAIMS_MAX {
-            self.write_entry(entry, |tx, entry| Box::pin(messages::give_up(tx, entry))).await?;
+        let crashes = entry.crashes + i64::from(entry.state == OutboxState::Sending);
+        if crashes >= CRASHES_MAX || entry.attempts >= CLAIMS_MAX {
+            self.set_aside(entry).await?;
             return Ok(true);
         }
-        match entry.kind {
+        let read = entry.clone();
+        let done = match entry.kind {
             OutboxKind::Message => self.deliver_message(entry).await,
             OutboxKind::Call => self.deliver_call(entry).await,
             // Nothing owes one yet: a running call ends by itself.
             OutboxKind::EndCall => Ok(false),
+        };
+        match done {
+            Err(error) if error.lasts() => {
+                tracing::error!(entry = %read.id, %error, "nothing can be done with an entry");
+                self.write_entry(read, |tx, entry| Box::pin(stumbled(tx, entry))).await?;
+                Ok(true)
+            }
+            done => done,
         }
+    }
+
+    /// Sets an entry aside that stopped workers: its text or call gets an outcome, if that can be
+    /// read at all, and nobody tries it again.
+    async fn set_aside(&self, entry: Entry) -> Result<(), Error> {
+        let (id, kind) = (entry.id.clone(), entry.kind);
+        let ended = match kind {
+            OutboxKind::Message => {
+                self.write_entry(entry.clone(), |tx, one| Box::pin(messages::set_aside(tx, one)))
+                    .await
+            }
+            OutboxKind::Call | OutboxKind::EndCall => {
+                self.write_entry(entry.clone(), |tx, one| Box::pin(calls::set_aside(tx, one))).await
+            }
+        };
+        match ended {
+            Err(error) if error.lasts() => {
+                tracing::error!(entry = %id, %error, "an entry is set aside without an outcome");
+                self.write_entry(entry, |tx, entry| Box::pin(parked(tx, entry))).await?;
+            }
+            ended => ended?,
+        }
+        metrics::set_aside(kind.as_str());
+        tracing::error!(entry = %id, "an entry of the outbox was set aside");
+        Ok(())
     }
 
     pub(super) async fn write_entry<F>(&self, entry: Entry, work: F) -> Result<(), Error>
@@ -168,7 +219,7 @@ impl Relay {
             + 'static,
     {
         loop {
-            let result = self.db.write(work.clone()).await;
+            let result = self.db.urgent().write(work.clone()).await;
             let busy = matches!(
                 result,
                 Err(Error::Store(store::Error::Unavailable(_) | store::Error::Locked))

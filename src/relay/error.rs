@@ -122,6 +122,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same work will end alike however often it is tried: it is not the database that
+    /// is away, or had too much to do.
+    pub(super) const fn lasts(&self) -> bool {
+        use store::Error::{Locked, Transient, Unavailable};
+        !matches!(self, Self::Store(Unavailable(_) | Locked | Transient))
+    }
+
     /// Refuses where a session puts nobody through at `now`, and says which it is.
     ///
     /// # Errors

@@ -102,6 +102,12 @@ impl Relay {
         Self { db: self.db.lane(lane), ..self.clone() }
     }
 
+    /// The same use cases where they must be done on a full disk too.
+    #[must_use]
+    pub fn urgent(&self) -> Self {
+        Self { db: self.db.urgent(), ..self.clone() }
+    }
+
     /// The configured carriers.
     pub fn carriers(&self) -> &Carriers {
         &self.carriers

@@ -35,8 +35,9 @@ const SCHEDULE: [Duration; 7] = [
 const JITTER: u64 = 10;
 /// How much longer than an attempt its lease is.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
-/// So many claims of workers that were lost, beyond the schedule, and a delivery is given up.
-const LOST_MAX: usize = 4;
+/// So many workers that were lost over it, or could do nothing with it, and a delivery is set aside
+/// (I32).
+const LOST_MAX: i64 = 5;
 /// An endpoint of which every attempt failed for so long is switched off.
 const FAILING_MAX: Duration = Duration::from_hours(5 * 24);
 /// The longest answer that is read; nothing of it is kept.
@@ -107,7 +108,7 @@ impl Relay {
     /// The store's: the lease ends by itself and another worker takes over.
     pub async fn notify(&self, owing: &Owing, deadline: Duration) -> Result<bool, Error> {
         let to = owing.clone();
-        let (claimed, at) = self
+        let claimed = self
             .db
             .write(move |tx| {
                 let to = to.clone();
@@ -116,7 +117,20 @@ impl Relay {
                     Ok::<_, Error>((claimed, tx.passed()))
                 })
             })
-            .await?;
+            .await;
+        let (claimed, at) = match claimed {
+            Err(error) if error.lasts() => {
+                let endpoint = &owing.endpoint;
+                tracing::error!(%endpoint, %error, "nothing can be done with a delivery");
+                let to = owing.clone();
+                let counted = self.db.write(move |tx| {
+                    let to = to.clone();
+                    Box::pin(async move { stumbled(tx, &to).await })
+                });
+                return counted.await.map(|()| true);
+            }
+            claimed => claimed?,
+        };
         let parcel = match claimed {
             Claimed::Nothing => return Ok(false),
             Claimed::Ended => return Ok(true),
@@ -184,20 +198,43 @@ async fn claim(tx: &mut Tx, to: &Owing, lease: Duration) -> Result<Claimed, Erro
     let Some(claim) = deliveries::claim(tx, account, id, now, now + lease).await? else {
         return Ok(Claimed::Nothing);
     };
-    let event = events::get(tx, account, &claim.event).await?;
-    let keys = endpoints::live_keys(tx, account, id, now).await?;
-    let most = SCHEDULE.len() + 1 + LOST_MAX;
-    let lost = usize::try_from(claim.step).is_ok_and(|step| step > most);
-    let Some(event) = event.filter(|_| !lost) else {
+    if deliveries::lost(tx, &claim).await? >= LOST_MAX {
+        set_aside(tx, &claim, now).await?;
+        return Ok(Claimed::Ended);
+    }
+    let Some(event) = events::get(tx, account, &claim.event).await? else {
         deliveries::finish(tx, &claim, DeliveryState::Failed, now).await?;
         return Ok(Claimed::Ended);
     };
+    let keys = endpoints::live_keys(tx, account, id, now).await?;
     let body = body(&event);
     let sign = |keys: &WebhookKeys| keys.sign(event.id.as_str(), now, body.as_bytes());
     let signatures: Vec<String> = keys.iter().map(|one| sign(&one.keys)).collect();
     let signatures = signatures.join(" ");
     let url = endpoint.url;
     Ok(Claimed::Send(Box::new(Parcel { claim, url, at: now, body: body.into(), signatures })))
+}
+
+/// Counts that nothing could be done with the next delivery that is due to an endpoint, as an attempt
+/// without an end; the last of so many sets it aside.
+async fn stumbled(tx: &mut Tx, to: &Owing) -> Result<(), Error> {
+    let now = tx.now().await?;
+    let until = now + LEASE_MARGIN;
+    let claimed = deliveries::claim(tx, &to.account, &to.endpoint, now, until).await?;
+    if let Some(claim) = claimed
+        && deliveries::lost(tx, &claim).await? + 1 >= LOST_MAX
+    {
+        set_aside(tx, &claim, now).await?;
+    }
+    Ok(())
+}
+
+async fn set_aside(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<(), Error> {
+    deliveries::finish(tx, claim, DeliveryState::Failed, now).await?;
+    metrics::set_aside("delivery");
+    let (endpoint, event) = (&claim.endpoint, &claim.event);
+    tracing::error!(%endpoint, %event, "a delivery was set aside");
+    Ok(())
 }
 
 /// What follows from an attempt.

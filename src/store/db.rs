@@ -14,6 +14,7 @@ use std::{
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::{PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -56,6 +57,9 @@ pub struct DbOptions {
     pub keyring: Arc<Keyring>,
     /// How many connections each lane may hold.
     pub connections: u32,
+    /// Room in bytes that is kept back beside a SQLite file for urgent writes on a full disk; 0 for
+    /// none. For a server: a command needs none.
+    pub ballast: u64,
 }
 
 /// The database. Cheap to clone.
@@ -64,6 +68,7 @@ pub struct Db {
     shared: Arc<Shared>,
     doors: Doors,
     lane: Lane,
+    urgent: bool,
     mishaps: Option<Arc<dyn Mishaps>>,
 }
 
@@ -174,6 +179,8 @@ pub struct Tx {
     /// Whether a statement failed: then PostgreSQL refuses all others and rolls back at a commit
     /// without a word. SQLite would go on; here neither does.
     pub(super) doomed: bool,
+    /// Whether a statement failed because the disk below SQLite is full.
+    pub(super) full: bool,
 }
 
 pub(super) enum Conn {
@@ -250,7 +257,7 @@ impl Db {
                 "the database's address must start with sqlite: or postgres:".into(),
             ));
         };
-        Ok(Self { shared, doors, lane: Lane::Api, mishaps: None })
+        Ok(Self { shared, doors, lane: Lane::Api, urgent: false, mishaps: None })
     }
 
     /// The same database, where writes go wrong as `mishaps` says.
@@ -263,6 +270,22 @@ impl Db {
     #[must_use]
     pub fn lane(&self, lane: Lane) -> Self {
         Self { lane, ..self.clone() }
+    }
+
+    /// The same database for work that is written on a full disk too: what ends or blocks a contact,
+    /// and what a start needs. On PostgreSQL it is like any other.
+    #[must_use]
+    pub fn urgent(&self) -> Self {
+        Self { urgent: true, ..self.clone() }
+    }
+
+    /// Whether only urgent work is written, since the disk below SQLite is full: tells of each
+    /// change. `None` on PostgreSQL, whose disk is not ours.
+    pub fn short_of_room(&self) -> Option<watch::Receiver<bool>> {
+        match &self.doors {
+            Doors::Sqlite { writer, .. } => Some(writer.short()),
+            Doors::Postgres { .. } => None,
+        }
     }
 
     /// Which engine runs.
@@ -325,7 +348,7 @@ impl Db {
                     .await?,
             ),
         };
-        Ok(Tx { conn, shared: Arc::clone(&self.shared), at, doomed: false })
+        Ok(Tx { conn, shared: Arc::clone(&self.shared), at, doomed: false, full: false })
     }
 
     /// Runs `work` in a transaction and commits it; an error rolls it back. May run `work` again.
@@ -361,7 +384,7 @@ impl Db {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         match &self.doors {
-            Doors::Sqlite { writer, .. } => writer.run(self.lane, work).await,
+            Doors::Sqlite { writer, .. } => writer.run(self.lane, self.urgent, work).await,
             Doors::Postgres { pools, tracker } => {
                 let (pool, shared) = (pools.of(self.lane).clone(), Arc::clone(&self.shared));
                 let task = tracker.spawn(write_postgres(pool, shared, work));
@@ -433,7 +456,8 @@ where
     loop {
         attempts += 1;
         let conn = Conn::Postgres(pool.begin().await.map_err(Error::from)?);
-        let mut tx = Tx { conn, shared: Arc::clone(&shared), at: Timestamp::EPOCH, doomed: false };
+        let lent = Arc::clone(&shared);
+        let mut tx = Tx { conn, shared: lent, at: Timestamp::EPOCH, doomed: false, full: false };
         let result = attempt(&mut tx, &mut work).await;
         let Conn::Postgres(transaction) = tx.conn else { return Err(Error::Transient.into()) };
         let error = match result {
@@ -537,7 +561,9 @@ impl Tx {
     /// Notes how a statement ended.
     pub(super) fn settle<T>(&mut self, done: Result<T, sqlx::Error>) -> Result<T, Error> {
         self.doomed = done.is_err();
-        Ok(done?)
+        let done = done.map_err(Error::from);
+        self.full |= matches!(&done, Err(error) if error.is_full());
+        done
     }
 
     /// Runs a statement that begins or ends something, whatever failed before it.

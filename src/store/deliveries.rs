@@ -258,6 +258,23 @@ pub async fn claim(
     Ok(Some(Claim { account, endpoint, event, attempt, step }))
 }
 
+/// How many of a delivery's attempts before this one have no end: their workers were lost, or could
+/// do nothing with it. Those before it was sent again by hand do not count.
+pub async fn lost(tx: &mut Tx, claim: &Claim) -> Result<i64, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM delivery_attempts
+        WHERE account = $1 AND endpoint = $2 AND event = $3 AND number < $4 AND number > $5
+          AND outcome IS NULL";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(&claim.account)
+        .bind(&claim.endpoint)
+        .bind(&claim.event)
+        .bind(claim.attempt)
+        .bind(claim.attempt - claim.step)
+        .fetch_one(conn)
+        .await?))
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended {

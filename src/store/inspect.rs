@@ -11,6 +11,7 @@ use sqlx::{
 use super::{
     Error, Tx,
     db::{Conn, DbOptions, Shared, on},
+    durability,
     open::{MIGRATOR, OLDEST, admits},
 };
 
@@ -62,8 +63,9 @@ impl Inspection {
             let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(OPEN_MAX);
             Pool::Sqlite(pool.connect_with(connect).await?)
         } else {
-            let connect =
-                PgConnectOptions::from_str(&options.url)?.application_name("entremise check");
+            let connect = PgConnectOptions::from_str(&options.url)?
+                .application_name("entremise check")
+                .options([durability::ASKED]);
             let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(OPEN_MAX);
             Pool::Postgres(pool.connect_with(connect).await?)
         };
@@ -83,6 +85,7 @@ impl Inspection {
             shared: Arc::clone(&self.shared),
             at: self.shared.clock.now(),
             doomed: false,
+            full: false,
         })
     }
 

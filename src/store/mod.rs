@@ -11,10 +11,12 @@
 
 pub mod accounts;
 pub mod backup;
+mod ballast;
 pub mod blocks;
 pub mod budgets;
 mod db;
 pub mod deliveries;
+pub mod durability;
 pub mod endpoints;
 mod epoch;
 pub mod events;
@@ -100,6 +102,14 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Protocol(_) => Self::Unavailable(kind_of(&error).into()),
             other => Self::Statement(kind_of(other).into()),
         }
+    }
+}
+
+impl Error {
+    /// Whether SQLite found no room: the disk is full, or its quota is used up, for the log or for
+    /// the index of the log.
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Unavailable(code) if ["13", "778", "4874"].contains(&code.as_str()))
     }
 }
 

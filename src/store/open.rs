@@ -18,7 +18,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Error,
+    ballast::Room,
     db::{DbOptions, Doors, Shared},
+    durability,
     lanes::PerLane,
     turn::Turn,
     writer::Writer,
@@ -63,10 +65,12 @@ pub(super) async fn sqlite(
         .await
         .map_err(|_| Error::Panicked)?
         .map_err(|error| lock_error(&error))?;
-    let mut conn = SqliteConnection::connect_with(&connect).await?;
-    check_version(&mut conn).await?;
-    migrate(&mut conn).await?;
-    admit(sqlx::query_scalar(OLDEST).fetch_optional(&mut conn).await?.as_ref())?;
+    let mut disk = Room::beside(&path, options.ballast).await?;
+    let conn = match ready(&connect).await {
+        // On a full disk there is no room for the index of the log.
+        Err(error) if error.is_full() && disk.run_out() => ready(&connect).await?,
+        other => other?,
+    };
     drop(lock);
     let connect = connect.read_only(true).create_if_missing(false);
     let readers = PerLane::new(|lane| {
@@ -78,13 +82,22 @@ pub(super) async fn sqlite(
     let writer = Writer::start(
         conn,
         readers.clone(),
-        Turn::open(&path)?,
+        (Turn::open(&path)?, disk),
         Arc::clone(shared),
         tracker,
         &stop,
     )
     .await?;
     Ok(Doors::Sqlite { readers, writer, path })
+}
+
+/// The writer's connection to a file whose schema is ours.
+async fn ready(connect: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
+    let mut conn = SqliteConnection::connect_with(connect).await?;
+    check_version(&mut conn).await?;
+    migrate(&mut conn).await?;
+    admit(sqlx::query_scalar(OLDEST).fetch_optional(&mut conn).await?.as_ref())?;
+    Ok(conn)
 }
 
 async fn check_version(conn: &mut SqliteConnection) -> Result<(), Error> {
@@ -116,7 +129,7 @@ pub(super) async fn postgres(options: &DbOptions, tracker: &TaskTracker) -> Resu
             .max_connections(options.connections.max(2))
             .acquire_timeout(lane.patience())
             .connect_lazy_with(connect.clone().options([
-                ("synchronous_commit", "on"),
+                durability::ASKED,
                 ("statement_timeout", "30s"),
                 ("lock_timeout", lane.lock_timeout()),
                 // Ours do nothing but statements: one that rests so long belongs to a node that

@@ -55,6 +55,8 @@ pub struct Entry {
     pub carrier: String,
     /// How often it was claimed before this time.
     pub attempts: i64,
+    /// How often a worker was lost over it before this time, or could do nothing with it.
+    pub crashes: i64,
     /// Grows with each claim.
     pub fence: i64,
     /// When it is given up.
@@ -104,6 +106,7 @@ struct Row {
     carrier: String,
     payload: Option<String>,
     attempts: i64,
+    crashes: i64,
     fence: i64,
     valid_until: i64,
     created_at: i64,
@@ -113,7 +116,8 @@ struct Row {
 
 macro_rules! columns {
     () => {
-        "account, id, kind, state, session, interaction, leg, carrier, payload, attempts, fence, \
+        "account, id, kind, state, session, interaction, leg, carrier, payload, attempts, \
+         crashes, fence, \
          valid_until, created_at, tried_at, cleared"
     };
 }
@@ -132,6 +136,7 @@ impl TryFrom<Row> for Entry {
             leg: row.leg,
             carrier: row.carrier,
             attempts: row.attempts,
+            crashes: row.crashes,
             fence: row.fence,
             valid_until: Timestamp::from_millis(row.valid_until),
             created_at: Timestamp::from_millis(row.created_at),
@@ -229,7 +234,7 @@ pub async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, Error> {
 
 /// Claims an entry for a lease; `None` if somebody else has it. The caller holds its session's
 /// lock: a close and a claim see each other (I3). `cleared` is said of this claim and of no later
-/// one.
+/// one. That a worker was lost is counted here, before anything else is done with it (I32).
 pub async fn claim(
     tx: &mut Tx,
     entry: &Entry,
@@ -238,7 +243,7 @@ pub async fn claim(
 ) -> Result<Option<Entry>, Error> {
     const SQL: &str = concat!(
         "UPDATE outbox SET state = 'sending', fence = fence + 1, attempts = attempts + 1,
-            lease_until = $4, tried_at = COALESCE(tried_at, $3), cleared = FALSE
+            crashes = crashes + CASE WHEN state = 'sending' THEN 1 ELSE 0 END, lease_until = $4, tried_at = COALESCE(tried_at, $3), cleared = FALSE
         WHERE account = $1 AND id = $2 AND fence = $5 AND state = $6
           AND (state = 'ready' OR (state = 'sending' AND lease_until <= $3))
         RETURNING ",
@@ -256,6 +261,24 @@ pub async fn claim(
     let claimed: Option<Entry> = row.map(Entry::try_from).transpose()?;
     // Only the holder of the fence clears: what was read with this fence and state still holds.
     Ok(claimed.map(|claimed| Entry { cleared: entry.cleared, ..claimed }))
+}
+
+/// Counts that nothing could be done with an entry, not even claim it, and leaves it until
+/// `until`; whether nobody else has claimed it.
+pub async fn stumble(tx: &mut Tx, entry: &Entry, until: Timestamp) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE outbox SET crashes = crashes + 1, run_at = $5, lease_until = $5
+        WHERE account = $1 AND id = $2 AND fence = $3 AND state = $4";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(&entry.account)
+        .bind(&entry.id)
+        .bind(entry.fence)
+        .bind(entry.state.as_str())
+        .bind(until.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
 }
 
 /// Ends an entry and forgets what it held; whether the claim was still ours.

@@ -7,11 +7,12 @@ use std::{
 
 use futures_util::future::{BoxFuture, join_all};
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Error, Failure, Tx,
+    ballast::Room,
     db::{Conn, Shared, attempt},
     lanes::{Lane, PerLane},
     meta,
@@ -34,6 +35,8 @@ pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
     /// How many of each lane may wait at once.
     room: PerLane<Arc<Semaphore>>,
+    /// Whether only urgent work is written.
+    short: watch::Receiver<bool>,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -44,10 +47,13 @@ trait Job: Send {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
     /// Answers the caller: after the commit, or with what kept it from happening.
     fn answer(self: Box<Self>, committed: Result<(), Error>);
+    /// Whether it is written on a full disk too.
+    fn is_urgent(&self) -> bool;
 }
 
 struct Work<T, E, F> {
     body: F,
+    urgent: bool,
     result: Option<Result<T, E>>,
     caller: oneshot::Sender<Result<T, E>>,
 }
@@ -78,6 +84,10 @@ where
         // A caller that went away does not want it.
         let _ = self.caller.send(answer);
     }
+
+    fn is_urgent(&self) -> bool {
+        self.urgent
+    }
 }
 
 impl Writer {
@@ -87,37 +97,46 @@ impl Writer {
     pub(super) async fn start(
         conn: SqliteConnection,
         readers: PerLane<SqlitePool>,
-        turn: Turn,
+        (turn, disk): (Turn, Room),
         shared: Arc<Shared>,
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let conn = Conn::Sqlite(Box::new(conn));
-        let mut tx = Tx { conn, shared, at: Timestamp::EPOCH, doomed: false };
+        let mut tx = Tx { conn, shared, at: Timestamp::EPOCH, doomed: false, full: false };
         let stored = meta::high_water_mark(&mut tx).await?;
         tx.shared.not_before(stored);
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let (own, stop) = (TaskTracker::new(), stop.child_token());
-        let groups = Groups { tx, turn, stored };
+        let short = disk.short();
+        let groups = Groups { tx, turn, disk, stored };
         let task = own.track_future(groups.write(jobs, readers, stop.clone()));
         own.close();
         tracker.spawn(task);
         let room = PerLane::new(|lane| Arc::new(Semaphore::new(lane.queue())));
-        Ok(Self { queue, room, tracker: own, stop })
+        Ok(Self { queue, room, short, tracker: own, stop })
+    }
+
+    /// Whether only urgent work is written, since the disk is full: tells of each change.
+    pub(super) fn short(&self) -> watch::Receiver<bool> {
+        self.short.clone()
     }
 
     /// Queues `work` and waits for the commit that holds it.
-    pub(super) async fn run<T, E, F>(&self, lane: Lane, work: F) -> Result<T, E>
+    pub(super) async fn run<T, E, F>(&self, lane: Lane, urgent: bool, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: Failure,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
+        if *self.short.borrow() && !urgent {
+            return Err(disk_full().into());
+        }
         let room = tokio::time::timeout(lane.patience(), self.room.of(lane).acquire());
         let busy = || Error::Unavailable("too many writes wait".into());
         let Ok(Ok(_room)) = room.await else { return Err(busy().into()) };
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Work { body: work, result: None, caller });
+        let job = Box::new(Work { body: work, urgent, result: None, caller });
         let gone = || Error::Unavailable("shutting down".into());
         self.queue.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
@@ -130,10 +149,22 @@ impl Writer {
     }
 }
 
+fn disk_full() -> Error {
+    Error::Unavailable("the disk is full".into())
+}
+
+/// Answers what can wait until there is room, and leaves what is urgent.
+fn put_off(group: &mut Vec<Box<dyn Job>>) {
+    for job in group.extract_if(.., |job| !job.is_urgent()) {
+        job.answer(Err(disk_full()));
+    }
+}
+
 /// What the writer works with.
 struct Groups {
     tx: Tx,
     turn: Turn,
+    disk: Room,
     /// The latest time that is stored: what a restart goes on from.
     stored: Timestamp,
 }
@@ -154,20 +185,39 @@ impl Groups {
                     jobs.close();
                     continue;
                 }
+                () = self.disk.look_is_due() => {
+                    self.disk.look().await;
+                    continue;
+                }
                 count = jobs.recv_many(&mut group, GROUP_MAX) => if count == 0 { break },
             }
-            let (writes, started) =
-                (u32::try_from(group.len()).unwrap_or(u32::MAX), Instant::now());
-            let committed = self.commit(&mut group, MARK_LAG_MS).await;
-            metrics::commit(writes, started.elapsed());
-            for job in group.drain(..) {
-                job.answer(match &committed {
-                    Ok(()) => Ok(()),
-                    Err(error) => Err(Error::Unavailable(error.to_string())),
-                });
-            }
+            self.work_off(&mut group).await;
         }
         self.end(readers).await;
+    }
+
+    /// Does the work of a group and answers it. What is urgent in it is done on a full disk too: in
+    /// the room that the ballast gave up, and without what can wait.
+    async fn work_off(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        if self.disk.is_short() {
+            put_off(group);
+        }
+        if group.is_empty() {
+            return;
+        }
+        let (writes, started) = (u32::try_from(group.len()).unwrap_or(u32::MAX), Instant::now());
+        let mut committed = self.commit(group, MARK_LAG_MS).await;
+        if self.tx.full && self.disk.run_out() {
+            put_off(group);
+            committed = self.commit(group, MARK_LAG_MS).await;
+        }
+        metrics::commit(writes, started.elapsed());
+        for job in group.drain(..) {
+            job.answer(match &committed {
+                Ok(()) => Ok(()),
+                Err(error) => Err(Error::Unavailable(error.to_string())),
+            });
+        }
     }
 
     /// Stores the time and closes. None of it loses a write if it fails.
@@ -185,6 +235,7 @@ impl Groups {
     /// Does the work of a group in one transaction; the time is stored with it if what is stored
     /// lags behind by `lag_ms` or more.
     async fn commit(&mut self, group: &mut [Box<dyn Job>], lag_ms: i64) -> Result<(), Error> {
+        self.tx.full = false;
         self.turn.begin().await;
         let begun = self.begin().await;
         self.turn.end();
@@ -221,6 +272,9 @@ impl Groups {
                 tx.control("ROLLBACK TO SAVEPOINT job").await?;
             }
             tx.control("RELEASE SAVEPOINT job").await?;
+            if tx.full {
+                return Err(disk_full());
+            }
         }
         let seen = tx.shared.time();
         if seen.millis() - self.stored.millis() < lag_ms {

@@ -111,6 +111,8 @@ metrics_table! {
         "What is owed to carriers and marketplaces.";
     OUTBOX_AGE = Gauge "entremise_outbox_oldest_age_seconds" Seconds []
         "Age of the oldest entry that is due.";
+    SET_ASIDE = Counter "entremise_set_aside_total" Count ["kind"]
+        "What stopped five workers and was set aside: message, call, delivery. Each is a bug, or damage.";
     DELIVERIES = Counter "entremise_event_deliveries_total" Count ["outcome"]
         "Attempts to send an event to an endpoint: delivered, status, redirect, gone, timeout, \
          unreachable, untrusted, broken, too_large, refused.";
@@ -124,6 +126,8 @@ metrics_table! {
         "Writes that one commit held.";
     DB_COMMIT = Histogram "entremise_db_commit_seconds" Seconds []
         "How long commits took.";
+    DISK_FULL = Gauge "entremise_disk_full" Count []
+        "1 while the disk below SQLite is full: only what closes or blocks is written.";
 }
 
 const SECONDS: &[f64] = &[
@@ -358,6 +362,16 @@ pub fn commit(writes: u32, took: Duration) {
     histogram(&DB_COMMIT, []).record(took);
 }
 
+/// Something stopped workers and was set aside.
+pub fn set_aside(kind: &'static str) {
+    counter(&SET_ASIDE, [kind.into()]).increment(1);
+}
+
+/// The disk below SQLite is full, or is not any more.
+pub fn disk_full(full: bool) {
+    gauge(&DISK_FULL, []).set(f64::from(u8::from(full)));
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -390,6 +404,8 @@ mod tests {
         delivery("delivered", second);
         deliveries_owed(1, second);
         commit(3, second);
+        disk_full(true);
+        set_aside("message");
     }
 
     /// Every metric of the table is recorded by a function, with the table's labels and help,

@@ -187,6 +187,7 @@ impl World {
             ids: Ids::default(),
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 8,
+            ballast: 0,
         };
         let db = Db::open(options, &tracker, stop_db.clone()).await.unwrap();
         let relay = Relay::new(db, carriers(), Client::new(), Egress::default());

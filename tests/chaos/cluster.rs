@@ -202,6 +202,8 @@ connections_per_client = 2000
 format = "json"
 [api]
 rate_per_minute = 1000000
+[sqlite]
+ballast_mib = 4
 [[carriers]]
 id = "twilio"
 kind = "twilio"

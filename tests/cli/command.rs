@@ -37,16 +37,19 @@ impl Done {
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_entremise"));
-    command.args(arguments).env_clear().stdin(Stdio::null());
+/// The binary with these arguments, run by the program `under` if it names one.
+fn command(under: &[&str], arguments: &[&str]) -> Command {
+    let binary = [env!("CARGO_BIN_EXE_entremise")];
+    let mut words = under.iter().chain(&binary).chain(arguments);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).env_clear().stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Runs a command to its end.
 pub(crate) fn entremise(arguments: &[&str]) -> Done {
-    finish(command(arguments).spawn().unwrap())
+    finish(command(&[], arguments).spawn().unwrap())
 }
 
 /// Waits for a command to end.
@@ -119,7 +122,11 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = command(arguments);
+        self.command_under(&[], arguments)
+    }
+
+    fn command_under(&self, under: &[&str], arguments: &[&str]) -> Command {
+        let mut command = command(under, arguments);
         command.arg("--config").arg(self.config());
         command
     }
@@ -148,7 +155,12 @@ impl Place {
 
     /// Starts a server and waits until it serves.
     pub(crate) fn serve(&self) -> Server {
-        let mut child = self.command(&["serve"]).spawn().unwrap();
+        self.serve_under(&[])
+    }
+
+    /// The same, run by this program.
+    pub(crate) fn serve_under(&self, under: &[&str]) -> Server {
+        let mut child = self.command_under(under, &["serve"]).spawn().unwrap();
         let (send, lines) = mpsc::channel();
         let err = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -170,7 +182,7 @@ impl Place {
 /// Settings with a sandbox carrier.
 pub(crate) fn sandbox(listen: &str) -> String {
     format!(
-        "listen = \"{listen}\"\nops_listen = \"127.0.0.1:0\"\n[[carriers]]\nid = \"sandbox\"\n\
+        "listen = \"{listen}\"\nops_listen = \"127.0.0.1:0\"\nsqlite.ballast_mib = 1\n[[carriers]]\nid = \"sandbox\"\n\
          kind = \"sandbox\"\nsecret = \"{SECRET}\"\n"
     )
 }

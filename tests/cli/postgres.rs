@@ -55,3 +55,29 @@ async fn a_check_of_postgres() {
     assert_eq!(with_status(&consistent(&done), "fail"), ["database"]);
     assert!(done.out.contains("no database of that name"), "{done:?}");
 }
+
+/// A PostgreSQL that does not sync is told by `check` and by `serve`'s first lines, since it may lose
+/// what was acknowledged (I26); one that does is told by neither.
+#[tokio::test]
+async fn i26_a_database_that_does_not_sync_is_told() {
+    let Some(url) = new_database("cli_lax").await else { return };
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let synced: String = sqlx::query_scalar("SELECT CAST(current_setting('fsync') AS TEXT)")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let place = Place::new("");
+    place.over(&url);
+    place.account();
+    let done = place.run(&["check", "--json"]);
+    let told = with_status(&consistent(&done), "warn").contains(&"power loss");
+    assert_eq!(told, synced == "off", "{done:?}");
+    assert_eq!(done.out.contains("fsync = off"), synced == "off", "{done:?}");
+    let server = place.serve();
+    if synced == "off" {
+        server.logged("a loss of power may take away what was acknowledged");
+    }
+    server.terminate();
+    assert_eq!(server.ended(), Some(0));
+}

@@ -81,6 +81,7 @@ impl World {
             ids: Ids::default(),
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 4,
+            ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();
         let relay = Relay::new(db, Carriers::new(Vec::new()), Client::new(), Egress::default());

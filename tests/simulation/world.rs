@@ -140,6 +140,7 @@ async fn open(
         ids: ids.clone(),
         keyring: Arc::new(Keyring::new(MasterKey::from_bytes(key).unwrap())),
         connections: 1,
+        ballast: 0,
     };
     let db = Db::open(options, &tracker, stop.clone()).await.unwrap();
     let relay = over(&db, Arc::<Misfortune>::clone(misfortune), carrier);

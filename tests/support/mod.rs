@@ -133,6 +133,8 @@ pub(crate) fn settings(database: &Database) -> Config {
     // Tests compare lists when they want to.
     config.jobs.reconcile = std::time::Duration::ZERO;
     config.limits.connections_per_client = 4096;
+    // No test of these has a disk that is full.
+    config.sqlite.ballast = 0;
     config
 }
 

@@ -11,7 +11,7 @@ use crate::{
     privacy::{Keyring, MasterKey},
     relay,
     store::{
-        DbOptions, EpochFile, Error, Inspection, Tx, accounts, meta,
+        DbOptions, EpochFile, Error, Inspection, Tx, accounts, durability, meta,
         moving::{self, Standing},
         numbers::{self, Number},
         services,
@@ -54,6 +54,7 @@ pub(super) async fn check(report: &mut Report, config: &Config, wrong: &Wrong) -
         // Nothing is opened with it: a wrong key must not hide what else is wrong.
         keyring: Arc::new(Keyring::new(master.unwrap_or_else(|_| MasterKey::generate()))),
         connections: 1,
+        ballast: 0,
     };
     match Inspection::file(&options.url) {
         Ok(Some(path)) if !file_is_there(report, &path) => return Found::default(),
@@ -138,6 +139,13 @@ async fn read(
     }
     if !served_here(report, config, &mut tx).await? {
         return Ok(Found::default());
+    }
+    for setting in durability::lax(&mut tx).await? {
+        report.warn(
+            "power loss",
+            format!("{setting}: PostgreSQL may lose what carriers were told is taken"),
+            "set it to on in postgresql.conf; where it is on, let the pooler pass it",
+        );
     }
     let by_carrier = numbers::count_by_carrier(&mut tx).await?;
     let counts = counts(report, &mut tx).await?;

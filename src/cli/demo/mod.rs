@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::{App, Environment, Listeners, Running},
-    config::{CarrierConfig, Config, Secret},
+    config::{CarrierConfig, Config, Secret, Sqlite},
     ids::{Entropy as _, SystemEntropy, hex},
     sandbox::Pace,
     telemetry::{
@@ -112,6 +112,8 @@ fn settings(folder: &Folder) -> Config {
     Config {
         database_url: Secret::new(format!("sqlite:{}/entremise.db", folder.0.display())),
         carriers: vec![sandbox],
+        // It is thrown away.
+        sqlite: Sqlite { ballast: 0 },
         ..Config::minimal(key)
     }
 }

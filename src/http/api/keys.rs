@@ -184,11 +184,12 @@ pub(super) async fn revoke(
     let Write { body, faults, terms } = request;
     faults.done(Some(body))?;
     let id = KeyId::parse(&key).map_err(|_| not_found("API key"))?;
-    api.write(&caller, terms.key, id, |tx, account, id| {
-        Box::pin(async move {
-            relay::revoke_key(tx, account, id).await?;
-            Ok(nothing())
+    api.urgent()
+        .write(&caller, terms.key, id, |tx, account, id| {
+            Box::pin(async move {
+                relay::revoke_key(tx, account, id).await?;
+                Ok(nothing())
+            })
         })
-    })
-    .await
+        .await
 }

@@ -48,9 +48,9 @@ pub struct ApiState {
     pub clock: Clock,
 }
 
-/// What handlers share. Cheap to clone.
+/// What handlers share, and whether what they do is done on a full disk too. Cheap to clone.
 #[derive(Debug, Clone)]
-struct Api(Arc<Shared>);
+struct Api(Arc<Shared>, bool);
 
 #[derive(Debug)]
 struct Shared {
@@ -65,7 +65,7 @@ pub fn router(state: ApiState) -> Router {
     let public_url = state.public_url.trim_end_matches('/').to_owned();
     let docs = docs::router(&public_url);
     let limiter = Limiter::new(state.rate_per_minute, state.clock);
-    let api = Api(Arc::new(Shared { relay: state.relay, public_url, limiter }));
+    let api = Api(Arc::new(Shared { relay: state.relay, public_url, limiter }), false);
     routes::router()
         .route_layer(middleware::from_fn_with_state(api.clone(), auth::guard))
         .with_state(api)

@@ -177,16 +177,17 @@ pub(super) async fn remove(
     faults.done(Some(body))?;
     let who = path.participant()?;
     let input = (path, who, terms.version);
-    api.write(&caller, terms.key, input, |tx, account, (path, who, version)| {
-        Box::pin(async move {
-            let id = path.find(tx, account).await?;
-            expect_session(tx, account, &id, *version).await?;
-            let view = relay::remove_participant(tx, account, &id, who).await?;
-            let session = Session::from(view);
-            Ok(answer(StatusCode::OK, &session, Some(session.version()), None))
+    api.urgent()
+        .write(&caller, terms.key, input, |tx, account, (path, who, version)| {
+            Box::pin(async move {
+                let id = path.find(tx, account).await?;
+                expect_session(tx, account, &id, *version).await?;
+                let view = relay::remove_participant(tx, account, &id, who).await?;
+                let session = Session::from(view);
+                Ok(answer(StatusCode::OK, &session, Some(session.version()), None))
+            })
         })
-    })
-    .await
+        .await
 }
 
 /// Let this person hear nothing from the others of this session, in any session of the account.
@@ -204,7 +205,7 @@ pub(super) async fn block(
     Path(path): Path<SessionPath>,
     request: Write<Nothing>,
 ) -> Result<Response, Problem> {
-    set_block(&api, &caller, path, request, true).await
+    set_block(&api.urgent(), &caller, path, request, true).await
 }
 
 /// End such a block.

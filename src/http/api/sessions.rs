@@ -422,7 +422,7 @@ pub(super) async fn close(
     Path(path): Path<SessionPath>,
     request: Write<Nothing>,
 ) -> Result<Response, Problem> {
-    moved(&api, &caller, path, request, |tx, account, id, version| {
+    moved(&api.urgent(), &caller, path, request, |tx, account, id, version| {
         Box::pin(relay::close(tx, account, id, session::ClosedReason::Api, version))
     })
     .await

@@ -159,6 +159,11 @@ pub(super) async fn expect_session(
 }
 
 impl Api {
+    /// For what ends or blocks a contact, or takes a right away: that is done on a full disk too.
+    pub(super) fn urgent(&self) -> Self {
+        Self(Arc::clone(&self.0), true)
+    }
+
     /// Runs one write in a transaction, once per idempotency key.
     pub(super) async fn perform<I, F>(
         &self,
@@ -176,8 +181,9 @@ impl Api {
     {
         // The work may run twice, and outlive this request.
         let held = Arc::new((caller.account.clone(), input, work));
-        self.0
-            .relay
+        let Self(shared, urgent) = self;
+        let relay = if *urgent { &shared.relay.urgent() } else { &shared.relay };
+        relay
             .perform(&caller.account, key, move |tx| {
                 let held = Arc::clone(&held);
                 Box::pin(async move { held.2(tx, &held.0, &held.1).await })

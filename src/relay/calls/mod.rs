@@ -10,7 +10,7 @@ use self::ending::{Ending, finish};
 pub use self::placed::place_call;
 pub(in crate::relay) use self::{
     ending::{give_up, status},
-    placed::{cancel_placed, claim, held_up, placed},
+    placed::{cancel_placed, claim, held_up, placed, set_aside},
     steps::{callee_answered, dial_ended, keys, placed_answered},
 };
 
@@ -39,7 +39,7 @@ use crate::{
     ids::{AccountId, InteractionId},
     privacy::DataKey,
     store::{
-        Tx, events,
+        self, Tx, events,
         events::Place,
         inbox::{self, EventKey},
         interactions::{self, Interaction},
@@ -91,7 +91,14 @@ pub(in crate::relay) async fn receive(
 /// put through any more: nobody knows which of the two answers the carrier heard, and it must not
 /// be the second that connects them (I3).
 async fn again(tx: &mut Tx, key: EventKey<'_>, event: Event<'_>) -> Result<Plan, Error> {
-    let kept = inbox::answer(tx, key).await?.unwrap_or_default();
+    let kept = match inbox::answer(tx, key).await {
+        // What nobody can read any more is no reason to be asked again and again (I32).
+        Err(store::Error::Sealed(error)) => {
+            tracing::error!(%error, "the answer to an earlier webhook can't be read");
+            return Ok(NOWHERE);
+        }
+        kept => kept?.unwrap_or_default(),
+    };
     let Answer::Plan(plan) = stored_plan::answer(&kept) else { return Ok(NOWHERE) };
     let Plan::Connect(connect) = &plan else { return Ok(plan) };
     let caller = legs::by_id(tx, event.carrier, &connect.leg).await?;

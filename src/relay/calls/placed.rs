@@ -175,6 +175,15 @@ pub(in crate::relay) async fn claim(
     Ok(Some((entry, call)))
 }
 
+/// Gives up on a call that stopped our workers (I32).
+pub(in crate::relay) async fn set_aside(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    if let Some(live) = live(tx, &entry.carrier, &entry.leg).await? {
+        cancel_placed(tx, &entry.account, live.leg, Reason::Parked, live.now).await?;
+    }
+    outbox::finish(tx, entry, OutboxState::Parked).await?;
+    Ok(())
+}
+
 /// Records what came of placing a call. An outbound call is never tried again (M4): a person must
 /// not be rung twice.
 pub(in crate::relay) async fn placed(

@@ -6,7 +6,7 @@ mod sending;
 
 pub(in crate::relay) use self::{
     progress::{cancel_owed, status},
-    sending::{Claimed, absent, ask_again, claim, found, give_up, hand_back, sent},
+    sending::{Claimed, absent, ask_again, claim, found, give_up, hand_back, sent, set_aside},
 };
 
 use std::time::Duration;

@@ -251,6 +251,20 @@ pub(in crate::relay) async fn give_up(tx: &mut Tx, entry: &Entry) -> Result<(), 
     Ok(())
 }
 
+/// Gives up on a text that stopped our workers (I32): one that was never claimed has failed; whether
+/// any other was sent nobody will learn.
+pub(in crate::relay) async fn set_aside(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let (leg, now) = locked(tx, entry).await?;
+    let news = if leg.state == MessageState::Queued.as_str() {
+        News::new(MessageState::Failed, Some(Reason::Parked))
+    } else {
+        News::unknowable(Reason::Parked)
+    };
+    settle(tx, &entry.account, leg, news, now).await?;
+    outbox::finish(tx, entry, OutboxState::Parked).await?;
+    Ok(())
+}
+
 /// The carrier was asked and has it.
 pub(in crate::relay) async fn found(
     tx: &mut Tx,

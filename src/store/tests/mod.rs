@@ -25,6 +25,7 @@ mod budgets;
 mod collation;
 mod deliveries;
 mod doors;
+mod durability;
 mod errors;
 mod holds;
 mod inbox;
@@ -156,6 +157,7 @@ impl Lab {
             ids: ids.clone(),
             keyring: Arc::clone(&keyring),
             connections: 6,
+            ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();
         let engine = db.engine();
@@ -170,6 +172,7 @@ impl Lab {
             ids: self.ids.clone(),
             keyring: Arc::clone(&self.keyring),
             connections: 4,
+            ballast: 0,
         }
     }
 

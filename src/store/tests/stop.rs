@@ -149,6 +149,62 @@ async fn a_full_disk_is_survived() {
     lab.close().await;
 }
 
+/// Where there is no room for a group, what is urgent in it is done in the room of the ballast and the
+/// rest is told; until there is room for the ballast again nothing else is taken (I27).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i27_urgent_work_passes_on_a_full_disk() {
+    let lab = Lab::sqlite().await;
+    let options = DbOptions { ballast: 100_000, ..lab.options() };
+    let db = Db::open(options, &lab.tracker, lab.stop.clone()).await.unwrap();
+    let urgent = db.urgent();
+    let ballast = lab.file.with_extension("db.ballast");
+    let length = || std::fs::metadata(&ballast).unwrap().len();
+    assert_eq!(length(), 100_000);
+    commit!(db, [], |tx| run(tx, row(0)).await).await.unwrap();
+    let pages = commit!(db, [], |tx| count(tx, "PRAGMA page_count").await).await.unwrap();
+    let limit = |pages| format!("PRAGMA max_page_count = {pages}");
+    commit!(db, [limit], |tx| count(tx, limit(pages)).await).await.unwrap();
+
+    let mut short = db.short_of_room().unwrap();
+    short.mark_unchanged();
+    let long = "x".repeat(50_000);
+    // The first keeps the writer busy until the others are queued: they share a group.
+    let (inside, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let first = commit!(db, [inside, gate], |tx| {
+        inside.notify_one();
+        gate.notified().await;
+        count(tx, ROWS).await
+    });
+    let big = commit!(db, [long], |tx| {
+        run(tx, format!("INSERT INTO meta (name, value) VALUES ('row1', '{long}')")).await
+    });
+    let close = "UPDATE meta SET value = 'closed' WHERE name = 'row0'";
+    let small = commit!(urgent, [], |tx| run(tx, close).await);
+    let others = async {
+        inside.notified().await;
+        let open = async { gate.notify_one() };
+        tokio::join!(biased; big, small, open)
+    };
+    let (_, (big, small, ())) = tokio::join!(first, others);
+    assert!(matches!(big, Err(Error::Unavailable(_))), "{big:?}");
+    small.unwrap();
+    let mut tx = db.read().await.unwrap();
+    let closed = "SELECT COUNT(*) FROM meta WHERE name = 'row0' AND value = 'closed'";
+    assert_eq!(
+        (count(&mut tx, closed).await.unwrap(), count(&mut tx, ROWS).await.unwrap()),
+        (1, 1)
+    );
+    drop(tx);
+    // This disk has room: the ballast comes back by itself, and everybody is served again.
+    assert!(short.has_changed().unwrap());
+    short.wait_for(|short| !short).await.unwrap();
+    assert_eq!(length(), 100_000);
+    commit!(db, [limit], |tx| count(tx, limit(1_000_000)).await).await.unwrap();
+    commit!(db, [], |tx| run(tx, row(2)).await).await.unwrap();
+    db.close().await;
+    lab.close().await;
+}
+
 /// A commit that fails answers everybody in its group as not done, and the writer recovers: here a
 /// deferred foreign key that is checked at the commit only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
