@@ -67,9 +67,12 @@ impl EpochFile {
         if text.is_empty() {
             return Ok(0);
         }
-        text.trim()
-            .parse()
-            .map_err(|_| Error::Statement(format!("{} does not hold an epoch", self.0.display())))
+        let digits = text.trim();
+        // `parse` alone would take a sign.
+        let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok());
+        number
+            .flatten()
+            .ok_or_else(|| Error::Statement(format!("{} does not hold an epoch", self.0.display())))
     }
 
     fn fault(&self, error: &std::io::Error) -> Error {
@@ -95,5 +98,7 @@ mod tests {
         assert_eq!(EpochFile::beside(&path).read().unwrap(), 12);
         std::fs::write(folder.path().join("store.db.epoch"), "seven").unwrap();
         assert!(matches!(file.read(), Err(Error::Statement(_))));
+        std::fs::write(folder.path().join("store.db.epoch"), "-1").unwrap();
+        assert!(matches!(file.raise(5), Err(Error::Statement(_))));
     }
 }
