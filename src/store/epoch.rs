@@ -68,10 +68,10 @@ impl EpochFile {
             return Ok(0);
         }
         let digits = text.trim();
-        // `parse` alone would take a sign.
-        let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok());
+        // `parse` alone would take a sign; of a longer text `raise` would leave the end.
+        let fits = text.len() <= DIGITS + 1 && digits.bytes().all(|b| b.is_ascii_digit());
+        let number = if fits { digits.parse().ok() } else { None };
         number
-            .flatten()
             .ok_or_else(|| Error::Statement(format!("{} does not hold an epoch", self.0.display())))
     }
 
@@ -98,7 +98,9 @@ mod tests {
         assert_eq!(EpochFile::beside(&path).read().unwrap(), 12);
         std::fs::write(folder.path().join("store.db.epoch"), "seven").unwrap();
         assert!(matches!(file.read(), Err(Error::Statement(_))));
-        std::fs::write(folder.path().join("store.db.epoch"), "-1").unwrap();
-        assert!(matches!(file.raise(5), Err(Error::Statement(_))));
+        for text in ["-1", "+7", &"0".repeat(40)] {
+            std::fs::write(folder.path().join("store.db.epoch"), text).unwrap();
+            assert!(matches!(file.raise(5), Err(Error::Statement(_))), "{text}");
+        }
     }
 }

@@ -58,6 +58,7 @@ pub(crate) fn run(data: &[u8]) {
     let apart = |secret: &&String| {
         secret.len() >= 12
             && !path.contains(&**secret)
+            && !name.contains(&**secret)
             && !keys.iter().any(|key| key.contains(&**secret))
             && String::from_utf8_lossy(bytes).matches(&**secret).count() <= 1
     };
