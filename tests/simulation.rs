@@ -9,6 +9,9 @@
 #[path = "simulation/carrier.rs"]
 mod carrier;
 #[cfg(test)]
+#[path = "simulation/held_up.rs"]
+mod held_up;
+#[cfg(test)]
 #[path = "simulation/play.rs"]
 mod play;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -21,6 +21,7 @@ use super::{
     Relay,
     error::Error,
     inbound::{Event, Refused},
+    signed::Post,
 };
 use crate::{
     domain::{
@@ -182,40 +183,25 @@ impl Relay {
     }
 
     async fn ask_marketplace(&self, question: &Question) -> Result<Advice, &'static str> {
-        let address = self.egress.accept(&question.url).map_err(|_| "refused")?;
-        let request = egress::Request {
-            method: Method::POST,
-            address,
-            headers: headers(question).ok_or("refused")?,
-            body: Bytes::from(question.body.clone()),
+        let Question { url, id, at, secret, body, .. } = question;
+        let post = Post {
+            url,
+            id,
+            at: *at,
+            signatures: &secret.sign(id, *at, body.as_bytes()),
+            body: Bytes::from(body.clone()),
             deadline: match question.kind {
                 Kind::Call => CALL_MAX,
                 Kind::Message => TEXT_MAX,
             },
             answer_max: ANSWER_MAX,
         };
-        let answer = self.egress.send(request).await.map_err(egress::Failure::word)?;
+        let answer = self.post(post).await.map_err(egress::Failure::word)?;
         if answer.status != StatusCode::OK {
             return Err("status");
         }
         read(question.kind, &answer.body).ok_or("unreadable")
     }
-}
-
-/// Those of Standard Webhooks 1.0.0.
-fn headers(question: &Question) -> Option<HeaderMap> {
-    let Question { id, at, secret, body, .. } = question;
-    let signature = secret.sign(id, *at, body.as_bytes());
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in [
-        ("webhook-id", id.clone()),
-        ("webhook-timestamp", at.seconds().to_string()),
-        ("webhook-signature", signature),
-    ] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?);
-    }
-    Some(headers)
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,8 @@
-//! What the jobs do: send what is owed, close what is over, forget what is old.
+//! Sends what is owed to carriers.
 
 use std::time::{Duration, Instant};
 
-use super::{
-    Configured, DELIVERIES_KEPT, Error, Relay, calls, messages, messages::Claimed, sessions,
-};
+use super::{Configured, Error, Relay, calls, messages, messages::Claimed};
 use crate::{
     carrier::{
         Outbound, Request, SendError,
@@ -12,37 +10,23 @@ use crate::{
         error::{Retry, SendErrorKind},
         listing::{Page, Query},
     },
-    domain::time::Timestamp,
-    ids::EventId,
     store::{
-        self, Tx, budgets, deliveries, idempotency, inbox, interactions,
+        self,
         outbox::{self, Entry, OutboxKind},
-        sessions as rows, staff,
     },
     telemetry::metrics,
 };
 
 /// How long a worker may hold an entry; longer than any request of ours may take.
 const LEASE: Duration = Duration::from_secs(30);
-/// A worker that took longer than this from its claim to its request was held up: the session may
-/// have been closed meanwhile, and somebody else may have the entry soon.
+/// A worker that took longer than this from its judgement of the session, under its lock, to its
+/// request was held up: the session may have been closed meanwhile, and somebody else may have the
+/// entry soon. What comes before the lock does not count: a slow database must not hand back for ever.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Between two tries to note what came of a request.
 const NOTE_AGAIN: Duration = Duration::from_millis(250);
 /// After so many claims an entry is set aside (I32).
 const CLAIMS_MAX: i64 = 50;
-/// No call lasts longer (`call_max_seconds`, and the time that it rings), and then some.
-const CALL_LOST: Duration = Duration::from_hours(5);
-/// How many sessions are closed, or rows forgotten, in one go.
-const BATCH: i64 = 200;
-const DAY: Duration = Duration::from_hours(24);
-/// Deliveries are counted no further.
-const OWED_MAX: i64 = 100_000;
-
-/// The first event whose deliveries are still kept.
-fn forgotten(now: Timestamp) -> EventId {
-    EventId::first_of(now - DELIVERIES_KEPT)
-}
 
 /// Counts a request to a carrier, and tells what it did not take.
 fn asked<T>(
@@ -121,13 +105,15 @@ impl Relay {
     async fn deliver_message(&self, entry: Entry) -> Result<bool, Error> {
         let dedupe = self.dedupe(&entry.carrier);
         let dedupes = matches!(dedupe, Dedupe::Key { .. });
-        let started = Instant::now();
         let wanted = entry.clone();
-        let claimed = self
+        let (claimed, judged) = self
             .db
             .write(move |tx| {
                 let entry = wanted.clone();
-                Box::pin(async move { messages::claim(tx, &entry, LEASE).await })
+                Box::pin(async move {
+                    let claimed = messages::claim(tx, &entry, LEASE).await?;
+                    Ok::<_, Error>((claimed, tx.passed()))
+                })
             })
             .await?;
         let (entry, message, uncertain) = match claimed {
@@ -145,7 +131,7 @@ impl Relay {
             }
             return Ok(true);
         }
-        if started.elapsed() > PAUSE_MAX {
+        if self.db.since(judged) > PAUSE_MAX {
             // It was claimed and certainly not sent: whoever comes next judges the session again.
             self.write_entry(entry, |tx, entry| Box::pin(messages::hand_back(tx, entry))).await?;
             return Ok(true);
@@ -155,7 +141,7 @@ impl Relay {
         let carrier = entry.carrier.clone();
         let relayed = result.is_ok();
         let recorded = self
-            .note(started, move |tx| {
+            .note(judged, move |tx| {
                 let (entry, result) = (entry.clone(), result.clone());
                 Box::pin(async move {
                     messages::sent(tx, &entry, &result, dedupes).await?;
@@ -169,9 +155,9 @@ impl Relay {
         Ok(true)
     }
 
-    /// Notes what came of a request, again and again while the lease that began at `started` runs:
-    /// what is not noted may have to be called unknown.
-    pub(super) async fn note<T, F>(&self, started: Instant, work: F) -> Result<T, Error>
+    /// Notes what came of a request, again and again while a lease of [`LEASE`] would run that began
+    /// when so much had `passed`: what is not noted may have to be called unknown.
+    pub(super) async fn note<T, F>(&self, passed: Duration, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: for<'t> Fn(
@@ -187,7 +173,7 @@ impl Relay {
                 result,
                 Err(Error::Store(store::Error::Unavailable(_) | store::Error::Locked))
             );
-            if !busy || started.elapsed() > LEASE {
+            if !busy || self.db.since(passed) > LEASE {
                 return result;
             }
             tokio::time::sleep(NOTE_AGAIN).await;
@@ -195,17 +181,23 @@ impl Relay {
     }
 
     async fn deliver_call(&self, entry: Entry) -> Result<bool, Error> {
-        let started = Instant::now();
-        let claimed = self
+        let (claimed, judged) = self
             .db
             .write(move |tx| {
                 let entry = entry.clone();
-                Box::pin(async move { calls::claim(tx, &entry, LEASE).await })
+                Box::pin(async move {
+                    let claimed = calls::claim(tx, &entry, LEASE).await?;
+                    Ok::<_, Error>((claimed, tx.passed()))
+                })
             })
             .await?;
         let Some((entry, call)) = claimed else { return Ok(false) };
+        if self.db.since(judged) > PAUSE_MAX {
+            self.write_entry(entry, |tx, entry| Box::pin(calls::held_up(tx, entry))).await?;
+            return Ok(true);
+        }
         let result = self.ask(&entry.carrier, &Outbound::Call(call), "call").await;
-        self.note(started, move |tx| {
+        self.note(judged, move |tx| {
             let (entry, result) = (entry.clone(), result.clone());
             Box::pin(async move { calls::placed(tx, &entry, &result).await })
         })
@@ -254,95 +246,5 @@ impl Relay {
         };
         asked(&carrier.id, "list", started, &result);
         result
-    }
-
-    /// Closes sessions whose time is up; how many.
-    pub async fn expire_due(&self) -> Result<usize, Error> {
-        let mut tx = self.db.read().await?;
-        let now = tx.now().await?;
-        let due = rows::due(&mut tx, now, BATCH).await?;
-        drop(tx);
-        let mut closed = 0;
-        for (account, session) in due {
-            let done = self
-                .db
-                .write(move |tx| {
-                    let (account, session) = (account.clone(), session.clone());
-                    Box::pin(async move { sessions::expire(tx, &account, &session).await })
-                })
-                .await?;
-            closed += usize::from(done);
-        }
-        if closed > 0 {
-            self.committed();
-        }
-        Ok(closed)
-    }
-
-    /// Ends calls of whose end no carrier told: after the longest that one may last, and an hour;
-    /// how many.
-    pub async fn end_lost_calls(&self) -> Result<usize, Error> {
-        let mut tx = self.db.read().await?;
-        let now = tx.now().await?;
-        let lost = interactions::unended_calls(&mut tx, now - CALL_LOST, BATCH).await?;
-        drop(tx);
-        let count = lost.len();
-        for (account, call) in lost {
-            self.db
-                .write(move |tx| {
-                    let (account, call) = (account.clone(), call.clone());
-                    Box::pin(async move { calls::give_up(tx, &account, &call).await })
-                })
-                .await?;
-        }
-        Ok(count)
-    }
-
-    /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
-    /// sent after a week, who was answered without a session after a day, what endpoints were sent
-    /// after 30 days.
-    pub async fn purge(&self) -> Result<(), Error> {
-        loop {
-            let full = self
-                .db
-                .write(move |tx| {
-                    Box::pin(async move {
-                        let now = tx.now().await?;
-                        let gone = [
-                            inbox::purge(tx, now - 30 * DAY, BATCH).await?,
-                            idempotency::purge(tx, now - DAY, BATCH).await?,
-                            outbox::purge(tx, now - 7 * DAY, BATCH).await?,
-                            budgets::purge(tx, now - DAY, BATCH).await?,
-                            deliveries::purge(tx, &forgotten(now), BATCH).await?,
-                        ];
-                        staff::purge_secrets(tx, now).await?;
-                        let full = u64::try_from(BATCH).unwrap_or(0);
-                        Ok::<_, Error>(gone.iter().any(|rows| *rows >= full))
-                    })
-                })
-                .await?;
-            if !full {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn measure_deliveries(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
-        let owed = deliveries::owed(tx, OWED_MAX).await?;
-        let due = deliveries::owing(tx, now, 1).await?;
-        let late = due.iter().map(|one| now.since(one.next_at)).max().unwrap_or_default();
-        metrics::deliveries_owed(u32::try_from(owed).unwrap_or(u32::MAX), late);
-        Ok(())
-    }
-
-    /// Sets the gauges of what is owed; how much it is.
-    pub async fn measure(&self) -> Result<i64, Error> {
-        let mut tx = self.db.read().await?;
-        let now: Timestamp = tx.now().await?;
-        let (owed, oldest) = outbox::owed(&mut tx).await?;
-        metrics::outbox_entries("owed", u32::try_from(owed).unwrap_or(u32::MAX));
-        self.measure_deliveries(&mut tx, now).await?;
-        metrics::outbox_oldest(oldest.map_or(Duration::ZERO, |at| now.since(at)));
-        Ok(owed)
     }
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::error::{Error, Fault};
+use super::{
+    error::{Error, Fault},
+    signed::new_keys,
+};
 use crate::{
     domain::{closed_set, event::EventKind, time::Timestamp},
     ids::{AccountId, EndpointId, EventId, ServiceId},
-    privacy::webhook::{RANDOM_BYTES, WebhookKeys},
     store::{
-        self, Tx,
+        Tx,
         deliveries::{self, Delivery, DeliveryState, Range},
         endpoints::{self, DisabledReason, Endpoint, EndpointState, EndpointUrl, Keys},
         events,
@@ -105,12 +107,6 @@ async fn find_enabled(
     } else {
         Err(Error::EndpointDisabled)
     }
-}
-
-fn new_keys(tx: &Tx) -> Result<WebhookKeys, Error> {
-    let mut random = [0; RANDOM_BYTES];
-    tx.random(&mut random);
-    Ok(WebhookKeys::from_random(&random).map_err(store::Error::from)?)
 }
 
 /// Makes an endpoint with keys of its own.

@@ -2,11 +2,14 @@
 
 use serde_json::json;
 
-use super::error::{Error, Fault};
+use super::{
+    error::{Error, Fault},
+    signed::new_keys,
+};
 use crate::{
     domain::{event::EventKind, phone::ProxyNumber, policy::Rules, pool::Capabilities},
     ids::{AccountId, NumberId, ServiceId},
-    privacy::webhook::{self, WebhookKeys, WebhookSecret},
+    privacy::webhook::WebhookSecret,
     store::{
         self, Tx, accounts, events,
         events::Place,
@@ -105,10 +108,7 @@ fn callback_secret(
     if rules.out_of_session_url.is_empty() || before.is_some() {
         return Ok(before.filter(|_| !rules.out_of_session_url.is_empty()));
     }
-    let mut random = [0; webhook::RANDOM_BYTES];
-    tx.random(&mut random);
-    let keys = WebhookKeys::from_random(&random).map_err(store::Error::from)?;
-    Ok(Some(keys.secret().clone()))
+    Ok(Some(new_keys(tx)?.secret().clone()))
 }
 
 fn taken(error: store::Error) -> Error {

@@ -13,14 +13,17 @@ mod endpoints;
 mod error;
 mod fence;
 mod hook;
+mod housekeeping;
 mod idempotent;
 mod inbound;
 mod inventory;
 mod look_up;
 mod messages;
+mod missed;
 mod notify;
 mod reconcile;
 mod sessions;
+mod signed;
 mod staff;
 mod stored_plan;
 

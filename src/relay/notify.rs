@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{Error, Relay};
+use super::{Error, Relay, signed::Post};
 use crate::{
     domain::{event::EventKind, time::Timestamp},
-    egress::{self, Failure},
-    ids::EventId,
+    egress::Failure,
     privacy::webhook::WebhookKeys,
     store::{
         Tx,
@@ -37,7 +36,7 @@ const JITTER: u64 = 10;
 /// How much longer than an attempt its lease is.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
 /// So many claims of workers that were lost, beyond the schedule, and a delivery is given up.
-const LOST_MAX: i64 = 4;
+const LOST_MAX: usize = 4;
 /// An endpoint of which every attempt failed for so long is switched off.
 const FAILING_MAX: Duration = Duration::from_hours(5 * 24);
 /// The longest answer that is read; nothing of it is kept.
@@ -107,12 +106,15 @@ impl Relay {
     /// # Errors
     /// The store's: the lease ends by itself and another worker takes over.
     pub async fn notify(&self, owing: &Owing, deadline: Duration) -> Result<bool, Error> {
-        let (started, to) = (Instant::now(), owing.clone());
-        let claimed = self
+        let to = owing.clone();
+        let (claimed, at) = self
             .db
             .write(move |tx| {
                 let to = to.clone();
-                Box::pin(async move { claim(tx, &to, deadline + LEASE_MARGIN).await })
+                Box::pin(async move {
+                    let claimed = claim(tx, &to, deadline + LEASE_MARGIN).await?;
+                    Ok::<_, Error>((claimed, tx.passed()))
+                })
             })
             .await?;
         let parcel = match claimed {
@@ -121,14 +123,14 @@ impl Relay {
             Claimed::Send(parcel) => *parcel,
         };
         let claim = parcel.claim.clone();
-        let ended = self.post(parcel, deadline).await;
+        let ended = self.attempt(parcel, deadline).await;
         metrics::delivery(ended.outcome.as_str(), ended.took);
         if ended.outcome != AttemptOutcome::Delivered {
             let (endpoint, event, attempt) = (&claim.endpoint, &claim.event, claim.attempt);
             let (outcome, status) = (ended.outcome, ended.status);
             tracing::info!(%endpoint, %event, attempt, %outcome, ?status, "an endpoint took no event");
         }
-        self.note(started, move |tx| {
+        self.note(at, move |tx| {
             let claim = claim.clone();
             Box::pin(async move { settle(tx, &claim, ended).await })
         })
@@ -136,42 +138,24 @@ impl Relay {
         Ok(true)
     }
 
-    async fn post(&self, parcel: Parcel, deadline: Duration) -> Ended {
+    async fn attempt(&self, parcel: Parcel, deadline: Duration) -> Ended {
         let started = Instant::now();
-        let result = match self.egress.accept(parcel.url.expose()) {
-            Ok(address) => {
-                let request = egress::Request {
-                    method: Method::POST,
-                    address,
-                    headers: headers(&parcel.claim.event, parcel.at, &parcel.signatures),
-                    body: parcel.body,
-                    deadline,
-                    answer_max: ANSWER_MAX,
-                };
-                self.egress.send(request).await.map(|answer| answer.status)
-            }
-            Err(refused) => Err(refused.into()),
+        let post = Post {
+            url: parcel.url.expose(),
+            id: parcel.claim.event.as_str(),
+            at: parcel.at,
+            signatures: &parcel.signatures,
+            body: parcel.body,
+            deadline,
+            answer_max: ANSWER_MAX,
         };
+        let result = self.post(post).await.map(|answer| answer.status);
         Ended {
             outcome: outcome(result),
             status: result.ok().map(|s| s.as_u16()),
             took: started.elapsed(),
         }
     }
-}
-
-fn headers(id: &EventId, at: Timestamp, signatures: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let agent = concat!("Entremise/", env!("CARGO_PKG_VERSION"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
-    headers.insert("webhook-timestamp", HeaderValue::from(at.seconds()));
-    for (name, text) in [("webhook-id", id.as_str()), ("webhook-signature", signatures)] {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.insert(name, value);
-        }
-    }
-    headers
 }
 
 fn outcome(result: Result<StatusCode, Failure>) -> AttemptOutcome {
@@ -202,7 +186,8 @@ async fn claim(tx: &mut Tx, to: &Owing, lease: Duration) -> Result<Claimed, Erro
     };
     let event = events::get(tx, account, &claim.event).await?;
     let keys = endpoints::live_keys(tx, account, id, now).await?;
-    let lost = claim.step > schedule_len() + LOST_MAX;
+    let most = SCHEDULE.len() + 1 + LOST_MAX;
+    let lost = usize::try_from(claim.step).is_ok_and(|step| step > most);
     let Some(event) = event.filter(|_| !lost) else {
         deliveries::finish(tx, &claim, DeliveryState::Failed, now).await?;
         return Ok(Claimed::Ended);
@@ -213,11 +198,6 @@ async fn claim(tx: &mut Tx, to: &Owing, lease: Duration) -> Result<Claimed, Erro
     let signatures = signatures.join(" ");
     let url = endpoint.url;
     Ok(Claimed::Send(Box::new(Parcel { claim, url, at: now, body: body.into(), signatures })))
-}
-
-/// How many attempts there are.
-const fn schedule_len() -> i64 {
-    8
 }
 
 /// What follows from an attempt.

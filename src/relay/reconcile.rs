@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Configured, Error, Relay, calls, messages};
+use super::{Configured, Error, Relay, messages, missed::missed};
 use crate::{
     carrier::{
         Inbound, SendError,
@@ -211,7 +211,7 @@ impl Relay {
             metrics::gap_filled(carrier, kind.as_str(), outcome);
             tracing::warn!(carrier, kind = kind.as_str(), outcome, "a webhook never came");
         }
-        self.wake.notify_one();
+        self.committed();
         all
     }
 
@@ -230,13 +230,7 @@ impl Relay {
         self.db
             .write(move |tx| {
                 let (carrier, event) = (id.clone(), event.clone());
-                Box::pin(async move {
-                    match &event {
-                        Inbound::Message(text) => messages::missed(tx, &carrier, text, at).await,
-                        Inbound::Call(call) => calls::missed(tx, &carrier, call, at).await,
-                        _ => Ok(Filled::NotOurs),
-                    }
-                })
+                Box::pin(async move { missed(tx, &carrier, &event, at).await })
             })
             .await
     }

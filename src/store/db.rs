@@ -74,6 +74,8 @@ pub enum Mishap {
     BeforeCommit,
     /// It is committed, and nobody hears of it.
     AnswerLost,
+    /// It is committed, and whoever asked for it is held up for so long.
+    HeldUp(Duration),
 }
 
 /// Decides what goes wrong at the doors: a simulation's part.
@@ -130,6 +132,11 @@ impl Shared {
         let at = clock.max(seen.at + (passed - seen.passed));
         *seen = Seen { at, passed };
         Timestamp::from_millis(at)
+    }
+
+    /// How much time has passed, whoever set the clock meanwhile.
+    fn passed(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.clock.passed_ms()).unwrap_or(0))
     }
 
     /// Time never goes behind `at` again.
@@ -301,6 +308,11 @@ impl Db {
         }
     }
 
+    /// How much time has passed since [`Tx::passed`] was read.
+    pub fn since(&self, passed: Duration) -> Duration {
+        self.shared.passed().saturating_sub(passed)
+    }
+
     /// Opens a transaction that only reads: one snapshot.
     pub async fn read(&self) -> Result<Tx, Error> {
         let at = self.shared.time();
@@ -334,6 +346,11 @@ impl Db {
             None => self.commit(work).await,
             Some(Mishap::BeforeCommit) => self.commit(failing(work)).await,
             Some(Mishap::AnswerLost) => self.commit(work).await.and_then(|_| lost()),
+            Some(Mishap::HeldUp(pause)) => {
+                let done = self.commit(work).await;
+                self.shared.clock.advance(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+                done
+            }
         }
     }
 
@@ -451,6 +468,12 @@ impl Tx {
         let Conn::Postgres(tx) = &mut self.conn else { return Ok(self.at) };
         let ms: i64 = sqlx::query_scalar(SQL).fetch_one(&mut **tx).await?;
         Ok(Timestamp::from_millis(ms + self.shared.clock.offset_ms()))
+    }
+
+    /// How much time has passed since the process began: for [`Db::since`], to measure what no
+    /// setting of a clock may change.
+    pub fn passed(&self) -> Duration {
+        self.shared.passed()
     }
 
     /// A new id, made now.

@@ -366,7 +366,14 @@ pub async fn owed(tx: &mut Tx, most: i64) -> Result<i64, Error> {
 /// Forgets deliveries that ended, and their attempts, of events before `before`, `limit` at most; how
 /// many. Then deleted endpoints that have none left.
 pub async fn purge(tx: &mut Tx, before: &EventId, limit: i64) -> Result<u64, Error> {
-    const ENDPOINTS: &str = "SELECT account, id, state FROM endpoints ORDER BY account, id";
+    const ENDPOINTS: &str = "
+        SELECT account, id, state FROM endpoints e
+        WHERE EXISTS (
+            SELECT 1 FROM deliveries d WHERE d.account = e.account AND d.endpoint = e.id
+              AND d.event < $1 AND d.state NOT IN ('ready', 'sending'))
+          OR (e.state = 'deleted' AND NOT EXISTS (
+            SELECT 1 FROM deliveries d WHERE d.account = e.account AND d.endpoint = e.id))
+        ORDER BY account, id LIMIT $2";
     const ATTEMPTS: &str = "
         DELETE FROM delivery_attempts WHERE account = $1 AND endpoint = $2 AND event IN (
             SELECT event FROM deliveries WHERE account = $1 AND endpoint = $2 AND event < $3
@@ -379,7 +386,7 @@ pub async fn purge(tx: &mut Tx, before: &EventId, limit: i64) -> Result<u64, Err
         DELETE FROM endpoints WHERE account = $1 AND id = $2 AND state = 'deleted'
           AND NOT EXISTS (SELECT 1 FROM deliveries WHERE account = $1 AND endpoint = $2)";
     let all: Vec<(AccountId, EndpointId, String)> =
-        on!(tx, |conn| sqlx::query_as(ENDPOINTS).fetch_all(conn).await?);
+        on!(tx, |conn| sqlx::query_as(ENDPOINTS).bind(before).bind(limit).fetch_all(conn).await?);
     let mut gone = 0;
     for (account, endpoint, state) in all {
         let room = limit - i64::try_from(gone).unwrap_or(limit);

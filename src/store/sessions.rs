@@ -9,7 +9,7 @@ use crate::{
         time::Timestamp,
     },
     ids::{AccountId, NumberId, ServiceId, SessionId},
-    privacy::DataKey,
+    privacy::{DataKey, Person},
 };
 
 /// A session.
@@ -219,6 +219,27 @@ pub async fn lock(
     let row: Option<Row> =
         on!(tx, |conn| sqlx::query_as(sql).bind(account).bind(id).fetch_optional(conn).await?);
     row.map(Session::try_from).transpose()
+}
+
+/// The sessions that are not closed and have both of these persons in them, by id.
+pub async fn shared(
+    tx: &mut Tx,
+    account: &AccountId,
+    one: &Person,
+    other: &Person,
+) -> Result<Vec<SessionId>, Error> {
+    const SQL: &str = "
+        SELECT s.id FROM sessions s
+        JOIN participants a ON a.account = s.account AND a.session = s.id
+        JOIN participants b ON b.account = s.account AND b.session = s.id
+        WHERE a.account = $1 AND a.person = $2 AND b.person = $3 AND s.state <> 'closed'
+        ORDER BY s.id";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(one)
+        .bind(other)
+        .fetch_all(conn)
+        .await?))
 }
 
 /// The id of the session with that name.

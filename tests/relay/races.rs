@@ -1,8 +1,15 @@
-//! Somebody is taken out of a session while they call.
+//! Somebody is taken out of a session, or blocked, while they call.
 
-use entremise::{domain::interaction::Outcome, domain::policy::Rules, relay};
+use std::{sync::Arc, time::Duration};
+
+use entremise::{
+    domain::{interaction::Outcome, policy::Rules},
+    relay,
+    store::sessions,
+};
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::{
     market::{Market, Opened},
@@ -59,6 +66,50 @@ async fn i3_a_removed_person_is_put_through_no_more() {
             }
             market.close(&session.id).await.unwrap();
         }
+        world.running.shutdown().await;
+        database.drop().await;
+    }
+}
+
+/// I8: a block is answered only when nobody is being put through in another session of the same two
+/// any more: whatever is judged after that sees the block.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_a_block_waits_for_every_session_of_the_pair() {
+    for database in support::databases().await {
+        let world = World::start(&database).await;
+        let market = Market::open(&world, 2, 4, Rules::new("Bikes".into())).await;
+        let one = market.session([0, 1], 0, None).await.unwrap();
+        let other = market.session([0, 1], 0, None).await.unwrap();
+        let db = market.relay.db();
+        let (judging, blocked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (account, session) = (market.account.clone(), other.id.clone());
+        let (began, ended) = (Arc::clone(&judging), Arc::clone(&blocked));
+        // As long as somebody may be put through in the other session, the block is not answered.
+        let held = db.write(move |tx| {
+            let (account, session) = (account.clone(), session.clone());
+            let (began, ended) = (Arc::clone(&began), Arc::clone(&ended));
+            Box::pin(async move {
+                sessions::lock(tx, &account, &session).await?;
+                began.notify_one();
+                let early = timeout(Duration::from_millis(300), ended.notified()).await.is_ok();
+                Ok::<_, relay::Error>(early)
+            })
+        });
+        let (account, session) = (market.account.clone(), one.id.clone());
+        let block = async {
+            judging.notified().await;
+            let done = db.write(move |tx| {
+                let (account, session) = (account.clone(), session.clone());
+                Box::pin(async move {
+                    let who = relay::view(tx, &account, &session).await?.participants[1].id.clone();
+                    relay::set_block(tx, &account, &session, &who, true).await
+                })
+            });
+            done.await.unwrap();
+            blocked.notify_one();
+        };
+        let (early, ()) = tokio::join!(held, block);
+        assert!(!early.unwrap(), "I8: answered too early on {}", database.name);
         world.running.shutdown().await;
         database.drop().await;
     }

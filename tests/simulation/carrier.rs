@@ -138,6 +138,9 @@ impl Transport for Carrier {
                 )),
                 Fate::Refused => answer(StatusCode::BAD_REQUEST, r#"{"code":21610}"#.into()),
             }
+        } else if request.url.ends_with("/Calls.json") && request.method == "POST" {
+            self.told.lock().unwrap().push("Called".into());
+            answer(StatusCode::CREATED, format!(r#"{{"sid":"CAf{:031x}"}}"#, 1))
         } else if let Some((_, from)) =
             request.url.split_once("/Messages.json?").and_then(|(_, query)| {
                 form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "From")

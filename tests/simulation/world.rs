@@ -112,6 +112,11 @@ impl World {
         (self.relay, self.db, self.tracker, self.stop) = (relay, db, tracker, stop);
     }
 
+    /// The same relay with other mishaps.
+    pub(crate) fn with_mishaps(&self, mishaps: Arc<dyn Mishaps>) -> Relay {
+        over(&self.db, mishaps, &self.carrier)
+    }
+
     pub(crate) async fn close(&self) {
         self.stop.cancel();
         self.db.close().await;
@@ -137,6 +142,12 @@ async fn open(
         connections: 1,
     };
     let db = Db::open(options, &tracker, stop.clone()).await.unwrap();
+    let relay = over(&db, Arc::<Misfortune>::clone(misfortune), carrier);
+    (relay, db, tracker, stop)
+}
+
+/// A relay over a database that fails so, and over this carrier as Twilio.
+fn over(db: &Db, mishaps: Arc<dyn Mishaps>, carrier: &Arc<Carrier>) -> Relay {
     let mut values = toml::Table::new();
     values.insert("account_sid".into(), format!("AC{}", "0".repeat(32)).into());
     values.insert("auth_token".into(), "0123456789abcdef0123456789abcdef".into());
@@ -150,7 +161,6 @@ async fn open(
         links: Links::new("https://relay.example", "twilio"),
     };
     let client = Client::over(Arc::<Carrier>::clone(carrier));
-    let faulty = db.with_mishaps(Arc::<Misfortune>::clone(misfortune));
-    let relay = Relay::new(faulty, Carriers::new(vec![configured]), client, Egress::default());
-    (relay, db, tracker, stop)
+    let carriers = Carriers::new(vec![configured]);
+    Relay::new(db.with_mishaps(mishaps), carriers, client, Egress::default())
 }

@@ -2,7 +2,6 @@
 //! marketplace asks for.
 
 mod ending;
-mod missed;
 mod placed;
 mod refused;
 mod steps;
@@ -11,8 +10,7 @@ use self::ending::{Ending, finish};
 pub use self::placed::place_call;
 pub(in crate::relay) use self::{
     ending::{give_up, status},
-    missed::missed,
-    placed::{cancel_placed, claim, placed},
+    placed::{cancel_placed, claim, held_up, placed},
     steps::{callee_answered, dial_ended, keys, placed_answered},
 };
 
@@ -54,7 +52,7 @@ use crate::{
 };
 
 /// What a caller hears on a number that belongs to nobody: a tone, unanswered.
-const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
+pub(super) const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
 
 /// How many people any carrier can be asked to ring at once.
 const SIMULTANEOUS_MAX: usize = 10;

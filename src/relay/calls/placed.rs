@@ -208,6 +208,15 @@ pub(in crate::relay) async fn placed(
     Ok(())
 }
 
+/// Ends a call that was claimed, held up and certainly not placed. Its leg is said to be dialled: the
+/// call is not claimed again, and the marketplace may ask for another.
+pub(in crate::relay) async fn held_up(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let Some(live) = live(tx, &entry.carrier, &entry.leg).await? else { return Ok(()) };
+    cancel_placed(tx, &live.account, live.leg, Reason::TooLate, live.now).await?;
+    outbox::finish(tx, entry, OutboxState::Done).await?;
+    Ok(())
+}
+
 /// Ends a call that was owed and is not to be placed any more.
 pub(in crate::relay) async fn cancel_placed(
     tx: &mut Tx,

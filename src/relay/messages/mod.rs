@@ -1,12 +1,10 @@
 //! Texts: taken in, owed to the other side, sent by a worker, followed by receipts.
 
-mod missed;
 mod progress;
 mod refused;
 mod sending;
 
 pub(in crate::relay) use self::{
-    missed::missed,
     progress::{cancel_owed, status},
     sending::{Claimed, absent, ask_again, claim, found, give_up, hand_back, sent},
 };

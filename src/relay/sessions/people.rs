@@ -25,7 +25,7 @@ use crate::{
         numbers,
         participants::{self, NewParticipant, Participant},
         services::{self, Service},
-        sessions::Session,
+        sessions::{self, Session},
     },
 };
 
@@ -276,11 +276,23 @@ pub async fn set_block(
     blocker: &ParticipantId,
     blocked: bool,
 ) -> Result<SessionView, Error> {
-    let session = locked(tx, account, id).await?;
     let people = participants::of_session(tx, account, id).await?;
     let who = people.iter().find(|one| one.id == *blocker).ok_or(Error::NotFound("participant"))?;
+    let others: Vec<&Participant> = people.iter().filter(|one| one.role != who.role).collect();
+    // Whoever is being put through or sent a text in another session of theirs holds its lock: the
+    // block is answered after that, and what comes after it sees the block (I8).
+    let mut shared = vec![id.clone()];
+    for other in &others {
+        shared.extend(sessions::shared(tx, account, &who.person, &other.person).await?);
+    }
+    shared.sort();
+    shared.dedup();
+    for session in &shared {
+        sessions::lock(tx, account, session).await?;
+    }
+    let session = locked(tx, account, id).await?;
     let now = tx.now().await?;
-    for other in people.iter().filter(|other| other.role != who.role) {
+    for other in others {
         if blocked {
             blocks::insert(tx, account, &who.person, &other.person, now).await?;
         } else {

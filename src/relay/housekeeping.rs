@@ -1,0 +1,150 @@
+//! Closes what is over, forgets what is old, and measures what is owed.
+
+use std::{fmt, time::Duration};
+
+use super::{DELIVERIES_KEPT, Error, Relay, calls, sessions};
+use crate::{
+    domain::time::Timestamp,
+    ids::{AccountId, EventId},
+    store::{
+        self, Tx, budgets, deliveries, idempotency, inbox, interactions, outbox, sessions as rows,
+        staff,
+    },
+    telemetry::metrics,
+};
+
+/// No call lasts longer (`call_max_seconds`, and the time that it rings), and then some.
+const CALL_LOST: Duration = Duration::from_hours(5);
+/// How many sessions are closed, or rows forgotten, in one go.
+const BATCH: i64 = 200;
+const DAY: Duration = Duration::from_hours(24);
+/// Deliveries are counted no further.
+const OWED_MAX: i64 = 100_000;
+
+/// The first event whose deliveries are still kept.
+fn forgotten(now: Timestamp) -> EventId {
+    EventId::first_of(now - DELIVERIES_KEPT)
+}
+
+impl Relay {
+    /// Closes sessions whose time is up; how many.
+    pub async fn expire_due(&self) -> Result<usize, Error> {
+        let mut tx = self.db.read().await?;
+        let now = tx.now().await?;
+        let due = rows::due(&mut tx, now, BATCH).await?;
+        drop(tx);
+        let closed = self.each(due, |tx, account, session| {
+            Box::pin(async move { sessions::expire(tx, account, session).await })
+        });
+        let closed = closed.await?;
+        if closed > 0 {
+            self.committed();
+        }
+        Ok(closed)
+    }
+
+    /// Ends calls of whose end no carrier told: after the longest that one may last, and an hour;
+    /// how many.
+    pub async fn end_lost_calls(&self) -> Result<usize, Error> {
+        let mut count = 0;
+        loop {
+            let mut tx = self.db.read().await?;
+            let now = tx.now().await?;
+            let lost = interactions::unended_calls(&mut tx, now - CALL_LOST, BATCH).await?;
+            drop(tx);
+            let full = i64::try_from(lost.len()).is_ok_and(|found| found >= BATCH);
+            let ended = self.each(lost, |tx, account, call| {
+                Box::pin(async move { calls::give_up(tx, account, call).await.map(|()| true) })
+            });
+            let ended = ended.await?;
+            count += ended;
+            if !full || ended == 0 {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Does something to each row, in a transaction of its own; to how many it was done. A row that
+    /// can't be dealt with keeps no other back (I32); a database that is gone ends it.
+    async fn each<I, F>(&self, rows: Vec<(AccountId, I)>, work: F) -> Result<usize, Error>
+    where
+        I: Clone + fmt::Display + Send + Sync + 'static,
+        F: for<'t> Fn(
+                &'t mut Tx,
+                &'t AccountId,
+                &'t I,
+            ) -> futures_util::future::BoxFuture<'t, Result<bool, Error>>
+            + Copy
+            + Send
+            + Sync
+            + 'static,
+    {
+        let mut done = 0;
+        for (account, id) in rows {
+            let named = id.to_string();
+            let result = self
+                .db
+                .write(move |tx| {
+                    let (account, id) = (account.clone(), id.clone());
+                    Box::pin(async move { work(tx, &account, &id).await })
+                })
+                .await;
+            match result {
+                Ok(one) => done += usize::from(one),
+                Err(error @ Error::Store(store::Error::Unavailable(_) | store::Error::Locked)) => {
+                    return Err(error);
+                }
+                Err(error) => tracing::error!(id = named, %error, "a row is left as it is"),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
+    /// sent after a week, who was answered without a session after a day, what endpoints were sent
+    /// after 30 days.
+    pub async fn purge(&self) -> Result<(), Error> {
+        loop {
+            let full = self
+                .db
+                .write(move |tx| {
+                    Box::pin(async move {
+                        let now = tx.now().await?;
+                        let gone = [
+                            inbox::purge(tx, now - 30 * DAY, BATCH).await?,
+                            idempotency::purge(tx, now - DAY, BATCH).await?,
+                            outbox::purge(tx, now - 7 * DAY, BATCH).await?,
+                            budgets::purge(tx, now - DAY, BATCH).await?,
+                            deliveries::purge(tx, &forgotten(now), BATCH).await?,
+                        ];
+                        staff::purge_secrets(tx, now).await?;
+                        let full = u64::try_from(BATCH).unwrap_or(0);
+                        Ok::<_, Error>(gone.iter().any(|rows| *rows >= full))
+                    })
+                })
+                .await?;
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn measure_deliveries(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        let owed = deliveries::owed(tx, OWED_MAX).await?;
+        let due = deliveries::owing(tx, now, 1).await?;
+        let late = due.iter().map(|one| now.since(one.next_at)).max().unwrap_or_default();
+        metrics::deliveries_owed(u32::try_from(owed).unwrap_or(u32::MAX), late);
+        Ok(())
+    }
+
+    /// Sets the gauges of what is owed; how much it is.
+    pub async fn measure(&self) -> Result<i64, Error> {
+        let mut tx = self.db.read().await?;
+        let now: Timestamp = tx.now().await?;
+        let (owed, oldest) = outbox::owed(&mut tx).await?;
+        metrics::outbox_entries("owed", u32::try_from(owed).unwrap_or(u32::MAX));
+        self.measure_deliveries(&mut tx, now).await?;
+        metrics::outbox_oldest(oldest.map_or(Duration::ZERO, |at| now.since(at)));
+        Ok(owed)
+    }
+}
