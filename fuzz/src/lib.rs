@@ -1,4 +1,5 @@
 //! The targets of `tests/fuzz/targets`, for the libFuzzer binaries.
+#![expect(dead_code, reason = "only the replay ends what targets left open")]
 
 #[macro_use]
 #[path = "../../tests/fuzz/targets/mod.rs"]

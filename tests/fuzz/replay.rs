@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// How many inputs a seed makes, and how long that may take: slower targets make fewer.
-const ROUNDS: u32 = 2000;
-const PATIENCE: Duration = Duration::from_secs(8);
+const ROUNDS: u32 = 1000;
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
