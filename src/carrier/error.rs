@@ -46,6 +46,15 @@ pub enum Retry {
     Unknown,
 }
 
+/// A carrier's code as it may be kept and shown: its letters, digits, dashes and underscores, 32 at
+/// most. `None` if nothing is left, or if it has as many digits in a row as a telephone number.
+pub fn plain_code(code: &str) -> Option<String> {
+    let kept = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let code: String = code.chars().filter(kept).take(32).collect();
+    let number = code.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= 7);
+    (!code.is_empty() && !number).then_some(code)
+}
+
 /// Why something was not sent, or not certainly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendError {
@@ -53,7 +62,7 @@ pub struct SendError {
     pub kind: SendErrorKind,
     /// Whether to try again.
     pub retry: Retry,
-    /// The carrier's code, if it gave one: digits and letters only.
+    /// The carrier's code, if it gave one that can be kept ([`plain_code`]).
     pub carrier_code: Option<String>,
 }
 
@@ -63,12 +72,10 @@ impl SendError {
         Self { kind, retry, carrier_code: None }
     }
 
-    /// The same with the carrier's code, cut to 32 letters, digits and dashes.
+    /// The same with the carrier's code as [`plain_code`] keeps it.
     #[must_use]
     pub fn with_code(mut self, code: &str) -> Self {
-        let code: String =
-            code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
-        self.carrier_code = (!code.is_empty()).then_some(code);
+        self.carrier_code = plain_code(code);
         self
     }
 }
@@ -84,3 +91,19 @@ impl fmt::Display for SendError {
 }
 
 impl std::error::Error for SendError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Codes are kept as words; what may be a number is not.
+    #[test]
+    fn codes_hold_no_number() {
+        assert_eq!(plain_code("30003").as_deref(), Some("30003"));
+        assert_eq!(plain_code("sip-486 \n").as_deref(), Some("sip-486"));
+        for code in ["", "\0", "14155550100", "to +14155550100", "x-4155550"] {
+            assert_eq!(plain_code(code), None, "{code}");
+        }
+        assert_eq!(plain_code(&"x".repeat(40)), Some("x".repeat(32)));
+    }
+}

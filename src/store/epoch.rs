@@ -67,9 +67,12 @@ impl EpochFile {
         if text.is_empty() {
             return Ok(0);
         }
-        text.trim()
-            .parse()
-            .map_err(|_| Error::Statement(format!("{} does not hold an epoch", self.0.display())))
+        let digits = text.trim();
+        // `parse` alone would take a sign; of a longer text `raise` would leave the end.
+        let fits = text.len() <= DIGITS + 1 && digits.bytes().all(|b| b.is_ascii_digit());
+        let number = if fits { digits.parse().ok() } else { None };
+        number
+            .ok_or_else(|| Error::Statement(format!("{} does not hold an epoch", self.0.display())))
     }
 
     fn fault(&self, error: &std::io::Error) -> Error {
@@ -95,5 +98,9 @@ mod tests {
         assert_eq!(EpochFile::beside(&path).read().unwrap(), 12);
         std::fs::write(folder.path().join("store.db.epoch"), "seven").unwrap();
         assert!(matches!(file.read(), Err(Error::Statement(_))));
+        for text in ["-1", "+7", &"0".repeat(40)] {
+            std::fs::write(folder.path().join("store.db.epoch"), text).unwrap();
+            assert!(matches!(file.raise(5), Err(Error::Statement(_))), "{text}");
+        }
     }
 }

@@ -23,15 +23,28 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// Also takes out each of `secrets` that has at least eight bytes.
+    /// Also takes out each of `secrets` that has at least eight bytes, also as `Debug` and JSON write
+    /// it.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        Self(secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET).collect())
+        let long = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET);
+        let mut forms: Vec<String> = long
+            .flat_map(|secret| {
+                let [debug, json] = [debug_form(&secret), json_form(&secret)];
+                // A value that was shown by `Debug` and then put into JSON.
+                let both = json_form(&debug);
+                [secret, debug, json, both]
+            })
+            .collect();
+        // A secret may begin another, whose rest would be left.
+        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
+        Self(forms.into())
     }
 
     /// `text` without secrets and without what looks like a person's number:
     ///
-    /// - a `+` (also as `%2B`) and 7 to 15 digits, with single spaces, dots, dashes or parentheses
-    ///   between them;
+    /// - a `+` (also as `%2B`) and 7 to 15 digits, with one or two spaces, dots, dashes or
+    ///   parentheses between them, and whatever digits follow without a gap;
     /// - 10 to 15 digits that stand alone: not next to a letter, `-`, `.` or `_`, so ids, UUIDs,
     ///   instants and fractions survive.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
@@ -46,6 +59,21 @@ impl Redactor {
             None => text,
         }
     }
+}
+
+/// A text as `Debug` writes it, without the quotes around it.
+fn debug_form(text: &str) -> String {
+    unquoted(&format!("{text:?}"))
+}
+
+/// A text as JSON has it, without the quotes around it.
+fn json_form(text: &str) -> String {
+    unquoted(&serde_json::Value::from(text).to_string())
+}
+
+fn unquoted(quoted: &str) -> String {
+    let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.unwrap_or(quoted).to_owned()
 }
 
 /// The text without numbers, or nothing if there are none.
@@ -109,6 +137,8 @@ fn international(bytes: &[u8], from: usize) -> Option<usize> {
             _ => break,
         }
         if digits == 15 {
+            // Another number may have begun after a space: what is left of it would not stand out.
+            end = run(bytes, end);
             break;
         }
     }
@@ -170,6 +200,8 @@ mod tests {
         }
         let two = clean("+14155550100+14155550101");
         assert_eq!(two, format!("{REDACTED}{REDACTED}"));
+        let two = clean("+33639980001 14155550100, ok");
+        assert_eq!(two, format!("{REDACTED}, ok"));
     }
 
     /// What is no number stays: ids, UUIDs, instants, fractions, ports, short counts.
@@ -185,6 +217,20 @@ mod tests {
             "é+ 5 %2 %2B12",
         ] {
             assert_eq!(clean(text), text);
+        }
+    }
+
+    /// A secret goes as it is written in a line of JSON too, and whole where it begins with another.
+    #[test]
+    fn secrets_go_in_every_form() {
+        let secret = "pa\"ss\\wo/rd'1";
+        let redactor = Redactor::new(["abcdefgh".to_owned(), "abcdefghij".into(), secret.into()]);
+        assert_eq!(redactor.redact("abcdefghij abcdefgh"), format!("{REDACTED} {REDACTED}"));
+        let debug = format!("{secret:?}");
+        for text in [secret, &debug, &format!("{debug:?}"), &serde_json::json!(secret).to_string()]
+        {
+            let clean = redactor.redact(text);
+            assert!(clean.contains(REDACTED) && !clean.contains("ss"), "{clean}");
         }
     }
 

@@ -71,7 +71,7 @@ impl Carrier for Sandbox {
     }
 
     fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError> {
-        Ok(send::request(&self.config, outbound, links))
+        send::request(&self.config, outbound, links)
     }
 
     fn response(&self, outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {

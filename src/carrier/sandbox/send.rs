@@ -12,6 +12,7 @@ use super::{
     CAPABILITIES,
     config::Config,
     voice::{self, millis},
+    webhook::is_id,
 };
 use crate::{
     carrier::{
@@ -28,9 +29,19 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// How long to wait where the sandbox does not say.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The longest that the sandbox may make us wait.
+const PAUSE_MAX: Duration = Duration::from_mins(5);
+
 /// The request that does `outbound`.
-pub(super) fn request(config: &Config, outbound: &Outbound, links: &Links) -> Request {
-    match outbound {
+///
+/// # Errors
+/// [`SendErrorKind::Rejected`] for the end of a call whose id can't be one.
+pub(super) fn request(
+    config: &Config,
+    outbound: &Outbound,
+    links: &Links,
+) -> Result<Request, SendError> {
+    Ok(match outbound {
         Outbound::Message(message) => {
             let body = json!({
                 "from": message.from.as_str(),
@@ -54,10 +65,14 @@ pub(super) fn request(config: &Config, outbound: &Outbound, links: &Links) -> Re
             post(config, "/v1/calls", &body, Some(&call.leg))
         }
         Outbound::EndCall { id } => {
+            // Dots alone would choose another path.
+            if !is_id(id) || matches!(&**id, "." | "..") {
+                return Err(SendError::new(SendErrorKind::Rejected, Retry::Never));
+            }
             let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
             post(config, &format!("/v1/calls/{id}/end"), &json!({}), None)
         }
-    }
+    })
 }
 
 fn post(config: &Config, path: &str, body: &Value, leg: Option<&LegId>) -> Request {
@@ -76,7 +91,7 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     if response.status.is_success() {
         return match (outbound, body["id"].as_str()) {
             (Outbound::EndCall { id }, _) => Ok(Sent { id: id.clone() }),
-            (_, Some(id)) if !id.is_empty() => Ok(Sent { id: id.to_owned() }),
+            (_, Some(id)) if is_id(id) => Ok(Sent { id: id.to_owned() }),
             _ => Err(SendError::new(SendErrorKind::Unreachable, Retry::Unknown)),
         };
     }
@@ -108,5 +123,5 @@ fn pause(response: &Response) -> Duration {
         .headers
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.parse().ok())
-        .map_or(PAUSE, |seconds: u32| Duration::from_secs(u64::from(seconds)))
+        .map_or(PAUSE, |seconds: u32| Duration::from_secs(u64::from(seconds)).min(PAUSE_MAX))
 }

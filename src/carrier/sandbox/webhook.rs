@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     carrier::{
         Inbound, Links, Request, WebhookError,
+        error::plain_code,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
             MessageStatus, PlacedCallAnswered,
@@ -60,8 +61,9 @@ pub(super) fn sample(secret: &[u8], links: &Links, now: Timestamp) -> Request {
 
 fn read_signature(header: &str) -> Option<(i64, Vec<u8>)> {
     let (time, tag) = header.strip_prefix("t=")?.split_once(",v1=")?;
-    // `parse` alone would take a sign, and two texts would mean the same time.
-    if time.len() > 15 || !time.bytes().all(|b| b.is_ascii_digit()) {
+    // `parse` alone would take a sign and zeros before it, and two texts would mean the same time.
+    let padded = time.len() > 1 && time.starts_with('0');
+    if time.len() > 15 || padded || !time.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
     Some((time.parse().ok()?, unhex(tag)?))
@@ -150,6 +152,11 @@ fn needed(leg: Option<LegId>) -> Result<LegId, WebhookError> {
     leg.ok_or(WebhookError::Malformed("leg"))
 }
 
+/// Whether a text may be an id of the network's: it is kept, logged, and a part of a path.
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
 struct Fields<'a>(&'a Value);
 
 impl<'a> Fields<'a> {
@@ -157,11 +164,9 @@ impl<'a> Fields<'a> {
         self.0[key].as_str().ok_or(WebhookError::Malformed(key))
     }
 
-    /// The carrier's id: visible ASCII, since it is logged and stored.
     fn id(&self) -> Result<String, WebhookError> {
         let id = self.text("id")?;
-        let fits = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-        if fits { Ok(id.to_owned()) } else { Err(WebhookError::Malformed("id")) }
+        if is_id(id) { Ok(id.to_owned()) } else { Err(WebhookError::Malformed("id")) }
     }
 
     fn caller(&self) -> Caller {
@@ -210,11 +215,6 @@ impl<'a> Fields<'a> {
     }
 
     fn code(&self) -> Option<String> {
-        self.0["code"].as_str().map(|code| {
-            code.chars()
-                .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-                .take(32)
-                .collect()
-        })
+        plain_code(self.0["code"].as_str()?)
     }
 }

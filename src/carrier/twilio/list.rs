@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     carrier::{
-        error::{Retry, SendErrorKind},
+        error::{Retry, SendErrorKind, plain_code},
         event::{InboundCall, InboundMessage},
         listing::{Page, Query, Record, Recorded, SentText},
     },
@@ -149,7 +149,7 @@ fn sent(one: &Value) -> Option<Recorded> {
         body: one["body"].as_str().filter(|words| !words.is_empty()).map(body),
         // A word that we don't know still says that Twilio has it.
         state: message_state(one["status"].as_str()?).unwrap_or(MessageState::Sent),
-        carrier_code: code.map(|code| code.to_string()),
+        carrier_code: code.and_then(|code| plain_code(&code.to_string())),
     }))
 }
 

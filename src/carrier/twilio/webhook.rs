@@ -30,6 +30,9 @@ const SIGNATURE_SETTINGS: &str = "x-twilio-webhooks-signature-settings";
 /// The most pictures and files that one text has.
 pub(super) const MEDIA_MAX: usize = 10;
 
+/// The most keys that are read: a plan asks for one.
+const KEYS_MAX: usize = 32;
+
 /// What Twilio puts in the place of a number that it was not given: ANONYMOUS, RESTRICTED,
 /// UNAVAILABLE, UNKNOWN and BLOCKED on a keypad. None of them is a number that can be dialled.
 const WITHHELD: &[&str] = &["+266696687", "+7378742833", "+86282452253", "+8656696", "+2562533"];
@@ -199,7 +202,8 @@ fn asked(step: Step, leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
         }
         Step::Keys => {
             let digits = form.one("Digits")?.unwrap_or_default();
-            if !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#')) {
+            let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
+            if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
                 return Err(WebhookError::Malformed("Digits"));
             }
             Inbound::Keys(Keys { leg, digits: digits.to_owned() })

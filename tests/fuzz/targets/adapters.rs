@@ -1,0 +1,72 @@
+//! One adapter of every carrier, with fixed settings.
+
+use std::sync::LazyLock;
+
+use entremise::{
+    carrier::{self, Carrier, Links, Settings},
+    domain::time::Timestamp,
+};
+
+/// The time of every run.
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_292_727_000);
+pub(crate) const ORIGIN: &str = "https://relay.example";
+pub(crate) const SANDBOX_API: &str = "https://network.example/sandbox/carrier";
+pub(crate) const SANDBOX_SECRET: &str = "a-secret-of-the-fuzzers";
+pub(crate) const TWILIO_API: &str = "https://api.twilio.com";
+pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN_SECONDARY: &str = "00112233445566778899aabbccddeeff";
+pub(crate) const SHARED_KEY: &str = "shared_01";
+pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
+
+/// An adapter and the addresses that it is given.
+pub(crate) struct Adapter {
+    pub(crate) kind: &'static str,
+    pub(crate) carrier: Box<dyn Carrier>,
+    pub(crate) links: Links,
+}
+
+/// Another adapter of that kind, with the same settings.
+pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
+    match kind {
+        "sandbox" => adapter("sandbox", SANDBOX_API, &sandbox_settings()).carrier,
+        _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
+    }
+}
+
+fn adapter(kind: &'static str, api_base: &str, settings: &str) -> Adapter {
+    let settings = Settings {
+        id: kind.to_owned(),
+        api_base: Some(api_base.to_owned()),
+        values: settings.parse().unwrap(),
+    };
+    let carrier = (carrier::kind(kind).unwrap().build)(&settings).unwrap();
+    Adapter { kind, carrier, links: Links::new(ORIGIN, kind) }
+}
+
+fn sandbox_settings() -> String {
+    format!("secret = '{SANDBOX_SECRET}'")
+}
+
+fn twilio_settings() -> String {
+    format!(
+        "account_sid = '{ACCOUNT_SID}'\nauth_token = '{TOKEN}'\n\
+         auth_token_secondary = '{TOKEN_SECONDARY}'\n\
+         shared_keys = {{ {SHARED_KEY} = '{SHARED_SECRET}' }}"
+    )
+}
+
+pub(crate) static SANDBOX: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("sandbox", SANDBOX_API, &sandbox_settings()));
+pub(crate) static TWILIO: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("twilio", TWILIO_API, &twilio_settings()));
+
+/// Every carrier that can be configured has an adapter here.
+pub(crate) fn all() -> [&'static Adapter; 2] {
+    let all = [&*SANDBOX, &*TWILIO];
+    assert_eq!(
+        all.map(|one| one.kind).to_vec(),
+        carrier::KINDS.iter().map(|k| k.name).collect::<Vec<_>>()
+    );
+    all
+}

@@ -1,0 +1,86 @@
+//! Plans and requests of ours made out of an input.
+
+use std::time::Duration;
+
+use entremise::{
+    carrier::{
+        Plan,
+        outbound::{Outbound, OutboundCall, OutboundMessage},
+        plan::{Answer, Connect, Prompt, RejectReason, Target, Whisper},
+    },
+    domain::{
+        message::Body,
+        phone::{Identifier, ProxyNumber},
+    },
+    ids::LegId,
+};
+
+use super::input::Input;
+
+pub(crate) const PROXY: &str = "+14155550150";
+pub(crate) const CALLEE: &str = "+447700900456";
+
+pub(crate) fn leg(number: usize) -> LegId {
+    LegId::parse(&format!("LG019000000000700080000000{number:08x}")).unwrap()
+}
+
+pub(crate) fn person(number: usize) -> String {
+    format!("+44770090{:04}", number % 1000)
+}
+
+/// What an input wants to be answered: kind, how many callees, screened, announced, times, and two
+/// prompts with their languages.
+pub(crate) fn answer(input: &mut Input<'_>) -> Answer {
+    let (kind, callees) = (input.choice(9), input.choice(13));
+    let (screen, first, second) =
+        (input.choice(2) == 1, input.choice(2) == 1, input.choice(2) == 1);
+    let (ring, most) = (input.count(), input.count());
+    let mut prompt = || Prompt { text: input.text(), language: input.text() };
+    let (one, two) = (prompt(), prompt());
+    let (one_said, two_said) = (first.then(|| one.clone()), second.then_some(two));
+    Answer::Plan(match kind {
+        0 => Plan::Reject(RejectReason::Busy),
+        1 => Plan::Reject(RejectReason::Declined),
+        2 => Plan::Announce(one),
+        3 => Plan::Connect(Connect {
+            leg: leg(0),
+            to: (1..=callees)
+                .map(|at| Target { leg: leg(at), number: Identifier::parse(&person(at)).unwrap() })
+                .collect(),
+            caller_id: ProxyNumber::parse(PROXY).unwrap(),
+            announce: one_said,
+            ring_timeout: Duration::from_millis(ring),
+            duration_max: Duration::from_millis(most),
+            screen,
+        }),
+        4 => Plan::Whisper(Whisper { leg: leg(0), say: one_said, accept: two_said }),
+        5 => Plan::Proceed,
+        6 => Plan::Hangup,
+        7 => return Answer::Ack,
+        _ => return Answer::Nack,
+    })
+}
+
+/// A text, a call, or the end of one.
+pub(crate) fn outbound(what: usize, call_id: &str, body: &str, media: &str) -> Outbound {
+    let from = ProxyNumber::parse(PROXY).unwrap();
+    let to = Identifier::parse(CALLEE).unwrap();
+    match what {
+        0 => Outbound::Message(OutboundMessage {
+            leg: leg(0),
+            from,
+            to,
+            body: Body::new(body.to_owned()),
+            media: media.lines().map(str::to_owned).collect(),
+            validity: Duration::from_mins(15),
+        }),
+        1 => Outbound::Call(OutboundCall {
+            leg: leg(0),
+            from,
+            to,
+            ring_timeout: Duration::from_secs(25),
+            duration_max: Duration::from_hours(1),
+        }),
+        _ => Outbound::EndCall { id: call_id.to_owned() },
+    }
+}

@@ -1,0 +1,67 @@
+//! Carriers' answers to what we sent: nothing that may have happened counts as not done, and no code
+//! can hold a number.
+//!
+//! Input: the carrier · what was asked · `Retry-After` · the status · the body.
+
+use std::time::Duration;
+
+use entremise::carrier::{Response, error::Retry};
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use serde_json::Value;
+
+use super::{
+    adapters,
+    input::{Input, assert_code, digit_runs},
+    plans::outbound,
+};
+
+/// The longest that a carrier may keep a text waiting.
+const WAIT_MAX: Duration = Duration::from_mins(5);
+
+pub(crate) fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let adapter = adapters::all()[input.choice(2)];
+    let what = input.choice(3);
+    let (after, status) = (input.field(), input.count());
+    let body = input.rest();
+    let status = u16::try_from(200 + status % 400).unwrap();
+    let mut response = Response::empty(StatusCode::from_u16(status).unwrap());
+    response.body = body.to_vec().into();
+    if let Ok(value) = HeaderValue::from_bytes(after) {
+        response.headers.insert(RETRY_AFTER, value);
+    }
+    let call = if adapter.kind == "twilio" { "CA00000000000000000000000000000003" } else { "call-1-2" };
+    let outbound = outbound(what, call, "Hello", "");
+    let ends = what == 2;
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let meant = adapter.carrier.response(&outbound, &response);
+    assert_eq!(adapter.carrier.response(&outbound, &response), meant);
+    match meant {
+        Ok(sent) if ends => assert_eq!(sent.id, call),
+        Ok(sent) => {
+            assert!((200..300).contains(&status), "{status} is a success");
+            assert!(json["id"] == *sent.id || json["sid"] == *sent.id, "an id out of nothing");
+            assert!((1..=64).contains(&sent.id.len()), "an id of {} bytes", sent.id.len());
+            assert!(sent.id.bytes().all(|b| b.is_ascii_graphic()), "an id that garbles a log");
+        }
+        Err(error) => {
+            assert_code(error.carrier_code.as_deref());
+            assert!(digit_runs(&error.to_string(), 7).is_empty(), "{error}");
+            match error.retry {
+                Retry::After(wait) => assert!(wait <= WAIT_MAX, "wait {wait:?}"),
+                Retry::Never if !ends => {
+                    let taken = json["status"].as_str();
+                    let failed = matches!(taken, Some("failed" | "undelivered" | "canceled"));
+                    assert!((300..500).contains(&status) || failed, "{status} is a refusal");
+                }
+                Retry::Never | Retry::Unknown => {}
+            }
+            let said = json["code"] == "not-taken" || json["code"] == 20429 || json["code"] == "20429";
+            if status >= 500 && !ends && !said && status != 501 {
+                let refused = json["code"] == "invalid-number" || json["code"] == "opted-out";
+                assert!(error.retry == Retry::Unknown || refused, "{status} says not sent: {error}");
+            }
+            assert!((200..300).contains(&status) || error.retry != Retry::Unknown || status >= 300);
+        }
+    }
+}
