@@ -17,7 +17,7 @@ use crate::{
         hooks::{self, Hooks},
         ops::{self, Check, Ops},
         problem,
-        server::{self, Server, Tls, TlsError, TrustedProxies},
+        server::{self, Server, Share, Tls, TlsError, TrustedProxies},
     },
     ids::Ids,
     jobs::{self, Jobs},
@@ -34,6 +34,11 @@ use crate::{
 /// How many PostgreSQL connections each lane of a node may hold: 40 in all, of the 100 that a server
 /// takes by default.
 const CONNECTIONS: u32 = 8;
+
+/// Who has which part of the requests that are answered at once (I24). The console, the docs and the
+/// sandbox have the rest.
+const SHARES: &[Share] =
+    &[Share { prefix: "/hooks/", percent: 50 }, Share { prefix: "/api/", percent: 30 }];
 
 /// Why the relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -277,7 +282,7 @@ impl App {
             name: "public",
             router: routes,
             tls,
-            limits: limits(&config),
+            limits: server::Limits { shares: SHARES, ..limits(&config) },
             trusted: TrustedProxies::new(config.trusted_proxies.clone()),
             clock: clock.clone(),
         };

@@ -1,7 +1,7 @@
 //! Measures the relay against what the machine can do, in one run, and prints one table.
 //!
-//! `cargo bench --bench ratios -- [--quick | --full] [--sessions N]`. How to read the table:
-//! `docs/performance.md`. It fails only if it cannot measure.
+//! `cargo bench --bench ratios -- [--quick | --full] [--sessions N] [--only secrets]`. How to read the
+//! table: `docs/performance.md`. It fails only if it cannot measure.
 
 mod carrier;
 mod child;
@@ -13,6 +13,7 @@ mod needed;
 mod opening;
 mod report;
 mod scale;
+mod secrets;
 mod webhooks;
 mod world;
 
@@ -50,6 +51,10 @@ struct Scale {
     through: u32,
     /// Requests that are made beforehand for one row.
     shots: u32,
+    /// Whether it is compared what times tell.
+    secrets: bool,
+    /// Whether nothing else is measured.
+    only_secrets: bool,
 }
 
 impl Scale {
@@ -62,6 +67,8 @@ impl Scale {
         texts: 100,
         through: 1_000,
         shots: 60_000,
+        secrets: false,
+        only_secrets: false,
     };
     const FULL: Self = Self {
         sessions: 1_000_000,
@@ -72,11 +79,14 @@ impl Scale {
         texts: 1_000,
         through: 5_000,
         shots: 400_000,
+        secrets: true,
+        only_secrets: false,
     };
 
     fn read(arguments: &[String]) -> Result<Self> {
         let mut scale = Self::QUICK;
         let mut sessions = None;
+        let mut only = false;
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             match argument.as_str() {
@@ -84,8 +94,9 @@ impl Scale {
                 "--quick" | "--bench" => {}
                 "--full" => scale = Self::FULL,
                 "--sessions" => sessions = Some(rest.next().ok_or("how many sessions?")?.parse()?),
+                "--only" if rest.next().is_some_and(|what| what == "secrets") => only = true,
                 other => {
-                    let known = "[--quick | --full] [--sessions N]";
+                    let known = "[--quick | --full] [--sessions N] [--only secrets]";
                     return Err(format!("{other} is not known; there are {known}").into());
                 }
             }
@@ -96,6 +107,8 @@ impl Scale {
             }
             scale.sessions = sessions;
         }
+        scale.secrets |= only;
+        scale.only_secrets = only;
         Ok(scale)
     }
 }
@@ -183,6 +196,12 @@ async fn on_engine(
     bare: &Target,
     report: &mut Report,
 ) -> Result<()> {
+    if scale.secrets {
+        secrets::run(engine, folder, report).await?;
+    }
+    if scale.only_secrets {
+        return Ok(());
+    }
     step(&format!("{}: filling", engine.name()));
     let mut made = Vec::new();
     for name in ["empty", "full", "raw"] {

@@ -8,6 +8,7 @@ mod arrival;
 mod body;
 mod clients;
 mod connection;
+mod intake;
 mod measure;
 mod progress;
 mod tls;
@@ -16,10 +17,7 @@ use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -42,10 +40,12 @@ use tower::Service as _;
 pub use self::{
     arrival::{Arrival, TrustedProxies},
     body::BodyTooSlow,
+    intake::Share,
     tls::{Tls, TlsError},
 };
 use self::{
     clients::{Clients, Refusal},
+    intake::Intake,
     progress::{Progress, Tracked},
 };
 use super::problem::{self, Code, Problem};
@@ -60,6 +60,10 @@ const HEAD_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 100;
 /// Most requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 100;
+/// What one HTTP/2 connection may send before it is read, and one of its answers have unsent, in
+/// bytes. hyper's own are 1 MiB and 400 KiB, for each of thousands of connections.
+const WINDOW: u32 = 128 * 1024;
+const UNSENT: usize = 64 * 1024;
 /// How long accepting rests after an error such as "too many open files".
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -80,8 +84,11 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// How long a client may read nothing of an answer that waits to be written.
     pub stall: Duration,
-    /// Requests whose handler runs.
+    /// Requests whose handler runs, and does not wait for its client. Of one client so many
+    /// bodies are waited for as it may have connections.
     pub in_flight: usize,
+    /// Which part of `in_flight` each surface has: a flood of one takes no place of another.
+    pub shares: &'static [Share],
     /// From the stop until what is unfinished is cut off.
     pub drain: Duration,
 }
@@ -95,8 +102,9 @@ impl Default for Limits {
             header: Duration::from_secs(5),
             body: Duration::from_secs(10),
             keep_alive: Duration::from_mins(1),
-            stall: Duration::from_secs(30),
+            stall: Duration::from_secs(10),
             in_flight: 1024,
+            shares: &[],
             drain: Duration::from_secs(20),
         }
     }
@@ -128,7 +136,7 @@ struct Shared {
     trusted: TrustedProxies,
     ids: arrival::RequestIds,
     http: auto::Builder<TokioExecutor>,
-    in_flight: AtomicUsize,
+    intake: Arc<Intake>,
     stop: CancellationToken,
 }
 
@@ -212,33 +220,22 @@ impl Shared {
         http.http2()
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .max_send_buf_size(UNSENT)
             .max_concurrent_streams(STREAMS);
         metrics::handle();
         Self {
             name: server.name,
             router: server.router.layer(measure::Measure { listener: server.name }),
             tls: server.tls,
+            intake: Arc::new(Intake::new(&server.limits)),
             limits: server.limits,
             trusted: server.trusted,
             ids: arrival::RequestIds::new(server.clock),
             http,
-            in_flight: AtomicUsize::new(0),
             stop,
         }
-    }
-
-    /// A place among the running requests, or nothing.
-    fn enter(&self) -> Option<InFlight<'_>> {
-        let place = InFlight(&self.in_flight);
-        (self.in_flight.fetch_add(1, Ordering::Relaxed) < self.limits.in_flight).then_some(place)
-    }
-}
-
-struct InFlight<'a>(&'a AtomicUsize);
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -254,11 +251,14 @@ async fn answer(
     let client = shared.trusted.client(peer, request.headers());
     let arrival = Arrival::new(client, shared.ids.of(request.headers()));
     let method = measure::Method::of(request.method());
-    let response = if let Some(_place) = shared.enter() {
+    let place = shared.intake.enter(request.uri().path(), client);
+    let response = if let Some(place) = place {
         request.extensions_mut().insert(arrival.clone());
-        let request = request.map(|body| body::timed(body, started + shared.limits.body));
+        let request = request.map(|body| body::timed(body, started + shared.limits.body, &place));
         let mut router = shared.router.clone();
         match AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await {
+            // Without its body no handler did anything.
+            Ok(Ok(_)) if place.refused() => crowded(shared.name, "bodies"),
             Ok(Ok(response)) => response,
             Err(_) => {
                 metrics::panicked(shared.name);
@@ -266,10 +266,7 @@ async fn answer(
             }
         }
     } else {
-        metrics::refused_connection(shared.name, "in_flight");
-        Problem::new(Code::Unavailable, "There is too much to do. Please try again.")
-            .retry_after(Duration::from_secs(1))
-            .into_response()
+        crowded(shared.name, "in_flight")
     };
     arrival.measured(method, response.status(), started.elapsed());
     let id = arrival.request_id();
@@ -278,6 +275,13 @@ async fn answer(
         response.headers_mut().insert(REQUEST_ID, id);
     }
     Ok(response.map(|body| Tracked::new(body, active)))
+}
+
+fn crowded(listener: &'static str, reason: &'static str) -> Response<Body> {
+    metrics::refused_connection(listener, reason);
+    Problem::new(Code::Unavailable, "There is too much to do. Please try again.")
+        .retry_after(Duration::from_secs(1))
+        .into_response()
 }
 
 impl Refusal {

@@ -155,6 +155,7 @@ async fn routed(
     let Some(hold) = holds::find(tx, &account, &refused.number.id, person).await? else {
         let last = participants::last_session(tx, &account, person, &refused.number.id).await?;
         refused.last = last.map(|one| (one.session, Some(one.id), Some(one.role)));
+        read_nobody(tx, &account, person).await?;
         return Ok(Route::Refused(Box::new(refused)));
     };
     let session = sessions::lock(tx, &account, &hold.session).await?;
@@ -193,6 +194,8 @@ async fn routed(
     match decision {
         Decision::Refuse(reason) => {
             refused.reason = reason;
+            // What is read of whoever has no hold: see there.
+            participants::last_session(tx, &account, person, &refused.number.id).await?;
             refused.last = Some((session.id, Some(sender.id), Some(sender.role)));
             Ok(Route::Refused(Box::new(refused)))
         }
@@ -215,6 +218,17 @@ async fn routed(
             })))
         }
     }
+}
+
+/// Reads as much as is read to judge a session, and finds nothing. How long a refusal takes would
+/// tell strangers from people who had a session here: each cause reads the same rows' worth (I5).
+async fn read_nobody(tx: &mut Tx, account: &AccountId, person: &Person) -> Result<(), Error> {
+    let now = tx.now().await?;
+    let nobody = tx.id_at(now);
+    sessions::lock(tx, account, &nobody).await?;
+    participants::of_session(tx, account, &nobody).await?;
+    blocks::blockers_of(tx, account, person, std::slice::from_ref(person)).await?;
+    Ok(())
 }
 
 /// Logs a refusal as an interaction with its reason, and as an event; the leg on which it came.
@@ -261,6 +275,11 @@ pub(super) async fn log_refusal(
         ..inbound_leg(tx, event, &interaction, logged.state)
     };
     legs::insert(tx, &refused.account, &leg).await?;
+    if session.is_none() {
+        // An event of a session is counted, and costs as much as this (I5).
+        let nobody = tx.id_at(now);
+        sessions::count_event(tx, &refused.account, &nobody).await?;
+    }
     let data = json!({ "reason": refused.reason.as_str(), "role": role }).to_string();
     let place = Place {
         service: Some(&refused.service.id),

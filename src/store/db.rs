@@ -21,7 +21,7 @@ use super::{
     Error,
     accounts::AccountKeys,
     epoch::EpochFile,
-    lanes::{Lane, PerLane},
+    lanes::{Lane, PerLane, Rooms},
     open,
     writer::Writer,
 };
@@ -92,7 +92,7 @@ pub trait Mishaps: Send + Sync {
 #[derive(Clone)]
 pub(super) enum Doors {
     Sqlite { readers: PerLane<SqlitePool>, writer: Writer, path: PathBuf },
-    Postgres { pools: PerLane<PgPool>, tracker: TaskTracker },
+    Postgres { pools: PerLane<PgPool>, rooms: Rooms, tracker: TaskTracker },
 }
 
 /// What each transaction carries.
@@ -385,9 +385,13 @@ impl Db {
     {
         match &self.doors {
             Doors::Sqlite { writer, .. } => writer.run(self.lane, self.urgent, work).await,
-            Doors::Postgres { pools, tracker } => {
+            Doors::Postgres { pools, rooms, tracker } => {
+                let room = rooms.enter(self.lane).await?;
                 let (pool, shared) = (pools.of(self.lane).clone(), Arc::clone(&self.shared));
-                let task = tracker.spawn(write_postgres(pool, shared, work));
+                let task = tracker.spawn(async move {
+                    let _room = room;
+                    write_postgres(pool, shared, work).await
+                });
                 task.await.unwrap_or_else(|_| Err(Error::Panicked.into()))
             }
         }

@@ -84,7 +84,9 @@ async fn write(
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let (sequence, service) = match place.session {
         Some(session) => {
-            let (sequence, service) = sessions::count_event(tx, account, session).await?;
+            let counted = sessions::count_event(tx, account, session).await?;
+            let gone = Error::Inconsistent { table: "events", column: "session" };
+            let (sequence, service) = counted.ok_or(gone)?;
             (sequence, Some(service))
         }
         None => (0, place.service.cloned()),

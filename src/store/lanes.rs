@@ -1,7 +1,11 @@
 //! Whose work a transaction is. Each lane has connections and patience of its own, so that a flood
 //! in one starves no other.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Error;
 
 /// Whose work a transaction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl Lane {
         }
     }
 
-    /// How many writes may wait for SQLite's one writer.
+    /// How many writes may wait for SQLite's one writer, or for PostgreSQL's connections.
     pub(super) const fn queue(self) -> usize {
         match self {
             Self::Carriers => 2048,
@@ -70,5 +74,28 @@ impl<T> PerLane<T> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter()
+    }
+}
+
+/// How many writes of each lane may wait or be done at once.
+#[derive(Debug, Clone)]
+pub(super) struct Rooms(PerLane<Arc<Semaphore>>);
+
+impl Rooms {
+    pub(super) fn new() -> Self {
+        Self(PerLane::new(|lane| Arc::new(Semaphore::new(lane.queue()))))
+    }
+
+    /// Room for one write. It is the write's, not its caller's: one that goes away leaves its work
+    /// behind, and who comes again would leave more and more of it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where there is none for as long as the lane is patient.
+    pub(super) async fn enter(&self, lane: Lane) -> Result<OwnedSemaphorePermit, Error> {
+        let room = Arc::clone(self.0.of(lane)).acquire_owned();
+        match tokio::time::timeout(lane.patience(), room).await {
+            Ok(Ok(room)) => Ok(room),
+            _ => Err(Error::Unavailable("too many writes wait".into())),
+        }
     }
 }

@@ -21,7 +21,7 @@ use super::{
     ballast::Room,
     db::{DbOptions, Doors, Shared},
     durability,
-    lanes::PerLane,
+    lanes::{PerLane, Rooms},
     turn::Turn,
     writer::Writer,
 };
@@ -137,7 +137,7 @@ pub(super) async fn postgres(options: &DbOptions, tracker: &TaskTracker) -> Resu
                 ("idle_in_transaction_session_timeout", "10s"),
             ]))
     });
-    Ok(Doors::Postgres { pools, tracker: tracker.clone() })
+    Ok(Doors::Postgres { pools, rooms: Rooms::new(), tracker: tracker.clone() })
 }
 
 /// Ids are cursors and stand for the order of time: where a database sorts by a language that has

@@ -310,16 +310,17 @@ pub async fn update(tx: &mut Tx, account: &AccountId, session: &Session) -> Resu
     Ok(())
 }
 
-/// Counts one more event of a session; its number.
-pub(super) async fn count_event(
+/// Counts one more event of a session: its number, and the session's service; nothing where there is
+/// no such session.
+pub async fn count_event(
     tx: &mut Tx,
     account: &AccountId,
     id: &SessionId,
-) -> Result<(i64, ServiceId), Error> {
+) -> Result<Option<(i64, ServiceId)>, Error> {
     const SQL: &str = "
         UPDATE sessions SET events = events + 1 WHERE account = $1 AND id = $2
         RETURNING events, service";
-    Ok(on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_one(conn).await?))
+    Ok(on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?))
 }
 
 pub(super) const DUE: &str = "

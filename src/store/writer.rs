@@ -7,14 +7,14 @@ use std::{
 
 use futures_util::future::{BoxFuture, join_all};
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Error, Failure, Tx,
     ballast::Room,
     db::{Conn, Shared, attempt},
-    lanes::{Lane, PerLane},
+    lanes::{Lane, PerLane, Rooms},
     meta,
     turn::Turn,
 };
@@ -33,8 +33,7 @@ const READERS_GONE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
-    /// How many of each lane may wait at once.
-    room: PerLane<Arc<Semaphore>>,
+    rooms: Rooms,
     /// Whether only urgent work is written.
     short: watch::Receiver<bool>,
     tracker: TaskTracker,
@@ -56,6 +55,7 @@ struct Work<T, E, F> {
     urgent: bool,
     result: Option<Result<T, E>>,
     caller: oneshot::Sender<Result<T, E>>,
+    _room: OwnedSemaphorePermit,
 }
 
 impl<T, E, F> Job for Work<T, E, F>
@@ -113,8 +113,7 @@ impl Writer {
         let task = own.track_future(groups.write(jobs, readers, stop.clone()));
         own.close();
         tracker.spawn(task);
-        let room = PerLane::new(|lane| Arc::new(Semaphore::new(lane.queue())));
-        Ok(Self { queue, room, short, tracker: own, stop })
+        Ok(Self { queue, rooms: Rooms::new(), short, tracker: own, stop })
     }
 
     /// Whether only urgent work is written, since the disk is full: tells of each change.
@@ -132,11 +131,9 @@ impl Writer {
         if *self.short.borrow() && !urgent {
             return Err(disk_full().into());
         }
-        let room = tokio::time::timeout(lane.patience(), self.room.of(lane).acquire());
-        let busy = || Error::Unavailable("too many writes wait".into());
-        let Ok(Ok(_room)) = room.await else { return Err(busy().into()) };
+        let room = self.rooms.enter(lane).await?;
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Work { body: work, urgent, result: None, caller });
+        let job = Box::new(Work { body: work, urgent, result: None, caller, _room: room });
         let gone = || Error::Unavailable("shutting down".into());
         self.queue.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?

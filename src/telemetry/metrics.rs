@@ -66,7 +66,7 @@ metrics_table! {
     REFUSED_CONNECTIONS = Counter "entremise_refused_connections_total" Count
         ["listener", "reason"]
         "Connections and requests that were cut off: total, client, first_byte, header, idle, \
-         stalled, handshake, in_flight, drain, accept.";
+         stalled, handshake, in_flight, bodies, drain, accept.";
     PANICS = Counter "entremise_panics_total" Count ["listener"]
         "Panics that became an answer with status 500. Each is a bug.";
     WEBHOOKS = Counter "entremise_carrier_webhooks_total" Count ["carrier", "kind", "outcome"]

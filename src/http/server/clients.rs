@@ -99,7 +99,7 @@ fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
 }
 
 /// One customer of an IPv6 provider has a whole /64.
-fn client(peer: IpAddr) -> IpAddr {
+pub(super) fn client(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V4(_) => peer,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),

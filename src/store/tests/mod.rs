@@ -29,6 +29,7 @@ mod durability;
 mod errors;
 mod holds;
 mod inbox;
+mod lanes;
 mod log;
 mod moving;
 mod neighbours;

@@ -116,7 +116,7 @@ async fn changes_are_kept(lab: &Lab) {
         let mut session = sessions::lock(tx, &world.account, &made.id).await?.unwrap();
         for n in 1..=3 {
             let counted = sessions::count_event(tx, &world.account, &made.id).await?;
-            assert_eq!(counted, (n, world.service.clone()));
+            assert_eq!(counted, Some((n, world.service.clone())));
         }
         session.state = State::Closed;
         session.lifetime = Lifetime { ttl: Duration::from_millis(5), date_expiry: Some(at(6)) };
