@@ -169,6 +169,18 @@ async fn log(bare: &Bare, account: &AccountId) -> Vec<Interaction> {
     interactions::list(&mut tx, account, &interactions::Filter::default(), &page).await.unwrap()
 }
 
+/// Spoils the words of the second text that is owed, an endpoint's keys and what calls were answered.
+async fn damage(database: &Database, endpoint: &str) {
+    let second = "(SELECT id FROM outbox WHERE state = 'ready' ORDER BY id LIMIT 1 OFFSET 1)";
+    for change in [
+        format!("UPDATE outbox SET payload = 'rubbish' WHERE id = {second}"),
+        format!("UPDATE endpoint_secrets SET keys = 'rubbish' WHERE endpoint = '{endpoint}'"),
+        "UPDATE inbox SET answer = 'rubbish' WHERE kind = 'call'".into(),
+    ] {
+        sql(database, &change).await;
+    }
+}
+
 /// A text over which the sender panics, one whose words can't be unsealed, an endpoint whose keys
 /// are damaged, and a damaged answer in the inbox: each is set aside after five times with an
 /// outcome that can be seen, and the texts, the endpoint and the calls beside them go on.
@@ -205,14 +217,7 @@ async fn i32_poison_is_set_aside() {
             to: ProxyNumber::parse(sessions[2].dials[0].expose()).unwrap(),
         });
         bare.relay.handle(CARRIER, &call).await.unwrap();
-        let second = "(SELECT id FROM outbox WHERE state = 'ready' ORDER BY id LIMIT 1 OFFSET 1)";
-        sql(&database, &format!("UPDATE outbox SET payload = 'rubbish' WHERE id = {second}")).await;
-        sql(
-            &database,
-            &format!("UPDATE endpoint_secrets SET keys = 'rubbish' WHERE endpoint = '{broken}'"),
-        )
-        .await;
-        sql(&database, "UPDATE inbox SET answer = 'rubbish' WHERE kind = 'call'").await;
+        damage(&database, &broken).await;
 
         let jobs = bare.work();
         let open = "SELECT COUNT(*) FROM deliveries WHERE state IN ('ready', 'sending')";

@@ -98,6 +98,7 @@ impl World {
             ids: Ids::default(),
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 2,
+            ballast: 0,
         };
         let db = runtime.block_on(Db::open(options, &tracker, stop.clone())).unwrap();
         let carriers = adapters::all().map(|adapter| Configured {
