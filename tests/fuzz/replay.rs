@@ -43,6 +43,7 @@ fn seed() -> u64 {
 }
 
 /// The whole corpus, and then inputs that a seed makes of it.
+#[expect(clippy::print_stdout, reason = "a test's output: shown when it fails")]
 pub(crate) fn replay(target: &str, run: fn(&[u8])) {
     let inputs = corpus(target);
     let tell = |input: &[u8], origin: &str| {

@@ -2,7 +2,7 @@
 //!
 //! Input: the address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use entremise::egress::Egress;
 
@@ -26,54 +26,52 @@ pub(crate) fn run(data: &[u8]) {
     assert!(uri.port_u16().is_none_or(|port| port == 443));
     assert!(!format!("{address:?}").contains('?'), "a query is shown");
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<IpAddr>() {
-        Ok(ip) => assert!(public(ip), "{ip} is not public"),
-        Err(_) => {
-            let labels: Vec<&str> = host.split('.').collect();
-            assert!(labels.len() >= 2 && host.len() <= 253, "{host}");
-            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            for label in &labels {
-                assert!((1..=63).contains(&label.len()) && label.chars().all(plain), "{host}");
-            }
-            // Were the last one a number, some would read all of it as an IPv4 address.
-            let last = labels.last().unwrap();
-            assert!(!last.starts_with(|c: char| c.is_ascii_digit()) || last.contains(|c: char| c.is_ascii_alphabetic()));
-            let hex = last.strip_prefix("0x");
-            let hex = hex.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_hexdigit()));
-            assert!(!hex, "{host} may be a number");
-            let inner = ["localhost", "local", "internal", "localdomain", "lan", "home", "corp"];
-            assert!(!inner.contains(last), "{host}");
-        }
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        assert!(public(ip), "{ip} is not public");
+    } else {
+        judge_name(&host);
     }
+}
+
+fn judge_name(host: &str) {
+    let labels: Vec<&str> = host.split('.').collect();
+    assert!(labels.len() >= 2 && host.len() <= 253, "{host}");
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    for label in &labels {
+        assert!((1..=63).contains(&label.len()) && label.chars().all(plain), "{host}");
+    }
+    // Were the last one a number, some would read all of it as an IPv4 address.
+    let last = labels.last().unwrap();
+    let number = last.chars().all(|c| c.is_ascii_digit());
+    let hex = last.strip_prefix("0x");
+    let hex = hex.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_hexdigit()));
+    assert!(!number && !hex, "{host} may be a number");
+    let inner = ["localhost", "local", "internal", "localdomain", "lan", "home", "corp"];
+    assert!(!inner.contains(last), "{host}");
 }
 
 /// What the standard library says of an address, and the ranges that it has no stable name for.
 fn public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            !(v4.is_private()
+            let reserved = matches!(
+                v4.octets(),
+                [0 | 240..=255, ..] | [100, 64..=127, ..] | [192, 0, 0, _] | [198, 18 | 19, ..]
+            );
+            let named = v4.is_private()
                 || v4.is_loopback()
                 || v4.is_link_local()
                 || v4.is_multicast()
                 || v4.is_broadcast()
                 || v4.is_documentation()
-                || v4.is_unspecified()
-                || a == 0
-                || a >= 240
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 192 && b == 0 && c == 0)
-                || (a == 198 && (b == 18 || b == 19)))
+                || v4.is_unspecified();
+            !reserved && !named
         }
         IpAddr::V6(v6) => {
-            let [a, b, ..] = v6.segments();
             // Global unicast, and none that leads to an IPv4 address or is for documentation.
+            let [a, b, ..] = v6.segments();
             (0x2000..0x4000).contains(&a)
-                && a != 0x2002
-                && (a != 0x2001 || b >= 0x200)
-                && !(a == 0x2001 && b == 0xdb8)
-                && v6.to_ipv4_mapped().is_none()
-                && v6 != Ipv6Addr::LOCALHOST
+                && !matches!((a, b), (0x2001, 0..0x200 | 0xdb8) | (0x2002, _))
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn leg(number: usize) -> LegId {
 }
 
 pub(crate) fn person(number: usize) -> String {
-    format!("+44770090{:04}", number % 1000)
+    format!("+{}", 447_700_900_000 + number % 1000)
 }
 
 /// What an input wants to be answered: kind, how many callees, screened, announced, times, and two

@@ -75,9 +75,8 @@ fn judge(redactor: &Redactor, text: &str) -> String {
     }
     let bytes = clean.as_bytes();
     for (at, _) in clean.match_indices(['+', '%']) {
-        let rest = match &bytes[at..] {
-            [b'+', rest @ ..] | [b'%', b'2', b'B' | b'b', rest @ ..] => rest,
-            _ => continue,
+        let ([b'+', rest @ ..] | [b'%', b'2', b'B' | b'b', rest @ ..]) = &bytes[at..] else {
+            continue;
         };
         assert!(rest.first().is_none_or(|b| !b.is_ascii_digit()) || follow(rest) < 7, "{clean:?}");
     }

@@ -2,6 +2,8 @@
 //!
 //! Input: what is asked · the id of a call · the words · addresses of pictures, one a line.
 
+use std::collections::BTreeMap;
+
 use entremise::carrier::{Outbound, Request, links::Step};
 use http::Method;
 use serde_json::{Value, json};
@@ -76,7 +78,7 @@ fn form(outbound: &Outbound, request: &Request, call: &str, words: &str, media: 
         expected.push(("From", PROXY.to_owned()));
         expected.push(("StatusCallback", TWILIO.links.leg_status(&leg(0))));
     }
-    let mut wanted: std::collections::BTreeMap<String, Vec<String>> = Default::default();
+    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in expected {
         wanted.entry(name.to_owned()).or_default().push(value);
     }

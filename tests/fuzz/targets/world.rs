@@ -163,8 +163,8 @@ impl World {
             ] })
         };
         let session = made("/api/v1/sessions", between(BUYER, SELLER));
-        for n in 3..7 {
-            let (buyer, seller) = (format!("+3363998010{n}"), format!("+3363998020{n}"));
+        for n in 103_u64..107 {
+            let [buyer, seller] = [n, n + 100].map(|n| format!("+{}", 33_639_980_000 + n));
             made("/api/v1/sessions", between(&buyer, &seller));
         }
         let text = |pointer: &str| session.pointer(pointer).unwrap().as_str().unwrap().to_owned();
