@@ -1,5 +1,7 @@
 //! Wires everything: settings, listeners and a clock in; a running relay out.
 
+mod opened;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, response::Redirect, routing::get};
@@ -21,19 +23,14 @@ use crate::{
     },
     ids::Ids,
     jobs::{self, Jobs},
-    privacy::{Keyring, MasterKey, MasterKeyError},
+    privacy::{MasterKey, MasterKeyError},
     relay::{self, Carriers, Client, Configured, Doubt, Relay},
     sandbox::{Network, Options, Pace},
-    store::{
-        self, Db, DbOptions, EpochFile, Failure, Lane, ServeLock, meta,
-        moving::{self, Standing},
-    },
+    store::{self, Failure, Lane, ServeLock, meta},
     telemetry::{metrics, redact::Redactor},
 };
 
-/// How many PostgreSQL connections each lane of a node may hold: 40 in all, of the 100 that a server
-/// takes by default.
-const CONNECTIONS: u32 = 8;
+pub use opened::{Opened, Served};
 
 /// Who has which part of the requests that are answered at once (I24). The console, the docs and the
 /// sandbox have the rest.
@@ -84,79 +81,6 @@ pub enum StartError {
     /// A listener is unusable.
     #[error("cannot listen: {0}")]
     Listen(#[from] std::io::Error),
-}
-
-/// A database that was opened for a while: what a command needs.
-#[derive(Debug)]
-pub struct Opened {
-    /// The database.
-    pub db: Db,
-    tracker: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl Opened {
-    /// Opens the database of these settings, migrates it and checks that the master key fits.
-    ///
-    /// # Errors
-    /// [`StartError::MasterKey`] and [`StartError::Store`]; [`StartError::Moving`] and
-    /// [`StartError::Moved`] if it is, or was, moved to another database.
-    pub async fn open(config: &Config, clock: &Clock, ids: &Ids) -> Result<Self, StartError> {
-        Self::open_moving(config, clock, ids).await?.standing().await
-    }
-
-    /// Refuses one that is, or was, moved to another database.
-    async fn standing(self) -> Result<Self, StartError> {
-        let opened = self;
-        let standing = moving::standing(&mut opened.db.read().await?).await?;
-        let Some(standing) = standing else { return Ok(opened) };
-        opened.close().await;
-        Err(match standing {
-            Standing::UnderWay => StartError::Moving,
-            Standing::Done(to) => StartError::Moved(to),
-        })
-    }
-
-    /// The same, for who moves the database: it may be under way, or done.
-    ///
-    /// # Errors
-    /// [`StartError::MasterKey`] and [`StartError::Store`].
-    pub async fn open_moving(
-        config: &Config,
-        clock: &Clock,
-        ids: &Ids,
-    ) -> Result<Self, StartError> {
-        Self::open_with(config, clock, ids, 0).await
-    }
-
-    async fn open_with(
-        config: &Config,
-        clock: &Clock,
-        ids: &Ids,
-        ballast: u64,
-    ) -> Result<Self, StartError> {
-        let master = MasterKey::from_bytes(*config.master_key.expose())?;
-        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let options = DbOptions {
-            url: config.database_url.expose().to_owned(),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            keyring: Arc::new(Keyring::new(master)),
-            connections: CONNECTIONS,
-            ballast,
-        };
-        let db = Db::open(options, &tracker, stop.clone()).await?;
-        db.urgent().write(|tx| Box::pin(async move { meta::claim_key(tx).await })).await?;
-        Ok(Self { db, tracker, stop })
-    }
-
-    /// Ends what is queued and closes the database.
-    pub async fn close(self) {
-        self.stop.cancel();
-        self.tracker.close();
-        self.tracker.wait().await;
-        self.db.close().await;
-    }
 }
 
 /// The listeners, bound by the caller: tests bind port 0.
@@ -230,17 +154,29 @@ impl App {
     /// Starts a relay. It serves when this returns.
     ///
     /// # Errors
-    /// Every fault of the settings at once; otherwise the first thing that fails.
+    /// As [`Served::open`] and [`Self::start_on`].
     pub async fn start(
         config: Config,
         listeners: Listeners,
         environment: Environment,
     ) -> Result<Running, StartError> {
-        let faults = settings_faults(&config);
-        if !faults.is_empty() {
-            return Err(Faults(faults).into());
-        }
-        let Environment { clock, ids, pace } = environment;
+        let served = Served::open(&config, &environment).await?;
+        Self::start_on(served, &config, listeners, environment)
+    }
+
+    /// The same over a database that was opened for it. The listeners are bound after that: while
+    /// a server waits for its database, callers are refused at once and not kept waiting.
+    ///
+    /// # Errors
+    /// [`StartError::Tls`], [`StartError::Listen`], and [`StartError::Settings`] where a carrier's
+    /// do not fit the address.
+    pub fn start_on(
+        served: Served,
+        config: &Config,
+        listeners: Listeners,
+        environment: Environment,
+    ) -> Result<Running, StartError> {
+        let Environment { clock, pace, .. } = environment;
         let Listeners { public, ops } = listeners;
         let (address, ops_address) = (public.local_addr()?, ops.local_addr()?);
         let origin = config.origin(address);
@@ -249,16 +185,8 @@ impl App {
             _ => None,
         };
         let local = format!("http://{address}");
-        let carriers = carriers(&config, &origin, &local)?;
-        // Before anything counts.
-        let _ = metrics::handle();
-        let opened = Opened::open_with(&config, &clock, &ids, config.sqlite.ballast).await?;
-        let opened = opened.standing().await?;
-        let lock = opened.db.lock_for_serving().map_err(|error| match error {
-            store::Error::Locked => StartError::AlreadyServing,
-            other => other.into(),
-        })?;
-        settle_in(&opened.db).await?;
+        let carriers = carriers(config, &origin, &local)?;
+        let Served { opened, lock } = served;
         let (workers, working) = (TaskTracker::new(), CancellationToken::new());
         let serving = CancellationToken::new();
         workers.spawn(metrics::run_upkeep(working.clone()));
@@ -273,16 +201,16 @@ impl App {
             };
             Network::new(options, workers.clone(), serving.clone())
         });
-        let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(&config));
-        let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(&config), &workers, &working);
+        let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(config));
+        let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(config), &workers, &working);
         workers.spawn(keep_epoch(relay.lane(Lane::Jobs), working.clone()));
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
-        let routes = routes(&config, &origin, &relay, network.as_ref(), &clock);
+        let routes = routes(config, &origin, &relay, network.as_ref(), &clock);
         let server = Server {
             name: "public",
             router: routes,
             tls,
-            limits: server::Limits { shares: SHARES, ..limits(&config) },
+            limits: server::Limits { shares: SHARES, ..limits(config) },
             trusted: TrustedProxies::new(config.trusted_proxies.clone()),
             clock: clock.clone(),
         };
@@ -292,10 +220,10 @@ impl App {
             router: ops::router(Ops {
                 checks: checks(&relay),
                 draining: serving.clone(),
-                redactor: redactor(&config),
+                redactor: redactor(config),
             }),
             tls: None,
-            limits: server::Limits { drain: Duration::from_secs(1), ..limits(&config) },
+            limits: server::Limits { drain: Duration::from_secs(1), ..limits(config) },
             trusted: TrustedProxies::new([]),
             clock,
         };
@@ -316,27 +244,6 @@ impl App {
             _lock: lock,
         })
     }
-}
-
-/// Refuses a database that was restored or moved; notes that it is served from here.
-async fn settle_in(db: &Db) -> Result<(), StartError> {
-    let file = db.epoch_file();
-    let known = file.as_ref().map_or(Ok(0), EpochFile::read)?;
-    let epoch = db
-        .urgent()
-        .write(move |tx| {
-            Box::pin(async move {
-                match relay::doubt(tx, known).await? {
-                    Some(doubt) => Err(StartError::Restored(doubt)),
-                    None => Ok(relay::settle_here(tx, known).await?),
-                }
-            })
-        })
-        .await?;
-    if let Some(file) = file {
-        file.raise(epoch)?;
-    }
-    Ok(())
 }
 
 /// How often what is known of the database outside of it is brought up to date: a copy that was made

@@ -93,12 +93,17 @@ impl Clock {
     /// Moves a shifted or manual clock by `ms` milliseconds: forward as time passes, back as
     /// somebody sets a clock. The system's clock does not move.
     pub fn advance(&self, ms: i64) {
-        match &*self.0 {
-            Source::System(_) => {}
-            Source::Shifted(_, hand) | Source::Manual(hand) => {
-                hand.at.fetch_add(ms, Ordering::SeqCst);
-                hand.passed.fetch_add(ms.max(0), Ordering::SeqCst);
-            }
+        self.set(ms);
+        if let Source::Shifted(_, hand) | Source::Manual(hand) = &*self.0 {
+            hand.passed.fetch_add(ms.max(0), Ordering::SeqCst);
+        }
+    }
+
+    /// Moves a shifted or manual clock by `ms` milliseconds as somebody sets a clock: no time
+    /// passes.
+    pub fn set(&self, ms: i64) {
+        if let Source::Shifted(_, hand) | Source::Manual(hand) = &*self.0 {
+            hand.at.fetch_add(ms, Ordering::SeqCst);
         }
     }
 }

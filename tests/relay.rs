@@ -6,6 +6,9 @@
 #[path = "relay/callback.rs"]
 mod callback;
 #[cfg(test)]
+#[path = "relay/clocks.rs"]
+mod clocks;
+#[cfg(test)]
 #[path = "relay/events.rs"]
 mod events;
 #[cfg(test)]

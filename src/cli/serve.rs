@@ -4,7 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigFile, Failed};
 use crate::{
-    app::{self, App, Environment, Listeners},
+    app::{self, App, Environment, Listeners, Served},
     config::{Config, LogFormat},
     store::durability,
     telemetry::logs::{self, Format},
@@ -15,8 +15,19 @@ pub(super) async fn run(file: &ConfigFile) -> Result<(), Failed> {
     start_logs(&config)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let environment = Environment::default();
+    let mut ended = std::pin::pin!(async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    });
+    let served = tokio::select! {
+        served = Served::open(&config, &environment) => served?,
+        () = &mut ended => return Ok(()),
+    };
     let listeners = Listeners::bind(&config).await?;
-    let running = App::start(config, listeners, Environment::default()).await?;
+    let running = App::start_on(served, &config, listeners, environment)?;
     tracing::info!(
         address = %running.address,
         ops_address = %running.ops_address,
@@ -27,10 +38,7 @@ pub(super) async fn run(file: &ConfigFile) -> Result<(), Failed> {
     for setting in durability::lax(&mut running.relay.db().read().await?).await? {
         tracing::error!(setting, "a loss of power may take away what was acknowledged");
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    ended.await;
     tracing::info!("draining");
     running.shutdown().await;
     tracing::info!("stopped");

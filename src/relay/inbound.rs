@@ -31,7 +31,6 @@ use crate::{
         services::{self, Service},
         sessions::{self, Session},
     },
-    telemetry::metrics,
 };
 
 /// What came in, of either kind.
@@ -331,10 +330,6 @@ pub(super) async fn log_missed(
         Kind::Call => EventKind::CallMissed,
     };
     events::insert(tx, &routed.account, kind, place, &data.to_string(), now).await?;
-    match event.kind {
-        Kind::Message => metrics::message(outcome.as_str()),
-        Kind::Call => metrics::call(outcome.as_str()),
-    }
     Ok(logged.id)
 }
 

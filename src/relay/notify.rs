@@ -231,7 +231,7 @@ async fn stumbled(tx: &mut Tx, to: &Owing) -> Result<(), Error> {
 
 async fn set_aside(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<(), Error> {
     deliveries::finish(tx, claim, DeliveryState::Failed, now).await?;
-    metrics::set_aside("delivery");
+    tx.on_commit(|| metrics::set_aside("delivery"));
     let (endpoint, event) = (&claim.endpoint, &claim.event);
     tracing::error!(%endpoint, %event, "a delivery was set aside");
     Ok(())

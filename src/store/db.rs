@@ -6,7 +6,7 @@ use std::{
     panic::AssertUnwindSafe,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -23,6 +23,7 @@ use super::{
     epoch::EpochFile,
     lanes::{Lane, PerLane, Rooms},
     open,
+    time::Time,
     writer::Writer,
 };
 use crate::{
@@ -100,18 +101,11 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     ids: Ids,
     keyring: Arc<Keyring>,
-    seen: Mutex<Seen>,
+    pub(super) time: Time,
     /// Whether anything was ever owed to an endpoint here.
     owed: AtomicBool,
     /// Accounts' keys never change while a process runs.
     account_keys: RwLock<HashMap<AccountId, Arc<AccountKeys>>>,
-}
-
-/// The latest time that any transaction was given, and what had passed by then, in milliseconds:
-/// the clock may be set back, ours goes on from where it was.
-struct Seen {
-    at: i64,
-    passed: i64,
 }
 
 /// How many accounts' keys are kept at hand; with more, all are read again.
@@ -123,31 +117,10 @@ impl Shared {
             clock: options.clock.clone(),
             ids: options.ids.clone(),
             keyring: Arc::clone(&options.keyring),
-            seen: Mutex::new(Seen { at: 0, passed: options.clock.passed_ms() }),
+            time: Time::new(&options.clock),
             owed: AtomicBool::new(false),
             account_keys: RwLock::default(),
         }
-    }
-
-    /// The time of a transaction on SQLite: the clock's. Where that was set back, what it was before
-    /// and what has passed since: nothing stands still, and nothing that is over begins again (M5).
-    pub(super) fn time(&self) -> Timestamp {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (clock, passed) = (self.clock.now().millis(), self.clock.passed_ms());
-        let at = clock.max(seen.at + (passed - seen.passed));
-        *seen = Seen { at, passed };
-        Timestamp::from_millis(at)
-    }
-
-    /// How much time has passed, whoever set the clock meanwhile.
-    fn passed(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.clock.passed_ms()).unwrap_or(0))
-    }
-
-    /// Time never goes behind `at` again.
-    pub(super) fn not_before(&self, at: Timestamp) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.at = seen.at.max(at.millis());
     }
 
     pub(super) fn cached_keys(&self, id: &AccountId) -> Option<Arc<AccountKeys>> {
@@ -181,7 +154,11 @@ pub struct Tx {
     pub(super) doomed: bool,
     /// Whether a statement failed because the disk below SQLite is full.
     pub(super) full: bool,
+    pub(super) then: Vec<Then>,
 }
+
+/// What follows a commit.
+pub(super) type Then = Box<dyn FnOnce() + Send + Sync>;
 
 pub(super) enum Conn {
     /// The writer's own connection, inside its group.
@@ -333,12 +310,12 @@ impl Db {
 
     /// How much time has passed since [`Tx::passed`] was read.
     pub fn since(&self, passed: Duration) -> Duration {
-        self.shared.passed().saturating_sub(passed)
+        self.shared.time.passed().saturating_sub(passed)
     }
 
     /// Opens a transaction that only reads: one snapshot.
     pub async fn read(&self) -> Result<Tx, Error> {
-        let at = self.shared.time();
+        let at = self.shared.time.now();
         let conn = match &self.doors {
             Doors::Sqlite { readers, .. } => Conn::SqliteRead(readers.of(self.lane).begin().await?),
             Doors::Postgres { pools, .. } => Conn::Postgres(
@@ -348,7 +325,7 @@ impl Db {
                     .await?,
             ),
         };
-        Ok(Tx { conn, shared: Arc::clone(&self.shared), at, doomed: false, full: false })
+        Ok(Tx::over(conn, Arc::clone(&self.shared), at))
     }
 
     /// Runs `work` in a transaction and commits it; an error rolls it back. May run `work` again.
@@ -461,12 +438,15 @@ where
         attempts += 1;
         let conn = Conn::Postgres(pool.begin().await.map_err(Error::from)?);
         let lent = Arc::clone(&shared);
-        let mut tx = Tx { conn, shared: lent, at: Timestamp::EPOCH, doomed: false, full: false };
+        let mut tx = Tx::over(conn, lent, Timestamp::EPOCH);
         let result = attempt(&mut tx, &mut work).await;
         let Conn::Postgres(transaction) = tx.conn else { return Err(Error::Transient.into()) };
         let error = match result {
             Ok(value) => match transaction.commit().await.map_err(Error::from) {
-                Ok(()) => return Ok(value),
+                Ok(()) => {
+                    tx.then.into_iter().for_each(|then| then());
+                    return Ok(value);
+                }
                 Err(error) => E::from(error),
             },
             Err(error) => {
@@ -489,19 +469,38 @@ where
 }
 
 impl Tx {
+    pub(super) const fn over(conn: Conn, shared: Arc<Shared>, at: Timestamp) -> Self {
+        Self { conn, shared, at, doomed: false, full: false, then: Vec::new() }
+    }
+
+    /// Does this once the transaction is committed, and not at all if it is not: what is counted
+    /// inside of it would be counted again each time that it is tried again (I30). Of a commit whose
+    /// answer was lost nobody knows; it counts as none.
+    pub fn on_commit(&mut self, then: impl FnOnce() + Send + Sync + 'static) {
+        self.then.push(Box::new(then));
+    }
+
     /// The time, as the database tells it: on PostgreSQL its own clock, read now (call it after
     /// taking locks); on SQLite the injected clock, never behind what it once was.
     pub async fn now(&mut self) -> Result<Timestamp, Error> {
         const SQL: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
         let Conn::Postgres(tx) = &mut self.conn else { return Ok(self.at) };
         let ms: i64 = sqlx::query_scalar(SQL).fetch_one(&mut **tx).await?;
-        Ok(Timestamp::from_millis(ms + self.shared.clock.offset_ms()))
+        let now = Timestamp::from_millis(ms + self.shared.clock.offset_ms());
+        self.shared.time.told(now);
+        Ok(now)
+    }
+
+    /// What may be given to others at `now` was free by then: without what the clock was set forward
+    /// by, where that is more than an hour (I28). A restart believes the clock.
+    pub fn certain(&self, now: Timestamp) -> Timestamp {
+        now - self.shared.time.ahead()
     }
 
     /// How much time has passed since the process began: for [`Db::since`], to measure what no
     /// setting of a clock may change.
     pub fn passed(&self) -> Duration {
-        self.shared.passed()
+        self.shared.time.passed()
     }
 
     /// A new id, made now.

@@ -51,7 +51,8 @@ pub async fn take(tx: &mut Tx, claim: Claim<'_>, now: Timestamp) -> Result<bool,
             participant = excluded.participant, counterpart = excluded.counterpart,
             taken_at = excluded.taken_at
         WHERE holds.state = 'quarantined'
-          AND (holds.release_at <= excluded.taken_at OR holds.counterpart = excluded.counterpart)";
+          AND (holds.release_at <= $8 OR holds.counterpart = excluded.counterpart)";
+    let free = tx.certain(now);
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(claim.account)
         .bind(claim.number)
@@ -60,6 +61,7 @@ pub async fn take(tx: &mut Tx, claim: Claim<'_>, now: Timestamp) -> Result<bool,
         .bind(claim.participant)
         .bind(claim.counterpart)
         .bind(now.millis())
+        .bind(free.millis())
         .execute(conn)
         .await?
         .rows_affected());
@@ -165,6 +167,7 @@ pub async fn held(
         WHERE h.account = $1 AND h.person = $2 AND n.service = $3
           AND (h.state = 'open' OR h.release_at > $4)
         ORDER BY h.number_id";
+    let now = tx.certain(now);
     let rows: Vec<(String, String, Option<i64>)> = on!(tx, |conn| sqlx::query_as(SQL)
         .bind(account)
         .bind(person)

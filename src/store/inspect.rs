@@ -80,13 +80,7 @@ impl Inspection {
                 pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
             ),
         };
-        Ok(Tx {
-            conn,
-            shared: Arc::clone(&self.shared),
-            at: self.shared.clock.now(),
-            doomed: false,
-            full: false,
-        })
+        Ok(Tx::over(conn, Arc::clone(&self.shared), self.shared.clock.now()))
     }
 
     /// Compares its migrations with ours.

@@ -19,6 +19,7 @@ use crate::{
     },
     ids::{AccountId, InteractionId, ParticipantId, ServiceId, SessionId},
     privacy::Person,
+    telemetry::metrics,
 };
 
 closed_set! {
@@ -175,7 +176,19 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Interaction) -> Resu
             .execute(conn)
             .await?;
     });
+    if let Some(outcome) = new.outcome {
+        count(tx, new.kind, outcome);
+    }
     Ok(())
+}
+
+/// Every outcome is counted where it is written, so that the counters say what the log says (I30).
+fn count(tx: &mut Tx, kind: Kind, outcome: Outcome) {
+    let raise = match kind {
+        Kind::Message => metrics::message,
+        Kind::Call => metrics::call,
+    };
+    tx.on_commit(move || raise(outcome.as_str()));
 }
 
 /// The interaction with that id.
@@ -231,18 +244,20 @@ pub async fn finish(
     const SQL: &str = "
         UPDATE interactions SET outcome = $3, reason = $4, duration = $5, ended_at = $6,
             updated_at = $6, version = version + 1
-        WHERE account = $1 AND id = $2 AND outcome IS NULL";
-    let done = on!(tx, |conn| sqlx::query(SQL)
+        WHERE account = $1 AND id = $2 AND outcome IS NULL
+        RETURNING kind";
+    let ended: Option<String> = on!(tx, |conn| sqlx::query_scalar(SQL)
         .bind(account)
         .bind(id)
         .bind(end.outcome.as_str())
         .bind(end.reason.map(Reason::as_str))
         .bind(end.duration.map(millis))
         .bind(end.at.millis())
-        .execute(conn)
-        .await?
-        .rows_affected());
-    Ok(done == 1)
+        .fetch_optional(conn)
+        .await?);
+    let Some(kind) = ended else { return Ok(false) };
+    count(tx, from_text!("interactions"."kind", Kind::parse, &kind)?, end.outcome);
+    Ok(true)
 }
 
 /// How an interaction ended.

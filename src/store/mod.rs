@@ -40,6 +40,7 @@ pub mod sessions;
 pub mod staff;
 #[cfg(test)]
 mod tests;
+mod time;
 mod turn;
 mod writer;
 

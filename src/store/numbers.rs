@@ -378,6 +378,7 @@ pub async fn next_in_ring(
     to: i64,
 ) -> Result<Option<Number>, Error> {
     let mut best: Option<Number> = None;
+    let now = tx.certain(seeker.now);
     for (carrier, capabilities) in &ring.kinds {
         let sql = if ring.area.is_some() { WALK_AREA } else { WALK };
         let row: Option<Row> = on!(tx, |conn| {
@@ -390,7 +391,7 @@ pub async fn next_in_ring(
                 .bind(from)
                 .bind(to)
                 .bind(seeker.person)
-                .bind(seeker.now.millis())
+                .bind(now.millis())
                 .bind(seeker.counterpart);
             let query = if let Some(area) = &ring.area { query.bind(area) } else { query };
             query.fetch_optional(conn).await?

@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Error, Failure, Tx,
     ballast::Room,
-    db::{Conn, Shared, attempt},
+    db::{Conn, Shared, Then, attempt},
     lanes::{Lane, PerLane, Rooms},
     meta,
     turn::Turn,
@@ -54,6 +54,7 @@ struct Work<T, E, F> {
     body: F,
     urgent: bool,
     result: Option<Result<T, E>>,
+    then: Vec<Then>,
     caller: oneshot::Sender<Result<T, E>>,
     _room: OwnedSemaphorePermit,
 }
@@ -66,7 +67,9 @@ where
 {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         Box::pin(async move {
+            tx.then.clear();
             let result = attempt(tx, &mut self.body).await;
+            self.then = std::mem::take(&mut tx.then);
             let keep = result.is_ok();
             self.result = Some(result);
             keep
@@ -74,6 +77,9 @@ where
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Error>) {
+        if committed.is_ok() && matches!(self.result, Some(Ok(_))) {
+            self.then.into_iter().for_each(|then| then());
+        }
         let answer = match (committed, self.result) {
             (Ok(()), Some(result)) => result,
             // What failed by itself was never to be kept: its own error says more.
@@ -103,9 +109,9 @@ impl Writer {
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let conn = Conn::Sqlite(Box::new(conn));
-        let mut tx = Tx { conn, shared, at: Timestamp::EPOCH, doomed: false, full: false };
+        let mut tx = Tx::over(conn, shared, Timestamp::EPOCH);
         let stored = meta::high_water_mark(&mut tx).await?;
-        tx.shared.not_before(stored);
+        tx.shared.time.not_before(stored);
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let (own, stop) = (TaskTracker::new(), stop.child_token());
         let short = disk.short();
@@ -133,7 +139,14 @@ impl Writer {
         }
         let room = self.rooms.enter(lane).await?;
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Work { body: work, urgent, result: None, caller, _room: room });
+        let job = Box::new(Work {
+            body: work,
+            urgent,
+            result: None,
+            then: Vec::new(),
+            caller,
+            _room: room,
+        });
         let gone = || Error::Unavailable("shutting down".into());
         self.queue.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
@@ -263,7 +276,7 @@ impl Groups {
     async fn fill(&mut self, group: &mut [Box<dyn Job>], lag_ms: i64) -> Result<Timestamp, Error> {
         let tx = &mut self.tx;
         for job in group {
-            tx.at = tx.shared.time();
+            tx.at = tx.shared.time.now();
             tx.control("SAVEPOINT job").await?;
             if !job.run(tx).await {
                 tx.control("ROLLBACK TO SAVEPOINT job").await?;
@@ -273,7 +286,7 @@ impl Groups {
                 return Err(disk_full());
             }
         }
-        let seen = tx.shared.time();
+        let seen = tx.shared.time.now();
         if seen.millis() - self.stored.millis() < lag_ms {
             return Ok(self.stored);
         }

@@ -160,6 +160,17 @@ impl Place {
 
     /// The same, run by this program.
     pub(crate) fn serve_under(&self, under: &[&str]) -> Server {
+        let mut server = self.start_under(under);
+        server.serves();
+        server
+    }
+
+    /// Starts a server.
+    pub(crate) fn start(&self) -> Server {
+        self.start_under(&[])
+    }
+
+    fn start_under(&self, under: &[&str]) -> Server {
         let mut child = self.command_under(under, &["serve"]).spawn().unwrap();
         let (send, lines) = mpsc::channel();
         let err = BufReader::new(child.stderr.take().unwrap());
@@ -170,12 +181,7 @@ impl Place {
                 }
             }
         });
-        let mut server = Server { child, lines, address: None, ops: None };
-        let serving = server.logged("serving");
-        let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
-        server.address = Some(address("address"));
-        server.ops = Some(address("ops_address"));
-        server
+        Server { child, lines, address: None, ops: None }
     }
 }
 
@@ -196,6 +202,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Waits until it serves.
+    pub(crate) fn serves(&mut self) {
+        let serving = self.logged("serving");
+        let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
+        self.address = Some(address("address"));
+        self.ops = Some(address("ops_address"));
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address.unwrap()
     }

@@ -3,10 +3,15 @@
 use std::io::Write as _;
 
 use sqlx::{Connection as _, PgConnection};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     check::{consistent, with_status},
-    command::Place,
+    command::{KEY, Place, http, sandbox},
 };
 
 /// An address of a new database on the server of the tests, or nothing where there is none.
@@ -80,4 +85,44 @@ async fn i26_a_database_that_does_not_sync_is_told() {
     }
     server.terminate();
     assert_eq!(server.ended(), Some(0));
+}
+
+/// While its database does not answer, a server waits for it (I25): nobody can connect to it, a signal
+/// ends it, and it serves as soon as the database is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn i25_a_server_waits_for_its_database() {
+    let Some(url) = new_database("cli_waits").await else { return };
+    let mut url = url::Url::parse(&url).unwrap();
+    let database = (url.host_str().unwrap().to_owned(), url.port().unwrap_or(5432));
+    let [door, own] = [free_port(), free_port()];
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(door)).unwrap();
+    let place = Place::new("");
+    let settings = sandbox(&format!("127.0.0.1:{own}"));
+    place.settings(&format!("database_url = \"{url}\"\nmaster_key = \"{KEY}\"\n{settings}"));
+
+    let server = place.start();
+    server.logged("waiting for the database");
+    server.terminate();
+    assert_eq!(server.ended(), Some(0));
+
+    let mut server = place.start();
+    server.logged("waiting for the database");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", own)).is_err(), "callers are kept waiting");
+    let gate = TcpListener::bind(("127.0.0.1", door)).await.unwrap();
+    let tasks = TaskTracker::new();
+    let connections = tasks.clone();
+    tasks.spawn(async move {
+        while let Ok((mut client, _)) = gate.accept().await {
+            let mut server = TcpStream::connect(&database).await.unwrap();
+            connections.spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    server.serves();
+    assert_eq!(http(server.ops(), "GET /readyz HTTP/1.1\r\n", "").0, 200);
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use http::{Request, StatusCode, header::RETRY_AFTER};
 use http_body_util::Full;
 use serde_json::json;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     ALONE,
@@ -121,16 +122,16 @@ async fn i24_stuck_webhooks_keep_no_api_out() {
         // Its use is noted the first time.
         assert_eq!(list(&world).await.status, StatusCode::OK);
         let db = world.running.relay.db().lane(Lane::Carriers);
-        let (inside, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
+        let (inside, gate) = (Arc::new(Semaphore::new(0)), CancellationToken::new());
         // SQLite's one writer is stuck with the first.
         let writes = if db.engine() == Engine::Sqlite { 1 } else { connections(&db) };
         let stuck = join_all((0..writes).map(|_| {
-            let (inside, gate) = (Arc::clone(&inside), Arc::clone(&gate));
+            let (inside, gate) = (Arc::clone(&inside), gate.clone());
             db.write(move |tx| {
-                let (inside, gate) = (Arc::clone(&inside), Arc::clone(&gate));
+                let (inside, gate) = (Arc::clone(&inside), gate.clone());
                 Box::pin(async move {
                     inside.add_permits(1);
-                    gate.notified().await;
+                    gate.cancelled().await;
                     meta::ping(tx).await
                 })
             })
@@ -149,7 +150,7 @@ async fn i24_stuck_webhooks_keep_no_api_out() {
             let (hooked, listed) = tokio::join!(hooks, lists);
             assert!(hooked.iter().all(is_refused), "{:?}", hooked[0]);
             assert_eq!(listed, [StatusCode::OK; 20], "{}", database.name);
-            gate.notify_waiters();
+            gate.cancel();
         };
         let (ends, ()) = tokio::join!(stuck, played);
         assert!(ends.iter().all(Result::is_ok));

@@ -99,6 +99,8 @@ async fn i1_i2_i3_i4_i9_i10_i13_i15_everything_at_once() {
             world.clock.advance(61_000);
             world.running.idle().await;
         }
+        // What was sent since has not reached its phone yet.
+        world.running.idle().await;
         stop.cancel();
         tracker.close();
         tracker.wait().await;

@@ -1,6 +1,6 @@
 //! One story: steps chosen by the seed, then everything is mended, settled and judged.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use entremise::{
     carrier::{
@@ -21,6 +21,7 @@ use entremise::{
     relay::{self, AddParticipant, Error, Key, NewNumber, NewService, OpenSession, SessionView},
     store::{self, interactions, legs, sessions as rows, sessions::Page},
 };
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 
 use crate::{
@@ -44,16 +45,20 @@ const ROUNDS: usize = 40;
 /// If a promise is broken.
 pub(crate) fn story(seed: u64) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let counters = recorder.handle();
+    let story = async {
         let mut play = Play::prepare(seed).await;
         for _ in 0..STEPS {
             play.step().await;
         }
         play.settle().await;
         play.judge().await;
+        play.judge_counters(&counters.render()).await;
         play.world.close().await;
         play.story.lines.join("\n")
-    })
+    };
+    metrics::with_local_recorder(&recorder, || runtime.block_on(story))
 }
 
 struct Play {
@@ -536,6 +541,36 @@ impl Play {
         }
         drop(tx);
         self.story.lines.extend(ends);
+    }
+
+    /// The counters say what the log says (I30), whatever was tried again.
+    async fn judge_counters(&self, text: &str) {
+        let mut tx = self.world.relay.db().read().await.unwrap();
+        let page = Page { before: None, limit: 10_000 };
+        let filter = interactions::Filter::default();
+        let log = interactions::list(&mut tx, &self.account, &filter, &page).await.unwrap();
+        let mut ledger = BTreeMap::new();
+        for row in log {
+            let kind = if row.kind == Kind::Call { "calls" } else { "messages" };
+            let name = format!("entremise_{kind}_total{{outcome=\"{}\"}}", row.outcome.unwrap());
+            *ledger.entry(name).or_insert(0) += 1;
+        }
+        if !self.story.sessions.is_empty() {
+            let opened = "entremise_sessions_opened_total".to_owned();
+            ledger.insert(opened, self.story.sessions.len());
+        }
+        let counted: BTreeMap<String, usize> = text
+            .lines()
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter(|(name, _)| {
+                let name = name.split('{').next().unwrap_or_default();
+                name.strip_prefix("entremise_").is_some_and(|name| {
+                    ["messages_total", "calls_total", "sessions_opened_total"].contains(&name)
+                })
+            })
+            .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+            .collect();
+        assert_eq!(counted, ledger, "I30");
     }
 }
 

@@ -24,7 +24,6 @@ use crate::{
     http::problem::Problem,
     ids::{NumberId, ServiceId},
     relay::{self, Error, OpenSession, SessionView},
-    telemetry::metrics,
 };
 
 /// A session to open.
@@ -197,12 +196,6 @@ pub(super) async fn create(
     });
     match done.await {
         Err(Error::DryRun(explanation)) => Ok(write::json(StatusCode::OK, &explanation)),
-        done => {
-            let answer = done?;
-            if !answer.replayed {
-                metrics::session_opened();
-            }
-            Ok(api.respond(answer))
-        }
+        done => Ok(api.respond(done?)),
     }
 }

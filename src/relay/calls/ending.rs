@@ -176,7 +176,6 @@ pub(super) async fn finish(
     if !interactions::finish(tx, account, id, &end).await? {
         return Ok(());
     }
-    crate::telemetry::metrics::call(outcome.as_str());
     let Some(interaction) = interactions::get(tx, account, id).await? else { return Ok(()) };
     let kind = if outcome == Outcome::Connected {
         EventKind::CallCompleted
@@ -210,7 +209,6 @@ pub(in crate::relay) async fn give_up(
     let reason = Reason::CarrierUnknown;
     let end = End { outcome: Outcome::Unknown, reason: Some(reason), duration: None, at };
     if interactions::finish(tx, account, id, &end).await? {
-        crate::telemetry::metrics::call(end.outcome.as_str());
         let data = json!({ "reason": reason.as_str(), "role": interaction.from_role }).to_string();
         events::insert(tx, account, EventKind::CallUnknown, place(&interaction), &data, at).await?;
     }

@@ -60,7 +60,8 @@ pub(super) async fn answer(
         Some(Advice::Reject) => NOWHERE,
         _ => neutral(rules, country),
     };
-    metrics::out_of_session(if plan == NOWHERE { "reject" } else { "announce" });
+    let answer = if plan == NOWHERE { "reject" } else { "announce" };
+    tx.on_commit(move || metrics::out_of_session(answer));
     Ok((leg.interaction, plan))
 }
 
@@ -125,7 +126,7 @@ async fn forward(
         ..caller.clone()
     };
     legs::insert(tx, &refused.account, &rung).await?;
-    metrics::out_of_session("forward");
+    tx.on_commit(|| metrics::out_of_session("forward"));
     let rules = &refused.service.rules;
     let plan = Plan::Connect(Connect {
         leg: caller.id,

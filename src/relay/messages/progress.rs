@@ -127,9 +127,7 @@ async fn finish(
     let Some(best) = outcomes.into_iter().reduce(Outcome::best) else { return Ok(()) };
     let reason = outbound.iter().find(|leg| leg.outcome == Some(best)).and_then(|leg| leg.reason);
     let end = End { outcome: best, reason, duration: None, at: now };
-    if interactions::finish(tx, account, id, &end).await? {
-        crate::telemetry::metrics::message(best.as_str());
-    }
+    interactions::finish(tx, account, id, &end).await?;
     Ok(())
 }
 

@@ -58,7 +58,8 @@ pub(super) async fn answer(
     };
     let logged = Logged { state: MessageState::Received.as_str(), goes_on: false };
     let leg = inbound::log_refusal(tx, event, refused, logged).await?;
-    metrics::out_of_session(if to.is_some() { "text" } else { "none" });
+    let answer = if to.is_some() { "text" } else { "none" };
+    tx.on_commit(move || metrics::out_of_session(answer));
     if let Some(to) = to {
         owe(tx, refused, &leg, to, words).await?;
     }

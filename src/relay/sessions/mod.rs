@@ -129,6 +129,7 @@ pub async fn open(
     })?;
     let place = Place { service: Some(&service.id), session: Some(&id), interaction: None };
     events::insert(tx, account, EventKind::SessionCreated, place, "{}", now).await?;
+    tx.on_commit(metrics::session_opened);
     let session = sessions::get(tx, account, &id).await?.ok_or(Error::NotFound("session"))?;
     let choices = if new.participants.is_empty() {
         Vec::new()
@@ -214,7 +215,7 @@ async fn end(
     messages::cancel_owed(tx, account, &session.id, why, now).await?;
     let data = json!({ "reason": reason.as_str() }).to_string();
     events::insert(tx, account, EventKind::SessionClosed, place_of(&session), &data, now).await?;
-    metrics::session_closed(reason.as_str());
+    tx.on_commit(move || metrics::session_closed(reason.as_str()));
     session.state = State::Closed;
     session.suspended_at = None;
     session.closed_reason = Some(reason);

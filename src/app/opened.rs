@@ -1,0 +1,191 @@
+//! Opens the database: for a command, or to serve from it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Environment, StartError, settings_faults};
+use crate::{
+    clock::Clock,
+    config::{Config, Faults},
+    ids::Ids,
+    privacy::{Keyring, MasterKey},
+    relay,
+    store::{
+        self, Db, DbOptions, EpochFile, ServeLock, meta,
+        moving::{self, Standing},
+    },
+    telemetry::metrics,
+};
+
+/// How many PostgreSQL connections each lane of a node may hold: 40 in all, of the 100 that a server
+/// takes by default.
+const CONNECTIONS: u32 = 8;
+
+/// A database that was opened for a while: what a command needs.
+#[derive(Debug)]
+pub struct Opened {
+    /// The database.
+    pub db: Db,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Opened {
+    /// Opens the database of these settings, migrates it and checks that the master key fits.
+    ///
+    /// # Errors
+    /// [`StartError::MasterKey`] and [`StartError::Store`]; [`StartError::Moving`] and
+    /// [`StartError::Moved`] if it is, or was, moved to another database.
+    pub async fn open(config: &Config, clock: &Clock, ids: &Ids) -> Result<Self, StartError> {
+        Self::open_moving(config, clock, ids).await?.standing().await
+    }
+
+    /// Refuses one that is, or was, moved to another database.
+    async fn standing(self) -> Result<Self, StartError> {
+        let opened = self;
+        let standing = async { moving::standing(&mut opened.db.read().await?).await };
+        let refused = match standing.await {
+            Ok(None) => return Ok(opened),
+            Ok(Some(Standing::UnderWay)) => StartError::Moving,
+            Ok(Some(Standing::Done(to))) => StartError::Moved(to),
+            Err(error) => error.into(),
+        };
+        opened.close().await;
+        Err(refused)
+    }
+
+    /// The same, for who moves the database: it may be under way, or done.
+    ///
+    /// # Errors
+    /// [`StartError::MasterKey`] and [`StartError::Store`].
+    pub async fn open_moving(
+        config: &Config,
+        clock: &Clock,
+        ids: &Ids,
+    ) -> Result<Self, StartError> {
+        Self::open_with(config, clock, ids, 0).await
+    }
+
+    async fn open_with(
+        config: &Config,
+        clock: &Clock,
+        ids: &Ids,
+        ballast: u64,
+    ) -> Result<Self, StartError> {
+        let master = MasterKey::from_bytes(*config.master_key.expose())?;
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let options = DbOptions {
+            url: config.database_url.expose().to_owned(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            keyring: Arc::new(Keyring::new(master)),
+            connections: CONNECTIONS,
+            ballast,
+        };
+        let db = Db::open(options, &tracker, stop.clone()).await?;
+        db.urgent().write(|tx| Box::pin(async move { meta::claim_key(tx).await })).await?;
+        Ok(Self { db, tracker, stop })
+    }
+
+    /// Ends what is queued and closes the database.
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.db.close().await;
+    }
+}
+
+/// How long a server waits for a PostgreSQL that does not answer, or has no connection left: longer
+/// than one takes to start, or a standby to take over.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How long it rests before it tries again.
+const REST: Duration = Duration::from_secs(1);
+
+/// A database that nobody else serves on this file, and that was neither moved nor restored.
+#[derive(Debug)]
+pub struct Served {
+    pub(super) opened: Opened,
+    pub(super) lock: ServeLock,
+}
+
+impl Served {
+    /// Opens the database of these settings to serve from it. A PostgreSQL that does not answer is
+    /// waited for, a minute at most.
+    ///
+    /// # Errors
+    /// [`StartError::Settings`] with every fault at once; [`StartError::AlreadyServing`];
+    /// [`StartError::Restored`]; those of [`Opened::open`].
+    pub async fn open(config: &Config, environment: &Environment) -> Result<Self, StartError> {
+        let faults = settings_faults(config);
+        if !faults.is_empty() {
+            return Err(Faults(faults).into());
+        }
+        // Before anything counts.
+        let _ = metrics::handle();
+        // A file that does not open now will not by itself.
+        let patience = if config.database_url.expose().starts_with("sqlite:") {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        let until = Instant::now() + patience;
+        loop {
+            match Self::open_once(config, environment).await {
+                Err(StartError::Store(store::Error::Unavailable(reason)))
+                    if Instant::now() + REST < until =>
+                {
+                    tracing::warn!(reason, "waiting for the database");
+                    tokio::time::sleep(REST).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn open_once(config: &Config, environment: &Environment) -> Result<Self, StartError> {
+        let Environment { clock, ids, .. } = environment;
+        let opened = Opened::open_with(config, clock, ids, config.sqlite.ballast).await?;
+        let opened = opened.standing().await?;
+        let lock = match opened.db.lock_for_serving() {
+            Ok(lock) => settle_in(&opened.db).await.map(|()| lock),
+            Err(store::Error::Locked) => Err(StartError::AlreadyServing),
+            Err(other) => Err(other.into()),
+        };
+        match lock {
+            Ok(lock) => Ok(Self { opened, lock }),
+            Err(error) => {
+                opened.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends what is queued and closes the database, where nothing was started on it.
+    pub async fn close(self) {
+        self.opened.close().await;
+    }
+}
+
+/// Refuses a database that was restored or moved; notes that it is served from here.
+async fn settle_in(db: &Db) -> Result<(), StartError> {
+    let file = db.epoch_file();
+    let known = file.as_ref().map_or(Ok(0), EpochFile::read)?;
+    let epoch = db
+        .urgent()
+        .write(move |tx| {
+            Box::pin(async move {
+                match relay::doubt(tx, known).await? {
+                    Some(doubt) => Err(StartError::Restored(doubt)),
+                    None => Ok(relay::settle_here(tx, known).await?),
+                }
+            })
+        })
+        .await?;
+    if let Some(file) = file {
+        file.raise(epoch)?;
+    }
+    Ok(())
+}
