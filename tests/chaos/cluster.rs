@@ -35,6 +35,8 @@ pub(crate) struct Node {
     config: PathBuf,
     pub(crate) log: PathBuf,
     child: Mutex<Option<Child>>,
+    /// What makes its clock one that can be set, and the file that says how.
+    clock: Option<(PathBuf, PathBuf)>,
     /// What is started in turn, so often.
     builds: Vec<PathBuf>,
     starts: AtomicUsize,
@@ -57,6 +59,7 @@ impl Cluster {
         folder.disable_cleanup(options.keep_logs);
         let ours = PathBuf::from(env!("CARGO_BIN_EXE_entremise"));
         let builds: Vec<PathBuf> = options.other.clone().into_iter().chain([ours]).collect();
+        let clock = faketime().map(|library| (library, folder.path().join("clock")));
         let nodes = (0..nodes)
             .map(|place| {
                 let [address, ops] = [free(), free()];
@@ -68,13 +71,32 @@ impl Cluster {
                     config,
                     log: folder.path().join(format!("node{place}.log")),
                     child: Mutex::new(None),
+                    clock: clock.clone(),
                     builds: builds.clone(),
                     starts: AtomicUsize::new(0),
                     last_ack: AtomicU64::new(0),
                 }
             })
             .collect();
-        Self { nodes, client: Client::new(), started: Instant::now(), _folder: folder }
+        let cluster =
+            Self { nodes, client: Client::new(), started: Instant::now(), _folder: folder };
+        cluster.set_clocks("+0");
+        cluster
+    }
+
+    pub(crate) fn sets_clocks(&self) -> bool {
+        self.nodes.iter().all(|node| node.clock.is_some())
+    }
+
+    /// Sets the nodes' clocks so many seconds forward or back of the right time. What has passed
+    /// stays as it is.
+    pub(crate) fn set_clocks(&self, offset: &str) {
+        if let Some((_, file)) = self.nodes.first().and_then(|node| node.clock.as_ref()) {
+            // At once, or a node may read half of it.
+            let new = file.with_extension("new");
+            fs::write(&new, offset).unwrap();
+            fs::rename(&new, file).unwrap();
+        }
     }
 
     /// Makes the account; its id and an API key.
@@ -121,14 +143,13 @@ impl Node {
         let since = Instant::now();
         let log = fs::File::options().create(true).append(true).open(&self.log).unwrap();
         let turn = self.starts.fetch_add(1, Ordering::Relaxed);
-        let child = Command::new(&self.builds[turn % self.builds.len()])
-            .arg("serve")
-            .arg("--config")
-            .arg(&self.config)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(&self.builds[turn % self.builds.len()]);
+        command.arg("serve").arg("--config").arg(&self.config);
+        if let Some((library, file)) = &self.clock {
+            command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", file);
+            command.env("FAKETIME_CACHE_DURATION", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         *self.child.lock().unwrap() = Some(child);
         let url = format!("http://{}/readyz", self.ops);
         loop {
@@ -179,6 +200,20 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The library that fakes a process' time, where it is installed.
+fn faketime() -> Option<PathBuf> {
+    let library = "faketime/libfaketimeMT.so.1";
+    let found = fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .filter_map(|folder| Some(folder.ok()?.path().join(library)))
+        .find(|path| path.exists());
+    if found.is_none() {
+        println!("left out clocks that are set: this takes libfaketime");
+    }
+    found
 }
 
 fn free() -> SocketAddr {

@@ -15,6 +15,9 @@ use crate::{
     gate::{Gate, Mode},
 };
 
+/// How long a node may take to see its clock as it was set.
+const CLOCK_SEEN: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     /// SIGKILL, and a new start.
@@ -23,6 +26,8 @@ pub(crate) enum Fault {
     NodeStopped,
     /// SIGTERM under load, and a new start: an upgrade.
     NodeRestarted,
+    /// Two hours forward, two hours back, right again.
+    ClockSet,
     CarrierRefuses,
     CarrierThrottles,
     CarrierTakesSilently,
@@ -42,6 +47,7 @@ impl Fault {
             Self::NodeKilled => "node killed (SIGKILL)",
             Self::NodeStopped => "node stopped (SIGSTOP)",
             Self::NodeRestarted => "node restarted (SIGTERM)",
+            Self::ClockSet => "clock set forward and back two hours",
             Self::CarrierRefuses => "carrier answers 500",
             Self::CarrierThrottles => "carrier answers 429",
             Self::CarrierTakesSilently => "carrier takes it and does not answer",
@@ -56,16 +62,20 @@ impl Fault {
     }
 
     /// What can break with this database.
-    fn all(database: &Database) -> Vec<Self> {
+    fn all(database: &Database, clocks: bool) -> Vec<Self> {
         let mut all = vec![
             Self::NodeKilled,
             Self::CarrierTakesAndResets,
             Self::NodeStopped,
             Self::CarrierRefuses,
             Self::NodeRestarted,
-            Self::CarrierTakesSilently,
-            Self::CarrierThrottles,
         ];
+        // A start believes the clock: what was in quarantine before it was set is out of it by the
+        // next one.
+        if clocks {
+            all.push(Self::ClockSet);
+        }
+        all.extend([Self::CarrierTakesSilently, Self::CarrierThrottles]);
         match database {
             Database::Sqlite(disk) => {
                 all.push(Self::LockHeld);
@@ -111,7 +121,7 @@ impl Breaker {
     /// Breaks one thing after the other until the time is over, and each once at least.
     pub(crate) async fn run(&mut self, length: Duration, pause: Duration) {
         let started = Instant::now();
-        let kinds = Fault::all(&*self.database.lock().await);
+        let kinds = Fault::all(&*self.database.lock().await, self.cluster.sets_clocks());
         for (count, fault) in kinds.iter().cycle().enumerate() {
             tokio::time::sleep(pause).await;
             if started.elapsed() >= length && count >= kinds.len() {
@@ -155,6 +165,12 @@ impl Breaker {
             Fault::NodeRestarted => {
                 assert!(node.stop(), "a node did not drain and end with status 0");
                 node.start(&self.cluster.client).await;
+            }
+            Fault::ClockSet => {
+                for offset in ["+7200", "-7200", "+0"] {
+                    self.cluster.set_clocks(offset);
+                    tokio::time::sleep(hold / 2 + CLOCK_SEEN).await;
+                }
             }
             Fault::CarrierRefuses => self.trouble(Trouble::Refuses, hold).await,
             Fault::CarrierThrottles => self.trouble(Trouble::Throttles, hold).await,
