@@ -252,6 +252,8 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
         rules.out_of_session = OutOfSession::Forward;
         rules.out_of_session_number = Some(Identifier::parse("+12125550103").unwrap());
         rules.out_of_session_text = "Open Bikes.".into();
+        // What is written is kept, sealed.
+        rules.keep_texts = true;
         let market = Market::open(&world, 4, 4, rules).await;
         assert_eq!(market.people[3].number.expose(), "+12125550103", "the line is a canary");
         let canaries = canaries(&market);

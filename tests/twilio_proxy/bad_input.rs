@@ -14,6 +14,71 @@ async fn state(a: &Client<'_>, service: &str) -> Vec<Value> {
     all
 }
 
+/// An address inside a network.
+const INSIDE: &str = "https://10.0.0.1/secret";
+
+type Fields<'a> = Vec<(&'a str, Vec<&'a str>)>;
+
+/// Where something is made, and what each of its fields can't be.
+fn wrong<'a>(
+    [sessions, numbers, people]: [&'a str; 3],
+    long: &'a str,
+) -> Vec<(&'a str, Fields<'a>)> {
+    vec![
+        (
+            "/v1/Services",
+            vec![
+                (
+                    "UniqueName",
+                    vec!["", "+12125550109", long, "a\0b", "KS0123456789abcdef0123456789abcdef"],
+                ),
+                ("DefaultTtl", vec!["-1", "x", "1.5", "2147483647", ""]),
+                ("CallbackUrl", vec!["x", "ftp://m.example", INSIDE, long, "http://m.example/"]),
+                ("InterceptCallbackUrl", vec!["x", INSIDE]),
+                ("OutOfSessionCallbackUrl", vec!["x", INSIDE]),
+                ("GeoMatchLevel", vec!["", "any", "near"]),
+                ("NumberSelectionBehavior", vec!["", "sticky"]),
+                ("ChatInstanceSid", vec!["IS12", long]),
+            ],
+        ),
+        (
+            sessions,
+            vec![
+                ("UniqueName", vec!["+12125550109", long, "a\0b"]),
+                ("Ttl", vec!["-1", "x", "2147483647", ""]),
+                (
+                    "DateExpiry",
+                    vec!["", "tomorrow", "2020-01-01T00:00:00Z", "99999-01-01T00:00:00Z"],
+                ),
+                ("Mode", vec!["", "telepathy"]),
+                ("Status", vec!["", "closed", "in-progress", "gone"]),
+                (
+                    "Participants",
+                    vec![
+                        "",
+                        "x",
+                        "[]",
+                        "{}",
+                        "null",
+                        r#"{"Identifier": 1}"#,
+                        r#"{"Identifier": "x"}"#,
+                        r#"{"Identifier": "+12125550101", "FriendlyName": {}}"#,
+                        r#"{"Identifier": "+12125550101", "ProxyIdentifier": "x"}"#,
+                    ],
+                ),
+            ],
+        ),
+        (
+            numbers,
+            vec![
+                ("Sid", vec!["", "x", "PN0123456789abcdef0123456789abcdef"]),
+                ("PhoneNumber", vec!["", "x", long, "+1", "14155550150"]),
+            ],
+        ),
+        (people, vec![("Identifier", vec!["", "x", "+", "+12125550101\0", long])]),
+    ]
+}
+
 /// Each field with what it can't be.
 #[tokio::test]
 async fn every_field() {
@@ -25,69 +90,7 @@ async fn every_field() {
         let people = format!("{session}/Participants");
         let before = state(a, &service).await;
         let long = "x".repeat(5000);
-        let secret = "https://10.0.0.1/secret";
-        for (path, fields) in [
-            (
-                "/v1/Services",
-                vec![
-                    (
-                        "UniqueName",
-                        vec![
-                            "",
-                            "+12125550109",
-                            &long,
-                            "a\0b",
-                            "KS0123456789abcdef0123456789abcdef",
-                        ],
-                    ),
-                    ("DefaultTtl", vec!["-1", "x", "1.5", "2147483647", ""]),
-                    (
-                        "CallbackUrl",
-                        vec!["x", "ftp://m.example", secret, &long, "http://m.example/"],
-                    ),
-                    ("InterceptCallbackUrl", vec!["x", secret]),
-                    ("OutOfSessionCallbackUrl", vec!["x", secret]),
-                    ("GeoMatchLevel", vec!["", "any", "near"]),
-                    ("NumberSelectionBehavior", vec!["", "sticky"]),
-                    ("ChatInstanceSid", vec!["IS12", &long]),
-                ],
-            ),
-            (
-                &sessions,
-                vec![
-                    ("UniqueName", vec!["+12125550109", &long, "a\0b"]),
-                    ("Ttl", vec!["-1", "x", "2147483647", ""]),
-                    (
-                        "DateExpiry",
-                        vec!["", "tomorrow", "2020-01-01T00:00:00Z", "99999-01-01T00:00:00Z"],
-                    ),
-                    ("Mode", vec!["", "telepathy"]),
-                    ("Status", vec!["", "closed", "in-progress", "gone"]),
-                    (
-                        "Participants",
-                        vec![
-                            "",
-                            "x",
-                            "[]",
-                            "{}",
-                            "null",
-                            r#"{"Identifier": 1}"#,
-                            r#"{"Identifier": "x"}"#,
-                            r#"{"Identifier": "+12125550101", "FriendlyName": {}}"#,
-                            r#"{"Identifier": "+12125550101", "ProxyIdentifier": "x"}"#,
-                        ],
-                    ),
-                ],
-            ),
-            (
-                &numbers,
-                vec![
-                    ("Sid", vec!["", "x", "PN0123456789abcdef0123456789abcdef"]),
-                    ("PhoneNumber", vec!["", "x", &long, "+1", "14155550150"]),
-                ],
-            ),
-            (&people, vec![("Identifier", vec!["", "x", "+", "+12125550101\0", &long])]),
-        ] {
+        for (path, fields) in wrong([&sessions, &numbers, &people], &long) {
             for (field, values) in fields {
                 for value in values {
                     let mut form = vec![(field, value)];

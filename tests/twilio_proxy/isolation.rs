@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     support,
-    world::{ALICE, BOB, Client, each, text},
+    world::{ALICE, BOB, Client, each, each_with, text},
 };
 
 /// An account with its token or one of its keys, or the key by itself, gets in; nobody else does.
@@ -37,6 +37,21 @@ async fn credentials() {
         }
         // A wrong address tells no more to a stranger than a right one.
         a.with("x", "y").get("/v1/nothing").await.refused(401, 20003);
+    })
+    .await;
+}
+
+/// The rate limit is one with the native API's, and says when to come back.
+#[tokio::test]
+async fn the_rate_is_limited() {
+    each_with(3, async |_, a| {
+        for _ in 0..3 {
+            a.get("/v1/Services").await.is(200);
+        }
+        let limited = a.get("/v1/Services").await;
+        assert!(limited.answered.headers.contains_key("retry-after"), "{limited:?}");
+        limited.refused(429, 80621);
+        a.with(&a.user, "wrong").get("/v1/Services").await.refused(401, 20003);
     })
     .await;
 }

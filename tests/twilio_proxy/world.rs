@@ -147,15 +147,20 @@ pub(crate) fn phone(world: &World, number: &str) -> PhoneId {
 
 /// Runs a test on each engine.
 pub(crate) async fn each(test: impl AsyncFn(&World, &Client<'_>)) {
+    each_with(100_000, test).await;
+}
+
+/// The same, with this many requests a minute.
+pub(crate) async fn each_with(rate: u32, test: impl AsyncFn(&World, &Client<'_>)) {
     for database in support::databases().await {
-        run(&database, &test).await;
+        run(&database, rate, &test).await;
         database.drop().await;
     }
 }
 
-async fn run(database: &Database, test: &impl AsyncFn(&World, &Client<'_>)) {
+async fn run(database: &Database, rate: u32, test: &impl AsyncFn(&World, &Client<'_>)) {
     let mut config = support::settings(database);
-    config.api.rate_per_minute = 100_000;
+    config.api.rate_per_minute = rate;
     let world = World::with(config).await;
     test(&world, &Client::of(&world, &world.account)).await;
     world.running.shutdown().await;
