@@ -17,9 +17,11 @@ use crate::{
         api::{self, ApiState},
         console::{self, ConsoleState},
         hooks::{self, Hooks},
+        limit::Limiter,
         ops::{self, Check, Ops},
         problem,
         server::{self, Server, Share, Tls, TlsError, TrustedProxies},
+        twilio_proxy::{self, ProxyState},
     },
     ids::Ids,
     jobs::{self, Jobs},
@@ -34,8 +36,11 @@ pub use opened::{Opened, Served};
 
 /// Who has which part of the requests that are answered at once (I24). The console, the docs and the
 /// sandbox have the rest.
-const SHARES: &[Share] =
-    &[Share { prefix: "/hooks/", percent: 50 }, Share { prefix: "/api/", percent: 30 }];
+const SHARES: &[Share] = &[
+    Share { prefix: "/hooks/", percent: 50 },
+    Share { prefix: "/api/", percent: 25 },
+    Share { prefix: "/v1/", percent: 15 },
+];
 
 /// Why the relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -327,13 +332,19 @@ fn routes(
         secure: origin.starts_with("https:"),
         clock: clock.clone(),
     }));
+    let limiter = Arc::new(Limiter::new(config.api.rate_per_minute, clock.clone()));
     let api = api::router(ApiState {
         relay: relay.clone(),
         public_url: origin.to_owned(),
-        rate_per_minute: config.api.rate_per_minute,
-        clock: clock.clone(),
+        limiter: Arc::clone(&limiter),
     });
     router = router.merge(api.layer(DefaultBodyLimit::max(config.limits.api_body_bytes)));
+    let proxy = twilio_proxy::router(ProxyState {
+        relay: relay.clone(),
+        public_url: origin.to_owned(),
+        limiter,
+    });
+    router = router.merge(proxy.layer(DefaultBodyLimit::max(config.limits.api_body_bytes)));
     if let Some(network) = network {
         // A nested router does not see the slash alone.
         let bare = get(|| async { Redirect::permanent("/sandbox") });

@@ -28,6 +28,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("jobs", &["domain", "store", "privacy", "carrier", "egress", "relay"]),
     ("http", &["relay", "domain", "carrier", "store", "egress"]),
     ("http/api", &["relay", "domain", "carrier", "store", "egress", "privacy"]),
+    ("http/twilio_proxy", &["relay", "domain", "carrier", "store", "egress", "privacy"]),
     ("http/sandbox", &["relay", "domain", "carrier", "store", "sandbox"]),
     ("clock", &["domain"]),
     ("ids", &["domain"]),

@@ -32,7 +32,7 @@ pub use self::{
     plan::{Answer, Plan, Reply},
     wire::{Request, Response},
 };
-use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
+use crate::domain::{interaction, phone::ProxyNumber, pool, time::Timestamp};
 
 /// A translator between one carrier's dialect and our words.
 pub trait Carrier: Send + Sync + fmt::Debug {
@@ -119,6 +119,17 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         _response: &Response,
     ) -> Result<listing::Page, SendError> {
         Err(SendError::new(error::SendErrorKind::Unsupported, error::Retry::Never))
+    }
+
+    /// Whether the ids of its calls and texts are Twilio's own SIDs, by which whoever has the
+    /// account there looks them up.
+    fn has_twilio_sids(&self) -> bool {
+        false
+    }
+
+    /// Where its API has the call or text of that SID; `None` where those are not Twilio's.
+    fn resource_url(&self, _kind: interaction::Kind, _sid: &str) -> Option<String> {
+        None
     }
 
     /// Strings that must never be logged: tokens, secrets, passwords.

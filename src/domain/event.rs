@@ -15,6 +15,8 @@ closed_set! {
         SessionReopened = "session.reopened",
         /// One that a restore put on hold was still open.
         SessionResumed = "session.resumed",
+        /// It was deleted.
+        SessionDeleted = "session.deleted",
         /// A restore put every open session on hold.
         SessionsSuspended = "sessions.suspended",
         /// Somebody joined a session.

@@ -1,8 +1,11 @@
 //! A service's rules: what an account may set, its defaults and its bounds.
 
+mod twilio_proxy;
+
 use std::time::Duration;
 
 use super::phone::{Identifier, Strictness};
+pub use twilio_proxy::{OnInterceptFailure, ProxyRules, URLS as PROXY_URLS};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -23,6 +26,8 @@ closed_set! {
         Overlay = "overlay",
         /// An area code close by; the same country elsewhere.
         Radius = "radius",
+        /// The same area code, one that overlays it or one close by; the same country elsewhere.
+        ExtendedAreaCode = "extended-area-code",
     }
 }
 
@@ -104,6 +109,12 @@ pub struct Rules {
     pub out_of_session_url: String,
     /// Sent to the callee of a missed call, through the mask; empty for none.
     pub missed_call_text: String,
+    /// How sure we must be that a person's number exists.
+    pub identifier_check: Strictness,
+    /// Whether what people write is kept, sealed, with the interaction.
+    pub keep_texts: bool,
+    /// What a service of Twilio Proxy has on top.
+    pub proxy: ProxyRules,
 }
 
 impl Rules {
@@ -130,6 +141,20 @@ impl Rules {
             out_of_session_text: String::new(),
             out_of_session_url: String::new(),
             missed_call_text: String::new(),
+            identifier_check: Strictness::Possible,
+            keep_texts: false,
+            proxy: ProxyRules::default(),
+        }
+    }
+
+    /// The rules of a new service that is made as Twilio Proxy makes one: its sessions live for ever,
+    /// numbers must exist, and interactions tell what was written. Quarantine stays on.
+    pub fn of_twilio_proxy(brand: String) -> Self {
+        Self {
+            default_ttl: Duration::ZERO,
+            identifier_check: Strictness::Valid,
+            keep_texts: true,
+            ..Self::new(brand)
         }
     }
 
@@ -181,6 +206,7 @@ impl Rules {
         if let Some(Err(refusal)) = line.map(|line| line.admit(Strictness::Possible)) {
             faults.push(("out_of_session_number", refusal.words()));
         }
+        faults.extend(self.proxy.faults());
         faults
     }
 

@@ -2,7 +2,9 @@
 pub mod api;
 pub mod console;
 pub mod hooks;
+pub mod limit;
 pub mod ops;
 pub mod problem;
 pub mod sandbox;
 pub mod server;
+pub mod twilio_proxy;

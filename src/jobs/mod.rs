@@ -62,7 +62,10 @@ impl Jobs {
         let each = relay.clone();
         tracker.spawn(every(options.poll, stop.clone(), "expire", move || {
             let relay = each.clone();
-            async move { relay.expire_due().await.map(drop) }
+            async move {
+                relay.expire_due().await?;
+                relay.end_deleted().await.map(drop)
+            }
         }));
         let each = relay.clone();
         tracker.spawn(every(PURGE_EVERY, stop.clone(), "purge", move || {

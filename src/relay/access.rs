@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{closed_set, time::Timestamp},
-    ids::{AccountId, KeyId, hex},
+    ids::{AccountId, Id as _, KeyId, hex},
     store::{
         Tx,
         accounts::{self, ApiKey},
@@ -47,12 +47,17 @@ impl Scope {
 pub struct Caller {
     /// The account.
     pub account: AccountId,
-    /// The key.
-    pub key: KeyId,
+    /// The key; `None` for the account's own auth token.
+    pub key: Option<KeyId>,
     scopes: Vec<Scope>,
 }
 
 impl Caller {
+    /// By what its requests are counted: the key's id, or the account's.
+    pub fn counted_by(&self) -> &str {
+        self.key.as_ref().map_or(self.account.as_str(), KeyId::as_str)
+    }
+
     /// Whether the key may do that.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
@@ -223,7 +228,41 @@ impl Relay {
             }
         }
         let scopes = key.scopes.split(' ').filter_map(Scope::parse).collect();
-        Ok(Ok(Caller { account, key: key.id, scopes }))
+        Ok(Ok(Caller { account, key: Some(key.id), scopes }))
+    }
+
+    /// Whose user name and password these are, as clients of Twilio send them: an account with its
+    /// auth token, or with one of its API keys; or a key, named `SK` instead of `AK`, with itself.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub async fn authenticate_pair(
+        &self,
+        user: &str,
+        password: &str,
+    ) -> Result<Result<Caller, TokenError>, Error> {
+        if password.starts_with(PREFIX) {
+            let caller = self.authenticate(password).await?;
+            return Ok(caller.and_then(|caller| {
+                let key = caller.key.as_ref().map_or("", KeyId::as_str);
+                let named = match user.strip_prefix("SK") {
+                    Some(hex) => key.strip_prefix(KeyId::PREFIX) == Some(hex),
+                    None => user == caller.account.as_str(),
+                };
+                if named { Ok(caller) } else { Err(TokenError::Refused) }
+            }));
+        }
+        let Ok(account) = AccountId::parse(user) else { return Ok(Err(TokenError::Malformed)) };
+        let mut tx = self.db.read().await?;
+        let token = accounts::auth_token(&mut tx, &account).await?;
+        // Keyed hashes: how long a comparison takes tells nothing of the token.
+        let ring = tx.keyring();
+        let same = token.is_some_and(|token| ring.token_hash(&token) == ring.token_hash(password));
+        Ok(if same {
+            Ok(Caller { account, key: None, scopes: Scope::ALL.to_vec() })
+        } else {
+            Err(TokenError::Refused)
+        })
     }
 }
 

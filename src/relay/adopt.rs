@@ -7,7 +7,11 @@ use super::{
 use crate::{
     domain::{phone::ProxyNumber, policy::Rules, pool::Capabilities},
     ids::{AccountId, NumberId, ServiceId},
-    store::{Tx, numbers, services},
+    store::{
+        Tx,
+        numbers::{self, NumberState},
+        services,
+    },
 };
 
 /// A service that began elsewhere.
@@ -64,12 +68,13 @@ pub async fn adopt_number(
     account: &AccountId,
     new: &AdoptNumber,
 ) -> Result<bool, Error> {
-    if numbers::get(tx, account, &new.id).await?.is_some() {
+    let there = numbers::get(tx, account, &new.id).await?;
+    if there.is_some_and(|number| number.state != NumberState::Retired) {
         return Ok(false);
     }
     let AdoptNumber { id, service, number, carrier, capabilities, reserved } = new.clone();
     let new = NewNumber { service, number, carrier, capabilities, reserved };
-    add_number_as(tx, account, id, &new).await?;
+    add_number_as(tx, account, Some(id), &new).await?;
     Ok(true)
 }
 

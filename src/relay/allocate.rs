@@ -197,6 +197,13 @@ fn need(ctx: For<'_>, wanted: &Wanted, carrier: Option<&str>) -> Need {
             GeoMatch::AreaCode => vec![wanted.area.clone()],
             GeoMatch::Overlay => with_own(&wanted.area, nanp::overlay(&wanted.area)),
             GeoMatch::Radius => with_own(&wanted.area, nanp::near(&wanted.area, RADIUS_KM)),
+            GeoMatch::ExtendedAreaCode => {
+                let mut areas = with_own(&wanted.area, nanp::overlay(&wanted.area));
+                let near = nanp::near(&wanted.area, RADIUS_KM).into_iter().map(str::to_owned);
+                let near: Vec<String> = near.filter(|area| !areas.contains(area)).collect();
+                areas.extend(near);
+                areas
+            }
         };
     }
     Need {

@@ -66,7 +66,11 @@ impl Relay {
 
     /// Does something to each row, in a transaction of its own; to how many it was done. A row that
     /// can't be dealt with keeps no other back (I32); a database that is gone ends it.
-    async fn each<I, F>(&self, rows: Vec<(AccountId, I)>, work: F) -> Result<usize, Error>
+    pub(super) async fn each<I, F>(
+        &self,
+        rows: Vec<(AccountId, I)>,
+        work: F,
+    ) -> Result<usize, Error>
     where
         I: Clone + fmt::Display + Send + Sync + 'static,
         F: for<'t> Fn(

@@ -117,8 +117,13 @@ pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error>
     if number.carrier != event.carrier {
         return Ok(Route::Nowhere);
     }
-    let service =
-        services::get(tx, &account, &number.service).await?.ok_or(Error::NotFound("service"))?;
+    let service = services::get_any(tx, &account, &number.service)
+        .await?
+        .ok_or(Error::NotFound("service"))?;
+    // Its numbers went with it: whoever found the number a moment earlier finds nobody either.
+    if service.deleted {
+        return Ok(Route::Nowhere);
+    }
     let keys = accounts::keys(tx, &account).await?;
     let now = tx.now().await?;
     let mut refused = Refused {
@@ -183,7 +188,7 @@ async fn routed(
         now,
         // The hold was read before the lock: whoever was removed meanwhile is told by their row.
         hold_open: hold.open && sender.removed_at.is_none(),
-        state: session.state,
+        state: if session.gone { State::Closed } else { session.state },
         suspended: session.suspended_at.is_some(),
         mode: session.mode,
         expires_at: session.expires_at,
@@ -195,7 +200,10 @@ async fn routed(
             refused.reason = reason;
             // What is read of whoever has no hold: see there.
             participants::last_session(tx, &account, person, &refused.number.id).await?;
-            refused.last = Some((session.id, Some(sender.id), Some(sender.role)));
+            // What was deleted is not in the log either.
+            if !session.gone {
+                refused.last = Some((session.id, Some(sender.id), Some(sender.role)));
+            }
             Ok(Route::Refused(Box::new(refused)))
         }
         Decision::Relay(places) => {

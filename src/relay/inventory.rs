@@ -7,8 +7,13 @@ use super::{
     signed::new_keys,
 };
 use crate::{
-    domain::{event::EventKind, phone::ProxyNumber, policy::Rules, pool::Capabilities},
-    ids::{AccountId, NumberId, ServiceId},
+    domain::{
+        event::EventKind,
+        phone::{Identifier, ProxyNumber},
+        policy::Rules,
+        pool::Capabilities,
+    },
+    ids::{AccountId, NumberId, ServiceId, SessionId},
     privacy::webhook::WebhookSecret,
     store::{
         self, Tx, accounts, events,
@@ -41,7 +46,7 @@ async fn check(
         .chain(rules.lacking())
         .map(|(field, allowed)| Fault::new(format!("/{field}"), "not_allowed", allowed))
         .collect();
-    if let Some(fault) = name_fault(unique_name) {
+    if let Some(fault) = loose_name_fault(unique_name) {
         faults.insert(0, fault);
     }
     let line = rules.out_of_session_number.as_ref();
@@ -56,8 +61,22 @@ async fn check(
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 
-/// What is wrong with a unique name: it stands in paths and in clear, so it must not look like an
-/// id or a number.
+/// What is wrong with a unique name, whichever API gives it: it stands in clear, so it must be no
+/// telephone number, and it stands where ids stand.
+pub fn loose_name_fault(name: &str) -> Option<Fault> {
+    let fault = |code, message| Some(Fault::new("/unique_name", code, message));
+    if !(1..=191).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return fault("not_allowed", "must have 1 to 191 characters, none of control");
+    }
+    if Identifier::parse(name).is_ok() {
+        return fault("looks_like_a_number", "must not be a telephone number");
+    }
+    let like_an_id = ServiceId::parse(name).is_ok() || SessionId::parse(name).is_ok();
+    like_an_id.then(|| Fault::new("/unique_name", "looks_like_an_id", "must not look like an id"))
+}
+
+/// What is wrong with a unique name in the native API: it stands in paths and in clear, so it must
+/// not look like an id or a number.
 pub fn name_fault(name: &str) -> Option<Fault> {
     let length = name.chars().count();
     let ok = (1..=191).contains(&length)
@@ -73,6 +92,13 @@ pub fn name_fault(name: &str) -> Option<Fault> {
     }
     (name.len() == 34 && ServiceId::parse(name).is_ok())
         .then(|| Fault::new("/unique_name", "looks_like_an_id", "must not look like an id"))
+}
+
+/// The brand of a service that names none: the account's name, as far as it may be said.
+pub async fn default_brand(tx: &mut Tx, account: &AccountId) -> Result<String, Error> {
+    let name = accounts::get(tx, account).await?.map(|account| account.name).unwrap_or_default();
+    let said: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    Ok(if said.trim().is_empty() { "us".to_owned() } else { said })
 }
 
 /// Makes a service.
@@ -105,6 +131,7 @@ pub(super) async fn create_service_as(
         version: 1,
         created_at: now,
         updated_at: now,
+        deleted: false,
     };
     services::insert(tx, account, &service).await.map_err(taken)?;
     Ok(service)
@@ -173,24 +200,24 @@ pub struct NewNumber {
     pub reserved: bool,
 }
 
-/// Adds a number to a service's pool.
+/// Adds a number to a service's pool. One that was retired comes back under its id, since its
+/// quarantines do.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::NumberTaken`].
+/// [`Error::NotFound`], [`Error::NumberTaken`], [`Error::Invalid`].
 pub async fn add_number(
     tx: &mut Tx,
     account: &AccountId,
     new: &NewNumber,
 ) -> Result<Number, Error> {
-    let id = tx.id().await?;
-    add_number_as(tx, account, id, new).await
+    add_number_as(tx, account, None, new).await
 }
 
-/// The same with this id.
+/// The same with this id, if it has one elsewhere.
 pub(super) async fn add_number_as(
     tx: &mut Tx,
     account: &AccountId,
-    id: NumberId,
+    id: Option<NumberId>,
     new: &NewNumber,
 ) -> Result<Number, Error> {
     services::get(tx, account, &new.service).await?.ok_or(Error::NotFound("service"))?;
@@ -200,6 +227,11 @@ pub(super) async fn add_number_as(
         return Err(Error::Invalid(vec![Fault::new("/number", "participant", words)]));
     }
     let now = tx.now().await?;
+    let retired = numbers::retired(tx, account, &new.number).await?;
+    if let Some(retired) = retired.filter(|one| id.as_ref().is_none_or(|id| *id == one.id)) {
+        return come_back(tx, account, retired, new).await;
+    }
+    let id = id.unwrap_or_else(|| tx.id_at(now));
     let country = new.number.country().map(|country| country.as_str().to_owned());
     let number = Number {
         id: id.clone(),
@@ -224,6 +256,59 @@ pub(super) async fn add_number_as(
     let data = json!({ "number_id": id }).to_string();
     events::insert(tx, account, EventKind::NumberAdded, place, &data, now).await?;
     Ok(numbers::get(tx, account, &id).await?.unwrap_or(number))
+}
+
+async fn come_back(
+    tx: &mut Tx,
+    account: &AccountId,
+    before: Number,
+    new: &NewNumber,
+) -> Result<Number, Error> {
+    let now = tx.now().await?;
+    let number = Number {
+        service: new.service.clone(),
+        carrier: new.carrier.clone(),
+        capabilities: new.capabilities,
+        reserved: new.reserved,
+        state: NumberState::Active,
+        version: before.version + 1,
+        updated_at: now,
+        ..before
+    };
+    numbers::restore(tx, account, &number).await.map_err(|error| match error {
+        store::Error::Conflict => Error::NumberTaken,
+        other => other.into(),
+    })?;
+    let place = Place { service: Some(&new.service), ..Place::default() };
+    let data = json!({ "number_id": number.id }).to_string();
+    events::insert(tx, account, EventKind::NumberAdded, place, &data, now).await?;
+    numbers::get(tx, account, &number.id).await?.ok_or(Error::NotFound("number"))
+}
+
+/// Brings a retired number of the account's back into a pool, as it was but for the pool.
+///
+/// # Errors
+/// [`Error::NotFound`] for a number or service that is not there, [`Error::NumberTaken`] for one that
+/// is in a pool, [`Error::Invalid`].
+pub async fn restore_number(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &NumberId,
+    service: &ServiceId,
+    reserved: bool,
+) -> Result<Number, Error> {
+    let number = numbers::get(tx, account, id).await?.ok_or(Error::NotFound("number"))?;
+    if number.state != NumberState::Retired {
+        return Err(Error::NumberTaken);
+    }
+    let new = NewNumber {
+        service: service.clone(),
+        number: number.number,
+        carrier: number.carrier,
+        capabilities: number.capabilities,
+        reserved,
+    };
+    add_number(tx, account, &new).await
 }
 
 /// What may change in a number.

@@ -9,6 +9,7 @@ mod calls;
 mod carriers;
 mod client;
 mod consult;
+mod deleting;
 mod deliver;
 mod endpoints;
 mod error;
@@ -40,6 +41,7 @@ pub use self::{
     carriers::{Carriers, Configured},
     client::{Client, Transport},
     consult::Question,
+    deleting::delete_interaction,
     endpoints::{
         DELIVERIES_KEPT, ENDPOINTS_MAX, EndpointView, NewEndpoint, RESENT_MAX, Resend, ResendRange,
         UpdateEndpoint, create_endpoint, delete_endpoint, ping_endpoint, resend, resend_range,
@@ -49,14 +51,14 @@ pub use self::{
     fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
     idempotent::{Answer, Key},
     inventory::{
-        NewNumber, NewService, UpdateNumber, add_number, create_service, name_fault, update_number,
-        update_service,
+        NewNumber, NewService, UpdateNumber, add_number, create_service, default_brand,
+        loose_name_fault, name_fault, restore_number, update_number, update_service,
     },
     messages::send_to_participant,
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
-        add_participant, adopt_session, close, extend, open, pairs_in_the_way, remove_participant,
-        reopen, resume, set_block, update, view, with_names,
+        add_participant, adopt_session, close, delete as delete_session, extend, open,
+        pairs_in_the_way, remove_participant, reopen, resume, set_block, update, view, with_names,
     },
 };
 use crate::{

@@ -115,6 +115,16 @@ pub async fn get(tx: &mut Tx, id: &AccountId) -> Result<Option<Account>, Error> 
     Ok(row.map(|(id, name, at)| Account { id, name, created_at: Timestamp::from_millis(at) }))
 }
 
+/// The account's auth token, if there is such an account.
+pub async fn auth_token(tx: &mut Tx, id: &AccountId) -> Result<Option<String>, Error> {
+    const SQL: &str = "SELECT auth_token FROM accounts WHERE id = $1";
+    let sealed: Option<String> =
+        on!(tx, |conn| sqlx::query_scalar(SQL).bind(id).fetch_optional(conn).await?);
+    let Some(sealed) = sealed else { return Ok(None) };
+    let keys = keys(tx, id).await?;
+    Ok(Some(keys.data.open_text(&sealed, &context("token", id))?))
+}
+
 /// All accounts, oldest first. For commands, not for requests.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Account>, Error> {
     const SQL: &str = "SELECT id, name, created_at FROM accounts ORDER BY id";

@@ -1,6 +1,8 @@
 //! Holds: the routing key and the masking invariant in one table; and what choosing the next one
 //! needs: rings and sticky numbers.
 
+use std::collections::HashMap;
+
 use super::{Error, Tx, db::on};
 use crate::{
     domain::time::Timestamp,
@@ -208,6 +210,30 @@ pub async fn open_on(tx: &mut Tx, account: &AccountId, number: &NumberId) -> Res
     const SQL: &str = "
         SELECT COUNT(*) FROM holds WHERE account = $1 AND number_id = $2 AND state = 'open'";
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(number).fetch_one(conn).await?))
+}
+
+/// In how many open sessions each of these numbers is; those in none are left out.
+pub async fn sessions_on(
+    tx: &mut Tx,
+    account: &AccountId,
+    numbers: &[NumberId],
+) -> Result<HashMap<NumberId, i64>, Error> {
+    if numbers.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(NumberId, i64)> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new(
+            "SELECT number_id, COUNT(DISTINCT session) FROM holds WHERE account = ",
+        );
+        q.push_bind(account).push(" AND state = 'open' AND number_id IN (");
+        let mut ids = q.separated(", ");
+        for id in numbers {
+            ids.push_bind(id);
+        }
+        q.push(") GROUP BY number_id");
+        q.build_query_as().fetch_all(conn).await?
+    });
+    Ok(rows.into_iter().collect())
 }
 
 /// Whether somebody has an open session of the account.

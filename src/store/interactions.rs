@@ -1,24 +1,25 @@
 //! Interactions: the log. Roles, times, outcomes and the caller's keyed hash, which makes it
 //! pseudonymous; no number of a person, no words.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     Error, Tx,
     db::on,
     from_text,
     numbers::proxy,
-    sessions::{Page, first_id, millis},
+    sessions::{Page, first_id, millis, paged},
 };
 use crate::{
     domain::{
         closed_set,
         interaction::{Kind, Outcome, Reason},
+        message::Body,
         phone::ProxyNumber,
         time::Timestamp,
     },
     ids::{AccountId, InteractionId, ParticipantId, ServiceId, SessionId},
-    privacy::Person,
+    privacy::{DataKey, Person},
     telemetry::metrics,
 };
 
@@ -191,16 +192,117 @@ fn count(tx: &mut Tx, kind: Kind, outcome: Outcome) {
     tx.on_commit(move || raise(outcome.as_str()));
 }
 
-/// The interaction with that id.
+/// What of the log is shown: nothing that was deleted, by itself, with its session or its service.
+macro_rules! shown {
+    () => {
+        " AND deleted_at IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.account = interactions.account \
+         AND s.id = interactions.session AND s.deleted_at IS NOT NULL) \
+         AND NOT EXISTS (SELECT 1 FROM services v WHERE v.account = interactions.account \
+         AND v.id = interactions.service AND v.deleted_at IS NOT NULL)"
+    };
+}
+
+async fn one(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+    sql: &'static str,
+) -> Result<Option<Interaction>, Error> {
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(sql).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Interaction::try_from).transpose()
+}
+
+/// The interaction with that id, unless it was deleted.
 pub async fn get(
     tx: &mut Tx,
     account: &AccountId,
     id: &InteractionId,
 ) -> Result<Option<Interaction>, Error> {
+    const SQL: &str = concat!(select!("account = $1 AND id = $2"), shown!());
+    one(tx, account, id, SQL).await
+}
+
+/// The interaction with that id, also if it was deleted: what became of it is still news.
+pub async fn get_any(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+) -> Result<Option<Interaction>, Error> {
     const SQL: &str = select!("account = $1 AND id = $2");
-    let row: Option<Row> =
-        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
-    row.map(Interaction::try_from).transpose()
+    one(tx, account, id, SQL).await
+}
+
+/// Deletes an interaction: nobody is shown it any more. Whether it was there.
+pub async fn delete(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE interactions SET deleted_at = $3, version = version + 1
+        WHERE account = $1 AND id = $2 AND deleted_at IS NULL";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(id)
+        .bind(now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
+fn context(id: &InteractionId) -> String {
+    format!("words:{id}")
+}
+
+/// Keeps what a text says, sealed under its session's key.
+pub async fn keep_words(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+    key: &DataKey,
+    body: &Body,
+) -> Result<(), Error> {
+    const SQL: &str = "UPDATE interactions SET words = $3 WHERE account = $1 AND id = $2";
+    let words = key.seal_text(body.expose(), &context(id));
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(account).bind(id).bind(&words).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// What these texts of one session say, where it was kept.
+///
+/// # Errors
+/// [`Error::Sealed`] with another session's key.
+pub async fn words(
+    tx: &mut Tx,
+    account: &AccountId,
+    key: &DataKey,
+    ids: &[InteractionId],
+) -> Result<HashMap<InteractionId, Body>, Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(InteractionId, String)> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new("SELECT id, words FROM interactions WHERE account = ");
+        q.push_bind(account).push(" AND words IS NOT NULL AND id IN (");
+        let mut list = q.separated(", ");
+        for id in ids {
+            list.push_bind(id);
+        }
+        q.push(")");
+        q.build_query_as().fetch_all(conn).await?
+    });
+    rows.into_iter()
+        .map(|(id, sealed)| {
+            let words = key.open_text(&sealed, &context(&id))?;
+            Ok((id, Body::new(words)))
+        })
+        .collect()
 }
 
 /// The same, locked until the transaction ends: its legs are changed by one at a time.
@@ -292,6 +394,10 @@ pub struct Filter {
     pub created_from: Option<Timestamp>,
     /// Begun before this time.
     pub created_before: Option<Timestamp>,
+    /// Not refused.
+    pub admitted: bool,
+    /// Texts that the marketplace sent to this participant.
+    pub sent_to: Option<ParticipantId>,
 }
 
 /// Interactions, newest first.
@@ -304,6 +410,18 @@ pub async fn list(
     let rows: Vec<Row> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(select!("account = "));
         q.push_bind(account);
+        q.push(shown!());
+        if filter.admitted {
+            q.push(" AND (outcome IS NULL OR outcome <> 'refused')");
+        }
+        if let Some(participant) = &filter.sent_to {
+            q.push(
+                " AND origin = 'api' AND kind = 'message' AND EXISTS (SELECT 1 FROM legs l \
+                 WHERE l.account = interactions.account AND l.interaction = interactions.id \
+                 AND l.participant = ",
+            );
+            q.push_bind(participant).push(")");
+        }
         if let Some(session) = &filter.session {
             q.push(" AND session = ").push_bind(session);
         }
@@ -330,13 +448,10 @@ pub async fn list(
             q.push(" AND created_at < ").push_bind(at.millis());
             q.push(" AND id < ").push_bind(first_id("KI", at));
         }
-        if let Some(before) = &page.before {
-            q.push(" AND id < ").push_bind(before);
-        }
-        q.push(" ORDER BY id DESC LIMIT ").push_bind(page.limit);
+        paged!(q, page);
         q.build_query_as().fetch_all(conn).await?
     });
-    rows.into_iter().map(Interaction::try_from).collect()
+    page.in_order(rows).into_iter().map(Interaction::try_from).collect()
 }
 
 /// How many interactions of a session ended in one way.
@@ -368,7 +483,7 @@ pub async fn tallies(
              AND NOT EXISTS (SELECT 1 FROM legs d WHERE d.account = i.account \
              AND d.interaction = i.id AND d.state = 'delivered') THEN 1 ELSE 0 END) FROM interactions i WHERE i.account = ",
         );
-        q.push_bind(account).push(" AND i.session IN (");
+        q.push_bind(account).push(" AND i.deleted_at IS NULL AND i.session IN (");
         let mut ids = q.separated(", ");
         for id in sessions {
             ids.push_bind(id);

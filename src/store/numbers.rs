@@ -1,6 +1,11 @@
 //! Proxy numbers, the classes of a pool, and the walk around a ring.
 
-use super::{Error, Tx, db::on, from_text, services};
+use super::{
+    Error, Tx,
+    db::on,
+    from_text, services,
+    sessions::{Page, paged},
+};
 use crate::{
     domain::{
         closed_set,
@@ -110,30 +115,33 @@ pub(super) fn proxy(text: &str) -> Result<ProxyNumber, Error> {
     ProxyNumber::parse(text).map_err(|_| Error::Inconsistent { table: "numbers", column: "number" })
 }
 
-/// Adds a number to its service's pool; its place is set here.
-///
-/// # Errors
-/// [`Error::Conflict`] if any account has it already.
-pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Error> {
-    const OWNER: &str = "
+/// Notes whose a number is.
+async fn own(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Error> {
+    const SQL: &str = "
         INSERT INTO number_owners (number, account, id) VALUES ($1, $2, $3)
         ON CONFLICT DO NOTHING";
-    const SQL: &str = "
-        INSERT INTO numbers (account, id, number, service, carrier, country, area, capabilities,
-            reserved, state, place, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-    // The service first: imports into one pool then never wait for each other crosswise.
-    let place = services::take_places(tx, account, &number.service, 1).await?;
-    let owned = on!(tx, |conn| sqlx::query(OWNER)
+    let owned = on!(tx, |conn| sqlx::query(SQL)
         .bind(number.number.as_str())
         .bind(account)
         .bind(&number.id)
         .execute(conn)
         .await?
         .rows_affected());
-    if owned == 0 {
-        return Err(Error::Conflict);
-    }
+    if owned == 1 { Ok(()) } else { Err(Error::Conflict) }
+}
+
+/// Adds a number to its service's pool; its place is set here.
+///
+/// # Errors
+/// [`Error::Conflict`] if any account has it already.
+pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Error> {
+    const SQL: &str = "
+        INSERT INTO numbers (account, id, number, service, carrier, country, area, capabilities,
+            reserved, state, place, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    // The service first: imports into one pool then never wait for each other crosswise.
+    let place = services::take_places(tx, account, &number.service, 1).await?;
+    own(tx, account, number).await?;
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
@@ -154,6 +162,85 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result
             .await?;
     });
     count(tx, account, number, 1).await
+}
+
+/// The retired number of the account with these digits, if it is in no pool now; the last of several.
+pub async fn retired(
+    tx: &mut Tx,
+    account: &AccountId,
+    number: &ProxyNumber,
+) -> Result<Option<Number>, Error> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM numbers n WHERE n.account = $1 AND n.number = $2 AND n.state = 'retired'
+        ORDER BY n.id DESC LIMIT 1"
+    );
+    let row: Option<Row> = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(account)
+        .bind(number.as_str())
+        .fetch_optional(conn)
+        .await?);
+    row.map(Number::try_from).transpose()
+}
+
+/// Puts a retired number back into a pool, under its id; its place is set here.
+///
+/// # Errors
+/// [`Error::Conflict`] if any account has it, or if it was changed in the meantime.
+pub async fn restore(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE numbers SET service = $3, carrier = $4, capabilities = $5, reserved = $6,
+            state = $7, place = $8, version = $9, updated_at = $10
+        WHERE account = $1 AND id = $2 AND version = $9 - 1 AND state = 'retired'";
+    let place = services::take_places(tx, account, &number.service, 1).await?;
+    own(tx, account, number).await?;
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(&number.id)
+        .bind(&number.service)
+        .bind(&number.carrier)
+        .bind(number.capabilities.text())
+        .bind(number.reserved)
+        .bind(number.state.as_str())
+        .bind(place)
+        .bind(number.version)
+        .bind(number.updated_at.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    if done == 0 {
+        return Err(Error::Conflict);
+    }
+    count(tx, account, number, 1).await
+}
+
+/// Retires every number of a service that is deleted: they belong to nobody any more.
+pub async fn retire_all(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const DISOWN: &str = "
+        DELETE FROM number_owners WHERE number IN (
+            SELECT number FROM numbers
+            WHERE account = $1 AND service = $2 AND state <> 'retired')";
+    const RETIRE: &str = "
+        UPDATE numbers SET state = 'retired', version = version + 1, updated_at = $3
+        WHERE account = $1 AND service = $2 AND state <> 'retired'";
+    const UNCOUNT: &str = "DELETE FROM pool_classes WHERE account = $1 AND service = $2";
+    on!(tx, |conn| {
+        sqlx::query(DISOWN).bind(account).bind(service).execute(conn).await?;
+    });
+    on!(tx, |conn| {
+        let query = sqlx::query(RETIRE).bind(account).bind(service).bind(now.millis());
+        query.execute(conn).await?;
+    });
+    on!(tx, |conn| {
+        sqlx::query(UNCOUNT).bind(account).bind(service).execute(conn).await?;
+    });
+    Ok(())
 }
 
 /// Adds `by` to the class that `number` counts in; a number that is not active counts in none.
@@ -275,6 +362,26 @@ pub async fn list(
         query.build_query_as().fetch_all(conn).await?
     });
     rows.into_iter().map(Number::try_from).collect()
+}
+
+/// A page of a service's pool, newest first: all but the retired.
+pub async fn page(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+    page: &Page,
+) -> Result<Vec<Number>, Error> {
+    let rows: Vec<Row> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM numbers n WHERE n.state <> 'retired' AND n.account = "
+        ));
+        q.push_bind(account).push(" AND n.service = ").push_bind(service);
+        paged!(q, page);
+        q.build_query_as().fetch_all(conn).await?
+    });
+    page.in_order(rows).into_iter().map(Number::try_from).collect()
 }
 
 /// How many numbers in use each carrier has, over all accounts, in order of the carriers' ids. For

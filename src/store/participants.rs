@@ -237,7 +237,7 @@ pub async fn remove(
     Ok(())
 }
 
-/// The last session in which a person had a number: for the log of a refused call or text.
+/// The last session in which a person had a number, of those not deleted: for the log of a refused call or text.
 pub async fn last_session(
     tx: &mut Tx,
     account: &AccountId,
@@ -245,7 +245,10 @@ pub async fn last_session(
     number: &NumberId,
 ) -> Result<Option<Participant>, Error> {
     const SQL: &str = select!(
-        "WHERE account = $1 AND person = $2 AND number_id = $3 ORDER BY session DESC, id LIMIT 1"
+        "WHERE account = $1 AND person = $2 AND number_id = $3 \
+         AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.account = participants.account \
+         AND s.id = participants.session AND s.deleted_at IS NOT NULL) \
+         ORDER BY session DESC, id LIMIT 1"
     );
     let row: Option<Row> = on!(tx, |conn| sqlx::query_as(SQL)
         .bind(account)

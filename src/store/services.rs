@@ -4,10 +4,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Tx, accounts, db::on};
+use super::{
+    Error, Tx, accounts,
+    db::on,
+    sessions::{Page, paged},
+};
 use crate::{
     domain::{
-        policy::{GeoMatch, OutOfSession, Rules, Selection, TeamRing},
+        phone::Strictness,
+        policy::{
+            GeoMatch, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing,
+        },
         time::Timestamp,
     },
     ids::{AccountId, ServiceId},
@@ -31,6 +38,8 @@ pub struct Service {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// Whether it was deleted: only [`get_any`] gives one out.
+    pub deleted: bool,
 }
 
 /// The stored form of the rules. A field that an older row lacks gets its default.
@@ -56,6 +65,42 @@ struct StoredRules {
     #[serde(default)]
     out_of_session_text: String,
     missed_call_text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identifier_check: Option<String>,
+    #[serde(default)]
+    keep_texts: bool,
+}
+
+/// The stored form of what a service of Twilio Proxy has, before it is sealed.
+#[derive(Serialize, Deserialize)]
+struct StoredProxy {
+    callback_url: String,
+    intercept_callback_url: String,
+    out_of_session_callback_url: String,
+    chat_instance_sid: String,
+    on_intercept_failure: String,
+}
+
+fn proxy_text(rules: &ProxyRules) -> Result<String, Error> {
+    serde_json::to_string(&StoredProxy {
+        callback_url: rules.callback_url.clone(),
+        intercept_callback_url: rules.intercept_callback_url.clone(),
+        out_of_session_callback_url: rules.out_of_session_callback_url.clone(),
+        chat_instance_sid: rules.chat_instance_sid.clone(),
+        on_intercept_failure: rules.on_intercept_failure.as_str().into(),
+    })
+    .map_err(|_| Error::Inconsistent { table: "services", column: "proxy" })
+}
+
+fn proxy_rules(text: &str) -> Option<ProxyRules> {
+    let stored: StoredProxy = serde_json::from_str(text).ok()?;
+    Some(ProxyRules {
+        callback_url: stored.callback_url,
+        intercept_callback_url: stored.intercept_callback_url,
+        out_of_session_callback_url: stored.out_of_session_callback_url,
+        chat_instance_sid: stored.chat_instance_sid,
+        on_intercept_failure: OnInterceptFailure::parse(&stored.on_intercept_failure)?,
+    })
 }
 
 fn ms(length: Duration) -> u64 {
@@ -82,6 +127,8 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         out_of_session_announcement: rules.out_of_session_announcement.clone(),
         out_of_session_text: rules.out_of_session_text.clone(),
         missed_call_text: rules.missed_call_text.clone(),
+        identifier_check: Some(rules.identifier_check.as_str().into()),
+        keep_texts: rules.keep_texts,
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -109,6 +156,12 @@ fn from_text(text: &str) -> Option<Rules> {
         out_of_session_text: stored.out_of_session_text,
         out_of_session_url: String::new(),
         missed_call_text: stored.missed_call_text,
+        identifier_check: match stored.identifier_check {
+            Some(word) => Strictness::parse(&word)?,
+            None => Strictness::Possible,
+        },
+        keep_texts: stored.keep_texts,
+        proxy: ProxyRules::default(),
     })
 }
 
@@ -119,16 +172,18 @@ struct Row {
     rules: String,
     fallback_number: Option<String>,
     callback: Option<String>,
+    proxy: Option<String>,
     version: i64,
     created_at: i64,
     updated_at: i64,
+    deleted_at: Option<i64>,
 }
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, unique_name, rules, fallback_number, callback, version, created_at, \
-             updated_at FROM services WHERE account = $1 AND ",
+            "SELECT id, unique_name, rules, fallback_number, callback, proxy, version, created_at, \
+             updated_at, deleted_at FROM services WHERE account = $1 AND ",
             $rest
         )
     };
@@ -142,6 +197,7 @@ fn context(what: &str, id: &ServiceId) -> String {
 struct Sealed {
     fallback_number: Option<String>,
     callback: Option<String>,
+    proxy: Option<String>,
 }
 
 async fn seal(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<Sealed, Error> {
@@ -157,6 +213,11 @@ async fn seal(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<Sea
             let text = format!("{} {url}", secret.expose());
             keys.data.seal_text(&text, &context("callback", id))
         }),
+        proxy: if rules.proxy == ProxyRules::default() {
+            None
+        } else {
+            Some(keys.data.seal_text(&proxy_text(&rules.proxy)?, &context("proxy", id)))
+        },
     })
 }
 
@@ -178,6 +239,12 @@ async fn open(tx: &mut Tx, account: &AccountId, row: Row) -> Result<Service, Err
         callback_secret = Some(WebhookSecret::parse(secret)?);
         url.clone_into(&mut rules.out_of_session_url);
     }
+    if let Some(sealed) = &row.proxy {
+        let keys = accounts::keys(tx, account).await?;
+        let text = keys.data.open_text(sealed, &context("proxy", &row.id))?;
+        rules.proxy =
+            proxy_rules(&text).ok_or(Error::Inconsistent { table: "services", column: "proxy" })?;
+    }
     Ok(Service {
         id: row.id,
         unique_name: row.unique_name,
@@ -186,6 +253,7 @@ async fn open(tx: &mut Tx, account: &AccountId, row: Row) -> Result<Service, Err
         version: row.version,
         created_at: Timestamp::from_millis(row.created_at),
         updated_at: Timestamp::from_millis(row.updated_at),
+        deleted: row.deleted_at.is_some(),
     })
 }
 
@@ -208,8 +276,8 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, service: &Service) -> Resu
     const SQL: &str = "
         INSERT INTO services
             (account, id, unique_name, rules, fallback_number, callback, next_place, version,
-             created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)
+             created_at, updated_at, proxy)
+        VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)
         ON CONFLICT DO NOTHING";
     let rules = to_text(&service.rules)?;
     let sealed = seal(tx, account, service).await?;
@@ -223,14 +291,24 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, service: &Service) -> Resu
         .bind(service.version)
         .bind(service.created_at.millis())
         .bind(service.updated_at.millis())
+        .bind(&sealed.proxy)
         .execute(conn)
         .await?
         .rows_affected());
     if done == 1 { Ok(()) } else { Err(Error::Conflict) }
 }
 
-/// The service with that id.
+/// The service with that id, unless it was deleted.
 pub async fn get(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &ServiceId,
+) -> Result<Option<Service>, Error> {
+    Ok(get_any(tx, account, id).await?.filter(|service| !service.deleted))
+}
+
+/// The service with that id, also if it was deleted: its sessions end by its rules.
+pub async fn get_any(
     tx: &mut Tx,
     account: &AccountId,
     id: &ServiceId,
@@ -250,7 +328,7 @@ pub async fn by_name(
     account: &AccountId,
     name: &str,
 ) -> Result<Option<Service>, Error> {
-    const SQL: &str = select!("unique_name = $2");
+    const SQL: &str = select!("unique_name = $2 AND deleted_at IS NULL");
     let row: Option<Row> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(name).fetch_optional(conn).await?);
     match row {
@@ -266,7 +344,7 @@ pub async fn list(
     after: &str,
     limit: i64,
 ) -> Result<Vec<Service>, Error> {
-    const SQL: &str = select!("id > $2 ORDER BY id LIMIT $3");
+    const SQL: &str = select!("id > $2 AND deleted_at IS NULL ORDER BY id LIMIT $3");
     let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL)
         .bind(account)
         .bind(after)
@@ -280,6 +358,24 @@ pub async fn list(
     Ok(services)
 }
 
+/// A page of services, newest first.
+pub async fn page(tx: &mut Tx, account: &AccountId, page: &Page) -> Result<Vec<Service>, Error> {
+    let rows: Vec<Row> = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new(concat!(
+            "SELECT id, unique_name, rules, fallback_number, callback, proxy, version, created_at, ",
+            "updated_at, deleted_at FROM services WHERE deleted_at IS NULL AND account = "
+        ));
+        q.push_bind(account);
+        paged!(q, page);
+        q.build_query_as().fetch_all(conn).await?
+    });
+    let mut services = Vec::with_capacity(rows.len());
+    for row in page.in_order(rows) {
+        services.push(open(tx, account, row).await?);
+    }
+    Ok(services)
+}
+
 /// Writes a service's name and rules if it is still at the version before `service.version`;
 /// whether it was.
 ///
@@ -288,8 +384,8 @@ pub async fn list(
 pub async fn update(tx: &mut Tx, account: &AccountId, service: &Service) -> Result<bool, Error> {
     const SQL: &str = "
         UPDATE services SET unique_name = $3, rules = $4, fallback_number = $5, callback = $6,
-            version = $7, updated_at = $8
-        WHERE account = $1 AND id = $2 AND version = $7 - 1";
+            version = $7, updated_at = $8, proxy = $9
+        WHERE account = $1 AND id = $2 AND version = $7 - 1 AND deleted_at IS NULL";
     let rules = to_text(&service.rules)?;
     let sealed = seal(tx, account, service).await?;
     let done = on!(tx, |conn| sqlx::query(SQL)
@@ -301,13 +397,38 @@ pub async fn update(tx: &mut Tx, account: &AccountId, service: &Service) -> Resu
         .bind(&sealed.callback)
         .bind(service.version)
         .bind(service.updated_at.millis())
+        .bind(&sealed.proxy)
         .execute(conn)
         .await?
         .rows_affected());
     Ok(done == 1)
 }
 
-/// Takes the next `count` places of the service's rings; the first of them.
+/// Deletes a service: nobody is shown it any more, and its name is free. Whether it was there.
+pub async fn delete(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &ServiceId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    // The column has no room for nothing, and no name that may be given has a control character.
+    const SQL: &str = "
+        UPDATE services SET deleted_at = $3, updated_at = $3, version = version + 1,
+            unique_name = $4
+        WHERE account = $1 AND id = $2 AND deleted_at IS NULL";
+    let name = format!("\u{7f}{id}");
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(id)
+        .bind(now.millis())
+        .bind(&name)
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
+/// Takes the next `count` places of the rings of a service that was not deleted; the first of them.
 pub(super) async fn take_places(
     tx: &mut Tx,
     account: &AccountId,
@@ -315,7 +436,8 @@ pub(super) async fn take_places(
     count: i64,
 ) -> Result<i64, Error> {
     const SQL: &str = "
-        UPDATE services SET next_place = next_place + $3 WHERE account = $1 AND id = $2
+        UPDATE services SET next_place = next_place + $3
+        WHERE account = $1 AND id = $2 AND deleted_at IS NULL
         RETURNING next_place - $3";
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
         .bind(account)

@@ -49,6 +49,8 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// Whether it, or its service, was deleted: nobody is shown it, or put through.
+    pub gone: bool,
     /// Its data key, wrapped.
     wrapped_key: String,
 }
@@ -56,7 +58,7 @@ pub struct Session {
 impl Session {
     /// Whether it puts anybody through at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        is_live(self.state, self.suspended_at.is_some(), self.expires_at, now)
+        !self.gone && is_live(self.state, self.suspended_at.is_some(), self.expires_at, now)
     }
 
     /// Its data key.
@@ -114,6 +116,16 @@ struct Row {
     version: i64,
     created_at: i64,
     updated_at: i64,
+    deleted_at: Option<i64>,
+    service_gone: bool,
+}
+
+/// Whether a session's service was deleted: then its sessions are, if not all of them yet.
+macro_rules! service_gone {
+    () => {
+        "EXISTS (SELECT 1 FROM services v WHERE v.account = sessions.account \
+         AND v.id = sessions.service AND v.deleted_at IS NOT NULL)"
+    };
 }
 
 macro_rules! select {
@@ -121,7 +133,9 @@ macro_rules! select {
         concat!(
             "SELECT id, service, unique_name, state, mode, ttl, date_expiry, expires_at, started_at, \
              ended_at, last_interaction_at, closed_reason, suspended_at, metadata, data_key, events, version, \
-             created_at, updated_at FROM sessions ",
+             created_at, updated_at, deleted_at, ",
+            service_gone!(),
+            " AS service_gone FROM sessions ",
             $rest
         )
     };
@@ -155,6 +169,7 @@ impl TryFrom<Row> for Session {
             version: row.version,
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),
+            gone: row.deleted_at.is_some() || row.service_gone,
             wrapped_key: row.data_key,
         })
     }
@@ -196,7 +211,7 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &NewSession<'_>) -> R
 
 pub(super) const GET: &str = select!("WHERE account = $1 AND id = $2");
 
-/// The session with that id.
+/// The session with that id, unless it was deleted.
 pub async fn get(
     tx: &mut Tx,
     account: &AccountId,
@@ -204,10 +219,11 @@ pub async fn get(
 ) -> Result<Option<Session>, Error> {
     let row: Option<Row> =
         on!(tx, |conn| sqlx::query_as(GET).bind(account).bind(id).fetch_optional(conn).await?);
-    row.map(Session::try_from).transpose()
+    let session = row.map(Session::try_from).transpose()?;
+    Ok(session.filter(|session| !session.gone))
 }
 
-/// The session with that id, locked until the transaction ends: a close and an inbound event see
+/// The session with that id, deleted ones too, locked until the transaction ends: a close and an inbound event see
 /// each other (I3). `FOR NO KEY UPDATE`, since the row will be changed: sharing it first deadlocks.
 pub async fn lock(
     tx: &mut Tx,
@@ -310,6 +326,45 @@ pub async fn update(tx: &mut Tx, account: &AccountId, session: &Session) -> Resu
     Ok(())
 }
 
+/// Deletes a session: nobody is shown it any more, and its name is free. The caller holds its lock
+/// and has closed it.
+pub async fn delete(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE sessions SET deleted_at = $3, updated_at = $3, unique_name = NULL,
+            version = version + 1
+        WHERE account = $1 AND id = $2 AND deleted_at IS NULL";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(account).bind(id).bind(now.millis()).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// Sessions that outlived their service, `limit` at most; of one service, or of all.
+pub async fn orphans(
+    tx: &mut Tx,
+    service: Option<(&AccountId, &ServiceId)>,
+    limit: i64,
+) -> Result<Vec<(AccountId, SessionId)>, Error> {
+    const SQL: &str = "
+        SELECT s.account, s.id FROM services v
+        JOIN sessions s ON s.account = v.account AND s.service = v.id
+        WHERE v.deleted_at IS NOT NULL AND s.deleted_at IS NULL
+          AND ($1 = '' OR (v.account = $1 AND v.id = $2))
+        ORDER BY s.account, s.service, s.id LIMIT $3";
+    let (account, service) = service.map_or(("", ""), |(a, s)| (a.as_str(), s.as_str()));
+    Ok(on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(account)
+        .bind(service)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?))
+}
+
 /// Counts one more event of a session: its number, and the session's service; nothing where there is
 /// no such session.
 pub async fn count_event(
@@ -370,9 +425,37 @@ pub(super) fn first_id(prefix: &str, at: Timestamp) -> String {
 pub struct Page {
     /// Only ids before this one; `None` for the first page.
     pub before: Option<String>,
+    /// Instead, those that come next after this id: the page before one that began below it.
+    pub after: Option<String>,
     /// How many at most.
     pub limit: i64,
 }
+
+impl Page {
+    /// Rows as they were found, newest first.
+    pub(super) fn in_order<T>(&self, mut rows: Vec<T>) -> Vec<T> {
+        if self.after.is_some() {
+            rows.reverse();
+        }
+        rows
+    }
+}
+
+/// Ends a query of rows with ids by the page that is asked for.
+macro_rules! paged {
+    ($q:ident, $page:expr) => {
+        match (&$page.after, &$page.before) {
+            (Some(after), _) => $q.push(" AND id > ").push_bind(after).push(" ORDER BY id"),
+            (None, Some(before)) => {
+                $q.push(" AND id < ").push_bind(before).push(" ORDER BY id DESC")
+            }
+            (None, None) => $q.push(" ORDER BY id DESC"),
+        }
+        .push(" LIMIT ")
+        .push_bind($page.limit)
+    };
+}
+pub(super) use paged;
 
 /// Sessions, newest first.
 pub async fn list(
@@ -384,6 +467,7 @@ pub async fn list(
     let rows: Vec<Row> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(select!("WHERE account = "));
         q.push_bind(account);
+        q.push(concat!(" AND deleted_at IS NULL AND NOT ", service_gone!()));
         if let Some(service) = &filter.service {
             q.push(" AND service = ").push_bind(service);
         }
@@ -433,11 +517,8 @@ pub async fn list(
             );
             q.push_bind(carrier).push(")");
         }
-        if let Some(before) = &page.before {
-            q.push(" AND id < ").push_bind(before);
-        }
-        q.push(" ORDER BY id DESC LIMIT ").push_bind(page.limit);
+        paged!(q, page);
         q.build_query_as().fetch_all(conn).await?
     });
-    rows.into_iter().map(Session::try_from).collect()
+    page.in_order(rows).into_iter().map(Session::try_from).collect()
 }

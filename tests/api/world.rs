@@ -10,6 +10,7 @@ use entremise::{
     egress::Egress,
     http::{
         api::{self, ApiState},
+        limit::Limiter,
         problem,
         server::{Limits, Server, TrustedProxies},
     },
@@ -196,8 +197,7 @@ impl World {
         let state = ApiState {
             relay: relay.clone(),
             public_url: PUBLIC_URL.into(),
-            rate_per_minute: rate,
-            clock: clock.clone(),
+            limiter: Arc::new(Limiter::new(rate, clock.clone())),
         };
         let router = problem::with_fallbacks(api::router(state).merge(problem::pages()))
             .layer(DefaultBodyLimit::max(BODY_MAX));

@@ -35,7 +35,7 @@ fn proper(answer: &Answer) {
 /// Every page of the console once, as they are reached.
 async fn pages(world: &World, browser: &Browser, session: &str) -> Vec<(String, Answer)> {
     let mut tx = world.read().await;
-    let page = Page { before: None, limit: 100 };
+    let page = Page { before: None, after: None, limit: 100 };
     let all = interactions::list(&mut tx, &world.account, &Filter::default(), &page).await.unwrap();
     drop(tx);
     let middle = &all[all.len() / 2].id;

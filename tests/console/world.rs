@@ -109,7 +109,7 @@ impl World {
     pub(crate) async fn open(&self, name: Option<&str>, buyer: &str, seller: &str) -> SessionId {
         let person = |number: &str, role: &str, name: &str| AddParticipant {
             identifier: Identifier::parse(number).unwrap(),
-            role: role.to_owned(),
+            role: Some(role.to_owned()),
             name: Some(name.to_owned()),
             number: None,
         };
@@ -240,7 +240,7 @@ impl World {
     /// The last call or text, with its legs.
     async fn last(&self) -> Happened {
         let mut tx = self.read().await;
-        let page = Page { before: None, limit: 1 };
+        let page = Page { before: None, after: None, limit: 1 };
         let filter = Filter::default();
         let list = interactions::list(&mut tx, &self.account, &filter, &page).await.unwrap();
         let interaction = list.into_iter().next().unwrap();

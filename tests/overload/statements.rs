@@ -158,7 +158,7 @@ impl Quiet {
                 .iter()
                 .map(|place| AddParticipant {
                     identifier: person(*place),
-                    role: if place % 2 == 0 { "buyer" } else { "seller" }.to_owned(),
+                    role: Some(if place % 2 == 0 { "buyer" } else { "seller" }.to_owned()),
                     name: None,
                     number: None,
                 })

@@ -30,7 +30,7 @@ async fn log(world: &World) -> Vec<Interaction> {
 /// The events of an account, by type.
 async fn told(world: &World, kind: &str) -> Vec<Value> {
     let mut tx = world.running.relay.db().read().await.unwrap();
-    let page = Page { before: None, limit: 1000 };
+    let page = Page { before: None, after: None, limit: 1000 };
     let account = &world.account.account;
     let all = events::list(&mut tx, account, None, Some(kind), &page).await.unwrap();
     all.iter().map(|event| serde_json::from_str(&event.data).unwrap()).collect()

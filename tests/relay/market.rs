@@ -114,7 +114,7 @@ impl Market {
                 .iter()
                 .map(|one| AddParticipant {
                     identifier: one.number.clone(),
-                    role: one.role.to_owned(),
+                    role: Some(one.role.to_owned()),
                     name: None,
                     number: None,
                 })
@@ -164,7 +164,10 @@ impl Market {
             .db()
             .write(move |tx| {
                 let (account, id) = (account.clone(), id.clone());
-                Box::pin(async move { relay::reopen(tx, &account, &id, None).await.map(drop) })
+                Box::pin(async move {
+                    let change = relay::UpdateSession::default();
+                    relay::reopen(tx, &account, &id, &change, None).await.map(drop)
+                })
             })
             .await
     }

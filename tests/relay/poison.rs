@@ -165,7 +165,7 @@ async fn sql(database: &Database, text: &str) -> i64 {
 
 async fn log(bare: &Bare, account: &AccountId) -> Vec<Interaction> {
     let mut tx = bare.db.read().await.unwrap();
-    let page = Page { before: None, limit: 1000 };
+    let page = Page { before: None, after: None, limit: 1000 };
     interactions::list(&mut tx, account, &interactions::Filter::default(), &page).await.unwrap()
 }
 

@@ -44,7 +44,7 @@ impl Shop {
             participants: (0..3)
                 .map(|place| AddParticipant {
                     identifier: market.people[place].number.clone(),
-                    role: roles[place].into(),
+                    role: Some(roles[place].into()),
                     name: None,
                     number: None,
                 })

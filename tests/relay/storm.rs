@@ -305,7 +305,7 @@ async fn judge_log(shared: &Shared, sent: usize, received: usize, calls: usize) 
     let market = &shared.market;
     let mut tx = market.relay.db().read().await.unwrap();
     let (mut messages, mut relayed, mut logged_calls, mut undelivered) = (0, 0, 0, Vec::new());
-    let mut page = Page { before: None, limit: 100 };
+    let mut page = Page { before: None, after: None, limit: 100 };
     loop {
         let filter = interactions::Filter::default();
         let rows = interactions::list(&mut tx, &market.account, &filter, &page).await.unwrap();

@@ -96,7 +96,7 @@ impl Stage {
                     participants: [(0, "buyer"), (1, "seller")]
                         .map(|(place, role)| AddParticipant {
                             identifier: Identifier::parse(&person(place)).unwrap(),
-                            role: role.into(),
+                            role: Some(role.into()),
                             name: None,
                             number: None,
                         })
@@ -159,7 +159,7 @@ impl Stage {
 
     async fn ended(&self) -> (Option<Outcome>, Option<Reason>) {
         let mut tx = self.relay.db().read().await.unwrap();
-        let (all, newest) = (Filter::default(), Page { before: None, limit: 1 });
+        let (all, newest) = (Filter::default(), Page { before: None, after: None, limit: 1 });
         let newest = interactions::list(&mut tx, &self.account, &all, &newest).await.unwrap();
         let newest = &newest[0];
         (newest.outcome, newest.reason)

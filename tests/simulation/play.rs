@@ -145,7 +145,7 @@ impl Play {
             participants: [(people[0], "buyer"), (people[1], "seller")]
                 .map(|(place, role)| AddParticipant {
                     identifier: Identifier::parse(&person(place)).unwrap(),
-                    role: role.into(),
+                    role: Some(role.into()),
                     name: None,
                     number: None,
                 })
@@ -262,7 +262,12 @@ impl Play {
         let id = self.story.sessions[place].id.clone();
         let was_open = self.story.sessions[place].open;
         let reopened = self
-            .change(&id, |tx, account, id| Box::pin(relay::reopen(tx, account, id, None)))
+            .change(&id, |tx, account, id| {
+                Box::pin(async move {
+                    let change = relay::UpdateSession::default();
+                    relay::reopen(tx, account, id, &change, None).await
+                })
+            })
             .await;
         match reopened {
             // It was open, or the answer to a first try was lost.
@@ -509,7 +514,7 @@ impl Play {
     /// what the carrier did. I13: a delivered text stays so. I15: as many sessions as were opened.
     async fn judge(&mut self) {
         let mut tx = self.world.relay.db().read().await.unwrap();
-        let page = Page { before: None, limit: 10_000 };
+        let page = Page { before: None, after: None, limit: 10_000 };
         let filter = rows::Filter::default();
         let sessions = rows::list(&mut tx, &self.account, &filter, &page).await.unwrap();
         assert_eq!(sessions.len(), self.story.sessions.len(), "I15: sessions");
@@ -546,7 +551,7 @@ impl Play {
     /// The counters say what the log says (I30), whatever was tried again.
     async fn judge_counters(&self, text: &str) {
         let mut tx = self.world.relay.db().read().await.unwrap();
-        let page = Page { before: None, limit: 10_000 };
+        let page = Page { before: None, after: None, limit: 10_000 };
         let filter = interactions::Filter::default();
         let log = interactions::list(&mut tx, &self.account, &filter, &page).await.unwrap();
         let mut ledger = BTreeMap::new();

@@ -225,7 +225,7 @@ pub(crate) async fn interactions(
     use entremise::store::{interactions, sessions::Page};
 
     let mut tx = world.running.relay.db().read().await.unwrap();
-    let page = Page { before: None, limit: 1000 };
+    let page = Page { before: None, after: None, limit: 1000 };
     let filter = interactions::Filter::default();
     interactions::list(&mut tx, &world.account.account, &filter, &page).await.unwrap()
 }

@@ -21,7 +21,7 @@ use super::{
     capabilities::{CallerIdRule, Control, Dedupe},
     listing::{Page, Query},
 };
-use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
+use crate::domain::{interaction, phone::ProxyNumber, pool, time::Timestamp};
 
 pub(super) const KIND: Kind =
     Kind { name: "twilio", readme: include_str!("../../../docs/carriers/twilio.md"), build };
@@ -121,6 +121,19 @@ impl Carrier for Twilio {
 
     fn listed(&self, query: &Query, response: &Response) -> Result<Page, SendError> {
         list::page(&self.config, query, response)
+    }
+
+    fn has_twilio_sids(&self) -> bool {
+        true
+    }
+
+    fn resource_url(&self, kind: interaction::Kind, sid: &str) -> Option<String> {
+        let (prefixes, path): (&[&str], _) = match kind {
+            interaction::Kind::Call => (&["CA"], "Calls"),
+            interaction::Kind::Message => (&["SM", "MM"], "Messages"),
+        };
+        let known = prefixes.iter().any(|prefix| is_sid(prefix, sid));
+        known.then(|| self.config.account_url(&format!("/{path}/{sid}")))
     }
 
     fn secrets(&self) -> Vec<String> {

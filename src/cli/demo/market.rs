@@ -90,7 +90,7 @@ impl Market {
         let person = |number: &str, role: &str| {
             Ok::<_, Failed>(AddParticipant {
                 identifier: Identifier::parse(number)?,
-                role: role.to_owned(),
+                role: Some(role.to_owned()),
                 name: None,
                 number: None,
             })

@@ -185,7 +185,7 @@ impl Stage<'_> {
     /// The log as support staff sees it.
     async fn log(&self) -> Result<(), Failed> {
         let mut tx = self.relay.db().read().await?;
-        let page = Page { before: None, limit: 20 };
+        let page = Page { before: None, after: None, limit: 20 };
         let filter = interactions::Filter::default();
         let mut rows = interactions::list(&mut tx, &self.market.account, &filter, &page).await?;
         rows.reverse();

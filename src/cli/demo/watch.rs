@@ -80,7 +80,7 @@ async fn learn(
     last: Option<SessionId>,
 ) -> Result<Option<SessionId>, Failed> {
     let mut tx = relay.db().read().await?;
-    let page = Page { before: None, limit: 10 };
+    let page = Page { before: None, after: None, limit: 10 };
     let newest = sessions::list(&mut tx, &market.account, &Filter::default(), &page).await?;
     let fresh: Vec<_> = newest
         .iter()

@@ -12,7 +12,7 @@ use super::source::{Number, Participant, Service, Session};
 use crate::{
     domain::{
         phone::{Canonical, Identifier, ProxyNumber, Strictness},
-        policy::{GeoMatch, Rules, Selection},
+        policy::{GeoMatch, OnInterceptFailure, ProxyRules, Rules, Selection},
         pool::Capabilities,
         session::{Lifetime, Mode, State},
         time::Timestamp,
@@ -57,19 +57,30 @@ pub(super) fn time(text: &str) -> Option<Timestamp> {
 
 /// The rules of a service that comes from Twilio: as it has them there, with quarantine besides.
 pub(super) fn rules(service: &Service, brand: &str, people_max: u32) -> Rules {
-    let new = Rules::new(brand.to_owned());
+    let new = Rules::of_twilio_proxy(brand.to_owned());
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
     Rules {
         default_ttl: Duration::from_secs(service.default_ttl.unwrap_or(0)),
         participants_max: people_max.max(new.participants_max),
         geo_match: match service.geo_match_level.as_deref() {
             Some("area-code") => GeoMatch::AreaCode,
-            Some("overlay" | "extended-area-code") => GeoMatch::Overlay,
+            Some("overlay") => GeoMatch::Overlay,
+            Some("extended-area-code") => GeoMatch::ExtendedAreaCode,
             Some("radius") => GeoMatch::Radius,
             _ => GeoMatch::Country,
         },
         selection: match service.number_selection_behavior.as_deref() {
             Some("avoid-sticky") => Selection::AvoidSticky,
             _ => Selection::PreferSticky,
+        },
+        // Whoever is in a session there is in it here, whatever a directory says of their number.
+        identifier_check: Strictness::Possible,
+        proxy: ProxyRules {
+            callback_url: text(&service.callback_url),
+            intercept_callback_url: text(&service.intercept_callback_url),
+            out_of_session_callback_url: text(&service.out_of_session_callback_url),
+            chat_instance_sid: text(&service.chat_instance_sid),
+            on_intercept_failure: OnInterceptFailure::Continue,
         },
         ..new
     }
@@ -114,13 +125,10 @@ pub(super) fn plan(
         .map(|one| one.participants.iter().filter(|who| who.removed_at.is_none()).count())
         .max()
         .unwrap_or(0);
-    let Service { callback_url, intercept_callback_url, out_of_session_callback_url, .. } =
-        &found.service;
-    let called = [callback_url, intercept_callback_url, out_of_session_callback_url];
-    if called.into_iter().flatten().any(|url| !url.is_empty()) {
+    if rules(&found.service, "", 2).proxy.urls().into_iter().any(|url| !url.is_empty()) {
         judged.warnings.push(format!(
-            "service {}: its callback addresses are left out: what happens is told by events \
-             instead, in another form (docs/events.md)",
+            "service {}: its callback addresses are kept, and not called yet: nothing is told to them \
+             and nothing is blocked by them. Events tell what happens (docs/events.md)",
             found.id
         ));
     }

@@ -25,6 +25,7 @@ pub(super) struct Service {
     pub(super) callback_url: Option<String>,
     pub(super) intercept_callback_url: Option<String>,
     pub(super) out_of_session_callback_url: Option<String>,
+    pub(super) chat_instance_sid: Option<String>,
     pub(super) geo_match_level: Option<String>,
     pub(super) number_selection_behavior: Option<String>,
 }

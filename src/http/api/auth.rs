@@ -10,9 +10,10 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 
-use super::{Api, limit::Quota};
+use super::Api;
 use crate::{
     http::{
+        limit::Quota,
         problem::{Code, Problem},
         server::Arrival,
     },
@@ -91,7 +92,7 @@ pub(super) fn forbidden(scope: Scope) -> Problem {
 pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let (quota, mut response) = match identify(&api, request.headers()).await {
         Ok(caller) => {
-            let quota = api.0.limiter.key(&caller.key);
+            let quota = api.0.limiter.key(caller.counted_by());
             if quota.taken {
                 request.extensions_mut().insert(caller);
                 (Some(quota), next.run(request).await)

@@ -221,6 +221,7 @@ pub(super) async fn list(
         carrier: asked.carrier.clone(),
         created_from: asked.created_from.map(|at| at.0),
         created_before: asked.created_before.map(|at| at.0),
+        ..interactions::Filter::default()
     };
     let found = interactions::list(&mut tx, &caller.account, &filter, &listing.page()).await?;
     listing.answer(

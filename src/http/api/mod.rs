@@ -15,7 +15,6 @@ mod events;
 mod input;
 mod interactions;
 mod keys;
-mod limit;
 mod messages;
 mod numbers;
 mod openapi;
@@ -25,6 +24,7 @@ mod participants;
 mod routes;
 mod services;
 mod sessions;
+mod twilio_proxy;
 mod wire;
 mod write;
 
@@ -32,8 +32,7 @@ use std::sync::Arc;
 
 use axum::{Router, middleware};
 
-use self::limit::Limiter;
-use crate::{clock::Clock, relay::Relay};
+use crate::{http::limit::Limiter, relay::Relay};
 
 /// What the API needs.
 #[derive(Debug, Clone)]
@@ -42,10 +41,8 @@ pub struct ApiState {
     pub relay: Relay,
     /// The origin that the world reaches us at, without a slash at the end.
     pub public_url: String,
-    /// Requests that one API key may make in a minute; at least one.
-    pub rate_per_minute: u32,
-    /// Refills the rate limits.
-    pub clock: Clock,
+    /// Counts requests.
+    pub limiter: Arc<Limiter>,
 }
 
 /// What handlers share, and whether what they do is done on a full disk too. Cheap to clone.
@@ -56,7 +53,7 @@ struct Api(Arc<Shared>, bool);
 struct Shared {
     relay: Relay,
     public_url: String,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
 }
 
 /// `/api/v1/…`, `/api/openapi.json` and `/docs`, to be mounted at the root. The caller bounds the
@@ -64,8 +61,8 @@ struct Shared {
 pub fn router(state: ApiState) -> Router {
     let public_url = state.public_url.trim_end_matches('/').to_owned();
     let docs = docs::router(&public_url);
-    let limiter = Limiter::new(state.rate_per_minute, state.clock);
-    let api = Api(Arc::new(Shared { relay: state.relay, public_url, limiter }), false);
+    let ApiState { relay, limiter, .. } = state;
+    let api = Api(Arc::new(Shared { relay, public_url, limiter }), false);
     routes::router()
         .route_layer(middleware::from_fn_with_state(api.clone(), auth::guard))
         .with_state(api)

@@ -123,7 +123,7 @@ impl<F> Listing<F> {
 
     /// The same for lists that have the newest first.
     pub(super) fn page(&self) -> sessions::Page {
-        sessions::Page { before: self.after.clone(), limit: self.limit() }
+        sessions::Page { before: self.after.clone(), after: None, limit: self.limit() }
     }
 
     fn signed(&self, last: &str) -> Vec<u8> {

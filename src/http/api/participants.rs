@@ -71,7 +71,8 @@ impl Participant {
             masked: one.masked(),
             id: one.id,
             role: one.role,
-            name,
+            // The Twilio Proxy API takes any name; a number does not leave here.
+            name: name.filter(|name| !check::is_number(name)),
             calling_code: one.calling_code,
             proxy_number: one.number.as_str().to_owned(),
             proxy_number_id: one.number_id,
@@ -105,7 +106,7 @@ impl NewParticipant {
                 None
             }
         };
-        Some(AddParticipant { identifier: identifier?, role: role?, name: self.name, number })
+        Some(AddParticipant { identifier: identifier?, role: Some(role?), name: self.name, number })
     }
 }
 

@@ -10,10 +10,11 @@ use utoipa::ToSchema;
 use super::{
     Api,
     auth::{Granted, NumbersRead, NumbersWrite},
-    input::{Faults, Patch},
+    input::{Faults, Object, Patch},
     keys::NoFilter,
     paging::{Listing, Page, Paging},
-    wire::{Count, GeoMatch, OutOfSession, Seconds, Selection, TeamRing, Time},
+    twilio_proxy::{ProxySettings, TwilioProxy},
+    wire::{Count, GeoMatch, IdentifierCheck, OutOfSession, Seconds, Selection, TeamRing, Time},
     write::{self, Write, answer},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     ids::{AccountId, ServiceId},
     privacy::webhook::WebhookSecret,
     relay::{self, Error, NewService},
-    store::{self, Tx, accounts, services},
+    store::{self, Tx, services},
 };
 
 /// A service: rules and a pool.
@@ -73,6 +74,13 @@ pub(super) struct Service {
     out_of_session_secret: Option<String>,
     /// Sent to the callee of a missed call, through the mask; empty for none.
     missed_call_text: String,
+    /// Whether people's numbers must be possible ones, or ones that a numbering plan has.
+    identifier_check: IdentifierCheck,
+    /// Whether what people write is kept, sealed, with the interaction: the Twilio Proxy API shows
+    /// it. This API never does.
+    keep_texts: bool,
+    /// What the Twilio Proxy API sets.
+    twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<String>>)]
@@ -168,6 +176,15 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<String>, max_length = 300)]
     #[serde(default)]
     missed_call_text: Patch<String>,
+    #[schema(value_type = Option<IdentifierCheck>)]
+    #[serde(default)]
+    identifier_check: Patch<IdentifierCheck>,
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    keep_texts: Patch<bool>,
+    #[schema(value_type = Option<ProxySettings>)]
+    #[serde(default)]
+    twilio_proxy: Patch<Object<ProxySettings>>,
 }
 
 impl Service {
@@ -204,6 +221,9 @@ impl Service {
             out_of_session_url: rules.out_of_session_url,
             out_of_session_secret: None,
             missed_call_text: rules.missed_call_text,
+            identifier_check: IdentifierCheck(rules.identifier_check),
+            keep_texts: rules.keep_texts,
+            twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
             updated_at: Time(service.updated_at),
@@ -211,7 +231,8 @@ impl Service {
     }
 }
 
-fn set<T: Clone, U: Clone>(patch: &Patch<T>, default: &U, to: &mut U, read: impl Fn(&T) -> U) {
+/// Writes a patch into a rule; `null` is the default.
+pub(super) fn set<T, U: Clone>(patch: &Patch<T>, default: &U, to: &mut U, read: impl Fn(&T) -> U) {
     match patch {
         Patch::Absent => {}
         Patch::Null => to.clone_from(default),
@@ -251,6 +272,14 @@ impl ServiceSettings {
         ] {
             set(patch, &String::new(), to, String::clone);
         }
+        let check = &mut rules.identifier_check;
+        set(&self.identifier_check, &default.identifier_check, check, |one| one.0);
+        set(&self.keep_texts, &default.keep_texts, &mut rules.keep_texts, bool::clone);
+        match &self.twilio_proxy {
+            Patch::Absent => {}
+            Patch::Null => rules.proxy = default.proxy,
+            Patch::Value(proxy) => proxy.0.apply(&mut rules.proxy),
+        }
     }
 
     /// What the rules alone refuse, found beside faults of form; `whole` if nothing was set before.
@@ -260,6 +289,9 @@ impl ServiceSettings {
             && let Err(refused) = egress.accept(url)
         {
             faults.add("/out_of_session_url", "not_allowed", refused.to_string());
+        }
+        if let Patch::Value(proxy) = &self.twilio_proxy {
+            proxy.0.check(faults, egress);
         }
         if let Patch::Value(number) = &self.out_of_session_number
             && let Err(error) = Identifier::parse(number)
@@ -283,13 +315,6 @@ impl ServiceSettings {
     }
 }
 
-/// The brand of a service that names none: the account's name, as far as it may be said.
-async fn default_brand(tx: &mut Tx, account: &AccountId) -> Result<String, Error> {
-    let name = accounts::get(tx, account).await?.map(|account| account.name).unwrap_or_default();
-    let said: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-    Ok(if said.trim().is_empty() { "us".to_owned() } else { said })
-}
-
 /// The service that a client names by its id or its unique name.
 pub(super) async fn find(
     tx: &mut Tx,
@@ -298,7 +323,7 @@ pub(super) async fn find(
 ) -> Result<services::Service, Error> {
     let found = match ServiceId::parse(named) {
         Ok(id) => services::get(tx, account, &id).await?,
-        Err(_) if relay::name_fault(named).is_some() => None,
+        Err(_) if relay::loose_name_fault(named).is_some() => None,
         Err(_) => services::by_name(tx, account, named).await?,
     };
     found.ok_or(Error::NotFound("service"))
@@ -353,7 +378,7 @@ pub(super) async fn create(
     let unique_name = faults.done(unique_name)?;
     api.write(&caller, terms.key, (unique_name, body), |tx, account, (unique_name, body)| {
         Box::pin(async move {
-            let brand = default_brand(tx, account).await?;
+            let brand = relay::default_brand(tx, account).await?;
             let mut rules = Rules::new(brand.clone());
             body.apply(&mut rules, &brand);
             let new = NewService { unique_name: unique_name.clone(), rules };
@@ -412,7 +437,7 @@ pub(super) async fn update(
     api.write(&caller, terms.key, input, |tx, account, (service, version, body)| {
         Box::pin(async move {
             let before = find(tx, account, service).await?;
-            let brand = default_brand(tx, account).await?;
+            let brand = relay::default_brand(tx, account).await?;
             let change = |name: &mut String, rules: &mut Rules| {
                 if let Patch::Value(new) = &body.unique_name {
                     name.clone_from(new);

@@ -171,7 +171,7 @@ impl SessionPath {
             let session = store::sessions::get(tx, account, &id).await?;
             return session.filter(|one| one.service == service).map(|one| one.id).ok_or(missing);
         }
-        if relay::name_fault(&self.session).is_some() {
+        if relay::loose_name_fault(&self.session).is_some() {
             return Err(missing);
         }
         store::sessions::by_name(tx, account, &service, &self.session).await?.ok_or(missing)
@@ -444,7 +444,9 @@ pub(super) async fn reopen(
     request: Write<Nothing>,
 ) -> Result<Response, Problem> {
     moved(&api, &caller, path, request, |tx, account, id, version| {
-        Box::pin(relay::reopen(tx, account, id, version))
+        Box::pin(
+            async move { relay::reopen(tx, account, id, &UpdateSession::default(), version).await },
+        )
     })
     .await
 }

@@ -151,7 +151,8 @@ pub(super) async fn expect_session(
     id: &SessionId,
     version: Option<i64>,
 ) -> Result<sessions::Session, Error> {
-    let session = sessions::lock(tx, account, id).await?.ok_or(Error::NotFound("session"))?;
+    let session = sessions::lock(tx, account, id).await?.filter(|session| !session.gone);
+    let session = session.ok_or(Error::NotFound("session"))?;
     if version.is_some_and(|version| version != session.version) {
         return Err(Error::VersionMismatch);
     }

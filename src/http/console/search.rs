@@ -105,7 +105,9 @@ async fn by_id_or_name(
         return Ok(None);
     }
     let filter = Filter { unique_name: Some(text.to_owned()), ..Filter::default() };
-    let found = sessions::list(tx, inside.id(), &filter, &Page { before: None, limit: 2 }).await?;
+    let found =
+        sessions::list(tx, inside.id(), &filter, &Page { before: None, after: None, limit: 2 })
+            .await?;
     Ok(match found.as_slice() {
         [] => None,
         [one] => Some(session(&one.id)),

@@ -142,7 +142,7 @@ async fn chapter(
 ) -> Answer<Chapter> {
     let filter = Filter { session: Some(session.clone()), ..Filter::default() };
     let limit = i64::try_from(PAGE).unwrap_or(i64::MAX) + 1;
-    let page = Page { before: before.map(str::to_owned), limit };
+    let page = Page { before: before.map(str::to_owned), after: None, limit };
     let mut found = interactions::list(tx, account, &filter, &page).await?;
     let more = found.len() > PAGE;
     // What changed between two pages is told on the later one.

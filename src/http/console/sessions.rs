@@ -114,7 +114,7 @@ fn filter(filters: &mut Filters) -> (Filter, Page) {
         number,
     };
     let limit = i64::try_from(PAGE).unwrap_or(i64::MAX) + 1;
-    (filter, Page { before: before.map(|id| id.to_string()), limit })
+    (filter, Page { before: before.map(|id| id.to_string()), after: None, limit })
 }
 
 pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -> Answer {

@@ -495,6 +495,7 @@ pub(super) fn event(kind: &str) -> Option<&'static str> {
         EventKind::SessionClosed => "Session closed",
         EventKind::SessionReopened => "Session reopened",
         EventKind::SessionResumed => "Session resumed after a restore",
+        EventKind::SessionDeleted => "Session deleted",
         EventKind::SessionsSuspended => "Sessions put on hold after a restore",
         EventKind::ParticipantAdded => "Joined",
         EventKind::ParticipantRemoved => "Left",

@@ -176,7 +176,7 @@ pub(super) async fn finish(
     if !interactions::finish(tx, account, id, &end).await? {
         return Ok(());
     }
-    let Some(interaction) = interactions::get(tx, account, id).await? else { return Ok(()) };
+    let Some(interaction) = interactions::get_any(tx, account, id).await? else { return Ok(()) };
     let kind = if outcome == Outcome::Connected {
         EventKind::CallCompleted
     } else {
@@ -201,7 +201,7 @@ pub(in crate::relay) async fn give_up(
     account: &AccountId,
     id: &InteractionId,
 ) -> Result<(), Error> {
-    let Some(interaction) = interactions::get(tx, account, id).await? else { return Ok(()) };
+    let Some(interaction) = interactions::get_any(tx, account, id).await? else { return Ok(()) };
     if let Some(session) = &interaction.session {
         sessions::lock(tx, account, session).await?;
     }
@@ -253,6 +253,6 @@ pub(in crate::relay) async fn status(
 
 /// Whether the marketplace asked for this call: then there is no caller's leg.
 async fn is_placed(tx: &mut Tx, account: &AccountId, id: &InteractionId) -> Result<bool, Error> {
-    let interaction = interactions::get(tx, account, id).await?;
+    let interaction = interactions::get_any(tx, account, id).await?;
     Ok(interaction.is_some_and(|one| one.origin == Origin::Api))
 }

@@ -10,7 +10,7 @@ use super::{
     place,
     steps::{live, service_of},
 };
-use crate::relay::{error::Error, inbound};
+use crate::relay::{error::Error, inbound, sessions::locked};
 use crate::{
     carrier::outbound::OutboundCall,
     domain::{
@@ -28,7 +28,6 @@ use crate::{
         outbox::{self, Entry, NewEntry, OutboxKind, OutboxState},
         participants::{self, Participant},
         services::{self},
-        sessions::{self},
     },
 };
 
@@ -44,8 +43,7 @@ pub async fn place_call(
     session: &SessionId,
     from: &ParticipantId,
 ) -> Result<Interaction, Error> {
-    let mut session =
-        sessions::lock(tx, account, session).await?.ok_or(Error::NotFound("session"))?;
+    let mut session = locked(tx, account, session).await?;
     let people = participants::of_session(tx, account, &session.id).await?;
     let first = people
         .iter()

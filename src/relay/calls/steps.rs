@@ -64,7 +64,7 @@ pub(super) async fn service_of(
     account: &AccountId,
     session: &Session,
 ) -> Result<Service, Error> {
-    services::get(tx, account, &session.service).await?.ok_or(Error::NotFound("service"))
+    services::get_any(tx, account, &session.service).await?.ok_or(Error::NotFound("service"))
 }
 
 /// The country of the number that a leg's person sees: it names the language.

@@ -18,6 +18,7 @@ use crate::relay::{
     consult::Advice,
     error::{Error, Fault},
     inbound::{self, Event, Route, Routed},
+    sessions::locked,
 };
 use crate::{
     carrier::{event::InboundMessage, plan::Answer},
@@ -125,6 +126,10 @@ async fn relay(
     }
     let data = json!({ "role": role }).to_string();
     events::insert(tx, &account, EventKind::MessageReceived, place, &data, now).await?;
+    if routed.service.rules.keep_texts {
+        let key = routed.session.data_key(tx)?;
+        interactions::keep_words(tx, &account, &interaction.id, &key, &message.body).await?;
+    }
     let owed = Owed { body: &message.body, expires_at: routed.session.expires_at };
     owe(tx, &account, &interaction, &routed.recipients, owed, 1).await?;
     Ok((account, interaction.id, None))
@@ -198,8 +203,7 @@ pub async fn send_to_participant(
             format!("must have 1 to {BODY_CHARS_MAX} characters"),
         )]));
     }
-    let mut session =
-        sessions::lock(tx, account, session).await?.ok_or(Error::NotFound("session"))?;
+    let mut session = locked(tx, account, session).await?;
     let to = participants::get(tx, account, participant)
         .await?
         .filter(|one| one.session == session.id && one.removed_at.is_none())
@@ -231,6 +235,11 @@ pub async fn send_to_participant(
         ended_at: None,
     };
     interactions::insert(tx, account, &interaction).await?;
+    let service = services::get(tx, account, &session.service).await?;
+    if service.is_some_and(|service| service.rules.keep_texts) {
+        let key = session.data_key(tx)?;
+        interactions::keep_words(tx, account, &interaction.id, &key, body).await?;
+    }
     inbound::touch(tx, account, &mut session, now).await?;
     let data = json!({ "participant_id": to.id, "role": to.role }).to_string();
     events::insert(tx, account, EventKind::MessageCreated, place(&interaction), &data, now).await?;

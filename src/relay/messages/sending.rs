@@ -144,7 +144,8 @@ async fn overtaken(
     to: &Participant,
     now: Timestamp,
 ) -> Result<Option<Reason>, Error> {
-    if session.state == crate::domain::session::State::Closed || to.removed_at.is_some() {
+    let over = session.gone || session.state == crate::domain::session::State::Closed;
+    if over || to.removed_at.is_some() {
         return Ok(Some(Reason::SessionClosed));
     }
     if session.suspended_at.is_some() {

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::relay::{
     error::{Error, Fault},
+    inventory::loose_name_fault,
     messages,
 };
 use crate::{
@@ -107,6 +108,9 @@ pub async fn open(
 ) -> Result<SessionView, Error> {
     let service =
         services::get(tx, account, &new.service).await?.ok_or(Error::NotFound("service"))?;
+    if let Some(fault) = new.unique_name.as_deref().and_then(loose_name_fault) {
+        return Err(Error::Invalid(vec![fault]));
+    }
     let now = tx.now().await?;
     let lifetime = Lifetime {
         ttl: new.ttl.unwrap_or(service.rules.default_ttl),
@@ -153,9 +157,14 @@ fn place_of(session: &Session) -> Place<'_> {
     Place { service: Some(&session.service), session: Some(&session.id), interaction: None }
 }
 
-/// Locks a session.
-async fn locked(tx: &mut Tx, account: &AccountId, id: &SessionId) -> Result<Session, Error> {
-    sessions::lock(tx, account, id).await?.ok_or(Error::NotFound("session"))
+/// Locks a session that was not deleted.
+pub(in crate::relay) async fn locked(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+) -> Result<Session, Error> {
+    let session = sessions::lock(tx, account, id).await?.filter(|session| !session.gone);
+    session.ok_or(Error::NotFound("session"))
 }
 
 fn expect_version(session: &Session, version: Option<i64>) -> Result<(), Error> {
@@ -208,7 +217,7 @@ async fn end(
     reason: ClosedReason,
 ) -> Result<(), Error> {
     let now = tx.now().await?;
-    let service = services::get(tx, account, &session.service).await?;
+    let service = services::get_any(tx, account, &session.service).await?;
     let quarantine = service.map_or(Duration::ZERO, |service| service.rules.quarantine);
     holds::keep_sticky(tx, account, &session.service, &session.id, now).await?;
     holds::quarantine(tx, account, &session.id, None, now + quarantine).await?;
@@ -227,6 +236,35 @@ async fn end(
     save(tx, account, session, now).await
 }
 
+/// Deletes a session, which ends it first: nobody is shown it any more, in either API or the console,
+/// nor what was relayed in it, and its name is free. Its holds stay in quarantine (I4). The rows stay
+/// where they are, sealed as they were, until they are erased. Whether it was still there, deleted
+/// with its service or not.
+pub(in crate::relay) async fn take_away(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+) -> Result<bool, Error> {
+    let Some(session) = sessions::lock(tx, account, id).await? else { return Ok(false) };
+    if session.state != State::Closed {
+        end(tx, account, session.clone(), ClosedReason::Api).await?;
+    }
+    let now = tx.now().await?;
+    sessions::delete(tx, account, id, now).await?;
+    events::insert(tx, account, EventKind::SessionDeleted, place_of(&session), "{}", now).await?;
+    Ok(true)
+}
+
+/// Deletes a session: see there.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn delete(tx: &mut Tx, account: &AccountId, id: &SessionId) -> Result<(), Error> {
+    locked(tx, account, id).await?;
+    take_away(tx, account, id).await?;
+    Ok(())
+}
+
 /// Writes a session as its next version.
 async fn save(
     tx: &mut Tx,
@@ -240,7 +278,7 @@ async fn save(
     Ok(())
 }
 
-/// Reopens a closed session with the same people and numbers.
+/// Reopens a closed session with the same people and numbers, and as long a life as `change` says.
 ///
 /// # Errors
 /// [`Error::SessionNotClosed`]; [`Error::NumberInUse`] if somebody's number means another session
@@ -249,6 +287,7 @@ pub async fn reopen(
     tx: &mut Tx,
     account: &AccountId,
     id: &SessionId,
+    change: &UpdateSession,
     version: Option<i64>,
 ) -> Result<SessionView, Error> {
     let mut session = locked(tx, account, id).await?;
@@ -256,7 +295,9 @@ pub async fn reopen(
     if session.state != State::Closed {
         return Err(Error::SessionNotClosed);
     }
+    services::get(tx, account, &session.service).await?.ok_or(Error::NotFound("session"))?;
     let now = tx.now().await?;
+    change.apply(&mut session);
     session.expires_at = session.lifetime.expires_at(now);
     if session.expires_at <= now {
         return Err(past("/date_expiry"));
@@ -327,6 +368,20 @@ pub struct UpdateSession {
     pub metadata: Option<String>,
 }
 
+impl UpdateSession {
+    fn apply(&self, session: &mut Session) {
+        if let Some(ttl) = self.ttl {
+            session.lifetime.ttl = ttl;
+        }
+        if let Some(date_expiry) = self.date_expiry {
+            session.lifetime.date_expiry = date_expiry;
+        }
+        if let Some(metadata) = &self.metadata {
+            session.metadata.clone_from(metadata);
+        }
+    }
+}
+
 /// Changes a session that is not closed.
 ///
 /// # Errors
@@ -343,15 +398,7 @@ pub async fn update(
     expect_version(&session, version)?;
     let now = tx.now().await?;
     Error::unless_live(&session, now)?;
-    if let Some(ttl) = change.ttl {
-        session.lifetime.ttl = ttl;
-    }
-    if let Some(date_expiry) = change.date_expiry {
-        session.lifetime.date_expiry = date_expiry;
-    }
-    if let Some(metadata) = &change.metadata {
-        session.metadata.clone_from(metadata);
-    }
+    change.apply(&mut session);
     let last_used = session.last_interaction_at.unwrap_or(session.created_at);
     session.expires_at = session.lifetime.expires_at(last_used);
     if session.expires_at <= now {

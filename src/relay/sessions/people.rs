@@ -11,11 +11,7 @@ use crate::relay::{
 };
 use crate::{
     domain::{
-        event::EventKind,
-        phone::{Identifier, Strictness},
-        pool::Narrowing,
-        session::State,
-        time::Timestamp,
+        event::EventKind, phone::Identifier, pool::Narrowing, session::State, time::Timestamp,
     },
     ids::{AccountId, NumberId, ParticipantId, SessionId},
     privacy::Person,
@@ -34,8 +30,9 @@ use crate::{
 pub struct AddParticipant {
     /// Their number.
     pub identifier: Identifier,
-    /// Their role: the same role is the same side.
-    pub role: String,
+    /// Their role: the same role is the same side. `None` for one of their own, made up by their
+    /// place: `party-1`, `party-2` …
+    pub role: Option<String>,
     /// What the marketplace calls them.
     pub name: Option<String>,
     /// The proxy number that they are to have.
@@ -61,15 +58,20 @@ pub(super) async fn join(
     let persons: Vec<Person> =
         people.iter().map(|one| index.index.person(&one.identifier.canonical())).collect();
     check(tx, service, people, &persons, &there, everyone.len()).await?;
-    everyone.extend(people.iter().map(|one| one.role.clone()).zip(persons.iter().cloned()));
+    let position = there.last().map_or(0, |last| last.position + 1);
+    let roles: Vec<String> = (position + 1..)
+        .zip(people)
+        .map(|(place, one)| one.role.clone().unwrap_or_else(|| format!("{MADE_UP}{place}")))
+        .collect();
+    everyone.extend(roles.iter().cloned().zip(persons.iter().cloned()));
     sides(&everyone)?;
 
     let mut wanted = Vec::new();
-    for (one, person) in people.iter().zip(&persons) {
+    for ((one, role), person) in people.iter().zip(&roles).zip(&persons) {
         wanted.push(Wanted {
             participant: tx.id_at(now),
             person: person.clone(),
-            counterpart: index.index.pair(&others(&everyone, &one.role)),
+            counterpart: index.index.pair(&others(&everyone, role)),
             country: one.identifier.country().map(|country| country.as_str().to_owned()),
             area: one.identifier.area().to_owned(),
             pinned: one.number.clone(),
@@ -85,15 +87,16 @@ pub(super) async fn join(
         now,
     };
     let chosen = allocate::allocate(tx, ctx, &wanted).await?;
-    let position = there.last().map_or(0, |last| last.position + 1);
     let key = session.data_key(tx)?;
     let mut choices = Vec::new();
-    for ((place, one), (who, got)) in (position..).zip(people).zip(wanted.iter().zip(chosen)) {
+    let named = people.iter().zip(&roles);
+    for ((place, (one, role)), (who, got)) in (position..).zip(named).zip(wanted.iter().zip(chosen))
+    {
         let Chosen { number, by, steps } = got;
         let new = NewParticipant {
             id: &who.participant,
             session: &session.id,
-            role: &one.role,
+            role,
             position: place,
             person: &who.person,
             identifier: &one.identifier,
@@ -107,7 +110,7 @@ pub(super) async fn join(
             store::Error::Conflict => Error::ParticipantDuplicate,
             other => other.into(),
         })?;
-        let data = json!({ "participant_id": who.participant, "role": one.role }).to_string();
+        let data = json!({ "participant_id": who.participant, "role": role }).to_string();
         let at = place_of(session);
         events::insert(tx, account, EventKind::ParticipantAdded, at, &data, now).await?;
         choices.push((who.participant.clone(), by.as_str(), steps));
@@ -137,9 +140,14 @@ async fn renew_counterparts(
     Ok(())
 }
 
-/// A session has two sides at most.
+/// What a role begins with that nobody named. No role that a marketplace may name does.
+const MADE_UP: &str = "party-";
+
+/// A session has two sides at most; whoever has no role is a side of their own, and the service says
+/// how many people there may be.
 fn sides(everyone: &[(String, Person)]) -> Result<(), Error> {
     let mut roles: Vec<&str> = everyone.iter().map(|(role, _)| role.as_str()).collect();
+    roles.retain(|role| !role.starts_with(MADE_UP));
     roles.sort_unstable();
     roles.dedup();
     if roles.len() <= 2 {
@@ -163,7 +171,7 @@ async fn check(
     let mut faults = Vec::new();
     for (place, one) in people.iter().enumerate() {
         let pointer = format!("/participants/{place}/identifier");
-        if let Err(refusal) = one.identifier.admit(Strictness::Possible) {
+        if let Err(refusal) = one.identifier.admit(service.rules.identifier_check) {
             faults.push(Fault::new(&pointer, refusal.as_str(), refusal.words()));
         } else if numbers::is_ours(tx, &one.identifier).await? {
             faults.push(Fault::new(&pointer, "proxy_number", "must not be a proxy number"));

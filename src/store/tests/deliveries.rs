@@ -340,7 +340,7 @@ async fn readers_miss_no_late_commit(lab: &Lab) {
         // SQLite has one writer: nobody else commits meanwhile.
         write(None).await.unwrap();
         let mut tx = lab.db.read().await.unwrap();
-        let page = crate::store::sessions::Page { before: None, limit: 10 };
+        let page = crate::store::sessions::Page { before: None, after: None, limit: 10 };
         let seen = events::list(&mut tx, &world.account, None, None, &page).await.unwrap();
         assert_eq!(seen.len(), 1, "the later one is there");
     }

@@ -130,7 +130,7 @@ async fn interactions_are_narrowed(lab: &Lab) {
         for limit in [1, 2, 9] {
             let (mut seen, mut before) = (Vec::new(), None);
             loop {
-                let page = Page { before: before.clone(), limit };
+                let page = Page { before: before.clone(), after: None, limit };
                 let list = interactions::list(&mut tx, &world.account, &filter, &page).await;
                 let list = list.unwrap();
                 let Some(last) = list.last() else { break };
@@ -241,7 +241,7 @@ async fn events_are_counted(lab: &Lab) {
     let done = futures_util::future::join_all(writes).await;
     assert_eq!(done.into_iter().flatten().count(), 15);
     let mut tx = lab.db.read().await.unwrap();
-    let page = Page { before: None, limit: 99 };
+    let page = Page { before: None, after: None, limit: 99 };
     let all = events::list(&mut tx, &world.account, Some(&made.id), None, &page).await.unwrap();
     let mut numbers: Vec<i64> = all.iter().map(|one| one.sequence).collect();
     numbers.sort_unstable();
@@ -286,7 +286,7 @@ async fn events_are_listed(lab: &Lab) {
         for limit in [1, 4, 9] {
             let (mut seen, mut before) = (Vec::new(), None);
             loop {
-                let page = Page { before: before.clone(), limit };
+                let page = Page { before: before.clone(), after: None, limit };
                 let list = events::list(&mut tx, &world.account, session, kind, &page).await;
                 let list = list.unwrap();
                 let Some(last) = list.last() else { break };

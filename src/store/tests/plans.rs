@@ -28,6 +28,13 @@ async fn fill(lab: &Lab, world: &World) {
     let series = series();
     let statements = [
         format!(
+            "INSERT INTO services (account, id, unique_name, rules, next_place, version,
+                created_at, updated_at)
+             {series} SELECT '{account}', {}, {}, '', 0, 1, 0, 0 FROM s",
+            id("KS"),
+            id("n")
+        ),
+        format!(
             "INSERT INTO numbers (account, id, number, service, carrier, country, area,
                 capabilities, reserved, state, place, version, created_at, updated_at)
              {series} SELECT '{account}', {}, '+33937' || CAST(100000 + n AS TEXT), '{service}',

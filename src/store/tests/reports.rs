@@ -68,7 +68,7 @@ async fn sessions_are_found_by_name_and_number(lab: &Lab) {
         (Filter { number: Some(ids[0].clone()), ..none() }, vec![plain.clone()]),
         (Filter { number: Some(ids[1].clone()), ..none() }, vec![]),
     ];
-    let page = Page { before: None, limit: 9 };
+    let page = Page { before: None, after: None, limit: 9 };
     for (filter, expected) in cases {
         let found = sessions::list(&mut tx, &world.account, &filter, &page).await.unwrap();
         assert_eq!(found.into_iter().map(|one| one.id).collect::<Vec<_>>(), expected);

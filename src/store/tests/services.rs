@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use super::{world::a_service, *};
 use crate::{
-    domain::policy::{GeoMatch, OutOfSession, Rules, Selection, TeamRing},
+    domain::{
+        phone::Strictness,
+        policy::{
+            GeoMatch, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing,
+        },
+    },
     ids::ServiceId,
     privacy::webhook::WebhookSecret,
     store::services,
@@ -33,6 +38,15 @@ fn unusual() -> Rules {
         out_of_session_text: "e".into(),
         out_of_session_url: "https://market.example/strangers?key=a b".into(),
         missed_call_text: "d".into(),
+        identifier_check: Strictness::Valid,
+        keep_texts: true,
+        proxy: ProxyRules {
+            callback_url: "https://market.example/told?key=c".into(),
+            intercept_callback_url: "https://market.example/asked?key=d".into(),
+            out_of_session_callback_url: "https://market.example/else?key=e".into(),
+            chat_instance_sid: format!("IS{:032x}", 7),
+            on_intercept_failure: OnInterceptFailure::Block,
+        },
     }
 }
 

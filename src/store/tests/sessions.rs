@@ -30,7 +30,7 @@ db_test!(
 );
 
 fn page(before: Option<&SessionId>, limit: i64) -> Page {
-    Page { before: before.map(ToString::to_string), limit }
+    Page { before: before.map(ToString::to_string), after: None, limit }
 }
 
 /// A new session reads back as it was made, plain and locked, and only in its account.

@@ -252,5 +252,6 @@ pub(super) fn a_service(id: &ServiceId, name: &str) -> Service {
         version: 1,
         created_at: at(0),
         updated_at: at(0),
+        deleted: false,
     }
 }

@@ -9,6 +9,7 @@ use entremise::{
     http::{
         api::{self, ApiState},
         hooks::{self, Hooks},
+        limit::Limiter,
         problem,
     },
     ids::{Ids, SessionId},
@@ -113,8 +114,7 @@ impl World {
         let api = api::router(ApiState {
             relay: relay.clone(),
             public_url: ORIGIN.to_owned(),
-            rate_per_minute: 1_000_000,
-            clock: clock.clone(),
+            limiter: Arc::new(Limiter::new(1_000_000, clock.clone())),
         });
         let hooks = hooks::router(Hooks {
             relay: relay.clone(),

@@ -10,7 +10,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{clock::Clock, ids::KeyId};
+use crate::clock::Clock;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -24,38 +24,39 @@ const BUCKETS_MAX: usize = 10_000;
 
 /// Buckets. Each is one instant, the one at which it will be full again (GCRA, ITU-T I.371).
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub struct Limiter {
     quota: i64,
     clock: Clock,
-    keys: Mutex<HashMap<KeyId, i64>>,
+    keys: Mutex<HashMap<String, i64>>,
     clients: Mutex<HashMap<IpAddr, i64>>,
 }
 
 /// What is left of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Quota {
+pub struct Quota {
     name: &'static str,
     most: i64,
     left: i64,
     /// Until the bucket is full; if it is empty, until the next request is taken.
     reset: Duration,
     /// Whether this request is taken.
-    pub(super) taken: bool,
+    pub taken: bool,
 }
 
 impl Limiter {
-    pub(super) fn new(per_minute: u32, clock: Clock) -> Self {
+    /// Takes so many requests a minute of each.
+    pub fn new(per_minute: u32, clock: Clock) -> Self {
         let quota = i64::from(per_minute.max(1));
         Self { quota, clock, keys: Mutex::default(), clients: Mutex::default() }
     }
 
-    /// One request with this key.
-    pub(super) fn key(&self, key: &KeyId) -> Quota {
-        self.take("key", &self.keys, key.clone())
+    /// One request with the key of this id.
+    pub fn key(&self, key: &str) -> Quota {
+        self.take("key", &self.keys, key.to_owned())
     }
 
     /// One request without a valid key, from this address or its /64.
-    pub(super) fn client(&self, client: IpAddr) -> Quota {
+    pub fn client(&self, client: IpAddr) -> Quota {
         let network = match client {
             IpAddr::V4(_) => client,
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
@@ -100,13 +101,13 @@ fn spend(name: &'static str, most: i64, full_at: i64, now: i64) -> (Quota, i64) 
 
 impl Quota {
     /// Whole seconds until there is more, at least one.
-    pub(super) fn wait(&self) -> Duration {
+    pub fn wait(&self) -> Duration {
         let more = u64::from(self.reset.subsec_nanos() > 0);
         Duration::from_secs((self.reset.as_secs() + more).max(1))
     }
 
     /// Writes `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11).
-    pub(super) fn write(&self, headers: &mut HeaderMap) {
+    pub fn write(&self, headers: &mut HeaderMap) {
         let Self { name, most, left, .. } = self;
         let policy = format!("\"{name}\";q={most};w={WINDOW_S}");
         let limit = format!("\"{name}\";r={left};t={}", self.wait().as_secs());
@@ -121,12 +122,11 @@ impl Quota {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::time::Timestamp, ids::Ids};
+    use crate::domain::time::Timestamp;
 
-    fn limiter(per_minute: u32) -> (Limiter, Clock, KeyId) {
+    fn limiter(per_minute: u32) -> (Limiter, Clock, String) {
         let clock = Clock::manual(Timestamp::from_millis(1_700_000_000_000));
-        let key = Ids::default().make(clock.now());
-        (Limiter::new(per_minute, clock.clone()), clock, key)
+        (Limiter::new(per_minute, clock.clone()), clock, "AK1".to_owned())
     }
 
     /// A full bucket gives its quota at once, then one for each part of the minute.
