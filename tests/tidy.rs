@@ -56,7 +56,8 @@ fn files(dir: &str, endings: &[&str]) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                if !matches!(&*name, "target" | "node_modules" | ".git") {
+                let others = matches!(&*name, "target" | "node_modules" | ".git");
+                if !others && !name.starts_with(".venv") {
                     dirs.push(path);
                 }
             } else if endings.iter().any(|ending| name.ends_with(ending)) {

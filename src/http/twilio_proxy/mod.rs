@@ -62,6 +62,7 @@ pub fn router(state: ProxyState) -> Router {
     let nothing = || async { Refusal::new(Code::NotFound) };
     routes()
         .route("/v1", any(nothing))
+        .route("/v1/", any(nothing))
         .route("/v1/{*rest}", any(nothing))
         .route_layer(middleware::from_fn_with_state(proxy.clone(), auth::guard))
         .with_state(proxy)
