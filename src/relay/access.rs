@@ -26,6 +26,8 @@ closed_set! {
         NumbersRead = "numbers:read",
         /// Change services and numbers.
         NumbersWrite = "numbers:write",
+        /// See people's numbers and words, where answers have them in clear: below `/v1` only.
+        PeopleReveal = "people:reveal",
         /// Read endpoints and deliveries.
         WebhooksRead = "webhooks:read",
         /// Change endpoints, send again.
