@@ -18,12 +18,16 @@ mod durable;
 mod fallback;
 #[path = "cli/full_disk.rs"]
 mod full_disk;
+#[path = "cli/import.rs"]
+mod import;
 #[path = "cli/live.rs"]
 mod live;
 #[path = "cli/migrate.rs"]
 mod migrate;
 #[path = "cli/postgres.rs"]
 mod postgres;
+#[path = "cli/proxy_api.rs"]
+mod proxy_api;
 #[path = "cli/serve.rs"]
 mod serve;
 #[path = "cli/twilio.rs"]
@@ -85,6 +89,23 @@ fn an_account_is_created() {
     let listed: Value = serde_json::from_str(&listed.out).unwrap();
     assert_eq!(listed["account_sid"], account);
     assert_eq!(listed["name"], "Bikes & Co");
+}
+
+/// An account keeps the id that it has at Twilio; no other gets it.
+#[test]
+fn an_account_keeps_its_sid() {
+    let place = Place::new("");
+    let sid = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let create = |sid| place.run(&["account", "create", "--name", "Bikes", "--sid", sid]);
+    assert_eq!(create(sid).json()["account_sid"], sid);
+    let again = create(sid);
+    assert_eq!((again.code, again.err.contains("is an account's already")), (Some(1), true));
+    for wrong in
+        ["ACzz", "KSaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "ACAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+    {
+        assert_eq!(create(wrong).code, Some(2), "{wrong}");
+    }
+    assert_eq!(place.run(&["account", "list"]).out.lines().count(), 1);
 }
 
 /// An account without a name is refused, and so are arguments that nobody knows: with status 2.

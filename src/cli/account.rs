@@ -8,7 +8,7 @@ use crate::{
     app::Opened,
     clock::Clock,
     egress::Egress,
-    ids::Ids,
+    ids::{AccountId, Ids},
     relay::{Carriers, Client, Relay},
     store::accounts,
 };
@@ -22,6 +22,9 @@ pub(super) enum Account {
         /// The marketplace's name.
         #[arg(long)]
         name: String,
+        /// The id that it has at Twilio, AC…, and is to keep here.
+        #[arg(long, value_name = "AC…")]
+        sid: Option<AccountId>,
     },
     /// List the accounts, one JSON object a line.
     List {
@@ -32,12 +35,15 @@ pub(super) enum Account {
 
 pub(super) async fn run(command: Account) -> Result<(), Failed> {
     match command {
-        Account::Create { file, name } => {
+        Account::Create { file, name, sid } => {
             if name.trim().is_empty() || name.chars().count() > 100 {
                 return Err(Failed("--name must have 1 to 100 characters".into()));
             }
             let opened = open(&file).await?;
-            let made = relay(&opened).create_account(name.trim()).await?;
+            let made = match sid {
+                Some(sid) => relay(&opened).adopt_account(sid, name.trim()).await?,
+                None => relay(&opened).create_account(name.trim()).await?,
+            };
             let object = json!({
                 "account_sid": made.account,
                 "auth_token": made.auth_token,

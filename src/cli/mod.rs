@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod fallback;
 mod healthcheck;
+mod import;
 mod migrate_database;
 mod numbers;
 mod output;
@@ -42,6 +43,9 @@ enum Command {
     /// Bring proxy numbers into an account's pool.
     #[command(subcommand)]
     Numbers(numbers::Numbers),
+    /// Take over what an account has elsewhere.
+    #[command(subcommand)]
+    Import(import::Import),
     /// Let support staff into the console.
     #[command(subcommand)]
     Staff(staff::Staff),
@@ -108,6 +112,7 @@ pub fn run() -> ExitCode {
             Command::Check(options) => check::run(options).await,
             Command::Account(command) => account::run(command).await,
             Command::Numbers(command) => numbers::run(command).await,
+            Command::Import(command) => import::run(command).await,
             Command::Staff(command) => staff::run(command).await,
             Command::Backup(options) => backup::run(options).await,
             Command::RestoreFence(options) => restore::fence(options).await,

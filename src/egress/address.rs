@@ -138,6 +138,10 @@ impl Address {
         if !written_as_read(text, &url, port) {
             return Err(Refused::Unreadable);
         }
+        // As it is kept: characters that must be escaped are longer then.
+        if url.as_str().len() > LENGTH_MAX {
+            return Err(Refused::TooLong);
+        }
         let authority = url[Position::BeforeHost..Position::AfterPort].to_owned();
         let target = url[Position::BeforePath..Position::AfterQuery].parse();
         let target = target.map_err(|_| Refused::Unreadable)?;

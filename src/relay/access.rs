@@ -2,7 +2,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Relay, error::Error};
+use super::{
+    Relay,
+    error::{Error, Fault},
+};
 use crate::{
     domain::{closed_set, time::Timestamp},
     ids::{AccountId, Id as _, KeyId, hex},
@@ -23,6 +26,8 @@ closed_set! {
         NumbersRead = "numbers:read",
         /// Change services and numbers.
         NumbersWrite = "numbers:write",
+        /// See people's numbers and words, where answers have them in clear: below `/v1` only.
+        PeopleReveal = "people:reveal",
         /// Read endpoints and deliveries.
         WebhooksRead = "webhooks:read",
         /// Change endpoints, send again.
@@ -162,14 +167,33 @@ pub async fn revoke_key(tx: &mut Tx, account: &AccountId, id: &KeyId) -> Result<
 
 impl Relay {
     /// Makes an account.
+    ///
+    /// # Errors
+    /// The store's.
     pub async fn create_account(&self, name: &str) -> Result<NewAccount, Error> {
+        self.make_account(None, name).await
+    }
+
+    /// Makes an account that keeps the id it has elsewhere: what moves here from Twilio keeps working.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is an account of that id.
+    pub async fn adopt_account(&self, id: AccountId, name: &str) -> Result<NewAccount, Error> {
+        self.make_account(Some(id), name).await
+    }
+
+    async fn make_account(&self, id: Option<AccountId>, name: &str) -> Result<NewAccount, Error> {
         let name = name.to_owned();
         self.db
             .write(move |tx| {
-                let name = name.clone();
+                let (id, name) = (id.clone(), name.clone());
                 Box::pin(async move {
                     let now = tx.now().await?;
-                    let account: AccountId = tx.id_at(now);
+                    let account: AccountId = id.unwrap_or_else(|| tx.id_at(now));
+                    if accounts::get(tx, &account).await?.is_some() {
+                        let words = "is an account's already";
+                        return Err(Error::Invalid(vec![Fault::new("/sid", "taken", words)]));
+                    }
                     let auth_token = hex(&random::<16>(tx));
                     accounts::insert(tx, &account, &name, &auth_token, now).await?;
                     let key = create_key(tx, &account, "first", &Scope::all(), None).await?;

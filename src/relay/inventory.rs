@@ -110,10 +110,21 @@ pub async fn create_service(
     account: &AccountId,
     new: &NewService,
 ) -> Result<Service, Error> {
+    let id = tx.id().await?;
+    create_service_as(tx, account, id, new).await
+}
+
+/// The same with this id.
+pub(super) async fn create_service_as(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: ServiceId,
+    new: &NewService,
+) -> Result<Service, Error> {
     check(tx, &new.unique_name, &new.rules, None).await?;
     let now = tx.now().await?;
     let service = Service {
-        id: tx.id_at(now),
+        id,
         unique_name: new.unique_name.clone(),
         rules: new.rules.clone(),
         callback_secret: callback_secret(tx, &new.rules, None)?,
@@ -199,6 +210,16 @@ pub async fn add_number(
     account: &AccountId,
     new: &NewNumber,
 ) -> Result<Number, Error> {
+    add_number_as(tx, account, None, new).await
+}
+
+/// The same with this id, if it has one elsewhere.
+pub(super) async fn add_number_as(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: Option<NumberId>,
+    new: &NewNumber,
+) -> Result<Number, Error> {
     services::get(tx, account, &new.service).await?.ok_or(Error::NotFound("service"))?;
     let keys = accounts::keys(tx, account).await?;
     if holds::any_open(tx, account, &keys.index.person(&new.number.canonical())).await? {
@@ -206,10 +227,11 @@ pub async fn add_number(
         return Err(Error::Invalid(vec![Fault::new("/number", "participant", words)]));
     }
     let now = tx.now().await?;
-    if let Some(retired) = numbers::retired(tx, account, &new.number).await? {
+    let retired = numbers::retired(tx, account, &new.number).await?;
+    if let Some(retired) = retired.filter(|one| id.as_ref().is_none_or(|id| *id == one.id)) {
         return come_back(tx, account, retired, new).await;
     }
-    let id: NumberId = tx.id_at(now);
+    let id = id.unwrap_or_else(|| tx.id_at(now));
     let country = new.number.country().map(|country| country.as_str().to_owned());
     let number = Number {
         id: id.clone(),

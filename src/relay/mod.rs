@@ -3,6 +3,7 @@
 //! Each is a function over one transaction; [`Relay`] runs them, asks carriers and wakes the jobs.
 
 mod access;
+mod adopt;
 mod allocate;
 mod calls;
 mod carriers;
@@ -35,6 +36,7 @@ use tokio::sync::Notify;
 
 pub use self::{
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
+    adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
     calls::place_call,
     carriers::{Carriers, Configured},
     client::{Client, Transport},
@@ -54,9 +56,9 @@ pub use self::{
     },
     messages::send_to_participant,
     sessions::{
-        AddParticipant, OpenSession, SessionView, UpdateSession, add_participant, close,
-        delete as delete_session, extend, open, remove_participant, reopen, resume, set_block,
-        update, view, with_names,
+        AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
+        add_participant, adopt_session, close, delete as delete_session, extend, open,
+        pairs_in_the_way, remove_participant, reopen, resume, set_block, update, view, with_names,
     },
 };
 use crate::{

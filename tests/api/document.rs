@@ -99,6 +99,7 @@ async fn scopes_are_as_documented() {
             "sessions:write",
             "numbers:read",
             "numbers:write",
+            "people:reveal",
             "webhooks:read",
             "webhooks:write",
             "keys:write",

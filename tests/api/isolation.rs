@@ -78,7 +78,7 @@ impl Things {
 
 /// Every operation with ids of another account answers 404, and changes nothing.
 #[tokio::test]
-async fn another_accounts_ids_do_not_exist() {
+async fn i18_another_accounts_ids_do_not_exist() {
     each(async |world| {
         let things = things(world).await;
         let snapshot = async || {
@@ -129,7 +129,7 @@ async fn its_own_ids_do() {
 /// Ids of another account inside bodies, filters and unique names lead nowhere either, and lists
 /// have nothing of it.
 #[tokio::test]
-async fn nor_in_bodies_filters_and_lists() {
+async fn i18_nor_in_bodies_filters_and_lists() {
     each(async |world| {
         let things = things(world).await;
         let b = &world.b.api_key;

@@ -108,10 +108,13 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
         (StatusCode::SERVICE_UNAVAILABLE, "not-taken") => {
             SendError::new(SendErrorKind::Unreachable, Retry::After(pause(response)))
         }
-        (_, "invalid-number") => SendError::new(SendErrorKind::InvalidNumber, Retry::Never),
-        (_, "opted-out") => SendError::new(SendErrorKind::OptedOut, Retry::Never),
-        (status, _) if status.is_client_error() => {
-            SendError::new(SendErrorKind::Rejected, Retry::Never)
+        (status, code) if status.is_client_error() => {
+            let kind = match code {
+                "invalid-number" => SendErrorKind::InvalidNumber,
+                "opted-out" => SendErrorKind::OptedOut,
+                _ => SendErrorKind::Rejected,
+            };
+            SendError::new(kind, Retry::Never)
         }
         _ => SendError::new(SendErrorKind::Unreachable, Retry::Unknown),
     };

@@ -29,7 +29,7 @@ pub(super) async fn guard(
             let quota = limiter.key(caller.counted_by());
             let response = if !quota.taken {
                 limited(&quota)
-            } else if !caller.may(scope(request.method(), request.uri().path())) {
+            } else if !may(&caller, request.method(), request.uri().path()) {
                 Refusal::new(Code::Forbidden).into_response()
             } else {
                 request.extensions_mut().insert(caller);
@@ -59,7 +59,18 @@ fn limited(quota: &Quota) -> Response {
     Refusal::new(Code::TooManyRequests).retry_after(quota.wait()).into_response()
 }
 
-/// What an API key needs for this. The account's own token may do everything.
+/// The account's own token may do everything. A key that reads sessions elsewhere sees no number of
+/// a person there: here it takes a scope of its own.
+fn may(caller: &Caller, method: &Method, path: &str) -> bool {
+    caller.may(scope(method, path)) && (!reveals(path) || caller.may(Scope::PeopleReveal))
+}
+
+/// Whether an answer may hold people's numbers or words: below a session's people and interactions.
+fn reveals(path: &str) -> bool {
+    path.split('/').nth(4) == Some("Sessions") && path.split('/').nth(6).is_some()
+}
+
+/// What an API key needs for this at least.
 fn scope(method: &Method, path: &str) -> Scope {
     let sessions = path.split('/').nth(4) == Some("Sessions");
     match (sessions, *method == Method::GET) {
@@ -120,6 +131,17 @@ mod tests {
             (Method::DELETE, "/v1/Services/KS1/Sessions/KC1", Scope::SessionsWrite),
         ] {
             assert_eq!(scope(&method, path), expected, "{method} {path}");
+        }
+    }
+
+    /// What lies below one session shows people.
+    #[test]
+    fn people() {
+        for below in ["Participants", "Participants/KP1", "Interactions", "Anything"] {
+            assert!(reveals(&format!("/v1/Services/KS1/Sessions/KC1/{below}")), "{below}");
+        }
+        for path in ["/v1/Services", "/v1/Services/KS1/Sessions", "/v1/Services/KS1/Sessions/KC1"] {
+            assert!(!reveals(path), "{path}");
         }
     }
 }

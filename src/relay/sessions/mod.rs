@@ -1,9 +1,13 @@
 //! Opening, closing, reopening and lengthening sessions; people coming and going.
 
+mod adopt;
 mod people;
 
-pub use self::people::{AddParticipant, add_participant, remove_participant, set_block};
 use self::people::{join, others};
+pub use self::{
+    adopt::{AdoptParticipant, AdoptSession, adopt_session, pairs_in_the_way},
+    people::{AddParticipant, add_participant, remove_participant, set_block},
+};
 
 use std::time::Duration;
 
