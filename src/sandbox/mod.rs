@@ -27,4 +27,5 @@ pub use self::{
         TextState, TextView,
     },
     record::CameIn,
+    state::{CALLS_KEPT, TEXTS_KEPT},
 };

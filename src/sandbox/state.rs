@@ -18,10 +18,10 @@ use crate::domain::{phone::Identifier, time::Timestamp};
 const PHONES_MAX: usize = 10_000;
 /// The most contacts of one phone.
 const CONTACTS_MAX: usize = 50;
-/// How many texts a phone keeps.
-const TEXTS_KEPT: usize = 100;
-/// How many calls a phone keeps.
-const CALLS_KEPT: usize = 50;
+/// How many texts a phone keeps; what comes after it pushes the oldest out.
+pub const TEXTS_KEPT: usize = 1_000;
+/// How many calls a phone keeps; what comes after it pushes the oldest out.
+pub const CALLS_KEPT: usize = 200;
 /// How many idempotency keys are remembered.
 const KEYS_MAX: usize = 100_000;
 /// How long an idempotency key is remembered, in milliseconds.

@@ -13,7 +13,7 @@ use entremise::{
         policy::Rules,
     },
     relay,
-    sandbox::{CallEnd, CallStage, Direction, Faults, Sound, TextState},
+    sandbox::{CALLS_KEPT, CallEnd, CallStage, Direction, Faults, Sound, TEXTS_KEPT, TextState},
     store::{interactions, legs, sessions::Page},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -273,6 +273,10 @@ fn judge_phones(shared: &Shared) -> (usize, usize, usize, usize) {
     let mut received = Vec::new();
     for (place, person) in shared.market.people.iter().enumerate() {
         let view = shared.market.network.seen(person.phone).unwrap();
+        assert!(
+            view.texts.len() < TEXTS_KEPT && view.calls.len() < CALLS_KEPT,
+            "a phone forgot what it got"
+        );
         let sent = view.texts.iter().filter(|text| text.direction == Direction::Out);
         model.untaken += sent.filter(|text| text.state == TextState::Failed).count();
         for text in view.received() {
