@@ -25,6 +25,9 @@ mod numbers;
 #[path = "twilio_proxy/shapes.rs"]
 mod shapes;
 #[cfg(test)]
+#[path = "twilio_proxy/stop_words.rs"]
+mod stop_words;
+#[cfg(test)]
 #[expect(dead_code, reason = "shared: other binaries use the rest")]
 mod support;
 #[cfg(test)]

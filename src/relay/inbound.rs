@@ -108,6 +108,15 @@ pub(super) struct Routed {
     pub(super) now: Timestamp,
 }
 
+impl Routed {
+    /// The same as refused by what it says, for that reason.
+    pub(super) fn refuse(self, reason: Reason) -> Refused {
+        let Self { account, service, number, session, sender, now, .. } = self;
+        let last = Some((session.id, Some(sender.id), Some(sender.role)));
+        Refused { account, number, service, reason, person: Some(sender.person), last, now }
+    }
+}
+
 /// Finds where an event leads. The session is locked before it is judged, so that a close that was
 /// acknowledged is seen (I3).
 pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error> {

@@ -107,6 +107,19 @@ impl<'w> Client<'w> {
         (answered.status.as_u16(), body)
     }
 
+    /// Changes something by the native API; what it is then.
+    pub(crate) async fn change(&self, path: &str, change: &Value) -> Value {
+        let request = http::Request::patch(format!("/api/v1{path}"))
+            .header("host", self.world.running.address.to_string())
+            .header("authorization", format!("Bearer {}", self.world.account.api_key))
+            .header("content-type", "application/merge-patch+json")
+            .body(http_body_util::Full::new(bytes::Bytes::from(change.to_string())))
+            .unwrap();
+        let answered = support::request(self.world.running.address, request).await;
+        assert_eq!(answered.status.as_u16(), 200);
+        serde_json::from_slice(&answered.body).unwrap()
+    }
+
     /// A service; its address.
     pub(crate) async fn service(&self, name: &str, numbers: u32) -> String {
         let service = self.post("/v1/Services", &[("UniqueName", name)]).await.is(201);
