@@ -272,6 +272,18 @@ async fn count(tx: &mut Tx, account: &AccountId, number: &Number, by: i64) -> Re
     Ok(())
 }
 
+/// How many active numbers a service's pool has: those that are given to anybody, and the reserved.
+pub async fn counted(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+) -> Result<(i64, i64), Error> {
+    const SQL: &str = "
+        SELECT CAST(COALESCE(SUM(free), 0) AS BIGINT), CAST(COALESCE(SUM(reserved), 0) AS BIGINT)
+        FROM pool_classes WHERE account = $1 AND service = $2";
+    Ok(on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(service).fetch_one(conn).await?))
+}
+
 /// Writes a number's `reserved` and `state` if it is still at the version before
 /// `after.version`; whether it was. A retired number belongs to nobody any more.
 pub async fn update(

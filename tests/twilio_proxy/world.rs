@@ -1,7 +1,7 @@
 //! A running server, and a client that speaks to it as Twilio's SDKs do.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use entremise::{domain::phone::Identifier, relay::NewAccount, sandbox::PhoneId};
+use entremise::{config::Config, domain::phone::Identifier, relay::NewAccount, sandbox::PhoneId};
 use serde_json::Value;
 
 use crate::support::{self, Answered, Database, World};
@@ -165,15 +165,25 @@ pub(crate) async fn each(test: impl AsyncFn(&World, &Client<'_>)) {
 
 /// The same, with this many requests a minute.
 pub(crate) async fn each_with(rate: u32, test: impl AsyncFn(&World, &Client<'_>)) {
+    each_set(|config| config.api.rate_per_minute = rate, test).await;
+}
+
+/// The same with other settings.
+pub(crate) async fn each_set(set: impl Fn(&mut Config), test: impl AsyncFn(&World, &Client<'_>)) {
     for database in support::databases().await {
-        run(&database, rate, &test).await;
+        run(&database, &set, &test).await;
         database.drop().await;
     }
 }
 
-async fn run(database: &Database, rate: u32, test: &impl AsyncFn(&World, &Client<'_>)) {
+async fn run(
+    database: &Database,
+    set: &impl Fn(&mut Config),
+    test: &impl AsyncFn(&World, &Client<'_>),
+) {
     let mut config = support::settings(database);
-    config.api.rate_per_minute = rate;
+    config.api.rate_per_minute = 100_000;
+    set(&mut config);
     let world = World::with(config).await;
     test(&world, &Client::of(&world, &world.account)).await;
     world.running.shutdown().await;

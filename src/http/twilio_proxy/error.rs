@@ -76,6 +76,8 @@ codes! {
     NumberHasSessions = 80611, 400, "The Phone Number is in use in active Sessions and cannot be removed", "removing a number with open sessions";
     NoPartner = 80614, 400, "The Session has no other Participant", "nobody is on the other side";
     TooManyRequests = 80621, 429, "Too many requests", "the rate limit; `Retry-After` says for how long";
+    PoolFull = 80622, 400, "The Service has as many Phone Numbers as it may have", "more numbers, reserved or not, than `twilio_proxy.pool_reserved_max` or `twilio_proxy.pool_max` allow; the native API has no such limit";
+    AddedAtOnce = 80623, 409, "The Participant was added to this Session by another request at the same time", "an identifier that was not in the session when the request came, and was when its turn came";
     Parameter = 80701, 400, "A parameter is invalid", "anything else that is wrong with a parameter; the message says what";
     MessageToVoiceOnly = 80910, 400, "The Session is voice-only", "a message interaction in a voice-only session";
 }
@@ -117,9 +119,14 @@ impl Refusal {
         Self { message: Some(message.into()), ..self }
     }
 
+    /// Whether it is this one.
+    pub(super) fn is(&self, code: Code) -> bool {
+        self.code == code
+    }
+
     /// Whether somebody may have guessed at a credential.
     pub(super) fn is_guess(&self) -> bool {
-        self.code == Code::Authenticate
+        self.is(Code::Authenticate)
     }
 }
 
@@ -201,6 +208,7 @@ pub(super) const ELSEWHERE: &str = "in_other_service";
 pub(super) const FOREIGN: &str = "not_on_account";
 pub(super) const UNKNOWN_NUMBER: &str = "unknown_number";
 pub(super) const BAD_STATUS: &str = "bad_status";
+pub(super) const POOL_FULL: &str = "pool_full";
 
 /// A fault with one of those codes.
 pub(super) fn fault(code: &'static str) -> Error {
@@ -258,6 +266,7 @@ fn invalid(faults: &[Fault], about: About) -> Refusal {
         (ELSEWHERE, _) => Code::OtherService,
         (FOREIGN, _) => Code::NotOnAccount,
         (BAD_STATUS, _) => Code::BadStatus,
+        (POOL_FULL, _) => Code::PoolFull,
         (UNKNOWN_NUMBER | "number_not_active", _) => Code::NotInService,
         ("number_not_capable", _) => about.incapable(),
         ("carrier_mismatch", _) => Code::NoneMatches,

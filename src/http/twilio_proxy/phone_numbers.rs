@@ -7,9 +7,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Proxy, answer,
+    PoolLimits, Proxy, answer,
     at::{At, By},
-    error::{About, Code, ELSEWHERE, FOREIGN, HERE, Refusal, fault, refusal},
+    error::{About, Code, ELSEWHERE, FOREIGN, HERE, POOL_FULL, Refusal, fault, refusal},
     form::Form,
     nothing,
     paging::Asked,
@@ -90,6 +90,20 @@ pub(super) async fn list(
     Ok(asked.answer(&proxy, "phone_numbers", &page))
 }
 
+/// Refuses what has made a pool larger than it may be by numbers of that kind. Asked after the change:
+/// of several at once each sees those before it.
+async fn unless_full(
+    tx: &mut Tx,
+    proxy: &Proxy,
+    account: &AccountId,
+    number: &Number,
+) -> Result<(), Error> {
+    let (free, reserved) = numbers::counted(tx, account, &number.service).await?;
+    let PoolLimits { numbers: most, reserved: most_reserved } = proxy.0.pool;
+    let (there, most) = if number.reserved { (reserved, most_reserved) } else { (free, most) };
+    if there > i64::from(most) { Err(fault(POOL_FULL)) } else { Ok(()) }
+}
+
 /// Which number is to be added.
 #[derive(Debug, Clone)]
 enum Named {
@@ -154,6 +168,7 @@ pub(super) async fn create(
                         relay::add_number(tx, account, &new).await?
                     }
                 };
+                unless_full(tx, proxy, account, &number).await?;
                 Ok(answer(StatusCode::CREATED, &counted(tx, proxy, account, &number).await?))
             })
         })
@@ -200,6 +215,9 @@ pub(super) async fn update(
             Box::pin(async move {
                 let before = find(tx, account, at).await?;
                 let number = relay::update_number(tx, account, &before.id, *change, None).await?;
+                if number.reserved != before.reserved {
+                    unless_full(tx, proxy, account, &number).await?;
+                }
                 Ok(answer(StatusCode::OK, &counted(tx, proxy, account, &number).await?))
             })
         })
