@@ -4,11 +4,18 @@
 #[path = "twilio_proxy/bad_input.rs"]
 mod bad_input;
 #[cfg(test)]
+#[path = "twilio_proxy/carrier.rs"]
+mod carrier;
+#[cfg(test)]
 #[path = "twilio_proxy/deleting.rs"]
 mod deleting;
 #[cfg(test)]
 #[path = "twilio_proxy/docs.rs"]
 mod docs;
+#[cfg(test)]
+#[expect(dead_code, reason = "shared: other binaries use the rest")]
+#[path = "relay/fake_twilio.rs"]
+mod fake;
 #[cfg(test)]
 #[path = "twilio_proxy/interactions.rs"]
 mod interactions;

@@ -57,14 +57,14 @@ codes! {
     NoNumbers = 80205, 400, "The Service has no Phone Numbers", "a service without numbers";
     NoneMatches = 80206, 400, "No Proxy Identifiers match the geo match level, or all of them are in use by the Participant", "no number near enough or at one carrier, or the person holds each of them, also in quarantine";
     OnlyReserved = 80207, 400, "Only reserved Proxy Identifiers are available", "every number that fits is reserved, and none was named";
-    NotOnAccount = 80301, 400, "The Phone Number SID was not found on the Account", "adding a number by a SID that is not the account's";
+    NotOnAccount = 80301, 400, "The Phone Number SID was not found on the Account", "adding a number that neither the account nor its carrier has";
     ShortCodeNotOnAccount = 80303, 400, "The Short Code SID was not found on the Account", "adding a short code: there are none here";
     ChannelIdentifier = 80304, 400, "Identifiers of channels are not supported", "an identifier such as `messenger:…`";
     PairInvalid = 80402, 400, "The identifier or proxy identifier is invalid: one of them is both", "a person's number that is a proxy number, or the reverse";
     IdentifierInvalid = 80404, 400, "The Participant identifier is invalid or cannot be reached", "an identifier that is no number, or that the service's `identifier_check` refuses";
     PhoneNumberInvalid = 80406, 400, "The Phone Number is invalid", "adding a number that is not in E.164";
     PhoneSidInvalid = 80407, 400, "The Phone Number SID is invalid", "a number's SID that is none";
-    CarrierMissing = 80502, 500, "No carrier is configured", "adding a number where no carrier is configured";
+    CarrierMissing = 80502, 500, "No carrier is configured", "adding a number where no carrier is configured, or where the carrier could not be asked for it; the message says which";
     BoundElsewhere = 80601, 400, "The Phone Number is in use by another Account", "adding a number that another account has";
     ServiceNameTaken = 80602, 400, "A Service with this unique name already exists", "the name of a service is taken";
     SessionNameTaken = 80603, 400, "A Session with this unique name already exists", "the name of a session is taken, by a closed one too";
@@ -100,6 +100,12 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) const fn new(code: Code) -> Self {
         Self { code, message: None, retry_after: None, cause: None }
+    }
+
+    /// A carrier could not be asked.
+    pub(super) fn carrier_away() -> Self {
+        const WORDS: &str = "The carrier could not be asked for the Phone Number: nothing was done";
+        Self { message: Some(WORDS.into()), ..Self::new(Code::CarrierMissing) }
     }
 
     /// A parameter that is wrong; `allowed` is what follows its name, and never the value.
