@@ -24,7 +24,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use entremise::{
     carrier::{
-        Answer, Carrier, Inbound, Plan, SendError, WebhookError,
+        Answer, Carrier, Inbound, SendError, WebhookError,
         error::Retry,
         outbound::Outbound,
         wire::{Request, Response},
@@ -177,12 +177,11 @@ fn i17_answers_hold_no_number_but_the_dialled() {
             let _ = carrier.parse(request);
         }
         for (name, answer) in samples::answers(samples::WORDS) {
-            let dialled: Vec<&str> = match &answer {
-                Answer::Plan(Plan::Connect(plan)) => {
-                    plan.to.iter().map(|target| target.number.expose()).collect()
-                }
-                _ => Vec::new(),
+            let targets = match &answer {
+                Answer::Plan(plan) => plan.connects().map_or(&[][..], |plan| &plan.to),
+                _ => &[],
             };
+            let dialled: Vec<&str> = targets.iter().map(|target| target.number.expose()).collect();
             let text = documents::everything(&carrier.reply(&answer, &links));
             for person in samples::PEOPLE.iter().copied().chain(fixtures.people()) {
                 let expected = usize::from(dialled.contains(&person));

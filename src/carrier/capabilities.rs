@@ -32,6 +32,8 @@ pub struct Capabilities {
     pub duration_max: Option<Duration>,
     /// How long a text may be held at most before it is given up.
     pub validity_max: Duration,
+    /// How long it waits for the answer to a webhook about a text.
+    pub patience: Duration,
     /// The numbers whose legs it may show as caller ID.
     pub caller_id: CallerIdRule,
 }

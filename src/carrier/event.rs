@@ -25,6 +25,8 @@ pub enum Inbound {
     Keys(Keys),
     /// A call that we placed was answered: the carrier asks for its plan.
     PlacedCallAnswered(PlacedCallAnswered),
+    /// What a script plays is over; the carrier waits for what comes next.
+    Played(Played),
     /// The dialling of a plan's `connect` is over; the carrier waits for what comes next.
     DialEnded(DialEnded),
     /// News of one leg of a call.
@@ -77,6 +79,17 @@ pub struct Keys {
     pub leg: LegId,
     /// The keys; empty if none were pressed in time.
     pub digits: String,
+    /// Which turn of a script asked for them; 0 where no script did.
+    pub turn: u32,
+}
+
+/// What a script plays is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Played {
+    /// The leg that heard it.
+    pub leg: LegId,
+    /// Which turn of the script it was.
+    pub turn: u32,
 }
 
 /// A call that we placed was answered.
@@ -99,6 +112,8 @@ pub struct DialEnded {
     pub duration: Option<Duration>,
     /// Whether the caller has hung up already.
     pub caller_gone: bool,
+    /// Which turn of a script dialled; 0 where no script did.
+    pub turn: u32,
 }
 
 /// News of one leg of a call.

@@ -13,11 +13,14 @@ pub enum Step {
     Dialled,
     /// A call that we placed was answered: what is its plan?
     Answered,
+    /// What a script plays is over: what next?
+    Played,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: &'static [Self] = &[Self::Whisper, Self::Keys, Self::Dialled, Self::Answered];
+    pub const ALL: &'static [Self] =
+        &[Self::Whisper, Self::Keys, Self::Dialled, Self::Answered, Self::Played];
 
     /// The value of the address's `step`.
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +29,7 @@ impl Step {
             Self::Keys => "keys",
             Self::Dialled => "dialled",
             Self::Answered => "answered",
+            Self::Played => "played",
         }
     }
 }
@@ -69,15 +73,33 @@ impl Links {
     pub fn step(&self, step: Step, leg: &LegId) -> String {
         format!("{}/call?step={}&leg={leg}", self.base, step.as_str())
     }
+
+    /// The same for a leg that is asked more than once: which time this is, from 1. 0 is not named.
+    pub fn turn(&self, step: Step, leg: &LegId, turn: u32) -> String {
+        let address = self.step(step, leg);
+        if turn == 0 { address } else { format!("{address}&turn={turn}") }
+    }
 }
 
-/// The leg and the step that one of our addresses carries.
-pub fn read(query: &str) -> (Option<Step>, Option<LegId>) {
-    let mut found = (None, None);
+/// What one of our addresses carries.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct At {
+    /// What the carrier asks for.
+    pub step: Option<Step>,
+    /// The leg.
+    pub leg: Option<LegId>,
+    /// Which time that leg is asked; 0 where the address does not say.
+    pub turn: u32,
+}
+
+/// Reads the query of one of our addresses; what is no part of ours counts for nothing.
+pub fn read(query: &str) -> At {
+    let mut found = At::default();
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*key {
-            "step" => found.0 = Step::ALL.iter().copied().find(|step| step.as_str() == value),
-            "leg" => found.1 = LegId::parse(&value).ok(),
+            "step" => found.step = Step::ALL.iter().copied().find(|step| step.as_str() == value),
+            "leg" => found.leg = LegId::parse(&value).ok(),
+            "turn" => found.turn = value.parse().unwrap_or(0),
             _ => {}
         }
     }
@@ -96,8 +118,12 @@ mod tests {
         for step in Step::ALL {
             let url = links.step(*step, &leg);
             assert!(url.starts_with("https://relay.example/hooks/twilio/call?"));
-            assert_eq!(read(url.split_once('?').unwrap().1), (Some(*step), Some(leg.clone())));
+            let at = At { step: Some(*step), leg: Some(leg.clone()), turn: 0 };
+            assert_eq!(read(url.split_once('?').unwrap().1), at);
+            assert_eq!(links.turn(*step, &leg, 0), url);
+            let third = links.turn(*step, &leg, 3);
+            assert_eq!(read(third.split_once('?').unwrap().1), At { turn: 3, ..at });
         }
-        assert_eq!(read("leg=nonsense&step=none"), (None, None));
+        assert_eq!(read("leg=nonsense&step=none&turn=-1"), At::default());
     }
 }

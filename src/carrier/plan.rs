@@ -28,12 +28,28 @@ pub enum Plan {
     Announce(Prompt),
     /// Connect the caller.
     Connect(Connect),
+    /// Play what a marketplace wrote for a caller who is in no session.
+    Script(Box<Script>),
     /// Said to somebody who answered our ringing, before the two are connected.
     Whisper(Whisper),
     /// Let the two be connected, saying nothing.
     Proceed,
     /// End this leg.
     Hangup,
+}
+
+impl Plan {
+    /// Whom it connects, if it does.
+    pub const fn connects(&self) -> Option<&Connect> {
+        match self {
+            Self::Connect(connect) => Some(connect),
+            Self::Script(script) => match &script.then {
+                Then::Connect(connect) => Some(connect),
+                Then::Hangup | Then::Ask | Then::Keys(_) => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// How a call is turned away.
@@ -73,6 +89,60 @@ pub struct Connect {
     pub duration_max: Duration,
     /// Whether somebody who answers is asked to speak to us first (a whisper, press 1).
     pub screen: bool,
+    /// Which turn of a script dials; 0 where no script does.
+    pub turn: u32,
+}
+
+/// Sounds for a caller, and what follows them. One turn of a conversation that goes on as long as
+/// the carrier asks for the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// The caller's leg.
+    pub leg: LegId,
+    /// Which turn this is, from 1: it comes back with the carrier's next question, so that one that
+    /// comes twice gets one answer.
+    pub turn: u32,
+    /// Played first, in order.
+    pub sounds: Vec<Sound>,
+    /// What follows.
+    pub then: Then,
+}
+
+/// Something to hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sound {
+    /// Words to be spoken.
+    Say(Prompt),
+    /// An audio file at this `http` or `https` address, which the carrier fetches.
+    Play(String),
+    /// Silence.
+    Pause(Duration),
+}
+
+/// What follows a script's sounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// The call ends.
+    Hangup,
+    /// We are asked what comes next.
+    Ask,
+    /// Keys are waited for; then we are asked, with them or without.
+    Keys(Gather),
+    /// The caller is connected; `announce` is empty.
+    Connect(Connect),
+}
+
+/// Waits for keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gather {
+    /// Played while a key may already be pressed: the first one ends it.
+    pub prompts: Vec<Sound>,
+    /// How long to wait for the first key, and then for each further one.
+    pub timeout: Duration,
+    /// The most keys.
+    pub digits_max: u32,
+    /// The key that ends the input and is not a part of it, if one does.
+    pub finish: Option<char>,
 }
 
 /// Somebody to ring.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Relay, calls, consult::Advice, error::Error, messages};
 use crate::{
-    carrier::{Inbound, plan::Answer},
+    carrier::{Inbound, Plan, plan::Answer},
     domain::interaction::Reason,
     store,
 };
@@ -42,6 +42,7 @@ impl Relay {
             Inbound::MessageStatus(_) | Inbound::CallStatus(_) => self.news(carrier, event).await,
             Inbound::CalleeAnswered(_)
             | Inbound::Keys(_)
+            | Inbound::Played(_)
             | Inbound::DialEnded(_)
             | Inbound::PlacedCallAnswered(_) => self.step(carrier, event).await,
             Inbound::Ignored(_) => {
@@ -120,6 +121,7 @@ impl Relay {
                 match &event {
                     Inbound::CalleeAnswered(at) => calls::callee_answered(tx, &carrier, at).await,
                     Inbound::Keys(at) => calls::keys(tx, &carrier, at).await,
+                    Inbound::Played(_) => Ok(Answer::Plan(Plan::Hangup)),
                     Inbound::DialEnded(at) => calls::dial_ended(tx, &carrier, at).await,
                     Inbound::PlacedCallAnswered(at) => {
                         calls::placed_answered(tx, &carrier, at).await

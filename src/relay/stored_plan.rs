@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    carrier::plan::{Answer, Connect, Plan, Prompt, RejectReason, Target},
+    carrier::plan::{
+        Answer, Connect, Gather, Plan, Prompt, RejectReason, Script, Sound, Target, Then,
+    },
     domain::phone::{Identifier, ProxyNumber},
     ids::LegId,
 };
@@ -21,16 +23,37 @@ enum Stored {
     Busy,
     Declined,
     Announce(Words),
-    Connect {
-        leg: String,
-        to: Vec<(String, String)>,
-        caller_id: String,
-        announce: Option<Words>,
-        ring_ms: u64,
-        max_ms: u64,
-        screen: bool,
-    },
+    Connect(Dial),
+    Script { leg: String, turn: u32, sounds: Vec<Heard>, then: Next },
     Hangup,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Dial {
+    leg: String,
+    to: Vec<(String, String)>,
+    caller_id: String,
+    announce: Option<Words>,
+    ring_ms: u64,
+    max_ms: u64,
+    screen: bool,
+    #[serde(default)]
+    turn: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Heard {
+    Say(Words),
+    Play(String),
+    PauseMs(u64),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Next {
+    Hangup,
+    Ask,
+    Keys { prompts: Vec<Heard>, timeout_ms: u64, digits_max: u32, finish: Option<char> },
+    Connect(Dial),
 }
 
 fn words(prompt: &Prompt) -> Words {
@@ -45,24 +68,78 @@ fn ms(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
+fn dial(connect: &Connect) -> Dial {
+    Dial {
+        leg: connect.leg.to_string(),
+        to: connect
+            .to
+            .iter()
+            .map(|target| (target.leg.to_string(), target.number.expose().to_owned()))
+            .collect(),
+        caller_id: connect.caller_id.to_string(),
+        announce: connect.announce.as_ref().map(words),
+        ring_ms: ms(connect.ring_timeout),
+        max_ms: ms(connect.duration_max),
+        screen: connect.screen,
+        turn: connect.turn,
+    }
+}
+
+fn connect(dial: Dial) -> Option<Connect> {
+    let target = |(leg, number): (String, String)| {
+        Some(Target { leg: LegId::parse(&leg).ok()?, number: Identifier::parse(&number).ok()? })
+    };
+    Some(Connect {
+        leg: LegId::parse(&dial.leg).ok()?,
+        to: dial.to.into_iter().map(target).collect::<Option<_>>()?,
+        caller_id: ProxyNumber::parse(&dial.caller_id).ok()?,
+        announce: dial.announce.map(prompt),
+        ring_timeout: Duration::from_millis(dial.ring_ms),
+        duration_max: Duration::from_millis(dial.max_ms),
+        screen: dial.screen,
+        turn: dial.turn,
+    })
+}
+
+fn heard(sound: &Sound) -> Heard {
+    match sound {
+        Sound::Say(prompt) => Heard::Say(words(prompt)),
+        Sound::Play(address) => Heard::Play(address.clone()),
+        Sound::Pause(length) => Heard::PauseMs(ms(*length)),
+    }
+}
+
+fn sounds(heard: Vec<Heard>) -> Vec<Sound> {
+    let sound = |one| match one {
+        Heard::Say(words) => Sound::Say(prompt(words)),
+        Heard::Play(address) => Sound::Play(address),
+        Heard::PauseMs(length) => Sound::Pause(Duration::from_millis(length)),
+    };
+    heard.into_iter().map(sound).collect()
+}
+
 /// The text of a plan; the store seals it. Empty for plans that are never an inbound call's.
 pub(super) fn to_text(plan: &Plan) -> String {
     let stored = match plan {
         Plan::Reject(RejectReason::Busy) => Stored::Busy,
         Plan::Reject(RejectReason::Declined) => Stored::Declined,
         Plan::Announce(prompt) => Stored::Announce(words(prompt)),
-        Plan::Connect(connect) => Stored::Connect {
-            leg: connect.leg.to_string(),
-            to: connect
-                .to
-                .iter()
-                .map(|target| (target.leg.to_string(), target.number.expose().to_owned()))
-                .collect(),
-            caller_id: connect.caller_id.to_string(),
-            announce: connect.announce.as_ref().map(words),
-            ring_ms: ms(connect.ring_timeout),
-            max_ms: ms(connect.duration_max),
-            screen: connect.screen,
+        Plan::Connect(connect) => Stored::Connect(dial(connect)),
+        Plan::Script(script) => Stored::Script {
+            leg: script.leg.to_string(),
+            turn: script.turn,
+            sounds: script.sounds.iter().map(heard).collect(),
+            then: match &script.then {
+                Then::Hangup => Next::Hangup,
+                Then::Ask => Next::Ask,
+                Then::Keys(keys) => Next::Keys {
+                    prompts: keys.prompts.iter().map(heard).collect(),
+                    timeout_ms: ms(keys.timeout),
+                    digits_max: keys.digits_max,
+                    finish: keys.finish,
+                },
+                Then::Connect(connect) => Next::Connect(dial(connect)),
+            },
         },
         Plan::Hangup => Stored::Hangup,
         Plan::Whisper(_) | Plan::Proceed => return String::new(),
@@ -80,25 +157,23 @@ fn read(text: &str) -> Option<Plan> {
         Stored::Busy => Plan::Reject(RejectReason::Busy),
         Stored::Declined => Plan::Reject(RejectReason::Declined),
         Stored::Announce(words) => Plan::Announce(prompt(words)),
-        Stored::Connect { leg, to, caller_id, announce, ring_ms, max_ms, screen } => {
-            Plan::Connect(Connect {
-                leg: LegId::parse(&leg).ok()?,
-                to: to
-                    .into_iter()
-                    .map(|(leg, number)| {
-                        Some(Target {
-                            leg: LegId::parse(&leg).ok()?,
-                            number: Identifier::parse(&number).ok()?,
-                        })
-                    })
-                    .collect::<Option<_>>()?,
-                caller_id: ProxyNumber::parse(&caller_id).ok()?,
-                announce: announce.map(prompt),
-                ring_timeout: Duration::from_millis(ring_ms),
-                duration_max: Duration::from_millis(max_ms),
-                screen,
-            })
-        }
+        Stored::Connect(dial) => Plan::Connect(connect(dial)?),
+        Stored::Script { leg, turn, sounds: heard, then } => Plan::Script(Box::new(Script {
+            leg: LegId::parse(&leg).ok()?,
+            turn,
+            sounds: sounds(heard),
+            then: match then {
+                Next::Hangup => Then::Hangup,
+                Next::Ask => Then::Ask,
+                Next::Keys { prompts, timeout_ms, digits_max, finish } => Then::Keys(Gather {
+                    prompts: sounds(prompts),
+                    timeout: Duration::from_millis(timeout_ms),
+                    digits_max,
+                    finish,
+                }),
+                Next::Connect(dial) => Then::Connect(connect(dial)?),
+            },
+        })),
         Stored::Hangup => Plan::Hangup,
     })
 }
@@ -112,23 +187,39 @@ mod tests {
     fn plans_read_back() {
         let leg = |n: u8| LegId::parse(&format!("LG{n:032x}")).unwrap();
         let say = Prompt { text: "Hello".into(), language: "en-US".into() };
+        let dial = Connect {
+            leg: leg(1),
+            to: vec![Target { leg: leg(2), number: Identifier::parse("+14155550100").unwrap() }],
+            caller_id: ProxyNumber::parse("+14155550199").unwrap(),
+            announce: None,
+            ring_timeout: Duration::from_secs(20),
+            duration_max: Duration::from_mins(30),
+            screen: true,
+            turn: 0,
+        };
+        let sounds = vec![
+            Sound::Say(say.clone()),
+            Sound::Play("https://m.example/hello.mp3".into()),
+            Sound::Pause(Duration::from_secs(2)),
+        ];
+        let script = |then| {
+            Plan::Script(Box::new(Script { leg: leg(1), turn: 3, sounds: sounds.clone(), then }))
+        };
         for plan in [
             Plan::Reject(RejectReason::Busy),
             Plan::Reject(RejectReason::Declined),
             Plan::Announce(say.clone()),
             Plan::Hangup,
-            Plan::Connect(Connect {
-                leg: leg(1),
-                to: vec![Target {
-                    leg: leg(2),
-                    number: Identifier::parse("+14155550100").unwrap(),
-                }],
-                caller_id: ProxyNumber::parse("+14155550199").unwrap(),
-                announce: Some(say),
-                ring_timeout: Duration::from_secs(20),
-                duration_max: Duration::from_mins(30),
-                screen: true,
-            }),
+            Plan::Connect(Connect { announce: Some(say), ..dial.clone() }),
+            script(Then::Hangup),
+            script(Then::Ask),
+            script(Then::Keys(Gather {
+                prompts: sounds.clone(),
+                timeout: Duration::from_secs(5),
+                digits_max: 6,
+                finish: Some('#'),
+            })),
+            script(Then::Connect(Connect { turn: 3, ..dial })),
         ] {
             assert_eq!(answer(&to_text(&plan)), Answer::Plan(plan));
         }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{
     dial::Dialled,
-    document::{self, Connect, Reason, Step},
+    document::{self, Connect, Gather, Reason, Step},
     line::{Act, Line, millis},
     network::Network,
-    phone::CallId,
+    phone::{CallId, Sound},
 };
 use crate::domain::call::CallState;
 
@@ -123,8 +123,49 @@ impl Line {
                 let event = json!({ "event": "keys", "id": self.id.as_str(), "digits": digits });
                 self.then(&keys_url, &event).await
             }
+            Step::Play { url } => self.heard(Sound::Audio { url }),
+            Step::Pause { length_ms } => {
+                if self.pause(Duration::from_millis(length_ms)).await {
+                    After::Next
+                } else {
+                    After::Gone
+                }
+            }
+            Step::Gather(gather) => self.gather(gather).await,
+            Step::Next { url } => {
+                let event = json!({ "event": "played", "id": self.id.as_str() });
+                self.then(&url, &event).await
+            }
             Step::Reject { .. } | Step::Connect(_) | Step::HangUp => After::Broken,
         }
+    }
+
+    fn heard(&mut self, sound: Sound) -> After {
+        self.hear(sound);
+        if self.has_gone() { After::Gone } else { After::Next }
+    }
+
+    async fn gather(&mut self, gather: Gather) -> After {
+        for prompt in gather.prompts {
+            let said = match prompt {
+                Step::Say { text, language } => self.say_asking(&text, &language).await,
+                Step::Play { url } => {
+                    self.hear(Sound::Audio { url });
+                    !self.has_gone()
+                }
+                Step::Pause { length_ms } => self.pause(Duration::from_millis(length_ms)).await,
+                _ => return After::Broken,
+            };
+            if !said {
+                return After::Gone;
+            }
+        }
+        let timeout = Duration::from_millis(gather.timeout_ms);
+        let Some(digits) = self.keys(timeout, gather.digits_max, gather.finish).await else {
+            return After::Gone;
+        };
+        let event = json!({ "event": "keys", "id": self.id.as_str(), "digits": digits });
+        self.then(&gather.keys_url, &event).await
     }
 
     async fn after_dialling(&mut self, connect: &Connect, dialled: &Dialled) -> After {

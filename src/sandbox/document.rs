@@ -12,6 +12,9 @@ const STEPS_MAX: usize = 20;
 /// The most people that one step rings.
 pub(super) const TARGETS_MAX: usize = 10;
 
+/// The most keys that one step waits for.
+pub(super) const KEYS_MAX: usize = 32;
+
 /// Why a document can't be acted out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a call document")]
@@ -41,8 +44,38 @@ pub(super) enum Step {
         timeout_ms: u64,
         keys_url: String,
     },
+    /// Plays an audio file.
+    Play {
+        url: String,
+    },
+    Pause {
+        length_ms: u64,
+    },
+    /// Plays and waits for keys, then asks `keys_url` what comes next.
+    Gather(Gather),
+    /// Asks `url` what comes next.
+    Next {
+        url: String,
+    },
     Connect(Connect),
     HangUp,
+}
+
+impl Step {
+    const fn is_sound(&self) -> bool {
+        matches!(self, Self::Say { .. } | Self::Play { .. } | Self::Pause { .. })
+    }
+}
+
+/// What is played while keys are waited for, and for how many.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Gather {
+    #[serde(default)]
+    pub(super) prompts: Vec<Step>,
+    pub(super) timeout_ms: u64,
+    pub(super) digits_max: usize,
+    pub(super) finish: Option<char>,
+    pub(super) keys_url: String,
 }
 
 /// How a call is turned away.
@@ -114,6 +147,11 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Step>, DocumentError> {
     let bounded = document.steps.len() <= STEPS_MAX
         && document.steps.iter().all(|step| match step {
             Step::Connect(connect) => (1..=TARGETS_MAX).contains(&connect.to.len()),
+            Step::Gather(gather) => {
+                gather.prompts.len() <= STEPS_MAX
+                    && gather.prompts.iter().all(Step::is_sound)
+                    && (1..=KEYS_MAX).contains(&gather.digits_max)
+            }
             _ => true,
         });
     if bounded { Ok(document.steps) } else { Err(DocumentError) }

@@ -1,12 +1,13 @@
 //! A line: the network's hold on one phone during one call.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{
     actions::ActionError,
+    document::KEYS_MAX,
     network::{Busy, Network},
     phone::{CallEnd, CallId, CallStage, CallView, Direction, PhoneId, Sound},
 };
@@ -44,7 +45,7 @@ pub(super) struct Line {
     deeds: mpsc::Receiver<Deed>,
     busy: Option<Busy>,
     /// Keys pressed before they were asked for.
-    early: Option<char>,
+    early: VecDeque<char>,
     status_url: Option<String>,
 }
 
@@ -84,7 +85,7 @@ impl Network {
             gone: false,
             deeds,
             busy: Some(self.busy()),
-            early: None,
+            early: VecDeque::new(),
             status_url,
         };
         self.lock().lines.insert(id, sender);
@@ -157,7 +158,8 @@ impl Line {
 
     fn keep(&mut self, act: Act) {
         if let Act::Press(key) = act {
-            self.early = Some(key);
+            self.early.truncate(KEYS_MAX - 1);
+            self.early.push_back(key);
         }
     }
 
@@ -191,9 +193,30 @@ impl Line {
 
     /// Says something; false if the person has gone before the end.
     pub(super) async fn say(&mut self, text: &str, language: &str) -> bool {
-        self.hear(words(text, language, false));
+        self.speak_words(text, language, false).await
+    }
+
+    /// The same, while keys are waited for.
+    pub(super) async fn say_asking(&mut self, text: &str, language: &str) -> bool {
+        self.speak_words(text, language, true).await
+    }
+
+    async fn speak_words(&mut self, text: &str, language: &str, question: bool) -> bool {
+        self.hear(words(text, language, question));
         let words = u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
         let length = self.network.options.pace.word.saturating_mul(words);
+        self.last(length).await
+    }
+
+    /// Is silent; false if the person has gone before the end.
+    pub(super) async fn pause(&mut self, length: Duration) -> bool {
+        // A network that takes no time to speak takes none to be silent either.
+        let instant = self.network.options.pace.word.is_zero();
+        self.last(if instant { Duration::ZERO } else { length }).await
+    }
+
+    /// Lets a sound last; false if the person has gone before the end.
+    async fn last(&mut self, length: Duration) -> bool {
         if length.is_zero() {
             return !self.has_gone();
         }
@@ -216,25 +239,39 @@ impl Line {
         timeout: Duration,
     ) -> Option<String> {
         self.hear(words(text, language, true));
+        self.keys(timeout, 1, None).await
+    }
+
+    /// Waits for up to `most` keys, `timeout` for each; `finish` ends them and is none of them. `None`
+    /// if the person has gone.
+    pub(super) async fn keys(
+        &mut self,
+        timeout: Duration,
+        most: usize,
+        finish: Option<char>,
+    ) -> Option<String> {
         if self.has_gone() {
             return None;
         }
-        if let Some(key) = self.early.take() {
-            return Some(key.to_string());
-        }
-        let late = tokio::time::sleep(timeout.min(Duration::from_mins(1)));
-        tokio::pin!(late);
+        let timeout = timeout.min(Duration::from_mins(1));
+        let mut keys = String::new();
         loop {
-            tokio::select! {
-                () = &mut late => {
+            while let Some(key) = self.early.pop_front() {
+                if Some(key) == finish {
+                    return Some(keys);
+                }
+                keys.push(key);
+                if keys.len() >= most {
+                    return Some(keys);
+                }
+            }
+            match tokio::time::timeout(timeout, self.next()).await {
+                Err(_) => {
                     self.wake();
-                    return Some(String::new());
+                    return Some(keys);
                 }
-                act = self.next() => match act {
-                    Act::Press(key) => return Some(key.to_string()),
-                    Act::Answer => {}
-                    Act::Decline | Act::HangUp | Act::End => return None,
-                }
+                Ok(Act::Decline | Act::HangUp | Act::End) => return None,
+                Ok(act) => self.keep(act),
             }
         }
     }

@@ -204,6 +204,11 @@ pub enum Sound {
         /// Whether it waits for a key.
         question: bool,
     },
+    /// A recording.
+    Audio {
+        /// Where it is.
+        url: String,
+    },
     /// The person at the other end.
     Person,
     /// A key that the person at the other end pressed.

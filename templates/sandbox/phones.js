@@ -337,6 +337,7 @@ class Phone {
       if (sound.sound === "words") {
         return make("p", `“${sound.text}”`, sound.question ? "said question" : "said");
       }
+      if (sound.sound === "audio") return make("p", `A recording: ${sound.url}`);
       if (sound.sound === "key") return make("p", `Key ${sound.key} from the other side`);
       const words = {
         ringing: "It rings at the other end",

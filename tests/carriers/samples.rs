@@ -6,7 +6,7 @@ use entremise::{
     carrier::{
         Answer, Plan,
         outbound::{Outbound, OutboundCall, OutboundMessage},
-        plan::{Connect, Prompt, RejectReason, Target, Whisper},
+        plan::{Connect, Gather, Prompt, RejectReason, Script, Sound, Target, Then, Whisper},
     },
     domain::{
         message::Body,
@@ -51,7 +51,20 @@ fn connect(callees: u8) -> Connect {
         ring_timeout: Duration::from_millis(25_900),
         duration_max: Duration::from_hours(1),
         screen: false,
+        turn: 0,
     }
+}
+
+fn script(words: &str, then: Then) -> Plan {
+    Plan::Script(Box::new(Script { leg: leg(1), turn: 3, sounds: sounds(words), then }))
+}
+
+fn sounds(words: &str) -> Vec<Sound> {
+    vec![
+        Sound::Say(prompt(words)),
+        Sound::Play("https://m.example/hold?a=1&b=2".to_owned()),
+        Sound::Pause(Duration::from_millis(2_500)),
+    ]
 }
 
 /// Every answer by name, its prompts saying `words`.
@@ -59,6 +72,10 @@ pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
     let say = || Some(prompt(words));
     let whisper = |say, accept| Plan::Whisper(Whisper { leg: leg(2), say, accept });
     let forever = Duration::from_hours(1000);
+    let keys = |prompts, finish| {
+        let timeout = Duration::from_secs(5);
+        Then::Keys(Gather { prompts, timeout, digits_max: 6, finish })
+    };
     let plans = vec![
         ("reject busy", Plan::Reject(RejectReason::Busy)),
         ("reject declined", Plan::Reject(RejectReason::Declined)),
@@ -80,6 +97,11 @@ pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
             Plan::Connect(Connect { ring_timeout: forever, duration_max: forever, ..connect(1) }),
         ),
         ("connect, nobody", Plan::Connect(connect(0))),
+        ("script, hangup", script(words, Then::Hangup)),
+        ("script, ask", script(words, Then::Ask)),
+        ("script, keys", script(words, keys(sounds(words), Some('#')))),
+        ("script, keys without an end", script(words, keys(Vec::new(), None))),
+        ("script, connect", script(words, Then::Connect(Connect { turn: 3, ..connect(1) }))),
         ("whisper", whisper(say(), None)),
         ("whisper, accept", whisper(None, say())),
         ("whisper, say and accept", whisper(say(), Some(prompt("Press 1 to take the call.")))),
@@ -93,6 +115,7 @@ pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
             Plan::Reject(RejectReason::Busy | RejectReason::Declined)
             | Plan::Announce(_)
             | Plan::Connect(_)
+            | Plan::Script(_)
             | Plan::Whisper(_)
             | Plan::Proceed
             | Plan::Hangup => {}

@@ -224,6 +224,7 @@ impl World {
             state,
             duration: seconds.map(Duration::from_secs),
             caller_gone: false,
+            turn: 0,
         }))
         .await;
     }

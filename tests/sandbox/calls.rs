@@ -91,8 +91,13 @@ async fn a_call_connects_and_shows_the_proxy_number() {
         [CallState::Initiated, CallState::Ringing, CallState::Answered, CallState::Completed]
     );
     let length = Some(Duration::from_millis(42_500));
-    let ended =
-        DialEnded { leg: leg(1), state: CallState::Completed, duration: length, caller_gone: true };
+    let ended = DialEnded {
+        leg: leg(1),
+        state: CallState::Completed,
+        duration: length,
+        caller_gone: true,
+        turn: 0,
+    };
     assert_eq!(*dialled(&heard), ended);
     assert_eq!(inbound_end(&heard), Some((CallState::Completed, length)));
     let buyer = world.network.seen(world.buyer).unwrap();

@@ -2,7 +2,7 @@
 
 use entremise::{
     carrier::{Answer, wire},
-    sandbox::CallStage,
+    sandbox::{CALLS_KEPT, CallStage, TEXTS_KEPT},
 };
 use http::{HeaderName, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -239,17 +239,17 @@ async fn the_stream_sends_what_changed() {
 #[tokio::test]
 async fn everything_is_bounded() {
     let world = world(|_| Answer::Ack).await;
-    for _ in 0..120 {
+    for _ in 0..TEXTS_KEPT + 20 {
         world.network.text(world.buyer, &number(PROXY), words("x")).unwrap();
     }
-    for _ in 0..60 {
+    for _ in 0..CALLS_KEPT + 10 {
         world.network.dial(world.seller, &number(PROXY)).unwrap();
         world.until(world.seller, |view| view.call().is_none()).await;
     }
     world.network.idle().await;
-    assert_eq!(world.network.seen(world.buyer).unwrap().texts.len(), 100);
+    assert_eq!(world.network.seen(world.buyer).unwrap().texts.len(), TEXTS_KEPT);
     let calls = world.network.seen(world.seller).unwrap().calls;
-    assert_eq!(calls.len(), 50);
+    assert_eq!(calls.len(), CALLS_KEPT);
     assert!(calls.iter().all(|call| matches!(call.stage, CallStage::Ended(_))));
     let mut streams = Vec::new();
     for _ in 0..64 {

@@ -429,6 +429,7 @@ impl Play {
                 state: if talked { CallState::Completed } else { CallState::NoAnswer },
                 duration: talked.then_some(Duration::from_secs(42)),
                 caller_gone: false,
+                turn: 0,
             });
             self.story.webhooks.insert(ended, Webhook { event, answer: None });
         }

@@ -44,6 +44,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),
     duration_max: Some(Duration::from_hours(4)),
     validity_max: Duration::from_hours(24),
+    patience: Duration::from_secs(15),
     caller_id: CallerIdRule::OwnNumbers,
 };
 

@@ -9,7 +9,7 @@ use super::CAPABILITIES;
 use crate::carrier::{
     Answer, Links, Plan, Response,
     links::Step,
-    plan::{Connect, Prompt, RejectReason, Whisper},
+    plan::{Connect, Prompt, RejectReason, Script, Sound, Then, Whisper},
 };
 
 const JSON: &str = "application/json";
@@ -45,6 +45,7 @@ fn steps(plan: &Plan, links: &Links) -> Vec<Value> {
         }
         Plan::Announce(prompt) => vec![say(prompt), json!({ "do": "hang_up" })],
         Plan::Connect(connect) => self::connect(connect, links),
+        Plan::Script(script) => self::script(script, links),
         Plan::Whisper(whisper) => self::whisper(whisper, links),
         Plan::Proceed => Vec::new(),
         Plan::Hangup => vec![json!({ "do": "hang_up" })],
@@ -80,9 +81,36 @@ fn connect(connect: &Connect, links: &Links) -> Vec<Value> {
         "to": targets,
         "ring_timeout_ms": ring_timeout(connect.ring_timeout),
         "duration_max_ms": duration_max(connect.duration_max),
-        "done_url": links.step(Step::Dialled, &connect.leg),
+        "done_url": links.turn(Step::Dialled, &connect.leg, connect.turn),
     });
     announce.chain([dial]).collect()
+}
+
+fn script(script: &Script, links: &Links) -> Vec<Value> {
+    let url = |step| links.turn(step, &script.leg, script.turn);
+    let mut steps: Vec<Value> = script.sounds.iter().map(sound).collect();
+    match &script.then {
+        Then::Hangup => steps.push(json!({ "do": "hang_up" })),
+        Then::Ask => steps.push(json!({ "do": "next", "url": url(Step::Played) })),
+        Then::Keys(keys) => steps.push(json!({
+            "do": "gather",
+            "prompts": keys.prompts.iter().map(sound).collect::<Vec<_>>(),
+            "timeout_ms": millis(keys.timeout),
+            "digits_max": keys.digits_max,
+            "finish": keys.finish,
+            "keys_url": url(Step::Keys),
+        })),
+        Then::Connect(connect) => steps.extend(self::connect(connect, links)),
+    }
+    steps
+}
+
+fn sound(sound: &Sound) -> Value {
+    match sound {
+        Sound::Say(prompt) => say(prompt),
+        Sound::Play(address) => json!({ "do": "play", "url": address }),
+        Sound::Pause(length) => json!({ "do": "pause", "length_ms": millis(*length) }),
+    }
 }
 
 fn whisper(whisper: &Whisper, links: &Links) -> Vec<Value> {

@@ -11,7 +11,7 @@ use crate::{
         error::plain_code,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
-            MessageStatus, PlacedCallAnswered,
+            MessageStatus, PlacedCallAnswered, Played,
         },
         links::{self, Step},
         signature,
@@ -88,7 +88,7 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
     let body: Value =
         serde_json::from_slice(&request.body).map_err(|_| WebhookError::Malformed("body"))?;
     let fields = Fields(&body);
-    let (step, leg) = links::read(request.query());
+    let links::At { step, leg, turn } = links::read(request.query());
     Ok(match (fields.text("event")?, step) {
         ("message", _) => message(&body)?,
         ("call", _) => call(&body)?,
@@ -99,13 +99,15 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
             Inbound::PlacedCallAnswered(PlacedCallAnswered { leg: needed(leg)?, id: fields.id()? })
         }
         ("answered", _) => return Err(WebhookError::Malformed("step")),
-        ("keys", _) => Inbound::Keys(Keys { leg: needed(leg)?, digits: fields.digits()? }),
+        ("keys", _) => Inbound::Keys(Keys { leg: needed(leg)?, digits: fields.digits()?, turn }),
+        ("played", _) => Inbound::Played(Played { leg: needed(leg)?, turn }),
         ("dialled", _) => Inbound::DialEnded(DialEnded {
             leg: needed(leg)?,
             // The caller waits for what comes next, whatever the word.
             state: fields.call_state()?.unwrap_or(CallState::Failed),
             duration: fields.duration(),
             caller_gone: fields.0["caller_gone"].as_bool().unwrap_or(false),
+            turn,
         }),
         ("call_status", _) => match fields.call_state()? {
             Some(state) => Inbound::CallStatus(CallStatus {

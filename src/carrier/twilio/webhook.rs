@@ -11,7 +11,7 @@ use crate::{
     carrier::{
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
-            MessageStatus, PlacedCallAnswered,
+            MessageStatus, PlacedCallAnswered, Played,
         },
         links::{self, Step},
         signature,
@@ -170,10 +170,10 @@ fn fields(request: &Request) -> Option<Form> {
 /// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
 pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
     let Some(form) = fields(request) else { return Ok(Inbound::Ignored("not a form")) };
-    let (step, leg) = links::read(request.query());
+    let links::At { step, leg, turn } = links::read(request.query());
     if let Some(step) = step {
         let leg = leg.ok_or(WebhookError::Malformed("leg"))?;
-        return asked(step, leg, &form);
+        return asked(step, leg, turn, &form);
     }
     if let Some(status) = form.one("MessageStatus")? {
         return message_status(status, leg, &form);
@@ -192,7 +192,7 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
 }
 
 /// A carrier's question about a call that we steer.
-fn asked(step: Step, leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
+fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, WebhookError> {
     Ok(match step {
         Step::Whisper => {
             Inbound::CalleeAnswered(CalleeAnswered { leg, id: form.id(&["CallSid"])? })
@@ -206,8 +206,9 @@ fn asked(step: Step, leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
             if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
                 return Err(WebhookError::Malformed("Digits"));
             }
-            Inbound::Keys(Keys { leg, digits: digits.to_owned() })
+            Inbound::Keys(Keys { leg, digits: digits.to_owned(), turn })
         }
+        Step::Played => Inbound::Played(Played { leg, turn }),
         Step::Dialled => {
             let state = dial_state(form)?;
             let duration = match state {
@@ -216,7 +217,7 @@ fn asked(step: Step, leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
             };
             let caller_gone =
                 form.one("CallStatus")?.and_then(call_state).is_some_and(CallState::is_final);
-            Inbound::DialEnded(DialEnded { leg, state, duration, caller_gone })
+            Inbound::DialEnded(DialEnded { leg, state, duration, caller_gone, turn })
         }
     })
 }

@@ -54,6 +54,7 @@ enum SoundJson<'a> {
     Ringing,
     Busy,
     Words { text: &'a str, language: &'a str, question: bool },
+    Audio { url: &'a str },
     Person,
     Key { key: char },
 }
@@ -136,6 +137,7 @@ fn sound(sound: &Sound) -> SoundJson<'_> {
         Sound::Words { text, language, question } => {
             SoundJson::Words { text, language, question: *question }
         }
+        Sound::Audio { url } => SoundJson::Audio { url },
         Sound::Person => SoundJson::Person,
         Sound::Key(key) => SoundJson::Key { key: *key },
     }

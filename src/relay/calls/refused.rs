@@ -136,6 +136,7 @@ async fn forward(
         ring_timeout: rules.ring_timeout,
         duration_max: rules.call_max,
         screen: false,
+        turn: 0,
     });
     Ok((caller.interaction, plan))
 }

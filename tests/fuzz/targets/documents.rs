@@ -2,12 +2,12 @@
 //!
 //! Input: what `plans::answer` reads.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use entremise::carrier::{
     Plan,
     links::Step,
-    plan::{Answer, Connect, Prompt, Reply, Whisper},
+    plan::{Answer, Connect, Prompt, Reply, Script, Sound, Then, Whisper},
 };
 use http::header::CONTENT_TYPE;
 use quick_xml::{Reader, XmlVersion, escape::resolve_predefined_entity, events::Event};
@@ -72,8 +72,10 @@ fn twiml(answer: &Answer, reply: &Reply) {
             vec![element("Reject", &[("reason", reason)], Vec::new())]
         }
         Plan::Announce(prompt) => vec![say(prompt), hangup()],
-        Plan::Connect(plan) if plan.to.is_empty() => vec![hangup()],
-        Plan::Connect(plan) => plan.announce.iter().map(say).chain([dial(plan)]).collect(),
+        Plan::Connect(plan) => {
+            plan.announce.iter().map(say).chain([dial(plan, plan.announce.is_some())]).collect()
+        }
+        Plan::Script(plan) => script(plan),
         Plan::Whisper(plan) => whisper(plan),
         Plan::Proceed => Vec::new(),
         Plan::Hangup => vec![hangup()],
@@ -82,11 +84,57 @@ fn twiml(answer: &Answer, reply: &Reply) {
     assert_eq!(read(body), element("Response", &[], verbs), "{body}");
 }
 
-fn dial(plan: &Connect) -> Element {
+fn script(plan: &Script) -> Vec<Element> {
+    let links = &TWILIO.links;
+    let post = ("method", "POST");
+    let last = match &plan.then {
+        Then::Hangup => element("Hangup", &[], Vec::new()),
+        Then::Ask => Element {
+            words: links.turn(Step::Played, &plan.leg, plan.turn),
+            ..element("Redirect", &[post], Vec::new())
+        },
+        Then::Keys(keys) => {
+            let action = links.turn(Step::Keys, &plan.leg, plan.turn);
+            let timeout = (keys.timeout.as_millis() / 1000).clamp(1, 120).to_string();
+            let finish = keys.finish.map(String::from).unwrap_or_default();
+            let attributes = [
+                ("input", "dtmf"),
+                ("action", &*action),
+                post,
+                ("timeout", &timeout),
+                ("numDigits", &keys.digits_max.to_string()),
+                ("finishOnKey", &finish),
+                ("actionOnEmptyResult", "true"),
+            ];
+            element("Gather", &attributes, keys.prompts.iter().map(heard).collect())
+        }
+        Then::Connect(plan) => dial(plan, true),
+    };
+    plan.sounds.iter().map(heard).chain([last]).collect()
+}
+
+fn heard(sound: &Sound) -> Element {
+    match sound {
+        Sound::Say(prompt) => say(prompt),
+        Sound::Play(address) => {
+            Element { words: kept(address), ..element("Play", &[], Vec::new()) }
+        }
+        Sound::Pause(length) => {
+            let length = (length.as_millis() / 1000).clamp(1, 180).to_string();
+            element("Pause", &[("length", &length)], Vec::new())
+        }
+    }
+}
+
+/// A call that something was played on is answered already.
+fn dial(plan: &Connect, answered: bool) -> Element {
+    if plan.to.is_empty() {
+        return element("Hangup", &[], Vec::new());
+    }
     let seconds = |ms: u128, most: u128| (ms / 1000).clamp(1, most).to_string();
     let ring = seconds(plan.ring_timeout.as_millis(), 600);
     let most = seconds(plan.duration_max.as_millis(), 14_400);
-    let done = TWILIO.links.step(Step::Dialled, &plan.leg);
+    let done = TWILIO.links.turn(Step::Dialled, &plan.leg, plan.turn);
     let mut attributes = vec![
         ("action", &*done),
         ("method", "POST"),
@@ -94,7 +142,7 @@ fn dial(plan: &Connect) -> Element {
         ("timeLimit", &most),
         ("callerId", plan.caller_id.as_str()),
     ];
-    if plan.announce.is_none() {
+    if !answered {
         attributes.push(("answerOnBridge", "true"));
     }
     let numbers = plan.to.iter().take(10).map(|target| {
@@ -197,6 +245,7 @@ fn steps(answer: &Answer, reply: &Reply) {
             let last = if plan.to.is_empty() { hangup() } else { connect(plan) };
             announce.chain([last]).collect()
         }
+        Plan::Script(plan) => acts(plan),
         Plan::Whisper(plan) => {
             let ask = plan.accept.as_ref().map(|prompt| {
                 json!({ "do": "ask", "text": prompt.text, "language": prompt.language,
@@ -209,6 +258,37 @@ fn steps(answer: &Answer, reply: &Reply) {
     };
     let document: Value = serde_json::from_slice(&reply.response.body).expect("JSON");
     assert_eq!(document, json!({ "steps": steps }));
+}
+
+fn acts(plan: &Script) -> Vec<Value> {
+    let sound = |sound: &Sound| match sound {
+        Sound::Say(prompt) => {
+            json!({ "do": "say", "text": prompt.text, "language": prompt.language })
+        }
+        Sound::Play(address) => json!({ "do": "play", "url": address }),
+        Sound::Pause(length) => json!({ "do": "pause", "length_ms": millis(*length) }),
+    };
+    let url = |step| SANDBOX.links.turn(step, &plan.leg, plan.turn);
+    let last = match &plan.then {
+        Then::Hangup => json!({ "do": "hang_up" }),
+        Then::Ask => json!({ "do": "next", "url": url(Step::Played) }),
+        Then::Keys(keys) => json!({
+            "do": "gather",
+            "prompts": keys.prompts.iter().map(sound).collect::<Vec<_>>(),
+            "timeout_ms": millis(keys.timeout),
+            "digits_max": keys.digits_max,
+            "finish": keys.finish,
+            "keys_url": url(Step::Keys),
+        }),
+        Then::Connect(plan) if plan.to.is_empty() => json!({ "do": "hang_up" }),
+        Then::Connect(plan) => connect(plan),
+    };
+    plan.sounds.iter().map(sound).chain([last]).collect()
+}
+
+/// JSON readers keep every digit of it.
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap().min((1 << 53) - 1)
 }
 
 fn connect(plan: &Connect) -> Value {
@@ -229,6 +309,6 @@ fn connect(plan: &Connect) -> Value {
         "to": to,
         "ring_timeout_ms": ms(plan.ring_timeout.as_millis(), 600_000),
         "duration_max_ms": ms(plan.duration_max.as_millis(), 14_400_000),
-        "done_url": SANDBOX.links.step(Step::Dialled, &plan.leg),
+        "done_url": SANDBOX.links.turn(Step::Dialled, &plan.leg, plan.turn),
     })
 }

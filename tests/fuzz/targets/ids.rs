@@ -3,7 +3,7 @@
 //! Input: a text · a query.
 
 use entremise::{
-    carrier::links::{self, Step},
+    carrier::links::{self, At, Step},
     ids::{AccountId, LegId, NumberId, SessionId},
 };
 
@@ -28,12 +28,19 @@ pub(crate) fn run(data: &[u8]) {
         for step in Step::ALL {
             let url = TWILIO.links.step(*step, &leg);
             let (_, query) = url.split_once('?').unwrap();
-            assert_eq!(links::read(query), (Some(*step), Some(leg.clone())));
+            let at = At { step: Some(*step), leg: Some(leg.clone()), turn: 0 };
+            assert_eq!(links::read(query), at);
+            let url = TWILIO.links.turn(*step, &leg, 7);
+            let (_, query) = url.split_once('?').unwrap();
+            assert_eq!(links::read(query), At { turn: 7, ..at });
         }
     }
-    let (step, leg) = links::read(&query);
+    let At { step, leg, turn } = links::read(&query);
     let said = pairs(query.as_bytes());
     let among = |name: &str, value: &str| said.get(name).is_some_and(|all| all.iter().any(|v| v == value));
     assert!(step.is_none_or(|step| among("step", step.as_str())), "{step:?} out of {query:?}");
     assert!(leg.is_none_or(|leg| among("leg", leg.as_str())), "a leg out of {query:?}");
+    let same = |value: &String| value.parse() == Ok(turn);
+    let said = said.get("turn").is_some_and(|all| all.iter().any(same));
+    assert!(turn == 0 || said, "a turn out of {query:?}");
 }

@@ -6,7 +6,9 @@ use entremise::{
     carrier::{
         Plan,
         outbound::{Outbound, OutboundCall, OutboundMessage},
-        plan::{Answer, Connect, Prompt, RejectReason, Target, Whisper},
+        plan::{
+            Answer, Connect, Gather, Prompt, RejectReason, Script, Sound, Target, Then, Whisper,
+        },
     },
     domain::{
         message::Body,
@@ -31,7 +33,7 @@ pub(crate) fn person(number: usize) -> String {
 /// What an input wants to be answered: kind, how many callees, screened, announced, times, and two
 /// prompts with their languages.
 pub(crate) fn answer(input: &mut Input<'_>) -> Answer {
-    let (kind, callees) = (input.choice(9), input.choice(13));
+    let (kind, callees) = (input.choice(10), input.choice(13));
     let (screen, first, second) =
         (input.choice(2) == 1, input.choice(2) == 1, input.choice(2) == 1);
     let (ring, most) = (input.count(), input.count());
@@ -42,23 +44,47 @@ pub(crate) fn answer(input: &mut Input<'_>) -> Answer {
         0 => Plan::Reject(RejectReason::Busy),
         1 => Plan::Reject(RejectReason::Declined),
         2 => Plan::Announce(one),
-        3 => Plan::Connect(Connect {
-            leg: leg(0),
-            to: (1..=callees)
-                .map(|at| Target { leg: leg(at), number: Identifier::parse(&person(at)).unwrap() })
-                .collect(),
-            caller_id: ProxyNumber::parse(PROXY).unwrap(),
-            announce: one_said,
-            ring_timeout: Duration::from_millis(ring),
-            duration_max: Duration::from_millis(most),
-            screen,
-        }),
+        3 => Plan::Connect(Connect { announce: one_said, ..dial(callees, ring, most, screen) }),
         4 => Plan::Whisper(Whisper { leg: leg(0), say: one_said, accept: two_said }),
         5 => Plan::Proceed,
         6 => Plan::Hangup,
         7 => return Answer::Ack,
+        8 => Plan::Script(Box::new(Script {
+            leg: leg(0),
+            turn: 1,
+            sounds: vec![
+                Sound::Play(one.text.clone()),
+                Sound::Say(one),
+                Sound::Pause(Duration::from_millis(ring)),
+            ],
+            then: match callees {
+                0 => Then::Hangup,
+                1 => Then::Ask,
+                2 => Then::Keys(Gather {
+                    prompts: two_said.map(Sound::Say).into_iter().collect(),
+                    timeout: Duration::from_millis(most),
+                    digits_max: 4,
+                    finish: screen.then_some('#'),
+                }),
+                at => Then::Connect(Connect { turn: 1, ..dial(at - 3, ring, most, screen) }),
+            },
+        })),
         _ => return Answer::Nack,
     })
+}
+
+fn dial(callees: usize, ring: u64, most: u64, screen: bool) -> Connect {
+    let target = |at| Target { leg: leg(at), number: Identifier::parse(&person(at)).unwrap() };
+    Connect {
+        leg: leg(0),
+        to: (1..=callees).map(target).collect(),
+        caller_id: ProxyNumber::parse(PROXY).unwrap(),
+        announce: None,
+        ring_timeout: Duration::from_millis(ring),
+        duration_max: Duration::from_millis(most),
+        screen,
+        turn: 0,
+    }
 }
 
 /// A text, a call, or the end of one.

@@ -76,7 +76,7 @@ fn parse(request: &Request) {
     let Ok(events) = parsed else { return };
     let [event] = &events[..] else { panic!("{} events", events.len()) };
     let sent: Value = serde_json::from_slice(&request.body).expect("read from what is no JSON");
-    let (_, leg) = links::read(request.query());
+    let links::At { leg, turn, .. } = links::read(request.query());
     let leg_is = |found: &LegId| assert_eq!(leg.as_ref(), Some(found));
     let word = sent["event"].as_str().unwrap();
     match event {
@@ -102,7 +102,12 @@ fn parse(request: &Request) {
         Inbound::Keys(keys) => {
             assert!(word == "keys" && sent["digits"] == *keys.digits);
             assert!(keys.digits.len() <= 32 && keys.digits.chars().all(|c| "0123456789*#".contains(c)));
+            assert_eq!(keys.turn, turn);
             leg_is(&keys.leg);
+        }
+        Inbound::Played(at) => {
+            assert!(word == "played" && at.turn == turn);
+            leg_is(&at.leg);
         }
         Inbound::DialEnded(end) => {
             assert_eq!(word, "dialled");

@@ -178,7 +178,7 @@ fn parse(request: &Request) {
     let [event] = &events[..] else { panic!("{} events", events.len()) };
     let query = request.query();
     let sent = Sent(if is_form(request) { pairs(&request.body) } else { pairs(query.as_bytes()) });
-    let (step, leg) = links::read(query);
+    let links::At { step, leg, turn } = links::read(query);
     match event {
         Inbound::Message(text) => {
             sent.is_id(&text.id, &["MessageSid", "SmsMessageSid", "SmsSid"]);
@@ -206,7 +206,10 @@ fn parse(request: &Request) {
             assert_eq!(keys.digits, sent.one("Digits").unwrap_or_default());
             assert!(keys.digits.len() <= 32, "{} keys", keys.digits.len());
             assert!(keys.digits.chars().all(|c| "0123456789ABCD*#".contains(c)));
-            assert_eq!(leg.as_ref(), Some(&keys.leg));
+            assert!(leg.as_ref() == Some(&keys.leg) && keys.turn == turn);
+        }
+        Inbound::Played(at) => {
+            assert!(leg.as_ref() == Some(&at.leg) && at.turn == turn);
         }
         Inbound::DialEnded(end) => {
             assert!(end.state.is_final() && sent.one("DialCallStatus").is_some());
