@@ -101,6 +101,25 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         None
     }
 
+    /// The request that asks whether the account has that number; `None` where the carrier keeps no
+    /// numbers that can be looked up so.
+    fn rented(&self, _wanted: &number::Wanted) -> Option<Request> {
+        None
+    }
+
+    /// What its answer says: the number, or `None` for one that the account does not have.
+    ///
+    /// # Errors
+    /// [`error::SendErrorKind::Unsupported`] where the answer is that of an API without numbers;
+    /// another [`SendError`] where the carrier could not tell.
+    fn rented_one(
+        &self,
+        _wanted: &number::Wanted,
+        _response: &Response,
+    ) -> Result<Option<number::Rented>, SendError> {
+        Err(SendError::new(error::SendErrorKind::Unsupported, error::Retry::Never))
+    }
+
     /// The request for the first page of what the carrier has on record; `None` where it can't be
     /// asked for that. Every carrier with [`capabilities::Dedupe::Lookup`] answers
     /// [`listing::Query::Sent`], and every one whose capabilities say `lists` the others.

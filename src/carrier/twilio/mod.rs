@@ -4,6 +4,7 @@ mod config;
 mod form;
 mod list;
 mod number;
+mod rented;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use super::{
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
     listing::{Page, Query},
+    number::{Rented, Wanted},
 };
 use crate::domain::{interaction, phone::ProxyNumber, pool, time::Timestamp};
 
@@ -114,6 +116,18 @@ impl Carrier for Twilio {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::faults(number, can, links, response)
+    }
+
+    fn rented(&self, wanted: &Wanted) -> Option<Request> {
+        Some(rented::request(&self.config, wanted))
+    }
+
+    fn rented_one(
+        &self,
+        wanted: &Wanted,
+        response: &Response,
+    ) -> Result<Option<Rented>, SendError> {
+        rented::read(wanted, response)
     }
 
     fn list(&self, query: &Query) -> Option<Request> {
