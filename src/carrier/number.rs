@@ -23,3 +23,11 @@ impl NumberFault {
         Self { grave: false, found: found.into(), fix: fix.into() }
     }
 }
+
+/// An address without what may be secret in it, for [`NumberFault::found`].
+pub(super) fn shown(address: &str) -> String {
+    match url::Url::parse(address) {
+        Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+        Err(_) => "not an address".to_owned(),
+    }
+}
