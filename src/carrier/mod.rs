@@ -17,8 +17,12 @@ pub mod plan;
 pub mod signature;
 pub mod wire;
 
+mod form;
 mod sandbox;
+mod settings;
+mod telnyx;
 mod twilio;
+mod twiml;
 
 use std::fmt;
 
@@ -120,6 +124,23 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         Err(SendError::new(error::SendErrorKind::Unsupported, error::Retry::Never))
     }
 
+    /// Requests that ask how the carrier handles calls and texts of all numbers at once, where that is
+    /// set for an application or a profile of the account.
+    fn account(&self) -> Vec<Request> {
+        Vec::new()
+    }
+
+    /// What the answer to the request at `place` of [`Carrier::account`] says is wrong: nothing where
+    /// all is well. `None` for an answer that can't be read. Only for a 2xx.
+    fn account_faults(
+        &self,
+        _place: usize,
+        _links: &Links,
+        _response: &Response,
+    ) -> Option<Vec<NumberFault>> {
+        None
+    }
+
     /// The request for the first page of what the carrier has on record; `None` where it can't be
     /// asked for that. Every carrier with [`capabilities::Dedupe::Lookup`] answers
     /// [`listing::Query::Sent`], and every one whose capabilities say `lists` the others.
@@ -195,7 +216,7 @@ impl fmt::Debug for Kind {
 }
 
 /// Every carrier that works. One line each.
-pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND];
+pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, telnyx::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -68,3 +68,11 @@ pub fn abilities(flag: impl Fn(&str) -> bool) -> Capabilities {
         mms: any(&["mms", "MMS", "mms_inbound", "mms_outbound"]),
     }
 }
+
+/// An address without what may be secret in it, for [`NumberFault::found`].
+pub(super) fn shown(address: &str) -> String {
+    match url::Url::parse(address) {
+        Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+        Err(_) => "not an address".to_owned(),
+    }
+}

@@ -1,7 +1,6 @@
 //! Twilio: signed form webhooks in, TwiML and REST requests out.
 
 mod config;
-mod form;
 mod list;
 mod number;
 mod rented;
@@ -154,11 +153,6 @@ impl Carrier for Twilio {
     fn secrets(&self) -> Vec<String> {
         self.config.secrets()
     }
-}
-
-/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
-fn seconds(length: Duration, least: Duration, most: Duration) -> String {
-    length.clamp(least, most).as_secs().to_string()
 }
 
 /// Whether `text` is `prefix` and 32 hex digits: the form of Twilio's ids.

@@ -12,7 +12,6 @@ use super::{
 use crate::{
     carrier::{NumberFault, Request},
     relay::{Client, Configured},
-    store::numbers::Number,
 };
 
 /// How many numbers are asked about at once: below every carrier's limit.
@@ -95,6 +94,41 @@ fn unreached(step: Step, entry: &str, carrier: &Configured) -> String {
     }
 }
 
+/// Asks about what is set for all numbers at once; tells what is to be set at the carrier.
+pub(super) async fn account(
+    report: &mut Report,
+    client: &Client,
+    place: usize,
+    carrier: &Configured,
+) {
+    let check = format!("{}: settings there", carrier.id);
+    let mut right = None;
+    for (nth, request) in carrier.adapter.account().into_iter().enumerate() {
+        let answer = ask(client, request, &format!("carriers.{place}"), carrier).await;
+        let faults = answer.and_then(|answer| {
+            carrier.adapter.account_faults(nth, &carrier.links, &answer).ok_or_else(unreadable)
+        });
+        match faults {
+            Ok(faults) if faults.is_empty() => right = right.or(Some(true)),
+            Ok(faults) => {
+                right = Some(false);
+                tell(report, &check, &faults);
+            }
+            Err((message, fix)) => {
+                right = Some(false);
+                report.fail(&check, format!("can't be looked at: {message}"), fix);
+            }
+        }
+    }
+    if right == Some(true) {
+        report.ok(&check, "sends calls and texts here");
+    }
+}
+
+fn unreadable() -> Trouble {
+    ("the answer can't be read".into(), "correct api_base".into())
+}
+
 /// Asks about each number; tells what is to be set at the carrier.
 pub(super) async fn numbers(
     report: &mut Report,
@@ -123,11 +157,14 @@ pub(super) async fn numbers(
             carrier
                 .adapter
                 .number_faults(&number.number, number.capabilities, &carrier.links, &answer)
-                .ok_or_else(|| ("the answer can't be read".into(), "correct api_base".into()))
+                .ok_or_else(unreadable)
         });
         match faults {
             Ok(faults) if faults.is_empty() => right += 1,
-            Ok(faults) => tell(report, carrier, number, &faults),
+            Ok(faults) => {
+                let check = format!("{}: number {}", carrier.id, number.number);
+                tell(report, &check, &faults);
+            }
             Err((message, fix)) => {
                 // The others would fare no better.
                 report.fail(&check, format!("can't be looked at: {message}"), fix);
@@ -145,14 +182,13 @@ pub(super) async fn numbers(
     }
 }
 
-fn tell(report: &mut Report, carrier: &Configured, number: &Number, faults: &[NumberFault]) {
+fn tell(report: &mut Report, check: &str, faults: &[NumberFault]) {
     let join =
         |part: fn(&NumberFault) -> &str| faults.iter().map(part).collect::<Vec<_>>().join("; ");
-    let check = format!("{}: number {}", carrier.id, number.number);
     let (message, fix) = (join(|fault| &fault.found), join(|fault| &fault.fix));
     if faults.iter().any(|fault| fault.grave) {
-        report.fail(&check, message, fix);
+        report.fail(check, message, fix);
     } else {
-        report.warn(&check, message, fix);
+        report.warn(check, message, fix);
     }
 }

@@ -19,12 +19,13 @@ const HOOKS: [&str; 3] = ["message", "call", "status"];
 
 pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    let (carrier, person) = (input.choice(2), input.choice(2));
+    let (carrier, person) = (input.choice(adapters::all().len()), input.choice(2));
     let hook = HOOKS[input.choice(3)];
     let (query, body) = (input.text(), input.rest());
     world::with(|world| {
         let to = &world.dialled[person];
-        let to = if carrier == 1 { to.replace('+', "%2B") } else { to.clone() };
+        let form = !body.trim_ascii_start().starts_with(b"{");
+        let to = if form { to.replace('+', "%2B") } else { to.clone() };
         let body = match std::str::from_utf8(body) {
             Ok(text) => text.replace("$TO", &to).into_bytes(),
             Err(_) => body.to_vec(),
@@ -77,6 +78,12 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
         builder
             .header("content-type", "application/json")
             .header("sandbox-signature", format!("t={at},v1={tag}"))
+    } else if kind == "telnyx" {
+        let at = NOW.millis() / 1000;
+        let tag = adapters::telnyx_key().sign(&[format!("{at}|").as_bytes(), body].concat());
+        builder
+            .header("telnyx-timestamp", at.to_string())
+            .header("telnyx-signature-ed25519", STANDARD.encode(tag))
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {
