@@ -224,6 +224,18 @@ impl Relay {
         given.stranger = Some(advised(&question.account, said));
     }
 
+    /// Asks whether a text may go through; `None` while as much is asked of its account as may be: it
+    /// waits, since whoever sends enough at once would get past the question else.
+    pub(super) async fn consult_on_text(
+        &self,
+        question: &Question,
+        most: Duration,
+    ) -> Option<Verdict> {
+        let Asks::Passage(passage) = &question.asks else { return None };
+        let _asking = self.asking.begin(&question.account)?;
+        Some(self.intercept(passage, most).await)
+    }
+
     async fn ask_marketplace(&self, question: &Stranger) -> Result<Advice, &'static str> {
         let Stranger { url, id, at, secret, body, .. } = question;
         let post = Post {

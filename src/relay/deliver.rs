@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Configured, Error, Relay, calls, consult::Given, messages, messages::Claimed,
-    twilio_proxy::Verdict,
-};
+use super::{Configured, Error, Relay, calls, messages, messages::Claimed, twilio_proxy::Verdict};
 use crate::{
     carrier::{
         Outbound, Request, SendError,
@@ -186,9 +183,9 @@ impl Relay {
         let dedupes = matches!(dedupe, Dedupe::Key { .. });
         let (claimed, judged) = match self.claim_message(&entry, None).await {
             Err(Error::Ask(question)) => {
-                let mut given = Given::default();
-                self.consult(&question, INTERCEPT_MAX, &mut given).await;
-                self.claim_message(&entry, given.verdict).await?
+                let verdict = self.consult_on_text(&question, INTERCEPT_MAX).await;
+                let Some(verdict) = verdict else { return Ok(false) };
+                self.claim_message(&entry, Some(verdict)).await?
             }
             claimed => claimed?,
         };

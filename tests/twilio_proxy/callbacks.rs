@@ -315,6 +315,35 @@ async fn an_intercept_may_block() {
     .await;
 }
 
+/// Whoever writes more at once than is asked about at once gets past no question.
+#[tokio::test]
+async fn no_text_gets_past_the_intercept() {
+    each(async |rides| {
+        rides.set("InterceptCallbackUrl", "/may").await;
+        rides.site.says("/may", [(403, "text/plain", String::new())]);
+        let mut receivers = Vec::new();
+        rides.site.hold(true);
+        for pair in 0..12 {
+            let [from, to] = [20, 60].map(|first| format!("+1212555{:04}", 100 + first + pair));
+            let sender = phone(rides.world, &from);
+            receivers.push(phone(rides.world, &to));
+            let session = rides.a.session(&rides.service, &[&from, &to]).await;
+            let people = rides.a.get(&format!("{session}/Participants")).await.is(200);
+            let own = people["participants"].as_array().unwrap().iter();
+            let own = own.clone().find(|one| one["identifier"] == *from).unwrap();
+            rides.text(sender, &text(own, "proxy_identifier"), "rude");
+        }
+        rides.site.until("/may", 8).await;
+        rides.site.hold(false);
+        rides.site.until("/may", 12).await;
+        for receiver in receivers {
+            assert!(rides.got(receiver).await.is_empty());
+        }
+        assert_eq!(rides.site.told("/may").len(), 12);
+    })
+    .await;
+}
+
 /// A stranger is led through a menu to somebody, who sees a proxy number and never the caller's own.
 #[tokio::test]
 async fn a_document_leads_a_caller() {

@@ -56,10 +56,13 @@ pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     script: Arc<Mutex<Script>>,
     told: watch::Receiver<Vec<Told>>,
+    /// Whether answers wait.
+    held: watch::Sender<bool>,
     _server: Arc<AbortOnDropHandle<()>>,
 }
 
-type Shared = (SocketAddr, Arc<Mutex<Script>>, Arc<watch::Sender<Vec<Told>>>);
+type Shared =
+    (SocketAddr, Arc<Mutex<Script>>, Arc<watch::Sender<Vec<Told>>>, watch::Receiver<bool>);
 
 impl Site {
     pub(crate) async fn start() -> Self {
@@ -67,14 +70,20 @@ impl Site {
         let address = listener.local_addr().unwrap();
         let script = Arc::<Mutex<Script>>::default();
         let (send, told) = watch::channel(Vec::new());
-        let shared: Shared = (address, Arc::clone(&script), Arc::new(send));
+        let (held, holds) = watch::channel(false);
+        let shared: Shared = (address, Arc::clone(&script), Arc::new(send), holds);
         let router = Router::new().fallback(answer).with_state(shared);
         let server = AbortOnDropHandle::new(TaskTracker::new().spawn(serve(listener, router)));
-        Self { address, script, told, _server: Arc::new(server) }
+        Self { address, script, told, held, _server: Arc::new(server) }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Holds answers back, or lets them go.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
     }
 
     /// What is answered at a path: each once, and the last for ever. 200 and nothing elsewhere.
@@ -117,7 +126,7 @@ async fn serve(listener: TcpListener, router: Router) {
 }
 
 async fn answer(
-    State((address, script, send)): State<Shared>,
+    State((address, script, send, mut held)): State<Shared>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -135,6 +144,8 @@ async fn answer(
         }
     };
     send.send_modify(|all| all.push(Told { path, form, signature, url }));
+    // A site that is gone holds nothing.
+    let _ = held.wait_for(|held| !held).await;
     let (status, kind, body) = reply.unwrap_or((200, "text/plain", String::new()));
     Response::builder().status(status).header("content-type", kind).body(body).unwrap()
 }
