@@ -19,6 +19,7 @@ pub mod wire;
 
 mod sandbox;
 mod twilio;
+mod vonage;
 
 use std::fmt;
 
@@ -56,11 +57,22 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// Words an answer in the carrier's dialect.
     fn reply(&self, answer: &Answer, links: &Links) -> Reply;
 
+    /// The same for the webhook that told of `events`, where the words depend on whom it is about.
+    fn reply_to(&self, answer: &Answer, _events: &[Inbound], links: &Links) -> Reply {
+        self.reply(answer, links)
+    }
+
     /// The request that does `outbound`. Built from an allow-list of fields.
     ///
     /// # Errors
     /// [`SendError`] with `retry: Never` where the carrier can't do it at all.
     fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError>;
+
+    /// A request of this adapter's as it leaves: with credentials that hold the time, where the
+    /// carrier wants such.
+    fn authorize(&self, request: Request, _now: Timestamp) -> Request {
+        request
+    }
 
     /// What the carrier's answer to [`Carrier::request`] means.
     ///
@@ -75,6 +87,18 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// others.
     fn probe_signing(&self) -> Option<Request> {
         None
+    }
+
+    /// The same for the credentials that place calls, where those are others. Passes through
+    /// [`Carrier::authorize`].
+    fn probe_calls(&self) -> Option<Request> {
+        None
+    }
+
+    /// What the answer to [`Carrier::probe`] says is wrong, where it tells how the account handles
+    /// calls and texts. Only for a 2xx.
+    fn probe_faults(&self, _links: &Links, _response: &Response) -> Vec<NumberFault> {
+        Vec::new()
     }
 
     /// A webhook of our own, correctly signed, that [`Carrier::parse`] reads as one
@@ -176,7 +200,7 @@ impl fmt::Debug for Kind {
 }
 
 /// Every carrier that works. One line each.
-pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND];
+pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, vonage::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -81,19 +81,28 @@ impl Relay {
         event: &Inbound,
         advice: Option<Advice>,
     ) -> Result<(Answer, Option<Reason>), Error> {
+        let at_once = self.at_once(carrier);
         let (carrier, event) = (carrier.to_owned(), event.clone());
         let decided = self.db.write(move |tx| {
             let (carrier, event, advice) = (carrier.clone(), event.clone(), advice.clone());
             Box::pin(async move {
                 let advice = advice.as_ref();
                 match &event {
-                    Inbound::Call(call) => calls::receive(tx, &carrier, call, advice).await,
+                    Inbound::Call(call) => {
+                        calls::receive(tx, &carrier, call, advice, at_once).await
+                    }
                     Inbound::Message(text) => messages::receive(tx, &carrier, text, advice).await,
                     _ => Ok((Answer::Ack, None)),
                 }
             })
         });
         in_time(decided).await
+    }
+
+    /// How many people a carrier rings at once.
+    fn at_once(&self, carrier: &str) -> usize {
+        let one = self.carriers.get(carrier);
+        one.map_or(1, |one| one.adapter.capabilities().simultaneous)
     }
 
     async fn news(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
@@ -114,6 +123,7 @@ impl Relay {
     }
 
     async fn step(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
+        let at_once = self.at_once(carrier);
         let (carrier, event) = (carrier.to_owned(), event.clone());
         let answer = self.db.write(move |tx| {
             let (carrier, event) = (carrier.clone(), event.clone());
@@ -122,9 +132,9 @@ impl Relay {
                     Inbound::CalleeAnswered(at) => calls::callee_answered(tx, &carrier, at).await,
                     Inbound::Keys(at) => calls::keys(tx, &carrier, at).await,
                     Inbound::Played(_) => Ok(Answer::Plan(Plan::Hangup)),
-                    Inbound::DialEnded(at) => calls::dial_ended(tx, &carrier, at).await,
+                    Inbound::DialEnded(at) => calls::dial_ended(tx, &carrier, at, at_once).await,
                     Inbound::PlacedCallAnswered(at) => {
-                        calls::placed_answered(tx, &carrier, at).await
+                        calls::placed_answered(tx, &carrier, at, at_once).await
                     }
                     _ => Ok::<_, Error>(Answer::Ack),
                 }

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     carrier::{NumberFault, Request},
+    clock::Clock,
     relay::{Client, Configured},
-    store::numbers::Number,
 };
 
 /// How many numbers are asked about at once: below every carrier's limit.
@@ -32,12 +32,19 @@ pub(super) async fn credentials(
     let probes = [
         (carrier.adapter.probe(), "are taken"),
         (carrier.adapter.probe_signing(), "that sign webhooks are taken"),
+        (carrier.adapter.probe_calls(), "that place calls are taken"),
     ];
     let mut good = true;
-    for (probe, words) in probes {
+    for (at, (probe, words)) in probes.into_iter().enumerate() {
         let Some(probe) = probe else { continue };
         match ask(client, probe, &format!("carriers.{place}"), carrier).await {
-            Ok(_) => report.ok(&check, words),
+            Ok(answer) => {
+                report.ok(&check, words);
+                if at == 0 {
+                    let faults = carrier.adapter.probe_faults(&carrier.links, &answer);
+                    tell(report, &format!("{}: settings there", carrier.id), &faults);
+                }
+            }
             Err((message, fix)) => {
                 good = false;
                 report.fail(&check, message, fix);
@@ -55,6 +62,7 @@ async fn ask(
     carrier: &Configured,
 ) -> Result<crate::carrier::Response, Trouble> {
     let address = request.url.clone();
+    let request = carrier.adapter.authorize(request, Clock::system().now());
     let Ok(answer) = client.send(request).await else {
         let (step, message) = reach::why(&address).await;
         return Err((message, unreached(step, entry, carrier)));
@@ -127,7 +135,9 @@ pub(super) async fn numbers(
         });
         match faults {
             Ok(faults) if faults.is_empty() => right += 1,
-            Ok(faults) => tell(report, carrier, number, &faults),
+            Ok(faults) => {
+                tell(report, &format!("{}: number {}", carrier.id, number.number), &faults);
+            }
             Err((message, fix)) => {
                 // The others would fare no better.
                 report.fail(&check, format!("can't be looked at: {message}"), fix);
@@ -145,14 +155,16 @@ pub(super) async fn numbers(
     }
 }
 
-fn tell(report: &mut Report, carrier: &Configured, number: &Number, faults: &[NumberFault]) {
+fn tell(report: &mut Report, check: &str, faults: &[NumberFault]) {
+    if faults.is_empty() {
+        return;
+    }
     let join =
         |part: fn(&NumberFault) -> &str| faults.iter().map(part).collect::<Vec<_>>().join("; ");
-    let check = format!("{}: number {}", carrier.id, number.number);
     let (message, fix) = (join(|fault| &fault.found), join(|fault| &fault.fix));
     if faults.iter().any(|fault| fault.grave) {
-        report.fail(&check, message, fix);
+        report.fail(check, message, fix);
     } else {
-        report.warn(&check, message, fix);
+        report.warn(check, message, fix);
     }
 }

@@ -54,15 +54,13 @@ use crate::{
 /// What a caller hears on a number that belongs to nobody: a tone, unanswered.
 pub(super) const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
 
-/// How many people any carrier can be asked to ring at once.
-const SIMULTANEOUS_MAX: usize = 10;
-
-/// Takes in a call and says what to do with it (M2).
+/// Takes in a call and says what to do with it (M2). Its carrier rings `at_once` people at once.
 pub(in crate::relay) async fn receive(
     tx: &mut Tx,
     carrier: &str,
     call: &InboundCall,
     advice: Option<&Advice>,
+    at_once: usize,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "call", event: &call.id };
     let event =
@@ -79,7 +77,7 @@ pub(in crate::relay) async fn receive(
         }
         Route::To(routed) => {
             let account = routed.account.clone();
-            let (id, plan) = connect(tx, event, *routed).await?;
+            let (id, plan) = connect(tx, event, *routed, at_once).await?;
             (account, id, plan, None)
         }
     };
@@ -131,6 +129,7 @@ async fn connect(
     tx: &mut Tx,
     event: Event<'_>,
     mut routed: Routed,
+    at_once: usize,
 ) -> Result<(InteractionId, Plan), Error> {
     let interaction = inbound::interaction(tx, event, &routed);
     let (account, now) = (routed.account.clone(), routed.now);
@@ -166,6 +165,7 @@ async fn connect(
         caller: &leg,
         country: &routed.number.country,
         first: true,
+        at_once,
         now,
     };
     if let Some(plan) = next(tx, step).await? {
@@ -185,11 +185,13 @@ struct Step<'a> {
     country: &'a str,
     /// Whether nobody was rung yet.
     first: bool,
+    /// How many people the carrier rings at once.
+    at_once: usize,
     now: Timestamp,
 }
 
 /// Rings the next of those who were not rung yet: all who see the same number at once, or one
-/// after the other, as the service says. `None` if nobody is left.
+/// after the other, as the service says and the carrier can. `None` if nobody is left.
 async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
     let rules = &step.service.rules;
     let legs = legs::of_interaction(tx, step.account, &step.caller.interaction).await?;
@@ -202,7 +204,7 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
     let Some(head) = waiting.first() else { return Ok(None) };
     let caller_id = head.number.clone();
     let most = match rules.team_ring {
-        TeamRing::All => SIMULTANEOUS_MAX,
+        TeamRing::All => step.at_once,
         TeamRing::InOrder => 1,
     };
     let key = step.session.data_key(tx)?;

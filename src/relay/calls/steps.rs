@@ -128,6 +128,7 @@ pub(in crate::relay) async fn dial_ended(
     tx: &mut Tx,
     carrier: &str,
     event: &DialEnded,
+    at_once: usize,
 ) -> Result<Answer, Error> {
     let Some(live) = live(tx, carrier, &event.leg).await? else {
         return Ok(Answer::Plan(Plan::Hangup));
@@ -150,6 +151,7 @@ pub(in crate::relay) async fn dial_ended(
             caller: &leg,
             country: &country,
             first: false,
+            at_once,
             now,
         };
         if let Some(plan) = next(tx, step).await? {
@@ -200,6 +202,7 @@ pub(in crate::relay) async fn placed_answered(
     tx: &mut Tx,
     carrier: &str,
     event: &PlacedCallAnswered,
+    at_once: usize,
 ) -> Result<Answer, Error> {
     let hangup = Answer::Plan(Plan::Hangup);
     let Some(live) = live(tx, carrier, &event.leg).await? else { return Ok(hangup) };
@@ -219,6 +222,7 @@ pub(in crate::relay) async fn placed_answered(
         caller: &leg,
         country: &country,
         first: true,
+        at_once,
         now,
     };
     Ok(next(tx, step).await?.map_or(hangup, Answer::Plan))
