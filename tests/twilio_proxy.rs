@@ -4,6 +4,9 @@
 #[path = "twilio_proxy/bad_input.rs"]
 mod bad_input;
 #[cfg(test)]
+#[path = "twilio_proxy/callbacks.rs"]
+mod callbacks;
+#[cfg(test)]
 #[path = "twilio_proxy/deleting.rs"]
 mod deleting;
 #[cfg(test)]
@@ -24,6 +27,9 @@ mod numbers;
 #[cfg(test)]
 #[path = "twilio_proxy/shapes.rs"]
 mod shapes;
+#[cfg(test)]
+#[path = "twilio_proxy/site.rs"]
+mod site;
 #[cfg(test)]
 #[expect(dead_code, reason = "shared: other binaries use the rest")]
 mod support;

@@ -49,6 +49,8 @@ closed_set! {
         CallReceived = "call.received",
         /// The marketplace asked for a call.
         CallCreated = "call.created",
+        /// A carrier began to ring a phone: its id of that leg is known.
+        CallInitiated = "call.initiated",
         /// A phone rings.
         CallRinging = "call.ringing",
         /// It was answered.

@@ -107,6 +107,10 @@ closed_set! {
         NoPartner = "no_partner",
         /// The sender is one of our own proxy numbers.
         Loop = "loop",
+        /// The marketplace was asked whether it may go through, and said no.
+        Intercepted = "intercepted",
+        /// The marketplace could not be asked, and its service lets nothing through then.
+        InterceptFailed = "intercept_failed",
         /// Pictures or files, which this service or carrier does not relay.
         MediaNotSupported = "media_not_supported",
         /// A text with nothing in it.

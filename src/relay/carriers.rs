@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::inbound::Source;
 use crate::carrier::{Carrier, Links};
 
 /// One configured carrier.
@@ -34,6 +35,12 @@ impl Carriers {
     /// The one with that id.
     pub fn get(&self, id: &str) -> Option<&Configured> {
         self.by_id.get(id)
+    }
+
+    /// Where something came from that this carrier told.
+    pub(super) fn source<'a>(&'a self, carrier: &'a str) -> Source<'a> {
+        let adapter = self.get(carrier).map(|one| &*one.adapter);
+        Source { carrier, adapter }
     }
 
     /// The first one.

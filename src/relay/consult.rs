@@ -21,7 +21,8 @@ use super::{
     Relay,
     error::Error,
     inbound::{Event, Refused},
-    signed::Post,
+    signed::{Post, standard},
+    twilio_proxy::{self, Ask, Document, Passage, Verdict, Wanted},
 };
 use crate::{
     domain::{
@@ -51,6 +52,23 @@ const OPEN_MAX: usize = 8;
 #[derive(Clone)]
 pub struct Question {
     account: AccountId,
+    asks: Asks,
+}
+
+/// What about, and in whose form.
+#[derive(Clone)]
+pub(super) enum Asks {
+    /// What a stranger gets, in ours.
+    Stranger(Box<Stranger>),
+    /// The same in Twilio's.
+    Document(Box<Ask>),
+    /// Whether a call or text may go through, in Twilio's.
+    Passage(Box<Passage>),
+}
+
+/// A question in our own form.
+#[derive(Clone)]
+pub(super) struct Stranger {
     kind: Kind,
     url: String,
     secret: WebhookSecret,
@@ -60,11 +78,28 @@ pub struct Question {
     body: String,
 }
 
+impl Question {
+    pub(super) const fn new(account: AccountId, asks: Asks) -> Self {
+        Self { account, asks }
+    }
+}
+
 impl fmt::Debug for Question {
     // The address may hold a secret of the marketplace's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Question").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Question").field("account", &self.account).finish_non_exhaustive()
     }
+}
+
+/// What the marketplace has said so far of one call or text.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Given {
+    /// What a stranger gets.
+    pub(super) stranger: Option<Advice>,
+    /// Whether it goes through.
+    pub(super) verdict: Option<Verdict>,
+    /// How often it was asked.
+    pub(super) questions: u32,
 }
 
 /// What a marketplace answered.
@@ -80,6 +115,12 @@ pub(super) enum Advice {
     Reply(String),
     /// Send nothing back.
     Silence,
+    /// Do what this says.
+    Document(Document),
+    /// Make this session, and put them through.
+    Create(Box<Wanted>),
+    /// Look again: they have a session by now.
+    Route,
     /// Nothing that can be used: what the service has without being asked.
     Default,
 }
@@ -92,6 +133,10 @@ pub(super) fn advice<'a>(
     refused: &Refused,
     given: Option<&'a Advice>,
 ) -> Result<Option<&'a Advice>, Error> {
+    // Twilio's question was asked instead, before.
+    if twilio_proxy::is_asked(refused) {
+        return Ok(given);
+    }
     let service = &refused.service;
     if service.rules.out_of_session != OutOfSession::Callback || refused.reason == Reason::Loop {
         return Ok(None);
@@ -109,6 +154,8 @@ fn question(tx: &Tx, event: Event<'_>, refused: &Refused, secret: WebhookSecret)
         _ => None,
     };
     let (session, role) = refused.last_session();
+    let (account, url) =
+        (refused.account.clone(), refused.service.rules.out_of_session_url.clone());
     let body = json!({
         "id": id,
         "kind": event.kind.as_str(),
@@ -120,15 +167,9 @@ fn question(tx: &Tx, event: Event<'_>, refused: &Refused, secret: WebhookSecret)
         "role": role,
         "masked": masked,
     });
-    Question {
-        account: refused.account.clone(),
-        kind: event.kind,
-        url: refused.service.rules.out_of_session_url.clone(),
-        secret,
-        id,
-        at: refused.now,
-        body: body.to_string(),
-    }
+    let at = refused.now;
+    let stranger = Stranger { kind: event.kind, url, secret, id, at, body: body.to_string() };
+    Question::new(account, Asks::Stranger(Box::new(stranger)))
 }
 
 /// How many questions of each account are open.
@@ -165,30 +206,29 @@ impl Drop for Asking<'_> {
 }
 
 impl Relay {
-    /// Asks, once. Whatever goes wrong, there is an answer in time.
-    pub(super) async fn consult(&self, question: &Question) -> Advice {
-        let (advice, outcome) = match self.asking.begin(&question.account) {
-            None => (Advice::Default, "busy"),
-            Some(_asking) => match self.ask_marketplace(question).await {
-                Ok(advice) => (advice, "answered"),
-                Err(outcome) => (Advice::Default, outcome),
-            },
+    /// Asks, once, and notes what was said. Whatever goes wrong, there is an answer in time, which
+    /// `most` is for whatever has no time of its own.
+    pub(super) async fn consult(&self, question: &Question, most: Duration, given: &mut Given) {
+        let _asking = match (self.asking.begin(&question.account), &question.asks) {
+            (Some(asking), _) => asking,
+            (None, Asks::Passage(passage)) => return given.verdict = Some(passage.unasked()),
+            (None, _) => return given.stranger = Some(advised(&question.account, Err("busy"))),
         };
-        metrics::out_of_session_asked(outcome);
-        if outcome != "answered" {
-            let account = &question.account;
-            tracing::warn!(%account, outcome, "a marketplace did not say what strangers get");
-        }
-        advice
+        let said = match &question.asks {
+            Asks::Passage(passage) => {
+                return given.verdict = Some(self.intercept(passage, most).await);
+            }
+            Asks::Stranger(stranger) => self.ask_marketplace(stranger).await,
+            Asks::Document(ask) => self.document(ask, most).await,
+        };
+        given.stranger = Some(advised(&question.account, said));
     }
 
-    async fn ask_marketplace(&self, question: &Question) -> Result<Advice, &'static str> {
-        let Question { url, id, at, secret, body, .. } = question;
+    async fn ask_marketplace(&self, question: &Stranger) -> Result<Advice, &'static str> {
+        let Stranger { url, id, at, secret, body, .. } = question;
         let post = Post {
             url,
-            id,
-            at: *at,
-            signatures: &secret.sign(id, *at, body.as_bytes()),
+            headers: standard(id, *at, &secret.sign(id, *at, body.as_bytes())),
             body: Bytes::from(body.clone()),
             deadline: match question.kind {
                 Kind::Call => CALL_MAX,
@@ -202,6 +242,19 @@ impl Relay {
         }
         read(question.kind, &answer.body).ok_or("unreadable")
     }
+}
+
+/// Counts a question about a stranger; what was said, or what the service has without being asked.
+fn advised(account: &AccountId, said: Result<Advice, &'static str>) -> Advice {
+    let (advice, outcome) = match said {
+        Ok(advice) => (advice, "answered"),
+        Err(outcome) => (Advice::Default, outcome),
+    };
+    metrics::out_of_session_asked(outcome);
+    if outcome != "answered" {
+        tracing::warn!(%account, outcome, "a marketplace did not say what strangers get");
+    }
+    advice
 }
 
 #[derive(Deserialize)]

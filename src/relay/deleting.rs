@@ -6,6 +6,7 @@ use super::{
     Relay,
     error::Error,
     sessions::{locked, take_away},
+    twilio_proxy,
 };
 use crate::{
     ids::{AccountId, InteractionId, ServiceId, SessionId},
@@ -56,6 +57,7 @@ impl Relay {
                         return Err(Error::NotFound("service"));
                     }
                     numbers::retire_all(tx, &account, &id, now).await?;
+                    twilio_proxy::of_service(tx, &account, &id, "").await?;
                     Ok(())
                 })
             })

@@ -1,8 +1,14 @@
 //! Sends what is owed to carriers.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{Configured, Error, Relay, calls, messages, messages::Claimed};
+use super::{
+    Configured, Error, Relay, calls, consult::Given, messages, messages::Claimed,
+    twilio_proxy::Verdict,
+};
 use crate::{
     carrier::{
         Outbound, Request, SendError,
@@ -23,6 +29,8 @@ const LEASE: Duration = Duration::from_secs(30);
 /// request was held up: the session may have been closed meanwhile, and somebody else may have the
 /// entry soon. What comes before the lock does not count: a slow database must not hand back for ever.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long a marketplace may take to say whether a text goes through.
+const INTERCEPT_MAX: Duration = Duration::from_secs(10);
 /// Between two tries to note what came of a request.
 const NOTE_AGAIN: Duration = Duration::from_millis(250);
 /// How long a request may take that belongs to an answer: the carrier is kept waiting by it.
@@ -155,20 +163,37 @@ impl Relay {
             .await
     }
 
-    async fn deliver_message(&self, entry: Entry) -> Result<bool, Error> {
-        let dedupe = self.dedupe(&entry.carrier);
-        let dedupes = matches!(dedupe, Dedupe::Key { .. });
-        let wanted = entry.clone();
-        let (claimed, judged) = self
-            .db
+    /// Claims a text, and when it was judged.
+    async fn claim_message(
+        &self,
+        entry: &Entry,
+        verdict: Option<Verdict>,
+    ) -> Result<(Claimed, Duration), Error> {
+        let (entry, carriers) = (entry.clone(), Arc::clone(&self.carriers));
+        self.db
             .write(move |tx| {
-                let entry = wanted.clone();
+                let (entry, carriers, verdict) =
+                    (entry.clone(), Arc::clone(&carriers), verdict.clone());
                 Box::pin(async move {
-                    let claimed = messages::claim(tx, &entry, LEASE).await?;
+                    let verdict = verdict.as_ref();
+                    let claimed = messages::claim(tx, &carriers, &entry, LEASE, verdict).await?;
                     Ok::<_, Error>((claimed, tx.passed()))
                 })
             })
-            .await?;
+            .await
+    }
+
+    async fn deliver_message(&self, entry: Entry) -> Result<bool, Error> {
+        let dedupe = self.dedupe(&entry.carrier);
+        let dedupes = matches!(dedupe, Dedupe::Key { .. });
+        let (claimed, judged) = match self.claim_message(&entry, None).await {
+            Err(Error::Ask(question)) => {
+                let mut given = Given::default();
+                self.consult(&question, INTERCEPT_MAX, &mut given).await;
+                self.claim_message(&entry, given.verdict).await?
+            }
+            claimed => claimed?,
+        };
         let (entry, message, uncertain) = match claimed {
             Claimed::NotNow => return Ok(false),
             Claimed::Ended => return Ok(true),

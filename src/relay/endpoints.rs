@@ -14,7 +14,9 @@ use crate::{
     store::{
         Tx,
         deliveries::{self, Delivery, DeliveryState, Range},
-        endpoints::{self, DisabledReason, Endpoint, EndpointState, EndpointUrl, Keys},
+        endpoints::{
+            self, DisabledReason, Endpoint, EndpointKind, EndpointState, EndpointUrl, Keys,
+        },
         events,
     },
 };
@@ -92,6 +94,15 @@ async fn find(tx: &mut Tx, account: &AccountId, id: &EndpointId) -> Result<Endpo
     endpoints::get(tx, account, id).await?.ok_or(Error::NotFound("endpoint"))
 }
 
+/// Refuses what only an endpoint of the marketplace's own has: a service's callback is changed with its
+/// service.
+fn own(endpoint: &Endpoint) -> Result<(), Error> {
+    match endpoint.kind {
+        EndpointKind::Webhook => Ok(()),
+        EndpointKind::TwilioProxy => Err(Error::EndpointOwned),
+    }
+}
+
 async fn find_enabled(
     tx: &mut Tx,
     account: &AccountId,
@@ -124,6 +135,7 @@ pub async fn create_endpoint(
     let now = tx.now().await?;
     let mut endpoint = Endpoint {
         id: tx.id_at(now),
+        kind: EndpointKind::Webhook,
         service: new.service.clone(),
         url: new.url.clone(),
         description: new.description.clone(),
@@ -179,7 +191,7 @@ pub struct UpdateEndpoint {
 /// Changes an endpoint.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::VersionMismatch`].
+/// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::EndpointOwned`].
 pub async fn update_endpoint(
     tx: &mut Tx,
     account: &AccountId,
@@ -190,6 +202,9 @@ pub async fn update_endpoint(
     let mut endpoint = find(tx, account, id).await?;
     if version.is_some_and(|version| version != endpoint.version) {
         return Err(Error::VersionMismatch);
+    }
+    if change.url.is_some() || change.service.is_some() || change.event_types.is_some() {
+        own(&endpoint)?;
     }
     let now = tx.now().await?;
     if let Some(url) = &change.url {
@@ -218,7 +233,7 @@ pub async fn update_endpoint(
 /// Deletes an endpoint: nothing is sent to it any more.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::VersionMismatch`].
+/// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::EndpointOwned`].
 pub async fn delete_endpoint(
     tx: &mut Tx,
     account: &AccountId,
@@ -226,6 +241,7 @@ pub async fn delete_endpoint(
     version: Option<i64>,
 ) -> Result<(), Error> {
     let endpoint = find(tx, account, id).await?;
+    own(&endpoint)?;
     let now = tx.now().await?;
     let seen = version.unwrap_or(endpoint.version);
     if endpoints::delete(tx, account, id, seen, now).await? {
@@ -238,7 +254,7 @@ pub async fn delete_endpoint(
 /// Gives an endpoint new keys. The ones before them sign as well for `overlap`.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::VersionMismatch`].
+/// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::EndpointOwned`].
 pub async fn rotate_keys(
     tx: &mut Tx,
     account: &AccountId,
@@ -246,6 +262,7 @@ pub async fn rotate_keys(
     overlap: Duration,
     version: Option<i64>,
 ) -> Result<EndpointView, Error> {
+    own(&find(tx, account, id).await?)?;
     // As a change of the endpoint, so that two rotations at once are one.
     let view = update_endpoint(tx, account, id, &UpdateEndpoint::default(), version).await?;
     let now = tx.now().await?;
@@ -257,14 +274,15 @@ pub async fn rotate_keys(
 /// Sends an endpoint an event that only says that it does.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::EndpointDisabled`].
+/// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::EndpointDisabled`],
+/// [`Error::EndpointOwned`].
 pub async fn ping_endpoint(
     tx: &mut Tx,
     account: &AccountId,
     id: &EndpointId,
     version: Option<i64>,
 ) -> Result<Delivery, Error> {
-    find_enabled(tx, account, id, version).await?;
+    own(&find_enabled(tx, account, id, version).await?)?;
     let now = tx.now().await?;
     let data = json!({ "endpoint_id": id }).to_string();
     let event = events::insert_for(tx, account, id, EventKind::EndpointPing, &data, now).await?;

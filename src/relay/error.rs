@@ -62,6 +62,10 @@ pub enum Error {
     /// advice.
     #[error("the marketplace is to be asked first")]
     Ask(Box<Question>),
+    /// What the marketplace wants of a stranger can't be done: the transaction was undone, and is run
+    /// again without.
+    #[error("what the marketplace wants can't be done")]
+    Unadvised,
     /// The name is taken.
     #[error("the unique name is taken")]
     UniqueNameTaken,
@@ -101,6 +105,9 @@ pub enum Error {
     /// The account has as many endpoints as it may have.
     #[error("the account has as many endpoints as it may have")]
     EndpointLimit,
+    /// The endpoint is a service's callback, and is changed there.
+    #[error("the endpoint is a service's callback")]
+    EndpointOwned,
     /// The endpoint is switched off.
     #[error("the endpoint is switched off")]
     EndpointDisabled,

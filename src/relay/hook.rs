@@ -1,10 +1,15 @@
 //! A verified webhook, event by event.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Relay, calls, consult::Advice, error::Error, messages};
+use super::{
+    Relay, calls,
+    consult::{Advice, Given},
+    error::Error,
+    messages,
+};
 use crate::{
-    carrier::{Inbound, Plan, plan::Answer},
+    carrier::{Inbound, plan::Answer},
     domain::interaction::Reason,
     store,
 };
@@ -12,6 +17,14 @@ use crate::{
 /// How long the database may take over one event: the strictest carrier waits for 2 seconds
 /// (Telnyx). A marketplace that is asked has a time of its own.
 const ANSWER_MAX: Duration = Duration::from_millis(1800);
+
+/// How long a marketplace may take where Twilio's callbacks ask it: as long as the carrier waits, but
+/// for what the database needs before and after.
+const ASK_MIN: Duration = Duration::from_secs(1);
+const ASK_MAX: Duration = Duration::from_secs(10);
+const SPARE: Duration = Duration::from_secs(4);
+/// How often a marketplace is asked about one webhook: what a stranger gets, and whether it may.
+const QUESTIONS_MAX: u32 = 2;
 
 /// Waits for a commit, as long as a carrier may be kept waiting.
 async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -66,12 +79,28 @@ impl Relay {
         carrier: &str,
         event: &Inbound,
     ) -> Result<(Answer, Option<Reason>), Error> {
-        match self.decide(carrier, event, None).await {
-            Err(Error::Ask(question)) => {
-                let advice = self.consult(&question).await;
-                self.decide(carrier, event, Some(advice)).await
+        self.asking(carrier, |given| self.decide(carrier, event, given)).await
+    }
+
+    /// Does what may ask the marketplace first, and again with what it said.
+    async fn asking<T, F>(&self, carrier: &str, work: impl Fn(Given) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let patience = self.carriers().get(carrier).map(|one| one.adapter.capabilities().patience);
+        let most = patience.unwrap_or_default().saturating_sub(SPARE).clamp(ASK_MIN, ASK_MAX);
+        let mut given = Given::default();
+        loop {
+            match work(given.clone()).await {
+                Err(Error::Ask(question)) if given.questions < QUESTIONS_MAX => {
+                    given.questions += 1;
+                    self.consult(&question, most, &mut given).await;
+                }
+                Err(Error::Unadvised) if given.stranger != Some(Advice::Default) => {
+                    given.stranger = Some(Advice::Default);
+                }
+                done => return done,
             }
-            decided => decided,
         }
     }
 
@@ -79,30 +108,23 @@ impl Relay {
         &self,
         carrier: &str,
         event: &Inbound,
-        advice: Option<Advice>,
+        given: Given,
     ) -> Result<(Answer, Option<Reason>), Error> {
-        let at_once = self.at_once(carrier);
         let (carrier, event) = (carrier.to_owned(), event.clone());
+        let carriers = Arc::clone(&self.carriers);
         let decided = self.db.write(move |tx| {
-            let (carrier, event, advice) = (carrier.clone(), event.clone(), advice.clone());
+            let (carrier, event, given) = (carrier.clone(), event.clone(), given.clone());
+            let carriers = Arc::clone(&carriers);
             Box::pin(async move {
-                let advice = advice.as_ref();
+                let source = carriers.source(&carrier);
                 match &event {
-                    Inbound::Call(call) => {
-                        calls::receive(tx, &carrier, call, advice, at_once).await
-                    }
-                    Inbound::Message(text) => messages::receive(tx, &carrier, text, advice).await,
+                    Inbound::Call(call) => calls::receive(tx, source, call, &given).await,
+                    Inbound::Message(text) => messages::receive(tx, source, text, &given).await,
                     _ => Ok((Answer::Ack, None)),
                 }
             })
         });
         in_time(decided).await
-    }
-
-    /// How many people a carrier rings at once.
-    fn at_once(&self, carrier: &str) -> usize {
-        let one = self.carriers.get(carrier);
-        one.map_or(1, |one| one.adapter.capabilities().simultaneous)
     }
 
     async fn news(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
@@ -123,24 +145,28 @@ impl Relay {
     }
 
     async fn step(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
-        let at_once = self.at_once(carrier);
+        let answer = self.asking(carrier, |given| self.answer(carrier, event, given)).await?;
+        Ok(Handled { answer, outcome: "accepted", kind: "step" })
+    }
+
+    async fn answer(&self, carrier: &str, event: &Inbound, given: Given) -> Result<Answer, Error> {
         let (carrier, event) = (carrier.to_owned(), event.clone());
+        let carriers = Arc::clone(&self.carriers);
         let answer = self.db.write(move |tx| {
-            let (carrier, event) = (carrier.clone(), event.clone());
+            let (carrier, event, given) = (carrier.clone(), event.clone(), given.clone());
+            let carriers = Arc::clone(&carriers);
             Box::pin(async move {
+                let source = carriers.source(&carrier);
                 match &event {
                     Inbound::CalleeAnswered(at) => calls::callee_answered(tx, &carrier, at).await,
-                    Inbound::Keys(at) => calls::keys(tx, &carrier, at).await,
-                    Inbound::Played(_) => Ok(Answer::Plan(Plan::Hangup)),
-                    Inbound::DialEnded(at) => calls::dial_ended(tx, &carrier, at, at_once).await,
-                    Inbound::PlacedCallAnswered(at) => {
-                        calls::placed_answered(tx, &carrier, at, at_once).await
-                    }
+                    Inbound::Keys(at) => calls::keys(tx, source, at, &given).await,
+                    Inbound::Played(at) => calls::played(tx, source, at, &given).await,
+                    Inbound::DialEnded(at) => calls::dial_ended(tx, source, at, &given).await,
+                    Inbound::PlacedCallAnswered(at) => calls::placed_answered(tx, source, at).await,
                     _ => Ok::<_, Error>(Answer::Ack),
                 }
             })
         });
-        let answer = in_time(answer).await?;
-        Ok(Handled { answer, outcome: "accepted", kind: "step" })
+        in_time(answer).await
     }
 }

@@ -4,11 +4,17 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::error::Error;
+use super::{
+    consult::{Advice, Given},
+    error::Error,
+    twilio_proxy,
+};
 use crate::{
+    carrier::Carrier,
     domain::{
         event::EventKind,
         interaction::{Kind, Outcome, Reason},
+        message::{Body, is_opt_out},
         phone::{Caller, ProxyNumber},
         route::{self, Decision, Facts, Other},
         session::State,
@@ -33,12 +39,23 @@ use crate::{
     },
 };
 
+/// Where something came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// The carrier's id in the configuration.
+    pub(super) carrier: &'a str,
+    /// It, where it is configured.
+    pub(super) adapter: Option<&'a dyn Carrier>,
+}
+
 /// What came in, of either kind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Event<'a> {
     pub(super) kind: Kind,
     /// The carrier's id in the configuration.
     pub(super) carrier: &'a str,
+    /// It, where it is configured.
+    pub(super) adapter: Option<&'a dyn Carrier>,
     /// The carrier's id of the call or text.
     pub(super) id: &'a str,
     pub(super) from: &'a Caller,
@@ -81,6 +98,11 @@ impl Refused {
         (last.map(|(id, ..)| id), last.and_then(|(.., role)| role.as_deref()))
     }
 
+    /// Who they were in it.
+    pub(super) fn last_participant(&self) -> Option<&ParticipantId> {
+        self.last.as_ref().and_then(|(_, participant, _)| participant.as_ref())
+    }
+
     /// Whose budget an answer takes from.
     pub(super) fn asker(&self) -> Asker<'_> {
         Asker { account: &self.account, number: &self.number.id, person: self.person.as_ref() }
@@ -106,6 +128,15 @@ pub(super) struct Routed {
     pub(super) sender: Participant,
     pub(super) recipients: Vec<Participant>,
     pub(super) now: Timestamp,
+}
+
+impl Routed {
+    /// The same refused.
+    pub(super) fn refused(self, reason: Reason) -> Refused {
+        let Self { account, service, number, session, sender, now, .. } = self;
+        let last = Some((session.id, Some(sender.id), Some(sender.role)));
+        Refused { account, number, service, reason, person: Some(sender.person), last, now }
+    }
 }
 
 /// Finds where an event leads. The session is locked before it is judged, so that a close that was
@@ -145,6 +176,36 @@ pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error>
     }
     refused.person = Some(person.clone());
     routed(tx, event.kind, refused, &person, &keys).await
+}
+
+/// The same, once the marketplace has said what becomes of somebody who is in no session, where it
+/// wants to say so in Twilio's way; and whether it has put them through itself. `said` is what they
+/// wrote.
+///
+/// # Errors
+/// [`Error::Ask`] where it is to be asked first, [`Error::Unadvised`] where what it said can't be done.
+pub(super) async fn lead(
+    tx: &mut Tx,
+    event: Event<'_>,
+    said: Option<&Body>,
+    given: &Given,
+) -> Result<(Route, bool), Error> {
+    let found = route(tx, event).await?;
+    let Route::Refused(refused) = &found else { return Ok((found, false)) };
+    if !twilio_proxy::is_asked(refused) || said.is_some_and(is_opt_out) {
+        return Ok((found, false));
+    }
+    match &given.stranger {
+        None => {
+            let question = twilio_proxy::question(tx, event, refused, said).await?;
+            Err(Error::Ask(Box::new(question)))
+        }
+        Some(Advice::Create(wanted)) => {
+            Ok((twilio_proxy::create(tx, event, refused, wanted).await?, true))
+        }
+        Some(Advice::Route) => Ok((route(tx, event).await?, true)),
+        Some(_) => Ok((found, false)),
+    }
 }
 
 async fn routed(

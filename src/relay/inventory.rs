@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{
     error::{Error, Fault},
     signed::new_keys,
+    twilio_proxy,
 };
 use crate::{
     domain::{
@@ -134,6 +135,7 @@ pub(super) async fn create_service_as(
         deleted: false,
     };
     services::insert(tx, account, &service).await.map_err(taken)?;
+    twilio_proxy::of_service(tx, account, &service.id, &new.rules.proxy.callback_url).await?;
     Ok(service)
 }
 
@@ -178,11 +180,11 @@ pub async fn update_service(
     service.callback_secret = callback_secret(tx, &service.rules, service.callback_secret)?;
     service.version += 1;
     service.updated_at = tx.now().await?;
-    if services::update(tx, account, &service).await.map_err(taken)? {
-        Ok(service)
-    } else {
-        Err(Error::VersionMismatch)
+    if !services::update(tx, account, &service).await.map_err(taken)? {
+        return Err(Error::VersionMismatch);
     }
+    twilio_proxy::of_service(tx, account, id, &service.rules.proxy.callback_url).await?;
+    Ok(service)
 }
 
 /// A number to add to a pool.

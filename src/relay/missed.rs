@@ -43,6 +43,7 @@ pub(super) async fn missed(
             Event {
                 kind: Kind::Message,
                 carrier,
+                adapter: None,
                 id: &text.id,
                 from: &text.from,
                 to: &text.to,
@@ -58,6 +59,7 @@ pub(super) async fn missed(
             Event {
                 kind: Kind::Call,
                 carrier,
+                adapter: None,
                 id: &call.id,
                 from: &call.from,
                 to: &call.to,

@@ -28,6 +28,7 @@ mod sessions;
 mod signed;
 mod staff;
 mod stored_plan;
+pub mod twilio_proxy;
 
 use std::sync::Arc;
 

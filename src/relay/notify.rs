@@ -1,20 +1,28 @@
 //! Sends events to the marketplaces' endpoints: one attempt, and what follows from it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Error, Relay, signed::Post};
+use super::{
+    Carriers, Error, Relay,
+    signed::{self, Post},
+    twilio_proxy,
+};
 use crate::{
     domain::{event::EventKind, time::Timestamp},
     egress::Failure,
+    ids::AccountId,
     privacy::webhook::WebhookKeys,
     store::{
         Tx,
         deliveries::{self, AttemptOutcome, Claim, DeliveryState, Ended, Owing},
-        endpoints::{self, DisabledReason, EndpointState, EndpointUrl},
+        endpoints::{self, DisabledReason, EndpointKind, EndpointState, EndpointUrl},
         events::{self, Event, Place},
     },
     telemetry::metrics,
@@ -53,9 +61,8 @@ const CANCELLED_MAX: i64 = 200;
 struct Parcel {
     claim: Claim,
     url: EndpointUrl,
-    at: Timestamp,
+    headers: HeaderMap,
     body: Bytes,
-    signatures: String,
 }
 
 /// What a claim came to.
@@ -107,13 +114,13 @@ impl Relay {
     /// # Errors
     /// The store's: the lease ends by itself and another worker takes over.
     pub async fn notify(&self, owing: &Owing, deadline: Duration) -> Result<bool, Error> {
-        let to = owing.clone();
+        let (to, carriers) = (owing.clone(), Arc::clone(&self.carriers));
         let claimed = self
             .db
             .write(move |tx| {
-                let to = to.clone();
+                let (to, carriers) = (to.clone(), Arc::clone(&carriers));
                 Box::pin(async move {
-                    let claimed = claim(tx, &to, deadline + LEASE_MARGIN).await?;
+                    let claimed = claim(tx, &carriers, &to, deadline + LEASE_MARGIN).await?;
                     Ok::<_, Error>((claimed, tx.passed()))
                 })
             })
@@ -156,9 +163,7 @@ impl Relay {
         let started = Instant::now();
         let post = Post {
             url: parcel.url.expose(),
-            id: parcel.claim.event.as_str(),
-            at: parcel.at,
-            signatures: &parcel.signatures,
+            headers: parcel.headers,
             body: parcel.body,
             deadline,
             answer_max: ANSWER_MAX,
@@ -187,7 +192,12 @@ fn outcome(result: Result<StatusCode, Failure>) -> AttemptOutcome {
     }
 }
 
-async fn claim(tx: &mut Tx, to: &Owing, lease: Duration) -> Result<Claimed, Error> {
+async fn claim(
+    tx: &mut Tx,
+    carriers: &Carriers,
+    to: &Owing,
+    lease: Duration,
+) -> Result<Claimed, Error> {
     let (account, id) = (&to.account, &to.endpoint);
     let endpoint = endpoints::get(tx, account, id).await?;
     let now = tx.now().await?;
@@ -206,13 +216,35 @@ async fn claim(tx: &mut Tx, to: &Owing, lease: Duration) -> Result<Claimed, Erro
         deliveries::finish(tx, &claim, DeliveryState::Failed, now).await?;
         return Ok(Claimed::Ended);
     };
-    let keys = endpoints::live_keys(tx, account, id, now).await?;
-    let body = body(&event);
+    let parcel = match endpoint.kind {
+        EndpointKind::Webhook => standard(tx, account, &event, now, (claim, endpoint.url)).await?,
+        EndpointKind::TwilioProxy => {
+            let url = endpoint.url;
+            let letter = twilio_proxy::letter(tx, carriers, account, url.expose(), &event).await?;
+            let Some(letter) = letter else {
+                deliveries::finish(tx, &claim, DeliveryState::Cancelled, now).await?;
+                return Ok(Claimed::Ended);
+            };
+            Parcel { claim, url, headers: letter.headers, body: letter.body.into() }
+        }
+    };
+    Ok(Claimed::Send(Box::new(parcel)))
+}
+
+/// An event for an endpoint of the marketplace's own.
+async fn standard(
+    tx: &mut Tx,
+    account: &AccountId,
+    event: &Event,
+    now: Timestamp,
+    (claim, url): (Claim, EndpointUrl),
+) -> Result<Parcel, Error> {
+    let keys = endpoints::live_keys(tx, account, &claim.endpoint, now).await?;
+    let body = body(event);
     let sign = |keys: &WebhookKeys| keys.sign(event.id.as_str(), now, body.as_bytes());
     let signatures: Vec<String> = keys.iter().map(|one| sign(&one.keys)).collect();
-    let signatures = signatures.join(" ");
-    let url = endpoint.url;
-    Ok(Claimed::Send(Box::new(Parcel { claim, url, at: now, body: body.into(), signatures })))
+    let headers = signed::standard(event.id.as_str(), now, &signatures.join(" "));
+    Ok(Parcel { claim, url, headers, body: body.into() })
 }
 
 /// Counts that nothing could be done with the next delivery that is due to an endpoint, as an attempt

@@ -11,6 +11,16 @@ use crate::{
 };
 
 closed_set! {
+    /// What an endpoint gets.
+    EndpointKind {
+        /// Events as Standard Webhooks has them.
+        Webhook = "webhook",
+        /// Interactions as Twilio Proxy tells them: it is its service's callback, which owns it.
+        TwilioProxy = "twilio_proxy",
+    }
+}
+
+closed_set! {
     /// Whether an endpoint gets events.
     EndpointState {
         /// It does.
@@ -61,6 +71,8 @@ impl fmt::Debug for EndpointUrl {
 pub struct Endpoint {
     /// Its id.
     pub id: EndpointId,
+    /// What it gets.
+    pub kind: EndpointKind,
     /// Only this service's events; `None` for all of the account.
     pub service: Option<ServiceId>,
     /// Its address.
@@ -101,6 +113,7 @@ pub struct Keys {
 #[derive(sqlx::FromRow)]
 struct Row {
     id: EndpointId,
+    kind: String,
     service: Option<ServiceId>,
     url: String,
     description: String,
@@ -117,7 +130,7 @@ struct Row {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, service, url, description, event_types, state, disabled_reason, \
+            "SELECT id, kind, service, url, description, event_types, state, disabled_reason, \
              disabled_at, failing_since, version, created_at, updated_at FROM endpoints WHERE ",
             $rest
         )
@@ -140,6 +153,7 @@ async fn endpoint(tx: &mut Tx, account: &AccountId, row: Row) -> Result<Endpoint
         None => None,
     };
     Ok(Endpoint {
+        kind: from_text!("endpoints"."kind", EndpointKind::parse, &row.kind)?,
         service: row.service,
         url: EndpointUrl(url?),
         description: row.description,
@@ -159,15 +173,16 @@ async fn endpoint(tx: &mut Tx, account: &AccountId, row: Row) -> Result<Endpoint
 /// Adds an endpoint, whose keys are added apart.
 pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Endpoint) -> Result<(), Error> {
     const SQL: &str = "
-        INSERT INTO endpoints (account, id, service, url, description, event_types, state, version,
-            created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        INSERT INTO endpoints (account, id, kind, service, url, description, event_types, state,
+            version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let keys = accounts::keys(tx, account).await?;
     let url = keys.data.seal_text(new.url.expose(), &context("url", &new.id));
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
             .bind(&new.id)
+            .bind(new.kind.as_str())
             .bind(&new.service)
             .bind(&url)
             .bind(&new.description)
@@ -191,6 +206,25 @@ pub async fn get(
     const SQL: &str = select!("account = $1 AND id = $2 AND state <> 'deleted'");
     let row: Option<Row> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
+    match row {
+        Some(row) => endpoint(tx, account, row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The endpoint that is a service's callback.
+pub async fn of_callback(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+) -> Result<Option<Endpoint>, Error> {
+    const SQL: &str =
+        select!("account = $1 AND service = $2 AND kind = 'twilio_proxy' AND state <> 'deleted'");
+    let row: Option<Row> = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(account)
+        .bind(service)
+        .fetch_optional(conn)
+        .await?);
     match row {
         Some(row) => endpoint(tx, account, row).await.map(Some),
         None => Ok(None),
@@ -321,10 +355,12 @@ pub async fn fails(
 }
 
 /// Makes all who add endpoints to an account wait for each other, so that they are counted; how many
-/// there are.
+/// there are, callbacks of services aside.
 pub async fn count_locked(tx: &mut Tx, account: &AccountId) -> Result<i64, Error> {
     const LOCK: &str = "SELECT id FROM accounts WHERE id = $1 FOR NO KEY UPDATE";
-    const SQL: &str = "SELECT COUNT(*) FROM endpoints WHERE account = $1 AND state <> 'deleted'";
+    const SQL: &str = "
+        SELECT COUNT(*) FROM endpoints
+        WHERE account = $1 AND kind = 'webhook' AND state <> 'deleted'";
     if tx.locks() {
         on!(tx, |conn| {
             sqlx::query(LOCK).bind(account).execute(conn).await?;

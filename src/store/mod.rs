@@ -35,6 +35,7 @@ mod open;
 pub mod outbox;
 pub mod participants;
 pub mod reconciled;
+pub mod scripts;
 pub mod services;
 pub mod sessions;
 pub mod staff;

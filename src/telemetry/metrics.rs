@@ -98,6 +98,9 @@ metrics_table! {
     OUT_OF_SESSION_ASKED = Counter "entremise_out_of_session_asked_total" Count ["outcome"]
         "Marketplaces that were asked what strangers get: answered, busy, status, unreadable, refused, \
          unreachable, untrusted, timeout, broken, too_large.";
+    INTERCEPT_ASKED = Counter "entremise_intercept_asked_total" Count ["outcome"]
+        "Marketplaces that were asked whether a call or text may go through: passed, blocked, busy, \
+         status, refused, unreachable, untrusted, timeout, broken, too_large.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
     SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
@@ -314,6 +317,11 @@ pub fn out_of_session_asked(outcome: &'static str) {
     counter(&OUT_OF_SESSION_ASKED, [outcome.into()]).increment(1);
 }
 
+/// A marketplace was asked whether something may go through, with that outcome.
+pub fn intercept_asked(outcome: &'static str) {
+    counter(&INTERCEPT_ASKED, [outcome.into()]).increment(1);
+}
+
 /// The recipient's `carrier` took a text `latency` after it arrived.
 pub fn relayed(carrier: &str, latency: Duration) {
     histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
@@ -395,6 +403,7 @@ mod tests {
         call("completed");
         out_of_session("announce");
         out_of_session_asked("answered");
+        intercept_asked("passed");
         relayed("main", second);
         session_opened();
         session_closed("expired");

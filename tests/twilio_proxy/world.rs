@@ -97,11 +97,25 @@ impl<'w> Client<'w> {
 
     /// What the native API shows, with a key of the first account.
     pub(crate) async fn native(&self, path: &str) -> (u16, Value) {
-        let request = http::Request::get(format!("/api/v1{path}"))
+        self.native_with("GET", path, &Value::Null).await
+    }
+
+    /// What the native API answers; a null body is none.
+    pub(crate) async fn native_with(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let kind = match method {
+            "PATCH" => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
             .header("host", self.world.running.address.to_string())
-            .header("authorization", format!("Bearer {}", self.world.account.api_key))
-            .body(http_body_util::Full::default())
-            .unwrap();
+            .header("authorization", format!("Bearer {}", self.world.account.api_key));
+        if !text.is_empty() {
+            request = request.header("content-type", kind);
+        }
+        let request = request.body(http_body_util::Full::new(bytes::Bytes::from(text))).unwrap();
         let answered = support::request(self.world.running.address, request).await;
         let body = serde_json::from_slice(&answered.body).unwrap_or_default();
         (answered.status.as_u16(), body)

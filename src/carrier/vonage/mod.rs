@@ -45,7 +45,8 @@ static MESSAGES: Capabilities = Capabilities {
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),
     duration_max: Some(Duration::from_hours(2)),
     validity_max: Duration::from_hours(7 * 24),
-    patience: Duration::from_secs(15),
+    // Fifteen seconds for a text, five for a call.
+    patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
 };
 

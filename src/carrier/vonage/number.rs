@@ -129,7 +129,7 @@ fn hook(faults: &mut Vec<NumberFault>, of: &str, part: &Value, setting: &str, wa
     match address.unwrap_or_default() {
         "" => faults.push(NumberFault::grave(format!("{of}.{setting} is empty"), set)),
         other if other != wanted => {
-            faults.push(NumberFault::grave(format!("{of}.{setting} is {}", shown(other)), set))
+            faults.push(NumberFault::grave(format!("{of}.{setting} is {}", shown(other)), set));
         }
         _ if method != Some("POST") => faults.push(NumberFault::grave(
             format!("{of}.{setting} is not asked by POST"),

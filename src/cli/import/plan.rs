@@ -127,8 +127,8 @@ pub(super) fn plan(
         .unwrap_or(0);
     if rules(&found.service, "", 2).proxy.urls().into_iter().any(|url| !url.is_empty()) {
         judged.warnings.push(format!(
-            "service {}: its callback addresses are kept, and not called yet: nothing is told to them \
-             and nothing is blocked by them. Events tell what happens (docs/events.md)",
+            "service {}: its callbacks are called from here, signed with this account's auth token \
+             (docs/twilio-proxy.md)",
             found.id
         ));
     }

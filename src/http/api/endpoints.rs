@@ -16,7 +16,7 @@ use super::{
     keys::NoFilter,
     paging::{Listing, Page, Paging},
     services,
-    wire::{DisabledReason, EventType, Resend, Seconds, Time},
+    wire::{DisabledReason, EndpointKind, EventType, Resend, Seconds, Time},
     write::{self, Nothing, Write, answer, nothing},
 };
 use crate::{
@@ -50,6 +50,8 @@ pub(super) struct SigningKeys {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Endpoint {
     id: EndpointId,
+    /// `twilio_proxy` is its service's callback: its address is changed there.
+    kind: EndpointKind,
     url: String,
     description: String,
     /// Only this service's events; null for all of the account.
@@ -156,6 +158,7 @@ impl From<EndpointView> for Endpoint {
         let EndpointView { endpoint, keys } = view;
         Self {
             id: endpoint.id,
+            kind: EndpointKind(endpoint.kind),
             url: endpoint.url.expose().to_owned(),
             description: endpoint.description,
             service_id: endpoint.service,

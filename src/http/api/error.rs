@@ -64,6 +64,10 @@ impl From<Error> for Problem {
             Error::EndpointLimit => {
                 Self::new(Code::EndpointLimit, "An account may have 20 endpoints.")
             }
+            Error::EndpointOwned => Self::new(
+                Code::EndpointOwned,
+                "Change `twilio_proxy.callback_url` of its service instead.",
+            ),
             Error::EndpointDisabled => {
                 Self::new(Code::EndpointDisabled, "Set `enabled` to true first.")
             }
@@ -82,7 +86,7 @@ impl From<Error> for Problem {
                 "The first request with this key is still under way.",
             )
             .retry_after(std::time::Duration::from_secs(1)),
-            Error::Ask(_) => Self::internal("a question was not asked"),
+            Error::Ask(_) | Error::Unadvised => Self::internal("a question was not asked"),
             Error::DryRun(_) => Self::internal("a dry run ended outside of its handler"),
         }
     }

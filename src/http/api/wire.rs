@@ -180,6 +180,7 @@ words! {
     AttemptOutcome = deliveries::AttemptOutcome, "How an attempt ended";
     DeliveryState = deliveries::DeliveryState, "How far a delivery has come";
     DisabledReason = endpoints::DisabledReason, "Why an endpoint was switched off";
+    EndpointKind = endpoints::EndpointKind, "What an endpoint gets";
     EventType = EventKind, "What happened";
     Resend = relay::Resend, "Which deliveries are owed again";
     Direction = legs::Direction, "Which way a leg goes";

@@ -159,6 +159,7 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         | Reason::ModeNotAllowed
         | Reason::NoPartner
         | Reason::Loop => not_put_through(reason, kind),
+        Reason::Intercepted | Reason::InterceptFailed => not_let_through(reason),
         Reason::MediaNotSupported
         | Reason::EmptyText
         | Reason::OptedOut
@@ -251,6 +252,25 @@ const fn not_put_through(reason: Reason, kind: Kind) -> Why {
             "The number that was dialled belongs to no account.",
             OPERATOR,
             "If it should be yours, the operator must import it.",
+        ),
+    }
+}
+
+/// The marketplace was asked.
+const fn not_let_through(reason: Reason) -> Why {
+    match reason {
+        Reason::Intercepted => why(
+            "The marketplace did not let it through",
+            "The service asks the marketplace about each call and text, and it said no.",
+            MARKETPLACE,
+            "Ask the marketplace why its intercept callback answered 403.",
+        ),
+        _ => why(
+            "The marketplace could not be asked",
+            "The service asks the marketplace about each call and text, and lets nothing through \
+             while it does not answer.",
+            MARKETPLACE,
+            "The marketplace must look at its intercept callback.",
         ),
     }
 }
@@ -512,6 +532,7 @@ pub(super) fn event(kind: &str) -> Option<&'static str> {
         EventKind::MessageRefused => "Text refused",
         EventKind::CallReceived => "Call came in",
         EventKind::CallCreated => "Call asked for by the marketplace",
+        EventKind::CallInitiated => "Carrier began to ring",
         EventKind::CallRinging => "Phone rings",
         EventKind::CallAnswered => "Answered",
         EventKind::CallCompleted => "Call ended",

@@ -121,6 +121,9 @@ codes! {
     EndpointLimit "endpoint_limit" CONFLICT never
         "The account has all its endpoints"
         "Delete one first, or let one get the events of several services.";
+    EndpointOwned "endpoint_owned" CONFLICT never
+        "The endpoint is a service's callback"
+        "Change `twilio_proxy.callback_url` of its service instead; only `description` and `enabled` may be set here.";
     EndpointDisabled "endpoint_disabled" CONFLICT never
         "The endpoint is switched off"
         "Nothing is sent to it; set `enabled` to true first.";

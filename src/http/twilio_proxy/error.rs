@@ -229,7 +229,9 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
             return Refusal::new(Code::Unavailable).retry_after(Duration::from_secs(1));
         }
         other @ (Error::Ask(_)
+        | Error::Unadvised
         | Error::EndpointLimit
+        | Error::EndpointOwned
         | Error::EndpointDisabled
         | Error::DeliveryUnderWay
         | Error::IdempotencyReused

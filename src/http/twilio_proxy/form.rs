@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::error::{Code, Refusal};
-use crate::{domain::time::Timestamp, ids::NumberId};
+use crate::{domain::time::Timestamp, ids::NumberId, relay::twilio_proxy::parse_date};
 
 /// More fields than any client sends.
 const FIELDS_MAX: usize = 500;
@@ -73,10 +73,10 @@ impl Form {
     /// An instant, as ISO 8601 has it.
     pub(super) fn instant(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
         let Some(text) = self.all(name).next() else { return Ok(None) };
-        let at = text.parse::<jiff::Timestamp>().map_err(|_| {
+        let at = parse_date(text).ok_or_else(|| {
             Refusal::parameter(name, "must be an ISO 8601 time such as 2026-11-21T18:00:00Z")
         })?;
-        Ok(Some(Timestamp::from_millis(at.as_millisecond())))
+        Ok(Some(at))
     }
 
     /// A word of a closed set, in any case.

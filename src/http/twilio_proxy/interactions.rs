@@ -1,7 +1,5 @@
 //! Interactions of a session: `…/Sessions/{Sid}/Interactions`. What people wrote leaves in clear.
 
-use std::collections::HashMap;
-
 use axum::{extract::State, response::Response};
 use serde_json::{Value, json};
 
@@ -12,76 +10,39 @@ use super::{
     nothing,
     paging::Asked,
     shown,
-    wire::{date, status},
+    wire::date,
 };
 use crate::{
-    domain::{
-        interaction::{Kind, Outcome},
-        message::Body,
-    },
+    domain::interaction::Outcome,
     ids::{AccountId, InteractionId},
-    relay::{self, Error},
+    relay::{
+        self, Error,
+        twilio_proxy::{self, Side, Told},
+    },
     store::{
         Tx,
         interactions::{self, Filter, Interaction},
-        legs::{self, Direction, Leg},
         sessions::Session,
     },
 };
 
-/// An interaction with what is told of it.
-pub(super) struct Told {
+/// An interaction on the wire.
+pub(super) struct Wired {
     pub(super) id: InteractionId,
     pub(super) body: Value,
     /// Whose leg goes out.
     pub(super) outbound: Value,
 }
 
-/// What one side of an interaction has: whose it is and what the carrier has of it.
-fn side(proxy: &Proxy, kind: Kind, leg: Option<&Leg>) -> [Value; 5] {
-    let Some(leg) = leg else { return [const { Value::Null }; 5] };
-    let (word, prefix) = match kind {
-        Kind::Call => ("Call", "CA"),
-        Kind::Message => ("Message", "SM"),
-    };
-    let carrier = proxy.relay().carriers().get(&leg.carrier);
-    let own = leg.carrier_id.as_ref().and_then(|id| {
-        let url = carrier?.adapter.resource_url(kind, id)?;
-        Some((id.clone(), url))
-    });
-    let (sid, url) = match own {
-        Some((sid, url)) => (json!(sid), json!(url)),
-        // Twilio will tell its own.
-        None if carrier.is_some_and(|one| one.adapter.has_twilio_sids()) => {
-            (Value::Null, Value::Null)
-        }
-        None => {
-            let hex = leg.id.as_str().get(2..).unwrap_or_default();
-            (json!(format!("{prefix}{hex}")), Value::Null)
-        }
-    };
-    [json!(leg.participant), sid, json!(status(kind, &leg.state)), json!(word), url]
-}
-
-/// Of several who were rung or written to, the one who was reached, or the first.
-fn outbound(legs: &[Leg]) -> Option<&Leg> {
-    let out = || legs.iter().filter(|leg| leg.direction == Direction::Outbound);
-    let reached = |leg: &&Leg| {
-        matches!(leg.outcome, Some(Outcome::Connected | Outcome::Relayed))
-            || leg.answered_at.is_some()
-    };
-    out().find(reached).or_else(|| out().next())
-}
-
-fn data(one: &Interaction, words: Option<&Body>) -> String {
-    match (one.kind, words) {
-        (Kind::Message, Some(words)) => json!({ "body": words.expose() }).to_string(),
-        (Kind::Call, _) if one.ended_at.is_some() => {
-            let seconds = one.duration.unwrap_or_default().as_secs();
-            json!({ "duration": seconds.to_string() }).to_string()
-        }
-        (Kind::Message, None) | (Kind::Call, _) => "{}".to_owned(),
-    }
+fn side(told: &Told, side: Option<&Side>) -> [Value; 5] {
+    let Some(side) = side else { return [const { Value::Null }; 5] };
+    [
+        json!(side.participant),
+        json!(side.sid),
+        json!(side.status),
+        json!(told.resource_word()),
+        json!(side.url),
+    ]
 }
 
 /// What is told of interactions of one session. `base` is the address that theirs begin with.
@@ -92,27 +53,18 @@ pub(super) async fn tell(
     session: &Session,
     base: &str,
     found: &[Interaction],
-) -> Result<Vec<Told>, Error> {
-    let ids: Vec<InteractionId> = found.iter().map(|one| one.id.clone()).collect();
-    let key = session.data_key(tx)?;
-    let words = interactions::words(tx, account, &key, &ids).await?;
-    let mut legs: HashMap<InteractionId, Vec<Leg>> = HashMap::new();
-    for leg in legs::of_interactions(tx, account, &ids).await? {
-        legs.entry(leg.interaction.clone()).or_default().push(leg);
-    }
-    let told = found.iter().map(|one| {
-        let legs = legs.get(&one.id).map_or(&[][..], Vec::as_slice);
-        let inbound = legs.iter().find(|leg| leg.direction == Direction::Inbound);
-        let [from, from_sid, from_status, from_type, from_url] = side(proxy, one.kind, inbound);
-        let [to, to_sid, to_status, to_type, to_url] = side(proxy, one.kind, outbound(legs));
-        let changed = legs.iter().map(|leg| leg.updated_at).max().unwrap_or(one.updated_at);
+) -> Result<Vec<Wired>, Error> {
+    let all = twilio_proxy::tell(tx, proxy.relay().carriers(), account, session, found).await?;
+    let wired = all.iter().map(|told| {
+        let [from, from_sid, from_status, from_type, from_url] = side(told, told.inbound.as_ref());
+        let [to, to_sid, to_status, to_type, to_url] = side(told, told.outbound.as_ref());
         let body = json!({
-            "sid": one.id,
+            "sid": told.id,
             "session_sid": session.id,
             "service_sid": session.service,
             "account_sid": account,
-            "data": data(one, words.get(&one.id)),
-            "type": match one.kind { Kind::Message => "Message", Kind::Call => "Voice" },
+            "data": told.data,
+            "type": told.type_word(),
             "inbound_participant_sid": from,
             "inbound_resource_sid": from_sid,
             "inbound_resource_status": from_status,
@@ -123,13 +75,13 @@ pub(super) async fn tell(
             "outbound_resource_status": to_status,
             "outbound_resource_type": to_type,
             "outbound_resource_url": to_url,
-            "date_created": date(one.created_at),
-            "date_updated": date(one.updated_at.max(changed)),
-            "url": format!("{base}/{}", one.id),
+            "date_created": date(told.created_at),
+            "date_updated": date(told.updated_at),
+            "url": format!("{base}/{}", told.id),
         });
-        Told { id: one.id.clone(), body, outbound: to }
+        Wired { id: told.id.clone(), body, outbound: to }
     });
-    Ok(told.collect())
+    Ok(wired.collect())
 }
 
 fn base(proxy: &Proxy, session: &Session) -> String {

@@ -9,7 +9,7 @@ use super::{
     at::{At, By},
     error::{About, Refusal, refusal},
     form::Form,
-    interactions::{self, Told},
+    interactions::{self, Wired},
     paging::Asked,
     participants::find,
     shown,
@@ -45,7 +45,7 @@ async fn tell(
         to.id
     ));
     let told = interactions::tell(tx, proxy, account, session, &base, found).await?;
-    let rows = told.into_iter().map(|Told { id, mut body, outbound }| {
+    let rows = told.into_iter().map(|Wired { id, mut body, outbound }| {
         if let Some(object) = body.as_object_mut() {
             object.insert("participant_sid".to_owned(), outbound);
         }

@@ -59,6 +59,10 @@ pub(super) async fn settle(
 ) -> Result<(), Error> {
     let before = CallState::parse(&leg.state).unwrap_or(CallState::Queued);
     let after = before.after(news.state);
+    let placed = after == CallState::Initiated
+        && leg.direction == Direction::Outbound
+        && leg.carrier_id.is_none()
+        && news.carrier_id.is_some();
     let unchanged = after == before
         && (leg.carrier_id.is_some() || news.carrier_id.is_none())
         && (leg.duration.is_some() || news.duration.is_none());
@@ -87,17 +91,17 @@ pub(super) async fn settle(
     }
     legs::update(tx, account, &leg).await?;
     // A refused call that goes to the marketplace's own line is told of once, as refused.
-    let told = leg.session.is_some() && after != before;
-    if told && matches!(after, CallState::Ringing | CallState::Answered) {
+    let kind = match after {
+        CallState::Initiated if placed => Some(EventKind::CallInitiated),
+        CallState::Ringing if after != before => Some(EventKind::CallRinging),
+        CallState::Answered if after != before => Some(EventKind::CallAnswered),
+        _ => None,
+    };
+    if let Some(kind) = kind.filter(|_| leg.session.is_some()) {
         let place = Place {
             service: None,
             session: leg.session.as_ref(),
             interaction: Some(&leg.interaction),
-        };
-        let kind = if after == CallState::Ringing {
-            EventKind::CallRinging
-        } else {
-            EventKind::CallAnswered
         };
         let data = json!({ "leg_id": leg.id, "role": leg.role }).to_string();
         events::insert(tx, account, kind, place, &data, now).await?;

@@ -4,6 +4,7 @@
 mod ending;
 mod placed;
 mod refused;
+mod script;
 mod steps;
 
 use self::ending::{Ending, finish};
@@ -11,7 +12,7 @@ pub use self::placed::place_call;
 pub(in crate::relay) use self::{
     ending::{give_up, status},
     placed::{cancel_placed, claim, held_up, placed, set_aside},
-    steps::{callee_answered, dial_ended, keys, placed_answered},
+    steps::{callee_answered, dial_ended, keys, placed_answered, played},
 };
 
 use std::time::Duration;
@@ -19,13 +20,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::relay::{
-    consult::Advice,
+    consult::Given,
     error::Error,
-    inbound::{self, Event, Route, Routed},
-    stored_plan,
+    inbound::{self, Event, Route, Routed, Source},
+    stored_plan, twilio_proxy,
 };
 use crate::{
     carrier::{
+        Carrier,
         event::InboundCall,
         plan::{Answer, Connect, Plan, Prompt, RejectReason, Target},
     },
@@ -36,7 +38,7 @@ use crate::{
         policy::{self, TeamRing},
         time::Timestamp,
     },
-    ids::{AccountId, InteractionId},
+    ids::{AccountId, InteractionId, LegId},
     privacy::DataKey,
     store::{
         self, Tx, events,
@@ -54,35 +56,64 @@ use crate::{
 /// What a caller hears on a number that belongs to nobody: a tone, unanswered.
 pub(super) const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
 
-/// Takes in a call and says what to do with it (M2). Its carrier rings `at_once` people at once.
+/// Takes in a call and says what to do with it (M2).
 pub(in crate::relay) async fn receive(
     tx: &mut Tx,
-    carrier: &str,
+    Source { carrier, adapter }: Source<'_>,
     call: &InboundCall,
-    advice: Option<&Advice>,
-    at_once: usize,
+    given: &Given,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "call", event: &call.id };
-    let event =
-        Event { kind: Kind::Call, carrier, id: &call.id, from: &call.from, to: &call.to, media: 0 };
+    let event = Event {
+        kind: Kind::Call,
+        carrier,
+        adapter,
+        id: &call.id,
+        from: &call.from,
+        to: &call.to,
+        media: 0,
+    };
     let now = tx.now().await?;
     if !inbox::insert(tx, key, now).await? {
         return Ok((Answer::Plan(again(tx, key, event).await?), None));
     }
-    let (account, id, plan, reason) = match inbound::route(tx, event).await? {
+    let led = match inbound::lead(tx, event, None, given).await? {
+        (Route::To(routed), false) => passage(tx, event, routed, given).await?,
+        (route, _) => route,
+    };
+    let (account, id, plan, reason) = match led {
         Route::Nowhere => return Ok((Answer::Plan(NOWHERE), Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
-            let (id, plan) = refused::answer(tx, event, &refused, advice).await?;
+            let (id, plan) = refused::answer(tx, event, &refused, given.stranger.as_ref()).await?;
             (refused.account, id, plan, Some(refused.reason))
         }
         Route::To(routed) => {
             let account = routed.account.clone();
-            let (id, plan) = connect(tx, event, *routed, at_once).await?;
+            let ids = given.verdict.as_ref().and_then(|verdict| verdict.ids.clone());
+            let (id, plan) = connect(tx, event, *routed, ids).await?;
             (account, id, plan, None)
         }
     };
     inbox::set_answer(tx, key, &account, &id, &stored_plan::to_text(&plan)).await?;
     Ok((Answer::Plan(plan), reason))
+}
+
+/// Where a call leads once the marketplace has said whether it may.
+async fn passage(
+    tx: &mut Tx,
+    event: Event<'_>,
+    routed: Box<Routed>,
+    given: &Given,
+) -> Result<Route, Error> {
+    match &given.verdict {
+        None => twilio_proxy::of_call(tx, event, &routed).await?,
+        Some(verdict) => {
+            if let Some(reason) = verdict.refused {
+                return Ok(Route::Refused(Box::new(routed.refused(reason))));
+            }
+        }
+    }
+    Ok(Route::To(routed))
 }
 
 /// A duplicate gets the plan that the first got (I10), but for people whom their session does not
@@ -129,12 +160,18 @@ async fn connect(
     tx: &mut Tx,
     event: Event<'_>,
     mut routed: Routed,
-    at_once: usize,
+    ids: Option<(InteractionId, LegId)>,
 ) -> Result<(InteractionId, Plan), Error> {
-    let interaction = inbound::interaction(tx, event, &routed);
+    let mut interaction = inbound::interaction(tx, event, &routed);
+    if let Some((id, _)) = &ids {
+        interaction.id.clone_from(id);
+    }
     let (account, now) = (routed.account.clone(), routed.now);
     interactions::insert(tx, &account, &interaction).await?;
-    let leg = inbound::inbound_leg(tx, event, &interaction, CallState::Ringing.as_str());
+    let mut leg = inbound::inbound_leg(tx, event, &interaction, CallState::Ringing.as_str());
+    if let Some((_, id)) = ids {
+        leg.id = id;
+    }
     legs::insert(tx, &account, &leg).await?;
     inbound::touch(tx, &account, &mut routed.session, now).await?;
     let data = json!({ "role": interaction.from_role }).to_string();
@@ -165,7 +202,7 @@ async fn connect(
         caller: &leg,
         country: &routed.number.country,
         first: true,
-        at_once,
+        at_once: at_once(event.adapter),
         now,
     };
     if let Some(plan) = next(tx, step).await? {
@@ -188,6 +225,10 @@ struct Step<'a> {
     /// How many people the carrier rings at once.
     at_once: usize,
     now: Timestamp,
+}
+
+fn at_once(adapter: Option<&dyn Carrier>) -> usize {
+    adapter.map_or(1, |one| one.capabilities().simultaneous)
 }
 
 /// Rings the next of those who were not rung yet: all who see the same number at once, or one

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::NOWHERE;
+use super::{NOWHERE, script};
 use crate::relay::{
     consult::{self, Advice},
     error::Error,
@@ -48,6 +48,9 @@ pub(super) async fn answer(
         && let Some(line) = line(tx, event, refused).await?
     {
         return forward(tx, event, refused, line).await;
+    }
+    if let Some(Advice::Document(document)) = advice {
+        return script::begin(tx, event, refused, document).await;
     }
     let logged = Logged { state: CallState::Cancelled.as_str(), goes_on: false };
     let leg = inbound::log_refusal(tx, event, refused, logged).await?;

@@ -1,14 +1,15 @@
 //! What comes next: a carrier asks about a leg of a call that goes on.
 
 use super::{
-    Step,
+    Step, at_once,
     ending::{Ending, News, end, settle},
     next,
+    script::{self, Told},
 };
-use crate::relay::error::Error;
+use crate::relay::{consult::Given, error::Error, inbound::Source};
 use crate::{
     carrier::{
-        event::{CalleeAnswered, DialEnded, Keys, PlacedCallAnswered},
+        event::{CalleeAnswered, DialEnded, Keys, PlacedCallAnswered, Played},
         plan::{Answer, Plan, Prompt, Whisper},
     },
     domain::{
@@ -108,9 +109,15 @@ pub(in crate::relay) async fn callee_answered(
 /// Keys were pressed: 1 accepts the call, everything else declines it.
 pub(in crate::relay) async fn keys(
     tx: &mut Tx,
-    carrier: &str,
+    source: Source<'_>,
     event: &Keys,
+    given: &Given,
 ) -> Result<Answer, Error> {
+    let (told, at) = (Told::Keys(&event.digits), (&event.leg, event.turn));
+    if let Some(answer) = script::go_on(tx, source, at, told, given).await? {
+        return Ok(answer);
+    }
+    let carrier = source.carrier;
     let Some(live) = live(tx, carrier, &event.leg).await? else {
         return Ok(Answer::Plan(Plan::Hangup));
     };
@@ -123,13 +130,30 @@ pub(in crate::relay) async fn keys(
     Ok(Answer::Plan(Plan::Hangup))
 }
 
+/// What a script plays is over: its next turn, or the end of the call.
+pub(in crate::relay) async fn played(
+    tx: &mut Tx,
+    source: Source<'_>,
+    event: &Played,
+    given: &Given,
+) -> Result<Answer, Error> {
+    let at = (&event.leg, event.turn);
+    let answer = script::go_on(tx, source, at, Told::Played, given).await?;
+    Ok(answer.unwrap_or(Answer::Plan(Plan::Hangup)))
+}
+
 /// The dialling is over: the next member of a team is rung, or the call ends.
 pub(in crate::relay) async fn dial_ended(
     tx: &mut Tx,
-    carrier: &str,
+    source: Source<'_>,
     event: &DialEnded,
-    at_once: usize,
+    given: &Given,
 ) -> Result<Answer, Error> {
+    let (told, at) = (Told::Dialled(event), (&event.leg, event.turn));
+    if let Some(answer) = script::go_on(tx, source, at, told, given).await? {
+        return Ok(answer);
+    }
+    let carrier = source.carrier;
     let Some(live) = live(tx, carrier, &event.leg).await? else {
         return Ok(Answer::Plan(Plan::Hangup));
     };
@@ -151,7 +175,7 @@ pub(in crate::relay) async fn dial_ended(
             caller: &leg,
             country: &country,
             first: false,
-            at_once,
+            at_once: at_once(source.adapter),
             now,
         };
         if let Some(plan) = next(tx, step).await? {
@@ -168,7 +192,7 @@ pub(in crate::relay) async fn dial_ended(
 
 /// What the end of a dialling says of those who were rung; whether somebody was connected. Of
 /// several the carrier does not say whom: whoever answered, or else their own news will tell.
-async fn settle_rung(
+pub(super) async fn settle_rung(
     tx: &mut Tx,
     account: &AccountId,
     rung: &[Leg],
@@ -200,9 +224,8 @@ async fn settle_rung(
 /// A call that we placed was answered: now the other side is rung.
 pub(in crate::relay) async fn placed_answered(
     tx: &mut Tx,
-    carrier: &str,
+    Source { carrier, adapter }: Source<'_>,
     event: &PlacedCallAnswered,
-    at_once: usize,
 ) -> Result<Answer, Error> {
     let hangup = Answer::Plan(Plan::Hangup);
     let Some(live) = live(tx, carrier, &event.leg).await? else { return Ok(hangup) };
@@ -222,7 +245,7 @@ pub(in crate::relay) async fn placed_answered(
         caller: &leg,
         country: &country,
         first: true,
-        at_once,
+        at_once: at_once(adapter),
         now,
     };
     Ok(next(tx, step).await?.map_or(hangup, Answer::Plan))

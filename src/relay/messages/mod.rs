@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::relay::{
-    consult::Advice,
+    consult::Given,
     error::{Error, Fault},
-    inbound::{self, Event, Route, Routed},
+    inbound::{self, Event, Route, Routed, Source},
     sessions::locked,
 };
 use crate::{
@@ -58,9 +58,9 @@ struct Payload {
 /// Takes in a text (M2): nothing is acknowledged before the commit that holds this.
 pub(in crate::relay) async fn receive(
     tx: &mut Tx,
-    carrier: &str,
+    Source { carrier, adapter }: Source<'_>,
     message: &InboundMessage,
-    advice: Option<&Advice>,
+    given: &Given,
 ) -> Result<(Answer, Option<Reason>), Error> {
     let key = EventKey { carrier, kind: "message", event: &message.id };
     let now = tx.now().await?;
@@ -70,14 +70,17 @@ pub(in crate::relay) async fn receive(
     let event = Event {
         kind: Kind::Message,
         carrier,
+        adapter,
         id: &message.id,
         from: &message.from,
         to: &message.to,
         media: i64::try_from(message.media.len()).unwrap_or(i64::MAX),
     };
-    match inbound::route(tx, event).await? {
+    let (route, _) = inbound::lead(tx, event, Some(&message.body), given).await?;
+    match route {
         Route::Nowhere => Ok((Answer::Ack, Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
+            let advice = given.stranger.as_ref();
             let id = refused::answer(tx, event, &refused, &message.body, advice).await?;
             inbox::set_answer(tx, key, &refused.account, &id, "").await?;
             Ok((Answer::Ack, Some(refused.reason)))

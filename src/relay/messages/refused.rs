@@ -28,6 +28,12 @@ use crate::{
 /// One text for a person and number in that time. Two machines that answer each other stop at once.
 const REPLY_PER: Duration = Duration::from_hours(24);
 
+/// How many texts a document of the marketplace's sends back at once, and how often within
+/// [`ANSWERS_PER`] one person gets some: enough for a conversation, and too few for two machines.
+const TEXTS_MAX: usize = 3;
+const ANSWERS_MAX: i64 = 20;
+const ANSWERS_PER: Duration = Duration::from_hours(1);
+
 /// Logs a refused text and owes the service's words to its sender, where it has some.
 ///
 /// # Errors
@@ -44,15 +50,19 @@ pub(super) async fn answer(
         Some(_) => consult::advice(tx, event, refused, given)?,
         None => None,
     };
-    let words = match advice {
-        Some(Advice::Reply(words)) => words,
-        Some(Advice::Silence) => "",
-        _ => &refused.service.rules.out_of_session_text,
+    let (words, most, per): (Vec<&str>, i64, Duration) = match advice {
+        Some(Advice::Reply(words)) => (vec![words], 1, REPLY_PER),
+        Some(Advice::Silence) => (Vec::new(), 1, REPLY_PER),
+        Some(Advice::Document(document)) => {
+            (document.texts().take(TEXTS_MAX).collect(), ANSWERS_MAX, ANSWERS_PER)
+        }
+        _ => (vec![&refused.service.rules.out_of_session_text], 1, REPLY_PER),
     };
+    let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
     let to = match sender.filter(|_| !words.is_empty()) {
         Some(sender) => {
             let (asker, now) = (refused.asker(), refused.now);
-            budgets::take(tx, asker, Costly::Text, 1, REPLY_PER, now).await?.then_some(sender)
+            budgets::take(tx, asker, Costly::Text, most, per, now).await?.then_some(sender)
         }
         None => None,
     };
@@ -60,8 +70,10 @@ pub(super) async fn answer(
     let leg = inbound::log_refusal(tx, event, refused, logged).await?;
     let answer = if to.is_some() { "text" } else { "none" };
     tx.on_commit(move || metrics::out_of_session(answer));
-    if let Some(to) = to {
-        owe(tx, refused, &leg, to, words).await?;
+    for (position, words) in (1..).zip(words) {
+        if let Some(to) = to {
+            owe(tx, refused, &leg, position, to, words).await?;
+        }
     }
     Ok(leg.interaction)
 }
@@ -83,6 +95,7 @@ async fn owe(
     tx: &mut Tx,
     refused: &Refused,
     inbound: &Leg,
+    position: i64,
     to: &Identifier,
     words: &str,
 ) -> Result<(), Error> {
@@ -90,7 +103,7 @@ async fn owe(
     let leg = Leg {
         id: tx.id_at(now),
         session: None,
-        position: 1,
+        position,
         direction: Direction::Outbound,
         participant: None,
         role: None,

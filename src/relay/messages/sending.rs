@@ -6,7 +6,11 @@ use super::{
     Payload,
     progress::{News, reason_of, settle},
 };
-use crate::relay::error::Error;
+use crate::relay::{
+    Carriers,
+    error::Error,
+    twilio_proxy::{self, Verdict},
+};
 use crate::{
     carrier::{
         error::{Retry, SendError, SendErrorKind},
@@ -44,11 +48,16 @@ pub(in crate::relay) enum Claimed {
 }
 
 /// Claims a text to send (M3): the session is locked and judged again, so that none starts after a
-/// close was acknowledged (I3).
+/// close was acknowledged (I3). What a person wrote is asked about first, where the service wants that.
+///
+/// # Errors
+/// [`Error::Ask`] where the marketplace is to be asked first.
 pub(in crate::relay) async fn claim(
     tx: &mut Tx,
+    carriers: &Carriers,
     entry: &Entry,
     lease: Duration,
+    verdict: Option<&Verdict>,
 ) -> Result<Claimed, Error> {
     let session = match &entry.session {
         Some(id) => sessions::lock(tx, &entry.account, id).await?,
@@ -58,6 +67,8 @@ pub(in crate::relay) async fn claim(
     if outbox::earlier_pending(tx, entry, now - STUCK).await? {
         return Ok(Claimed::NotNow);
     }
+    // Whoever claimed it before had the marketplace's leave.
+    let first = entry.attempts == 0;
     // A lease that ran out: its worker may have sent it and never come to say so.
     let lost = entry.state == OutboxState::Sending;
     let Some(entry) = outbox::claim(tx, entry, now, now + lease).await? else {
@@ -73,7 +84,12 @@ pub(in crate::relay) async fn claim(
     }
     let payload: Payload = serde_json::from_str(&outbox::payload(tx, &entry).await?)
         .map_err(|_| crate::store::Error::Inconsistent { table: "outbox", column: "payload" })?;
-    let to = match judged(tx, &entry, &legs, session.as_ref(), &payload, now).await? {
+    let judged = judged(tx, &entry, &legs, session.as_ref(), &payload, now).await?;
+    let judged = match verdict {
+        Some(verdict) => judged.and_then(|to| verdict.refused.map_or(Ok(to), Err)),
+        None => judged,
+    };
+    let to = match judged {
         Ok(to) => to,
         Err(reason) => {
             // What may have been sent stays so: a late "no" would be a lie.
@@ -89,6 +105,9 @@ pub(in crate::relay) async fn claim(
             return Ok(Claimed::Ended);
         }
     };
+    if let (Some(session), None, true) = (&session, verdict, first) {
+        twilio_proxy::of_text(tx, carriers, &entry, session, &payload.body).await?;
+    }
     let message = OutboundMessage {
         leg: leg.id.clone(),
         from: leg.number.clone(),

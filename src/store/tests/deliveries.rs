@@ -12,7 +12,7 @@ use crate::{
     privacy::webhook::{RANDOM_BYTES, WebhookKeys},
     store::{
         deliveries::{self, AttemptOutcome, Claim, DeliveryState, Ended},
-        endpoints::{self, DisabledReason, Endpoint, EndpointState, EndpointUrl},
+        endpoints::{self, DisabledReason, Endpoint, EndpointKind, EndpointState, EndpointUrl},
         events::{self, Place},
     },
 };
@@ -31,6 +31,7 @@ db_test!(
 fn new(world: &World, types: &[EventKind]) -> Endpoint {
     Endpoint {
         id: world.id(),
+        kind: EndpointKind::Webhook,
         service: None,
         url: EndpointUrl::new("https://market.example/a?secret=canary".into()),
         description: "ours".into(),

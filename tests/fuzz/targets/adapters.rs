@@ -60,7 +60,7 @@ pub(crate) fn vonage_setting(key: &str) -> String {
 
 fn vonage_settings() -> String {
     let facts: toml::Table = VONAGE.parse().unwrap();
-    facts["settings"].to_string()
+    toml::to_string(&facts["settings"]).unwrap()
 }
 
 fn twilio_settings() -> String {
