@@ -1,3 +1,5 @@
+//! Vonage: settings, signatures of both kinds, the SMS API and faults; cases are in `fixtures/vonage`.
+
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
