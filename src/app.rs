@@ -21,7 +21,7 @@ use crate::{
         ops::{self, Check, Ops},
         problem,
         server::{self, Server, Share, Tls, TlsError, TrustedProxies},
-        twilio_proxy::{self, ProxyState},
+        twilio_proxy::{self, PoolLimits, ProxyState},
     },
     ids::Ids,
     jobs::{self, Jobs},
@@ -343,6 +343,10 @@ fn routes(
         relay: relay.clone(),
         public_url: origin.to_owned(),
         limiter,
+        pool: PoolLimits {
+            numbers: config.twilio_proxy.pool_max,
+            reserved: config.twilio_proxy.pool_reserved_max,
+        },
     });
     router = router.merge(proxy.layer(DefaultBodyLimit::max(config.limits.api_body_bytes)));
     if let Some(network) = network {

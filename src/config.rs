@@ -61,6 +61,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// The native API.
     pub api: Api,
+    /// The Twilio Proxy API.
+    pub twilio_proxy: TwilioProxy,
     /// The embedded database.
     pub sqlite: Sqlite,
 }
@@ -181,6 +183,21 @@ impl Default for Api {
     }
 }
 
+/// `[twilio_proxy]`: the Twilio Proxy API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwilioProxy {
+    /// Numbers that are not reserved which it lets a service have.
+    pub pool_max: u32,
+    /// Reserved numbers which it lets a service have.
+    pub pool_reserved_max: u32,
+}
+
+impl Default for TwilioProxy {
+    fn default() -> Self {
+        Self { pool_max: 500, pool_reserved_max: 5000 }
+    }
+}
+
 /// `[sqlite]`: the embedded database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sqlite {
@@ -217,6 +234,7 @@ impl Config {
             log: Log::default(),
             jobs: Jobs::default(),
             api: Api::default(),
+            twilio_proxy: TwilioProxy::default(),
             sqlite: Sqlite::default(),
         }
     }
@@ -338,6 +356,18 @@ fn read(mut top: Reader<'_>) -> Config {
                 Api::default().rate_per_minute,
                 1..=1_000_000,
             ),
+        }),
+        twilio_proxy: top.section("twilio_proxy", |proxy| {
+            let defaults = TwilioProxy::default();
+            let most = 1..=1_000_000;
+            TwilioProxy {
+                pool_max: proxy.number("pool_max", defaults.pool_max, most.clone()),
+                pool_reserved_max: proxy.number(
+                    "pool_reserved_max",
+                    defaults.pool_reserved_max,
+                    most,
+                ),
+            }
         }),
         sqlite: top.section("sqlite", |sqlite| {
             let default = Sqlite::default().ballast / MIB;

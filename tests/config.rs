@@ -78,6 +78,9 @@ fn the_file_sets_everything() {
         poll_ms = 50
         [api]
         rate_per_minute = 5
+        [twilio_proxy]
+        pool_max = 2
+        pool_reserved_max = 1
         [sqlite]
         ballast_mib = 3
         [[carriers]]
@@ -101,6 +104,7 @@ fn the_file_sets_everything() {
     assert_eq!(config.limits.drain, Duration::ZERO);
     assert_eq!(config.log.format, LogFormat::Human);
     assert_eq!(config.jobs.poll, Duration::from_millis(50));
+    assert_eq!((config.twilio_proxy.pool_max, config.twilio_proxy.pool_reserved_max), (2, 1));
     assert_eq!(config.sqlite.ballast, 3 * 1024 * 1024);
     assert_eq!(config.carriers[0].api_base.as_deref(), Some("http://127.0.0.1:4010"));
     assert_eq!(config.carriers[0].values["account_sid"].as_str(), Some("AC0"));
@@ -346,7 +350,9 @@ fn example() -> Vec<Shown> {
 
 /// The keys that the reader knows, from what it says of an unknown one.
 fn known_keys() -> BTreeSet<String> {
-    let toml = "x = 1\n[limits]\nx = 1\n[log]\nx = 1\n[jobs]\nx = 1\n[api]\nx = 1\n[sqlite]\nx = 1";
+    const TABLES: [&str; 6] = ["limits", "log", "jobs", "api", "twilio_proxy", "sqlite"];
+    let tables = TABLES.map(|table| format!("[{table}]\nx = 1\n")).concat();
+    let toml = &format!("x = 1\n{tables}");
     let mut known = BTreeSet::new();
     for (key, message) in faults(toml, &[("ENTREMISE_MASTER_KEY", KEY)]) {
         let path = key.strip_suffix('x').unwrap();
@@ -354,7 +360,7 @@ fn known_keys() -> BTreeSet<String> {
             known.insert(format!("{path}{name}"));
         }
     }
-    for table in ["limits", "log", "jobs", "api", "sqlite", "carriers"] {
+    for table in TABLES.into_iter().chain(["carriers"]) {
         assert!(known.remove(table), "{table}");
     }
     known.extend(["id", "kind", "api_base"].map(|key| format!("carriers.{key}")));

@@ -7,11 +7,18 @@ mod bad_input;
 #[path = "twilio_proxy/callbacks.rs"]
 mod callbacks;
 #[cfg(test)]
+#[path = "twilio_proxy/carrier.rs"]
+mod carrier;
+#[cfg(test)]
 #[path = "twilio_proxy/deleting.rs"]
 mod deleting;
 #[cfg(test)]
 #[path = "twilio_proxy/docs.rs"]
 mod docs;
+#[cfg(test)]
+#[expect(dead_code, reason = "shared: other binaries use the rest")]
+#[path = "relay/fake_twilio.rs"]
+mod fake;
 #[cfg(test)]
 #[path = "twilio_proxy/interactions.rs"]
 mod interactions;
@@ -30,6 +37,9 @@ mod shapes;
 #[cfg(test)]
 #[path = "twilio_proxy/site.rs"]
 mod site;
+#[cfg(test)]
+#[path = "twilio_proxy/stop_words.rs"]
+mod stop_words;
 #[cfg(test)]
 #[expect(dead_code, reason = "shared: other binaries use the rest")]
 mod support;

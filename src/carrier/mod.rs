@@ -17,8 +17,12 @@ pub mod plan;
 pub mod signature;
 pub mod wire;
 
+mod form;
 mod sandbox;
+mod settings;
+mod telnyx;
 mod twilio;
+mod twiml;
 mod vonage;
 
 use std::fmt;
@@ -95,12 +99,6 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         None
     }
 
-    /// What the answer to [`Carrier::probe`] says is wrong, where it tells how the account handles
-    /// calls and texts. Only for a 2xx.
-    fn probe_faults(&self, _links: &Links, _response: &Response) -> Vec<NumberFault> {
-        Vec::new()
-    }
-
     /// A webhook of our own, correctly signed, that [`Carrier::parse`] reads as one
     /// [`Inbound::Ignored`]: sent to the public address it shows that carriers reach us.
     fn sample(&self, _links: &Links, _now: Timestamp) -> Option<Request> {
@@ -119,6 +117,42 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         &self,
         _number: &ProxyNumber,
         _can: pool::Capabilities,
+        _links: &Links,
+        _response: &Response,
+    ) -> Option<Vec<NumberFault>> {
+        None
+    }
+
+    /// The request that asks whether the account has that number; `None` where the carrier keeps no
+    /// numbers that can be looked up so.
+    fn rented(&self, _wanted: &number::Wanted) -> Option<Request> {
+        None
+    }
+
+    /// What its answer says: the number, or `None` for one that the account does not have.
+    ///
+    /// # Errors
+    /// [`error::SendErrorKind::Unsupported`] where the answer is that of an API without numbers;
+    /// another [`SendError`] where the carrier could not tell.
+    fn rented_one(
+        &self,
+        _wanted: &number::Wanted,
+        _response: &Response,
+    ) -> Result<Option<number::Rented>, SendError> {
+        Err(SendError::new(error::SendErrorKind::Unsupported, error::Retry::Never))
+    }
+
+    /// Requests that ask how the carrier handles calls and texts of all numbers at once, where that is
+    /// set for an application or a profile of the account.
+    fn account(&self) -> Vec<Request> {
+        Vec::new()
+    }
+
+    /// What the answer to the request at `place` of [`Carrier::account`] says is wrong: nothing where
+    /// all is well. `None` for an answer that can't be read. Only for a 2xx.
+    fn account_faults(
+        &self,
+        _place: usize,
         _links: &Links,
         _response: &Response,
     ) -> Option<Vec<NumberFault>> {
@@ -200,7 +234,7 @@ impl fmt::Debug for Kind {
 }
 
 /// Every carrier that works. One line each.
-pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, vonage::KIND];
+pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -1,4 +1,9 @@
-//! What is wrong with a proxy number at its carrier: where its calls and texts go instead.
+//! A proxy number at its carrier: whether the account has it, and what is wrong with how it is set.
+
+use crate::{
+    domain::{phone::ProxyNumber, pool::Capabilities},
+    ids::NumberId,
+};
 
 /// A setting of a number at its carrier that is not as the relay needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,5 +26,53 @@ impl NumberFault {
     /// A fault that the relay lives with.
     pub fn minor(found: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { grave: false, found: found.into(), fix: fix.into() }
+    }
+}
+
+/// A number that the carrier is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// By the id that it has there, where the carrier's ids have our form.
+    Id(NumberId),
+    /// By its digits.
+    Digits(ProxyNumber),
+}
+
+/// A number that the account has at the carrier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rented {
+    /// The carrier's id of it.
+    pub id: NumberId,
+    /// The number.
+    pub number: ProxyNumber,
+    /// What it is called there: 255 characters at most, none of control; `None` for its digits.
+    pub name: Option<String>,
+    /// What it can do; nothing of ours where it can only fax.
+    pub can: Capabilities,
+}
+
+impl Rented {
+    /// What a name becomes that the carrier's customer chose.
+    pub fn name(text: &str, number: &ProxyNumber) -> Option<String> {
+        let kept: String = text.chars().filter(|c| !c.is_control()).take(255).collect();
+        (!kept.trim().is_empty() && kept != number.as_str()).then_some(kept)
+    }
+}
+
+/// What flags say that a number can do, in each of the words that Twilio's APIs have for it.
+pub fn abilities(flag: impl Fn(&str) -> bool) -> Capabilities {
+    let any = |names: &[&str]| names.iter().any(|name| flag(name));
+    Capabilities {
+        voice: any(&["voice", "VOICE", "voice_inbound", "voice_outbound"]),
+        sms: any(&["sms", "SMS", "sms_inbound", "sms_outbound"]),
+        mms: any(&["mms", "MMS", "mms_inbound", "mms_outbound"]),
+    }
+}
+
+/// An address without what may be secret in it, for [`NumberFault::found`].
+pub(super) fn shown(address: &str) -> String {
+    match url::Url::parse(address) {
+        Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+        Err(_) => "not an address".to_owned(),
     }
 }

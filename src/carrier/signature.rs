@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use ring::hmac;
+use ring::{
+    hmac,
+    signature::{ED25519, UnparsedPublicKey},
+};
 
 use crate::domain::time::Timestamp;
 
@@ -18,6 +21,12 @@ pub fn hmac_sha1(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
 /// Whether `tag` is the HMAC-SHA-256 of `message`.
 pub fn hmac_sha256(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), message, tag).is_ok()
+}
+
+/// Whether `tag` is the Ed25519 signature of `message` by whoever has the private half of `key`, the 32
+/// bytes of a public key.
+pub fn ed25519(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
+    UnparsedPublicKey::new(&ED25519, key).verify(message, tag).is_ok()
 }
 
 /// The HMAC-SHA-1 of `message`, 20 bytes.

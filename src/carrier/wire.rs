@@ -1,9 +1,12 @@
 //! Requests and responses as bytes, in both directions. `Debug` shows neither headers nor body.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 
 /// An HTTP request: a webhook that came in, or one of ours to a carrier.
 #[derive(Clone)]
@@ -90,6 +93,14 @@ impl Response {
     /// A response without a body.
     pub fn empty(status: StatusCode) -> Self {
         Self { status, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// How long it asks to wait in `Retry-After`, in seconds: `least` where it does not say, and never
+    /// less than that or more than `most`.
+    pub fn retry_after(&self, least: Duration, most: Duration) -> Duration {
+        let wait = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let wait = wait.and_then(|text| text.parse().ok()).map_or(least, Duration::from_secs);
+        wait.clamp(least, most)
     }
 }
 

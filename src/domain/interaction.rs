@@ -115,7 +115,7 @@ closed_set! {
         MediaNotSupported = "media_not_supported",
         /// A text with nothing in it.
         EmptyText = "empty_text",
-        /// The recipient has opted out of texts.
+        /// The recipient's carrier says that they have opted out of texts.
         OptedOut = "opted_out",
         /// The person did not press 1.
         NotAccepted = "not_accepted",
@@ -137,6 +137,10 @@ closed_set! {
         CarrierUnknown = "carrier_unknown",
         /// The carrier took it and could not deliver it.
         Undelivered = "undelivered",
+        /// It was a word that stops texts, or wants them again: those are heeded, and not passed on.
+        StopWord = "stop_word",
+        /// The recipient wrote to the proxy number that they want no more texts from it.
+        RecipientOptedOut = "recipient_opted_out",
         /// Its time ran out before it could be sent.
         TooLate = "too_late",
         /// The carrier's webhook never came, and its list told of it too late to put it through.

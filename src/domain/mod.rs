@@ -38,6 +38,7 @@ pub mod call;
 pub mod event;
 pub mod interaction;
 pub mod message;
+pub mod opt_out;
 pub mod phone;
 pub mod policy;
 pub mod pool;

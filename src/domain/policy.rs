@@ -4,7 +4,10 @@ mod twilio_proxy;
 
 use std::time::Duration;
 
-use super::phone::{Identifier, Strictness};
+use super::{
+    opt_out::StopWords,
+    phone::{Identifier, Strictness},
+};
 pub use twilio_proxy::{OnInterceptFailure, ProxyRules, URLS as PROXY_URLS};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -113,6 +116,8 @@ pub struct Rules {
     pub identifier_check: Strictness,
     /// Whether what people write is kept, sealed, with the interaction.
     pub keep_texts: bool,
+    /// What becomes of the words by which people stop texts.
+    pub stop_words: StopWords,
     /// What a service of Twilio Proxy has on top.
     pub proxy: ProxyRules,
 }
@@ -143,17 +148,20 @@ impl Rules {
             missed_call_text: String::new(),
             identifier_check: Strictness::Possible,
             keep_texts: false,
+            stop_words: StopWords::Relay,
             proxy: ProxyRules::default(),
         }
     }
 
     /// The rules of a new service that is made as Twilio Proxy makes one: its sessions live for ever,
-    /// numbers must exist, and interactions tell what was written. Quarantine stays on.
+    /// numbers must exist, interactions tell what was written, and words that stop texts bind the
+    /// number that they were sent to. Quarantine stays on.
     pub fn of_twilio_proxy(brand: String) -> Self {
         Self {
             default_ttl: Duration::ZERO,
             identifier_check: Strictness::Valid,
             keep_texts: true,
+            stop_words: StopWords::Number,
             ..Self::new(brand)
         }
     }

@@ -40,6 +40,8 @@ pub struct AdoptNumber {
     pub capabilities: Capabilities,
     /// Whether it is given only when named.
     pub reserved: bool,
+    /// What it is called there; `None` for its digits.
+    pub friendly_name: Option<String>,
 }
 
 /// Takes a service over; whether it was not here yet.
@@ -72,9 +74,10 @@ pub async fn adopt_number(
     if there.is_some_and(|number| number.state != NumberState::Retired) {
         return Ok(false);
     }
-    let AdoptNumber { id, service, number, carrier, capabilities, reserved } = new.clone();
+    let AdoptNumber { id, service, number, carrier, capabilities, reserved, friendly_name } =
+        new.clone();
     let new = NewNumber { service, number, carrier, capabilities, reserved };
-    add_number_as(tx, account, Some(id), &new).await?;
+    add_number_as(tx, account, Some(id), friendly_name, &new).await?;
     Ok(true)
 }
 

@@ -42,7 +42,7 @@ const CLAIMS_MAX: i64 = 50;
 const CRASHES_MAX: i64 = 5;
 
 /// Counts a request to a carrier, and tells what it did not take.
-fn asked<T>(
+pub(super) fn asked<T>(
     carrier: &str,
     operation: &'static str,
     started: Instant,

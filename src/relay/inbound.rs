@@ -131,8 +131,8 @@ pub(super) struct Routed {
 }
 
 impl Routed {
-    /// The same refused.
-    pub(super) fn refused(self, reason: Reason) -> Refused {
+    /// The same as refused by what it says, for that reason.
+    pub(super) fn refuse(self, reason: Reason) -> Refused {
         let Self { account, service, number, session, sender, now, .. } = self;
         let last = Some((session.id, Some(sender.id), Some(sender.role)));
         Refused { account, number, service, reason, person: Some(sender.person), last, now }
@@ -178,7 +178,7 @@ pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error>
     routed(tx, event.kind, refused, &person, &keys).await
 }
 
-/// The same, once the marketplace has said what becomes of somebody who is in no session, where it
+/// Where `found` leads once the marketplace has said what becomes of somebody who is in no session, where it
 /// wants to say so in Twilio's way; and whether it has put them through itself. `said` is what they
 /// wrote.
 ///
@@ -187,10 +187,10 @@ pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error>
 pub(super) async fn lead(
     tx: &mut Tx,
     event: Event<'_>,
+    found: Route,
     said: Option<&Body>,
     given: &Given,
 ) -> Result<(Route, bool), Error> {
-    let found = route(tx, event).await?;
     let Route::Refused(refused) = &found else { return Ok((found, false)) };
     if !twilio_proxy::is_asked(refused) || said.is_some_and(is_opt_out) {
         return Ok((found, false));

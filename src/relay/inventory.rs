@@ -212,14 +212,15 @@ pub async fn add_number(
     account: &AccountId,
     new: &NewNumber,
 ) -> Result<Number, Error> {
-    add_number_as(tx, account, None, new).await
+    add_number_as(tx, account, None, None, new).await
 }
 
-/// The same with this id, if it has one elsewhere.
+/// The same with the id and the name that it has elsewhere.
 pub(super) async fn add_number_as(
     tx: &mut Tx,
     account: &AccountId,
     id: Option<NumberId>,
+    friendly_name: Option<String>,
     new: &NewNumber,
 ) -> Result<Number, Error> {
     services::get(tx, account, &new.service).await?.ok_or(Error::NotFound("service"))?;
@@ -245,6 +246,7 @@ pub(super) async fn add_number_as(
         capabilities: new.capabilities,
         reserved: new.reserved,
         state: NumberState::Active,
+        friendly_name,
         place: 0,
         version: 1,
         created_at: now,

@@ -4,6 +4,7 @@ use super::{
     calls::NOWHERE,
     error::Error,
     inbound::{self, Event, Logged, Route},
+    messages,
     reconcile::Filled,
     stored_plan,
 };
@@ -79,7 +80,11 @@ pub(super) async fn missed(
         return Ok(Filled::Known);
     }
     let [routed_state, refused_state] = written.state;
-    let (account, id, filled) = match inbound::route(tx, event).await? {
+    let mut route = inbound::route(tx, event).await?;
+    if let Inbound::Message(text) = inbound {
+        route = messages::heed(tx, route, &text.body).await?;
+    }
+    let (account, id, filled) = match route {
         Route::Nowhere => return Ok(Filled::NotOurs),
         Route::Refused(refused) => {
             let logged = Logged { state: refused_state, goes_on: false };

@@ -24,6 +24,7 @@ mod messages;
 mod missed;
 mod notify;
 mod reconcile;
+mod rented;
 mod sessions;
 mod signed;
 mod staff;
@@ -56,6 +57,7 @@ pub use self::{
         loose_name_fault, name_fault, restore_number, update_number, update_service,
     },
     messages::send_to_participant,
+    rented::LookedUp,
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
         add_participant, adopt_session, close, delete as delete_session, extend, open,

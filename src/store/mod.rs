@@ -32,6 +32,7 @@ pub mod meta;
 pub mod moving;
 pub mod numbers;
 mod open;
+pub mod opt_outs;
 pub mod outbox;
 pub mod participants;
 pub mod reconciled;

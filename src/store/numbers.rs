@@ -50,6 +50,8 @@ pub struct Number {
     pub reserved: bool,
     /// Whether it is given at all.
     pub state: NumberState,
+    /// What it is called at its carrier; `None` for its digits.
+    pub friendly_name: Option<String>,
     /// Its place in the service's rings.
     pub place: i64,
     /// Grows with each change.
@@ -71,6 +73,7 @@ struct Row {
     capabilities: String,
     reserved: bool,
     state: String,
+    friendly_name: Option<String>,
     place: i64,
     version: i64,
     created_at: i64,
@@ -80,7 +83,7 @@ struct Row {
 macro_rules! columns {
     () => {
         "n.id, n.number, n.service, n.carrier, n.country, n.area, n.capabilities, n.reserved, \
-         n.state, n.place, n.version, n.created_at, n.updated_at"
+         n.state, n.friendly_name, n.place, n.version, n.created_at, n.updated_at"
     };
 }
 
@@ -102,6 +105,7 @@ impl TryFrom<Row> for Number {
             )?,
             reserved: row.reserved,
             state: from_text!("numbers"."state", NumberState::parse, &row.state)?,
+            friendly_name: row.friendly_name,
             place: row.place,
             version: row.version,
             created_at: Timestamp::from_millis(row.created_at),
@@ -137,8 +141,8 @@ async fn own(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Er
 pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO numbers (account, id, number, service, carrier, country, area, capabilities,
-            reserved, state, place, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+            reserved, state, place, version, created_at, updated_at, friendly_name)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
     // The service first: imports into one pool then never wait for each other crosswise.
     let place = services::take_places(tx, account, &number.service, 1).await?;
     own(tx, account, number).await?;
@@ -158,6 +162,7 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result
             .bind(number.version)
             .bind(number.created_at.millis())
             .bind(number.updated_at.millis())
+            .bind(&number.friendly_name)
             .execute(conn)
             .await?;
     });
@@ -270,6 +275,18 @@ async fn count(tx: &mut Tx, account: &AccountId, number: &Number, by: i64) -> Re
             .await?;
     });
     Ok(())
+}
+
+/// How many active numbers a service's pool has: those that are given to anybody, and the reserved.
+pub async fn counted(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+) -> Result<(i64, i64), Error> {
+    const SQL: &str = "
+        SELECT CAST(COALESCE(SUM(free), 0) AS BIGINT), CAST(COALESCE(SUM(reserved), 0) AS BIGINT)
+        FROM pool_classes WHERE account = $1 AND service = $2";
+    Ok(on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(service).fetch_one(conn).await?))
 }
 
 /// Writes a number's `reserved` and `state` if it is still at the version before

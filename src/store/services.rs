@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
+        opt_out::StopWords,
         phone::Strictness,
         policy::{
             GeoMatch, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing,
@@ -69,6 +70,8 @@ struct StoredRules {
     identifier_check: Option<String>,
     #[serde(default)]
     keep_texts: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stop_words: Option<String>,
 }
 
 /// The stored form of what a service of Twilio Proxy has, before it is sealed.
@@ -129,6 +132,7 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         missed_call_text: rules.missed_call_text.clone(),
         identifier_check: Some(rules.identifier_check.as_str().into()),
         keep_texts: rules.keep_texts,
+        stop_words: Some(rules.stop_words.as_str().into()),
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -161,6 +165,10 @@ fn from_text(text: &str) -> Option<Rules> {
             None => Strictness::Possible,
         },
         keep_texts: stored.keep_texts,
+        stop_words: match stored.stop_words {
+            Some(word) => StopWords::parse(&word)?,
+            None => StopWords::Relay,
+        },
         proxy: ProxyRules::default(),
     })
 }

@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use entremise::{
-    app::Opened,
+    app::{App, Environment, Listeners, Opened},
+    carrier::Request,
     clock::Clock,
     config::Config,
-    ids::{AccountId, Ids, NumberId, SessionId},
+    ids::{AccountId, Ids, NumberId},
     relay,
-    store::{holds, numbers, services},
+    store::holds,
 };
-use http::StatusCode;
+use http::{Method, StatusCode, header::AUTHORIZATION};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::{
     command::{Done, KEY, Place},
     postgres::new_database,
-    proxy_api::{ACCOUNT, Proxy, TOKEN, sid},
+    proxy_api::{ACCOUNT, Proxy, TOKEN, digits, sid},
     twilio::Served,
 };
 
@@ -30,26 +33,33 @@ fn market() -> Proxy {
     proxy.service(
         SERVICE,
         json!({ "unique_name": "bikes", "default_ttl": 3600, "geo_match_level": "area-code",
-            "number_selection_behavior": "avoid-sticky", "callback_url": "https://a.example/" }),
+            "number_selection_behavior": "avoid-sticky", "callback_url": "https://a.example/",
+            "intercept_callback_url": "https://b.example/?key=b",
+            "out_of_session_callback_url": "https://c.example/",
+            "chat_instance_sid": "IS0123456789abcdef0123456789abcdef" }),
     );
     proxy.service("KS00000000000000000000000000000002", json!({ "unique_name": "boats" }));
     for number in 0..8 {
-        proxy.number(SERVICE, number, json!({ "is_reserved": number == 7 }));
+        let friendly_name = if number == 3 { "Night desk".into() } else { digits(number) };
+        let more = json!({ "is_reserved": number == 7, "friendly_name": friendly_name });
+        proxy.number(SERVICE, number, more);
     }
+    let lately = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let lately = lately.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mut session = 0;
     for buyer in 0..PEOPLE / 2 {
         for seller in PEOPLE / 2..PEOPLE {
             session += 1;
             let state = if session % 2 == 0 { "in-progress" } else { "open" };
-            proxy.session(SERVICE, session, json!({ "status": state, "ttl": 60 * session }));
+            let more = json!({ "status": state, "ttl": 86_400 + session, "date_created": lately });
+            proxy.session(SERVICE, session, more);
             // Each buyer has another number for each seller, and the other way round.
             proxy.person(SERVICE, session, (1, buyer, seller), json!({}));
             proxy.person(SERVICE, session, (2, seller, buyer), json!({}));
         }
     }
     // Closed an hour ago: it still rests. Closed long ago: it does not.
-    let lately = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
-    for (session, ended) in [(20, lately.to_string()), (21, "2026-01-01T00:00:00Z".into())] {
+    for (session, ended) in [(20, lately), (21, "2026-01-01T00:00:00Z".into())] {
         proxy.session(SERVICE, session, json!({ "status": "closed", "date_ended": ended }));
         proxy.person(SERVICE, session, (1, 1, 6), json!({}));
         proxy.person(SERVICE, session, (2, 4, 6), json!({}));
@@ -67,6 +77,8 @@ struct Moving {
     place: Place,
     served: Served,
     token: String,
+    /// The account's own token, here.
+    own: String,
 }
 
 impl Moving {
@@ -74,13 +86,16 @@ impl Moving {
         let place = Place::new("");
         let carrier = format!(
             "master_key = \"{KEY}\"\n[[carriers]]\nid = \"twilio\"\nkind = \"twilio\"\n\
-             account_sid = \"{ACCOUNT}\"\nauth_token = \"{TOKEN}\"\n"
+             account_sid = \"{ACCOUNT}\"\nauth_token = \"{TOKEN}\"\n\
+             [jobs]\nreconcile_s = 0\n"
         );
         let database = database.map(|url| format!("database_url = \"{url}\"\n"));
         place.settings(&format!("{}{carrier}", database.unwrap_or_default()));
-        place.run(&["account", "create", "--name", "Bikes", "--sid", ACCOUNT]).succeeded();
+        let made = place.run(&["account", "create", "--name", "Bikes", "--sid", ACCOUNT]);
+        made.succeeded();
+        let own = made.json()["auth_token"].as_str().unwrap().to_owned();
         let token = place.file("token", &format!("{TOKEN}\n"));
-        Self { place, served, token }
+        Self { place, served, token, own }
     }
 
     fn import(&self, more: &[&str]) -> Done {
@@ -95,73 +110,71 @@ impl Moving {
         done
     }
 
+    /// Everything that a server over the database tells under `/v1`.
+    async fn here(&self) -> BTreeMap<String, Value> {
+        let config = Config::load(Some(&self.place.config()), []).unwrap();
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let listeners = Listeners { public: bind().await.unwrap(), ops: bind().await.unwrap() };
+        let origin = format!("http://{}", listeners.public.local_addr().unwrap());
+        let running = App::start(config, listeners, Environment::default()).await.unwrap();
+        let rows = everything(&origin, ACCOUNT, &self.own).await;
+        running.shutdown().await;
+        rows
+    }
+
     async fn open(&self) -> Opened {
         let config = Config::load(Some(&self.place.config()), []).unwrap();
         Opened::open(&config, &Clock::system(), &Ids::default()).await.unwrap()
     }
 }
 
-/// Every row that is at Twilio and concerns us, as it must be found here.
-fn expected(proxy: &Proxy) -> BTreeMap<String, Value> {
+/// Everything below `/v1` of an origin, page by page: each row by its SID. What follows a page is taken
+/// from `next_page_url`, as the SDKs do, but at this origin.
+async fn everything(origin: &str, user: &str, token: &str) -> BTreeMap<String, Value> {
+    let client = relay::Client::new();
+    let authorization = format!("Basic {}", STANDARD.encode(format!("{user}:{token}")));
+    let mut lists = vec!["/v1/Services".to_owned()];
     let mut rows = BTreeMap::new();
-    let pick = |row: &Value, keys: &[&str]| -> Value {
-        keys.iter().map(|key| ((*key).to_owned(), row[key].clone())).collect()
-    };
-    for (path, list) in &proxy.lists {
-        for row in list {
-            let id = row["sid"].as_str().unwrap();
-            if path.contains(&sid("KC", 21)) || id == sid("KC", 21) {
-                continue;
+    while let Some(list) = lists.pop() {
+        let request = Request::new(Method::GET, format!("{origin}{list}"))
+            .with_header(AUTHORIZATION, &authorization);
+        let answer = client.send(request).await.unwrap();
+        assert_eq!(answer.status, StatusCode::OK, "{list}");
+        let page: Value = serde_json::from_slice(&answer.body).unwrap();
+        let key = page["meta"]["key"].as_str().unwrap();
+        if let Some(next) = page["meta"]["next_page_url"].as_str() {
+            lists.push(next[next.find("/v1").unwrap()..].to_owned());
+        }
+        let path = list.split('?').next().unwrap();
+        for row in page[key].as_array().unwrap() {
+            let id = row["sid"].as_str().unwrap().to_owned();
+            for below in match key {
+                "services" => &["PhoneNumbers", "Sessions"][..],
+                "sessions" => &["Participants"],
+                _ => &[],
+            } {
+                lists.push(format!("{path}/{id}/{below}"));
             }
-            let keys: &[&str] = match &id[..2] {
-                "KS" => &["unique_name"],
-                "PN" => &["phone_number", "is_reserved"],
-                "KC" => &["unique_name", "status", "mode", "ttl"],
-                _ => &["identifier", "friendly_name", "proxy_identifier", "proxy_identifier_sid"],
-            };
-            rows.insert(id.to_owned(), pick(row, keys));
+            assert!(rows.insert(id.clone(), row.clone()).is_none(), "{id} stands there twice");
         }
     }
     rows
 }
 
-/// The same of what is here.
-async fn found(opened: &Opened) -> BTreeMap<String, Value> {
-    let account = AccountId::parse(ACCOUNT).unwrap();
-    let mut tx = opened.db.read().await.unwrap();
-    let mut rows = BTreeMap::new();
-    for service in services::list(&mut tx, &account, "", 100).await.unwrap() {
-        rows.insert(service.id.to_string(), json!({ "unique_name": service.unique_name }));
-    }
-    for number in (0..8).map(|number| NumberId::parse(&sid("PN", number)).unwrap()) {
-        let Some(number) = numbers::get(&mut tx, &account, &number).await.unwrap() else {
-            continue;
-        };
-        let row = json!({
-            "phone_number": number.number.as_str(), "is_reserved": number.reserved,
-        });
-        rows.insert(number.id.to_string(), row);
-    }
-    for session in (0..30).map(|session| SessionId::parse(&sid("KC", session)).unwrap()) {
-        let Ok(view) = relay::view(&mut tx, &account, &session).await else { continue };
-        let key = view.session.data_key(&tx).unwrap();
-        let row = json!({
-            "unique_name": view.session.unique_name, "status": view.session.state.as_str(),
-            "mode": view.session.mode.as_str(), "ttl": view.session.lifetime.ttl.as_secs(),
-        });
-        rows.insert(session.to_string(), row);
-        for (one, name) in view.participants.iter().zip(view.names) {
-            let row = json!({
-                "identifier": one.identifier(&key).unwrap().expose(), "friendly_name": name,
-                "proxy_identifier": one.number.as_str(), "proxy_identifier_sid": one.number_id,
-            });
-            rows.insert(one.id.to_string(), row);
+/// Holds what is here to what is there: the very same ids, and for each every field that Twilio tells.
+#[track_caller]
+fn assert_same(here: &BTreeMap<String, Value>, there: &BTreeMap<String, Value>) {
+    let ids = |rows: &BTreeMap<String, Value>| rows.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(ids(here), ids(there));
+    for (id, row) in there {
+        for (field, value) in row.as_object().unwrap() {
+            assert_eq!(here[id][field], *value, "{field} of {id}");
         }
     }
-    rows
 }
 
-/// All ids, names and pairs of person and number are here as they are there, whatever Twilio's API
+/// What our `/v1` tells is what Twilio's told, read by one client: every id, every name, every pair of person
+/// and number, and every other field, whatever Twilio's API
 /// stumbles over meanwhile; a dry run changes nothing; a second run finds all of it; live pairs are
 /// held, and those that rest are kept from others.
 #[tokio::test(flavor = "multi_thread")]
@@ -173,18 +186,21 @@ async fn everything_is_as_it_was() {
         } else {
             None
         };
-        let mut proxy = market();
-        let expected = expected(&proxy);
-        proxy.troubles = vec![StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_GATEWAY];
-        let (served, _shared) = proxy.start().await;
+        let (served, shared) = market().start().await;
         let moving = Moving::new(served, database.as_deref());
+        let twilio = format!("http://{}", moving.served.address);
+        let mut before = everything(&twilio, ACCOUNT, TOKEN).await;
+        // Closed so long ago that not even its numbers rest: it stays there.
+        let old = sid("KC", 21);
+        before.retain(|id, row| *id != old && row["session_sid"] != *old);
+        assert_eq!(before.len(), 2 + 8 + 11 + 23);
+        shared.lock().unwrap().troubles =
+            vec![StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_GATEWAY];
 
         let dry = moving.import(&["--dry-run"]);
         dry.succeeded();
         assert_eq!((&dry.json()["sessions"], &dry.json()["dry_run"]), (&json!(11), &json!(true)));
-        let opened = moving.open().await;
-        assert!(found(&opened).await.is_empty(), "a dry run changed something");
-        opened.close().await;
+        assert!(moving.here().await.is_empty(), "a dry run changed something");
 
         let done = moving.import(&[]);
         done.succeeded();
@@ -194,9 +210,8 @@ async fn everything_is_as_it_was() {
         let again = moving.import(&[]).json();
         assert_eq!((&again["sessions"], &again["there_already"]), (&json!(0), &json!(21)));
 
+        assert_same(&moving.here().await, &before);
         let opened = moving.open().await;
-        let found = found(&opened).await;
-        assert_eq!(found, expected);
         let account = AccountId::parse(ACCOUNT).unwrap();
         let mut tx = opened.db.read().await.unwrap();
         assert_eq!(holds::doubled(&mut tx).await.unwrap(), 0);
@@ -243,9 +258,7 @@ async fn what_is_in_the_way_stops_it() {
             assert!(done.err.contains(&told), "no {told:?} in {}", done.err);
         }
     }
-    let opened = moving.open().await;
-    assert!(found(&opened).await.is_empty());
-    opened.close().await;
+    assert!(moving.here().await.is_empty());
 
     // Only the service that is in order.
     let boats = "KS00000000000000000000000000000002";

@@ -2,14 +2,18 @@
 
 use std::net::SocketAddr;
 
-use axum::{Router, response::IntoResponse as _, routing::post};
+use axum::{
+    Json, Router,
+    response::IntoResponse as _,
+    routing::{get, post},
+};
 use entremise::{
     app::{App, Environment, Listeners, Running},
     carrier::{self, Answer, Links, Settings},
     config::Config,
 };
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -136,6 +140,48 @@ async fn wrong_webhooks_are_told() {
     assert_eq!(line(&report, "twilio: number +14155550102")["status"], "warn");
     says(line(&report, "twilio: number +14155550103"), "message", "is not a number of this Twilio");
     assert_eq!(with_status(&report, "fail").len(), 2, "{report}");
+    world.end().await;
+}
+
+/// Where a carrier keeps its addresses for an application, that is looked at before the numbers, and
+/// what leads elsewhere is told; a signature that only the carrier can make is not tried.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_leads_elsewhere_is_told() {
+    let told = |body: Value| get(async move || Json(body));
+    let application = json!({ "data": {
+        "active": true, "voice_url": "https://demo.example/answer?key=1", "voice_method": "get",
+        "voice_fallback_url": "https://static.example/fallback.xml",
+        "outbound": { "outbound_voice_profile_id": "1" },
+    } });
+    let number = json!({ "data": [{
+        "phone_number": "+14155550100", "status": "active", "connection_id": "2",
+        "messaging_profile_id": "3",
+    }] });
+    let router = Router::new()
+        .route("/v2/texml/Accounts/org-1/Calls", told(json!({ "calls": [] })))
+        .route("/v2/texml_applications/2", told(application))
+        .route("/v2/phone_numbers", told(number));
+    let api = Served::start(router).await;
+    let world = World::start(|listen| {
+        format!(
+            "listen = \"{listen}\"\nops_listen = \"127.0.0.1:0\"\nmaster_key = \"{KEY}\"\n\
+             [[carriers]]\nid = \"telnyx\"\nkind = \"telnyx\"\napi_base = \"http://{}\"\n\
+             api_key = \"KEY0123\"\naccount_sid = \"org-1\"\napplication_id = \"2\"\n\
+             public_key = \"A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\"\n",
+            api.address
+        )
+    })
+    .await;
+    let account = world.place.account();
+    world.place.import(&account, "+14155550100,telnyx,voice|sms");
+    let report = world.check();
+    assert_eq!(with_status(&report, "fail"), ["telnyx: settings there"], "{report}");
+    let told = line(&report, "telnyx: settings there");
+    says(told, "message", "voice_url is https://demo.example/answer; voice_method is not post");
+    says(told, "fix", &format!("set voice_url to {}/hooks/telnyx/call", world.origin()));
+    says(line(&report, "telnyx: credentials"), "message", "are taken");
+    says(line(&report, "telnyx: numbers"), "message", "1 send calls and texts here");
+    says(line(&report, "telnyx: public address"), "message", "not tried");
     world.end().await;
 }
 

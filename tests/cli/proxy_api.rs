@@ -26,6 +26,11 @@ pub(crate) fn sid(prefix: &str, number: usize) -> String {
     format!("{prefix}{number:032x}")
 }
 
+/// The proxy number of that place in the pool.
+pub(crate) fn digits(number: usize) -> String {
+    format!("+{}", 14_155_550_100_usize + number)
+}
+
 #[derive(Default)]
 pub(crate) struct Proxy {
     /// Rows by the path of their list.
@@ -37,13 +42,19 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn service(&mut self, service: &str, more: Value) {
-        self.push("/v1/Services", json!({ "sid": service, "unique_name": service }), more);
+        let row = json!({
+            "sid": service, "account_sid": ACCOUNT, "unique_name": service, "default_ttl": 0,
+            "chat_instance_sid": null, "callback_url": null, "intercept_callback_url": null,
+            "out_of_session_callback_url": null, "geo_match_level": "country",
+            "number_selection_behavior": "prefer-sticky",
+        });
+        self.push("/v1/Services", row, more);
     }
 
     pub(crate) fn number(&mut self, service: &str, number: usize, more: Value) {
         let row = json!({
-            "sid": sid("PN", number),
-            "phone_number": format!("+{}", 14_155_550_100_usize + number),
+            "sid": sid("PN", number), "account_sid": ACCOUNT, "service_sid": service,
+            "phone_number": digits(number), "friendly_name": digits(number), "iso_country": "US",
             "capabilities": { "sms": true, "mms": false, "voice": true, "fax": false },
             "is_reserved": false,
         });
@@ -52,7 +63,8 @@ impl Proxy {
 
     pub(crate) fn session(&mut self, service: &str, session: usize, more: Value) {
         let row = json!({
-            "sid": sid("KC", session), "unique_name": format!("Order {session}"),
+            "sid": sid("KC", session), "account_sid": ACCOUNT, "service_sid": service,
+            "unique_name": format!("Order {session}"),
             "status": "open", "mode": "voice-and-message", "ttl": 0,
             "date_created": "2026-10-01T10:00:00Z", "date_started": null, "date_ended": null,
             "date_last_interaction": null, "date_expiry": null,
@@ -69,9 +81,11 @@ impl Proxy {
         more: Value,
     ) {
         let row = json!({
-            "sid": sid("KP", session * 10 + place), "friendly_name": format!("Person {person}"),
+            "sid": sid("KP", session * 10 + place), "account_sid": ACCOUNT,
+            "service_sid": service, "session_sid": sid("KC", session),
+            "friendly_name": format!("Person {person}"),
             "identifier": format!("+{}", 33_639_980_000_usize + person),
-            "proxy_identifier": format!("+{}", 14_155_550_100_usize + number),
+            "proxy_identifier": digits(number),
             "proxy_identifier_sid": sid("PN", number),
             "date_created": format!("2026-10-01T10:00:0{place}Z"), "date_deleted": null,
         });

@@ -12,6 +12,7 @@ use entremise::{
     clock::Clock,
     domain::{
         message::Body,
+        opt_out::StopWords,
         phone::{Caller, Identifier, ProxyNumber},
         policy::Rules,
         pool::Capabilities,
@@ -128,7 +129,7 @@ impl Quiet {
         let service = db.write(move |tx| {
             let account = account.clone();
             Box::pin(async move {
-                let rules = Rules::new("Bikes".into());
+                let rules = Rules { stop_words: StopWords::Number, ..Rules::new("Bikes".into()) };
                 let new = NewService { unique_name: "bikes".into(), rules };
                 let service = relay::create_service(tx, &account, &new).await?;
                 let new = NewNumber {
@@ -243,11 +244,19 @@ fn call(id: &str, place: usize) -> Inbound {
 }
 
 fn text(id: &str, place: usize) -> Inbound {
+    says(id, place, "Hello")
+}
+
+fn stop(id: &str, place: usize) -> Inbound {
+    says(&format!("stop-{id}"), place, "STOP")
+}
+
+fn says(id: &str, place: usize, words: &str) -> Inbound {
     Inbound::Message(InboundMessage {
         id: id.to_owned(),
         from: Caller::Number(person(place)),
         to: ProxyNumber::parse(PROXY).unwrap(),
-        body: Body::new("Hello".to_owned()),
+        body: Body::new(words.to_owned()),
         media: Vec::new(),
     })
 }
@@ -269,7 +278,8 @@ fn differ(left: &[String], right: &[String]) -> Vec<String> {
 }
 
 /// I5: for one number a call, and a text, of somebody unknown costs the very statements that it costs
-/// for somebody whose session is closed, expired or blocked, and is committed as they are.
+/// for somebody whose session is closed, expired or blocked, and is committed as they are. A word that
+/// stops texts costs the same of somebody whose session is live.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i5_every_cause_costs_the_same() {
     let _alone = ALONE.lock().await;
@@ -278,6 +288,7 @@ async fn i5_every_cause_costs_the_same() {
         let closed = quiet.session([0, 1], 0).await;
         quiet.session([2, 3], 60).await;
         let blocked = quiet.session([4, 5], 0).await;
+        quiet.session([8, 9], 0).await;
         quiet.close_session(&closed).await;
         quiet.block(&blocked).await;
         quiet.clock.advance(61_000);
@@ -286,9 +297,13 @@ async fn i5_every_cause_costs_the_same() {
         for (kind, event) in [
             ("call", call as fn(&str, usize) -> Inbound),
             ("text", text as fn(&str, usize) -> Inbound),
+            ("stop word", stop as fn(&str, usize) -> Inbound),
         ] {
             let unknown = quiet.handle(event("unknown", 7)).await;
-            for (cause, place) in [("closed", 0), ("expired", 2), ("blocked", 4)] {
+            let live = (kind == "stop word").then_some(("live", 8));
+            for (cause, place) in
+                [("closed", 0), ("expired", 2), ("blocked", 4)].into_iter().chain(live)
+            {
                 let stated = quiet.handle(event(cause, place)).await;
                 let differ = differ(&stated, &unknown);
                 assert!(differ.is_empty(), "I5: a {kind}, {cause}, {}: {differ:#?}", database.name);

@@ -47,6 +47,8 @@ struct Script {
     /// What the API lists, newest first.
     messages: Vec<Value>,
     calls: Vec<Value>,
+    /// The numbers of the account; a stand-in without any has no list of them.
+    numbers: Vec<Value>,
     /// How many entries a page has; 0 for all.
     page: usize,
     /// Where a page says that the next one is.
@@ -118,10 +120,15 @@ impl Api {
         (script.page, script.next_host) = (page, host);
     }
 
-    /// Puts something on record, as the newest: `Messages` or `Calls`.
+    /// Puts something on record, as the newest: `Messages`, `Calls` or `IncomingPhoneNumbers`.
     pub(crate) fn record(&self, kind: &str, entry: Value) {
         let mut script = self.script.lock().unwrap();
-        if kind == "Calls" { &mut script.calls } else { &mut script.messages }.insert(0, entry);
+        let list = match kind {
+            "Calls" => &mut script.calls,
+            "IncomingPhoneNumbers" => &mut script.numbers,
+            _ => &mut script.messages,
+        };
+        list.insert(0, entry);
     }
 
     /// The addresses of the lists that it was asked for.
@@ -187,6 +194,25 @@ async fn answer(
     (status, [(http::header::CONTENT_TYPE, "application/json")], body)
 }
 
+/// One number by its SID, or those with the digits of the query.
+fn numbers(
+    all: &[Value],
+    rest: &str,
+    uri: &Uri,
+) -> (StatusCode, [(http::HeaderName, &'static str); 1], String) {
+    let json = [(http::header::CONTENT_TYPE, "application/json")];
+    if let Some(sid) = rest.strip_prefix('/').and_then(|rest| rest.strip_suffix(".json")) {
+        return match all.iter().find(|one| one["sid"] == sid) {
+            Some(one) => (StatusCode::OK, json, one.to_string()),
+            None => (StatusCode::NOT_FOUND, json, r#"{"code":20404,"status":404}"#.to_owned()),
+        };
+    }
+    let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let digits = query.find(|(name, _)| name == "PhoneNumber").unwrap().1;
+    let found: Vec<&Value> = all.iter().filter(|one| one["phone_number"] == *digits).collect();
+    (StatusCode::OK, json, json!({ "incoming_phone_numbers": found }).to_string())
+}
+
 /// A page of a list, as the query asks for it: `From`, and a page's number in `PageToken`.
 fn listed(
     script: &mut Script,
@@ -196,6 +222,11 @@ fn listed(
     script.lists.push(uri.to_string());
     if let Some(status) = script.list_answers.pop_front() {
         return (status, json, "{}".to_owned());
+    }
+    if let Some(named) =
+        uri.path().split_once("/IncomingPhoneNumbers").filter(|_| !script.numbers.is_empty())
+    {
+        return numbers(&script.numbers, named.1, uri);
     }
     let query: BTreeMap<String, String> =
         form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();

@@ -121,6 +121,8 @@ async function test_phone_numbers() {
   assert.deepEqual(made.capabilities, { sms: true, mms: true, voice: true, fax: false });
   assert.deepEqual([made.isReserved, made.inUse], [true, 0]);
   isDate(made.dateCreated, "dateCreated");
+  const more = { phoneNumber: proxy(), isReserved: true };
+  await refused(400, 80622, () => service.phoneNumbers.create(more));
   const number = service.phoneNumbers(made.sid);
   assert.equal((await number.update({ isReserved: false })).isReserved, false);
   assert.equal((await number.fetch()).isReserved, false);
@@ -232,6 +234,7 @@ async function test_participants() {
   assert.equal((await session.participants.list()).length, 2);
   await refused(400, 80103, create({ identifier: two }));
   assert.equal((await create({ identifier: three, proxyIdentifier: digits })()).proxyIdentifier, digits);
+  await refused(400, 80103, create({ identifier: two }));
   const beside = await aSession(service);
   const second = (settings) => () => beside.participants.create(settings);
   await refused(400, 80604, second({ identifier: one, proxyIdentifier: digits }));

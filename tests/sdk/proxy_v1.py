@@ -144,6 +144,7 @@ def test_phone_numbers():
     equal((made.is_reserved, made.in_use), (True, 0), "is_reserved and in_use")
     is_date(made.date_created, "date_created")
     equal(made.url, f"{BASE}/v1/Services/{made.service_sid}/PhoneNumbers/{made.sid}", "url")
+    refused(400, 80622, lambda: service.phone_numbers.create(phone_number=next(PROXIES), is_reserved=True))
     number = service.phone_numbers(made.sid)
     equal(number.update(is_reserved=False).is_reserved, False, "is_reserved after the change")
     equal(number.fetch().is_reserved, False, "is_reserved fetched")
@@ -259,6 +260,7 @@ def test_participants():
     refused(400, 80103, lambda: create(identifier=two))
     digits = numbers[made.proxy_identifier_sid]
     equal(create(identifier=three, proxy_identifier=digits).proxy_identifier, digits, "the number named by digits")
+    refused(400, 80103, lambda: create(identifier=two))
     second = a_session(service).participants.create
     refused(400, 80604, lambda: second(identifier=one, proxy_identifier=digits))
     refused(400, 80605, lambda: second(identifier=one, proxy_identifier=next(PROXIES)))

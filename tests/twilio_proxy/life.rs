@@ -61,6 +61,64 @@ async fn open_in_progress_closed_and_back() {
     .await;
 }
 
+/// Whoever is in a session, or was, is told so, and not that it is full.
+#[tokio::test]
+async fn a_duplicate_is_told_before_a_full_session() {
+    each(async |_, a| {
+        let service = a.service("rides", 1).await;
+        let session = a.session(&service, &[ALICE, BOB]).await;
+        let people = format!("{session}/Participants");
+        let add = async |who| a.post(&people, &[("Identifier", who)]).await;
+        add(CAROL).await.refused(400, 80609);
+        add(BOB).await.refused(400, 80103);
+        let bob = a.get(&people).await.is(200)["participants"][0].clone();
+        a.delete(&text(&bob, "url")).await.is(204);
+        add(BOB).await.refused(400, 80103);
+        add(CAROL).await.is(201);
+        add(BOB).await.refused(400, 80103);
+        let twice = format!(r#"{{"Identifier": "{ALICE}"}}"#);
+        let form = [("Participants", &*twice); 3];
+        a.post(&format!("{service}/Sessions"), &form).await.refused(400, 80103);
+    })
+    .await;
+}
+
+/// Of many requests at once that add one person one is done; each other one is told that it was too late,
+/// or that they are there.
+#[tokio::test]
+async fn one_of_many_adds_the_person() {
+    each(async |_, a| {
+        let service = a.service("rides", 1).await;
+        let mut overtaken = 0;
+        // Whether any two are under way at once is the machine's affair: hence the rounds.
+        for round in 0..60 {
+            let session = a.session(&service, &[]).await;
+            let path = format!("{session}/Participants");
+            let who = format!("+{}{:04}", 1_212_555, 110 + round);
+            let form = [("Identifier", &*who)];
+            let all = futures_util::future::join_all((0..6).map(|_| a.post(&path, &form))).await;
+            let mut added = 0;
+            for one in all {
+                match one.status {
+                    201 => added += 1,
+                    409 => {
+                        one.refused(409, 80623);
+                        overtaken += 1;
+                    }
+                    _ => drop(one.refused(400, 80103)),
+                }
+            }
+            assert_eq!(added, 1);
+            a.post(&path, &form).await.refused(400, 80103);
+            if overtaken > 0 {
+                return;
+            }
+        }
+        panic!("no two requests were ever under way at once");
+    })
+    .await;
+}
+
 /// The ttl slides with each interaction and ends the session; a `DateExpiry` wins over it, and one that
 /// is past is refused; a reopened session keeps the one that came with the reopening.
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! The pool: numbers come, are named, are reserved, run out and leave.
 
+use entremise::config::Config;
 use serde_json::json;
 
 use crate::{
     support::World,
-    world::{ALICE, BOB, CAROL, Client, each, proxy, text},
+    world::{ALICE, BOB, CAROL, Client, each, each_set, proxy, text},
 };
 
 /// A number is one service's and one account's; it leaves when nobody uses it, and comes back by its
@@ -51,6 +52,48 @@ async fn numbers_come_and_go() {
         for method in ["GET", "POST", "DELETE"] {
             a.ask(method, &format!("{short}/{}", address.1), b"").await.refused(404, 20404);
         }
+    })
+    .await;
+}
+
+/// A pool has so many numbers and so many reserved ones, however they come; the native API may add more.
+#[tokio::test]
+async fn a_full_pool_takes_no_more() {
+    let small = |config: &mut Config| {
+        config.twilio_proxy.pool_max = 2;
+        config.twilio_proxy.pool_reserved_max = 1;
+    };
+    each_set(small, async |world, a| {
+        let service = a.service("rides", 2).await;
+        let path = format!("{service}/PhoneNumbers");
+        let third = proxy(2);
+        let add = async |reserved| {
+            let form = [("PhoneNumber", &*third), ("IsReserved", reserved)];
+            a.post(&path, &form).await
+        };
+        add("false").await.refused(400, 80622);
+        let reserved = add("true").await.is(201);
+        assert_eq!(a.get(&path).await.is(200)["phone_numbers"].as_array().unwrap().len(), 3);
+        let other = [("PhoneNumber", &*proxy(3)), ("IsReserved", "true")];
+        a.post(&path, &other).await.refused(400, 80622);
+        let url = text(&reserved, "url");
+        a.post(&url, &[("IsReserved", "false")]).await.refused(400, 80622);
+        assert_eq!(a.get(&url).await.is(200)["is_reserved"], true, "nothing was changed");
+        a.post(&url, &[("IsReserved", "true")]).await.is(200);
+        a.delete(&url).await.is(204);
+        a.post(&path, &[("Sid", &text(&reserved, "sid"))]).await.refused(400, 80622);
+        add("true").await.is(201);
+        // Of two at once that would both be the last one is.
+        let pool = a.get(&path).await.is(200);
+        a.delete(&text(&pool["phone_numbers"][1], "url")).await.is(204);
+        let (four, five) = (proxy(4), proxy(5));
+        let (four, five) = ([("PhoneNumber", &*four)], [("PhoneNumber", &*five)]);
+        let (one, two) = tokio::join!(a.post(&path, &four), a.post(&path, &five));
+        let mut both = [one.status, two.status];
+        both.sort_unstable();
+        assert_eq!(both, [201, 400]);
+        let id = service.rsplit('/').next().unwrap();
+        add_natively(world, id, &proxy(6), "sms").await;
     })
     .await;
 }
@@ -128,7 +171,7 @@ async fn a_pool_without_a_number_says_why() {
         {
             let bare = a.service(can, 0).await;
             let id = bare.rsplit('/').next().unwrap().to_owned();
-            add(world, &id, &proxy(n), can).await;
+            add_natively(world, &id, &proxy(n), can).await;
             refuses(world, a, &bare, mode, ALICE, code).await;
             let path = a.session(&bare, &[]).await;
             let full = a.post(&format!("{path}/Participants"), &[("Identifier", ALICE)]).await;
@@ -140,7 +183,7 @@ async fn a_pool_without_a_number_says_why() {
 }
 
 /// Adds a number that can do only that.
-async fn add(world: &World, service: &str, number: &str, can: &str) {
+async fn add_natively(world: &World, service: &str, number: &str, can: &str) {
     use entremise::{
         domain::{phone::ProxyNumber, pool::Capabilities},
         ids::ServiceId,

@@ -1,7 +1,7 @@
 //! A running server, and a client that speaks to it as Twilio's SDKs do.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use entremise::{domain::phone::Identifier, relay::NewAccount, sandbox::PhoneId};
+use entremise::{config::Config, domain::phone::Identifier, relay::NewAccount, sandbox::PhoneId};
 use serde_json::Value;
 
 use crate::support::{self, Answered, Database, World};
@@ -121,6 +121,19 @@ impl<'w> Client<'w> {
         (answered.status.as_u16(), body)
     }
 
+    /// Changes something by the native API; what it is then.
+    pub(crate) async fn change(&self, path: &str, change: &Value) -> Value {
+        let request = http::Request::patch(format!("/api/v1{path}"))
+            .header("host", self.world.running.address.to_string())
+            .header("authorization", format!("Bearer {}", self.world.account.api_key))
+            .header("content-type", "application/merge-patch+json")
+            .body(http_body_util::Full::new(bytes::Bytes::from(change.to_string())))
+            .unwrap();
+        let answered = support::request(self.world.running.address, request).await;
+        assert_eq!(answered.status.as_u16(), 200);
+        serde_json::from_slice(&answered.body).unwrap()
+    }
+
     /// A service; its address.
     pub(crate) async fn service(&self, name: &str, numbers: u32) -> String {
         let service = self.post("/v1/Services", &[("UniqueName", name)]).await.is(201);
@@ -166,15 +179,25 @@ pub(crate) async fn each(test: impl AsyncFn(&World, &Client<'_>)) {
 
 /// The same, with this many requests a minute.
 pub(crate) async fn each_with(rate: u32, test: impl AsyncFn(&World, &Client<'_>)) {
+    each_set(|config| config.api.rate_per_minute = rate, test).await;
+}
+
+/// The same with other settings.
+pub(crate) async fn each_set(set: impl Fn(&mut Config), test: impl AsyncFn(&World, &Client<'_>)) {
     for database in support::databases().await {
-        run(&database, rate, &test).await;
+        run(&database, &set, &test).await;
         database.drop().await;
     }
 }
 
-async fn run(database: &Database, rate: u32, test: &impl AsyncFn(&World, &Client<'_>)) {
+async fn run(
+    database: &Database,
+    set: &impl Fn(&mut Config),
+    test: &impl AsyncFn(&World, &Client<'_>),
+) {
     let mut config = support::settings(database);
-    config.api.rate_per_minute = rate;
+    config.api.rate_per_minute = 100_000;
+    set(&mut config);
     let world = World::with(config).await;
     test(&world, &Client::of(&world, &world.account)).await;
     world.running.shutdown().await;

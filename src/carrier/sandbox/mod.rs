@@ -4,6 +4,7 @@
 
 mod config;
 mod list;
+mod rented;
 mod send;
 mod voice;
 mod webhook;
@@ -21,6 +22,7 @@ use super::{
     SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
     listing::{Page, Query},
+    number::{Rented, Wanted},
 };
 use crate::domain::time::Timestamp;
 
@@ -88,6 +90,14 @@ impl Carrier for Sandbox {
 
     fn sample(&self, links: &Links, now: Timestamp) -> Option<Request> {
         Some(webhook::sample(self.config.secret.as_bytes(), links, now))
+    }
+
+    fn rented(&self, wanted: &Wanted) -> Option<Request> {
+        rented::request(&self.config, wanted)
+    }
+
+    fn rented_one(&self, _: &Wanted, response: &Response) -> Result<Option<Rented>, SendError> {
+        rented::read(response)
     }
 
     fn list(&self, query: &Query) -> Option<Request> {

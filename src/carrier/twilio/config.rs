@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{SettingFault, Settings, is_sid};
+use crate::carrier::settings::Faults;
 
 /// Twilio's own API address.
 const API_BASE: &str = "https://api.twilio.com";
@@ -39,23 +40,15 @@ impl Config {
     /// # Errors
     /// Every fault, none with a value in it.
     pub(super) fn read(settings: &Settings) -> Result<Self, Vec<SettingFault>> {
-        let mut faults = Faults(Vec::new());
-        for key in settings.values.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            faults.add(key, &format!("is not known; allowed are {}", KEYS.join(", ")));
-        }
         let values = &settings.values;
-        let account_sid = faults.text(values, "account_sid");
-        faults.sid(account_sid.as_deref(), "account_sid", "AC");
-        let auth_token = faults.text(values, "auth_token");
-        for (key, value) in [("account_sid", &account_sid), ("auth_token", &auth_token)] {
-            if value.is_none() && !values.contains_key(key) {
-                faults.add(key, "is required");
-            }
-        }
+        let mut faults = Faults::of(values, KEYS);
+        let account_sid = faults.need(values, "account_sid");
+        sid(&mut faults, account_sid.as_deref(), "account_sid", "AC");
+        let auth_token = faults.need(values, "auth_token");
         let secondary = faults.text(values, "auth_token_secondary");
-        let shared_keys = faults.shared_keys(values.get("shared_keys"));
+        let shared_keys = shared_keys(&mut faults, values.get("shared_keys"));
         let key_sid = faults.text(values, "api_key_sid");
-        faults.sid(key_sid.as_deref(), "api_key_sid", "SK");
+        sid(&mut faults, key_sid.as_deref(), "api_key_sid", "SK");
         let key_secret = faults.text(values, "api_key_secret");
         match (values.contains_key("api_key_sid"), values.contains_key("api_key_secret")) {
             (true, false) => faults.add("api_key_secret", "is required beside api_key_sid"),
@@ -128,50 +121,23 @@ impl fmt::Debug for Config {
     }
 }
 
-struct Faults(Vec<SettingFault>);
-
-impl Faults {
-    fn add(&mut self, key: &str, message: &str) {
-        self.0.push(SettingFault { key: key.to_owned(), message: message.to_owned() });
+fn sid(faults: &mut Faults, value: Option<&str>, key: &str, prefix: &str) {
+    if value.is_some_and(|value| !is_sid(prefix, value)) {
+        faults.add(key, &format!("must be {prefix} and 32 hex digits"));
     }
+}
 
-    /// A text that is not empty and has no white space; a secret pasted with its line's end would
-    /// make every signature wrong.
-    fn text(&mut self, values: &toml::Table, key: &str) -> Option<String> {
-        let value = values.get(key)?;
-        self.checked(value, key)
-    }
-
-    fn checked(&mut self, value: &toml::Value, key: &str) -> Option<String> {
-        match value.as_str() {
-            Some(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) => {
-                Some(text.to_owned())
-            }
-            _ => {
-                self.add(key, "must be a text of ASCII characters without white space");
-                None
-            }
-        }
-    }
-
-    fn sid(&mut self, value: Option<&str>, key: &str, prefix: &str) {
-        if value.is_some_and(|value| !is_sid(prefix, value)) {
-            self.add(key, &format!("must be {prefix} and 32 hex digits"));
-        }
-    }
-
-    fn shared_keys(&mut self, value: Option<&toml::Value>) -> BTreeMap<String, String> {
-        let Some(value) = value else { return BTreeMap::new() };
-        let Some(table) = value.as_table() else {
-            self.add("shared_keys", "must be a table from key id to secret");
-            return BTreeMap::new();
-        };
-        table
-            .iter()
-            .filter_map(|(id, secret)| {
-                let secret = self.checked(secret, &format!("shared_keys.{id}"))?;
-                Some((id.clone(), secret))
-            })
-            .collect()
-    }
+fn shared_keys(faults: &mut Faults, value: Option<&toml::Value>) -> BTreeMap<String, String> {
+    let Some(value) = value else { return BTreeMap::new() };
+    let Some(table) = value.as_table() else {
+        faults.add("shared_keys", "must be a table from key id to secret");
+        return BTreeMap::new();
+    };
+    table
+        .iter()
+        .filter_map(|(id, secret)| {
+            let secret = faults.checked(secret, &format!("shared_keys.{id}"))?;
+            Some((id.clone(), secret))
+        })
+        .collect()
 }

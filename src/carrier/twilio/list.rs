@@ -7,13 +7,14 @@ use super::{
     Inbound, Request, Response, SendError,
     config::Config,
     is_sid, send,
-    webhook::{MEDIA_MAX, call_state, heard, message_state},
+    webhook::{MEDIA_MAX, heard, message_state},
 };
 use crate::{
     carrier::{
         error::{Retry, SendErrorKind, plain_code},
         event::{InboundCall, InboundMessage},
         listing::{Page, Query, Record, Recorded, SentText},
+        twiml::call_state,
     },
     domain::{
         message::{Body, MessageState},

@@ -1,9 +1,9 @@
 //! Twilio: signed form webhooks in, TwiML and REST requests out.
 
 mod config;
-mod form;
 mod list;
 mod number;
+mod rented;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -20,6 +20,7 @@ use super::{
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
     listing::{Page, Query},
+    number::{Rented, Wanted},
 };
 use crate::domain::{interaction, phone::ProxyNumber, pool, time::Timestamp};
 
@@ -116,6 +117,18 @@ impl Carrier for Twilio {
         number::faults(number, can, links, response)
     }
 
+    fn rented(&self, wanted: &Wanted) -> Option<Request> {
+        Some(rented::request(&self.config, wanted))
+    }
+
+    fn rented_one(
+        &self,
+        wanted: &Wanted,
+        response: &Response,
+    ) -> Result<Option<Rented>, SendError> {
+        rented::read(wanted, response)
+    }
+
     fn list(&self, query: &Query) -> Option<Request> {
         Some(list::request(&self.config, query))
     }
@@ -140,11 +153,6 @@ impl Carrier for Twilio {
     fn secrets(&self) -> Vec<String> {
         self.config.secrets()
     }
-}
-
-/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
-fn seconds(length: Duration, least: Duration, most: Duration) -> String {
-    length.clamp(least, most).as_secs().to_string()
 }
 
 /// Whether `text` is `prefix` and 32 hex digits: the form of Twilio's ids.

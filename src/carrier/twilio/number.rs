@@ -4,7 +4,10 @@ use http::Method;
 use serde_json::Value;
 
 use super::{Links, NumberFault, Request, Response, config::Config, send, webhook::same_addresses};
-use crate::domain::{phone::ProxyNumber, pool::Capabilities};
+use crate::{
+    carrier::number::shown,
+    domain::{phone::ProxyNumber, pool::Capabilities},
+};
 
 /// Makes Twilio try five times, and also after an error of ours (its "connection overrides").
 const OVERRIDES: &str = "#rc=5&rp=all";
@@ -141,14 +144,6 @@ fn tries_again(fragment: &str) -> bool {
     };
     let again = value("rc").and_then(|count| count.parse::<u8>().ok()).is_some_and(|n| n > 0);
     again && value("rp").is_some_and(|on| on.split(',').any(|on| matches!(on, "all" | "5xx")))
-}
-
-/// An address without what may be secret in it.
-fn shown(address: &str) -> String {
-    match url::Url::parse(address) {
-        Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
-        Err(_) => "not an address".to_owned(),
-    }
 }
 
 #[cfg(test)]

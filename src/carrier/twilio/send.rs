@@ -3,15 +3,11 @@
 use std::time::Duration;
 
 use form_urlencoded::Serializer;
-use http::{
-    StatusCode,
-    header::{AUTHORIZATION, RETRY_AFTER},
-};
+use http::{StatusCode, header::AUTHORIZATION};
 use serde_json::Value;
 
 use super::{
     CAPABILITIES, Links, Outbound, Request, Response, SendError, Sent, config::Config, is_sid,
-    seconds,
 };
 use crate::carrier::{
     error::{
@@ -23,6 +19,7 @@ use crate::carrier::{
     },
     links::Step,
     outbound::{OutboundCall, OutboundMessage},
+    twiml::seconds,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -157,9 +154,7 @@ pub(super) fn failure(response: &Response) -> SendError {
 fn error(response: &Response, code: Option<u64>) -> SendError {
     let status = response.status;
     if status == StatusCode::TOO_MANY_REQUESTS || code == Some(20429) {
-        let wait = response.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let wait = wait.and_then(|text| text.parse().ok()).map_or(THROTTLED, Duration::from_secs);
-        let wait = wait.clamp(THROTTLED, THROTTLED_MAX);
+        let wait = response.retry_after(THROTTLED, THROTTLED_MAX);
         return with_code(SendError::new(Throttled, Retry::After(wait)), code);
     }
     if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {

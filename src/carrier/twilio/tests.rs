@@ -165,7 +165,7 @@ fn addresses_differ_by_their_port_only() {
 /// A body that no serialiser writes is refused, however it decodes.
 #[test]
 fn only_canonical_forms_are_read() {
-    use super::form::Form;
+    use crate::carrier::form::Form;
     for body in ["a=%2b", "a=b c", "a=%", "a=%4", "a=%G0", "a=%FF", "a=%C3", "é=1", "a=\n"] {
         assert!(Form::read(body.as_bytes()).is_none(), "{body}");
     }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Answer, CAPABILITIES, Links, Reply, Response, seconds};
+use super::{Answer, CAPABILITIES, Links, Reply, Response};
 use crate::carrier::{
     document::Document,
     links::Step,
-    plan::{Connect, Gather, Plan, Prompt, RejectReason, Script, Sound, Then, Whisper},
+    plan::{Connect, Gather, Plan, Prompt, Script, Sound, Then, Whisper},
+    twiml::{empty, numbers, reason, response, seconds},
 };
 
 /// How long a person has to press the key that accepts a call.
@@ -26,26 +27,14 @@ const SAY_CHARS_MAX: usize = 4096;
 pub(super) fn reply(answer: &Answer, links: &Links) -> Reply {
     match answer {
         Answer::Nack => Response::empty(StatusCode::SERVICE_UNAVAILABLE).into(),
-        Answer::Ack => twiml(|_| {}),
-        Answer::Plan(plan) => twiml(|doc| word(doc, plan, links)),
+        Answer::Ack => response(|_| {}),
+        Answer::Plan(plan) => response(|doc| word(doc, plan, links)),
     }
-}
-
-fn twiml(inside: impl FnOnce(&mut Document)) -> Reply {
-    let mut doc = Document::new();
-    doc.element("Response", &[], inside);
-    Response::new(StatusCode::OK, "text/xml; charset=utf-8", doc.finish()).into()
 }
 
 fn word(doc: &mut Document, plan: &Plan, links: &Links) {
     match plan {
-        Plan::Reject(reason) => {
-            let reason = match reason {
-                RejectReason::Busy => "busy",
-                RejectReason::Declined => "rejected",
-            };
-            empty(doc, "Reject", &[("reason", reason)]);
-        }
+        Plan::Reject(why) => empty(doc, "Reject", &[("reason", reason(*why))]),
         Plan::Announce(prompt) => {
             say(doc, prompt);
             empty(doc, "Hangup", &[]);
@@ -87,20 +76,7 @@ fn dial(doc: &mut Document, plan: &Connect, links: &Links, answered: bool) {
         attributes.push(("answerOnBridge", "true"));
     }
     doc.element("Dial", &attributes, |doc| {
-        for target in plan.to.iter().take(CAPABILITIES.simultaneous) {
-            let screen = plan.screen.then(|| links.step(Step::Whisper, &target.leg));
-            let status = links.leg_status(&target.leg);
-            let mut attributes = Vec::new();
-            if let Some(url) = &screen {
-                attributes.extend([("url", url.as_str()), ("method", "POST")]);
-            }
-            attributes.extend([
-                ("statusCallback", status.as_str()),
-                ("statusCallbackMethod", "POST"),
-                ("statusCallbackEvent", "initiated ringing answered completed"),
-            ]);
-            doc.element("Number", &attributes, |doc| doc.words(target.number.expose()));
-        }
+        numbers(doc, plan, links, CAPABILITIES.simultaneous);
     });
 }
 
@@ -169,8 +145,4 @@ fn whisper(doc: &mut Document, plan: &Whisper, links: &Links) {
 fn say(doc: &mut Document, prompt: &Prompt) {
     let words: String = prompt.text.chars().take(SAY_CHARS_MAX).collect();
     doc.element("Say", &[("language", &prompt.language)], |doc| doc.words(&words));
-}
-
-fn empty(doc: &mut Document, name: &str, attributes: &[(&str, &str)]) {
-    doc.element(name, attributes, |_| {});
 }

@@ -1,20 +1,20 @@
 //! Webhooks from Twilio: whether they are authentic, and what they say.
 
-use std::time::Duration;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::{HeaderName, Method, header::CONTENT_TYPE};
 use ring::digest;
 
-use super::{Inbound, Links, Request, WebhookError, config::Config, form::Form};
+use super::{Inbound, Links, Request, WebhookError, config::Config};
 use crate::{
     carrier::{
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
             MessageStatus, PlacedCallAnswered, Played,
         },
+        form::Form,
         links::{self, Step},
         signature,
+        twiml::call_state,
     },
     domain::{
         call::CallState,
@@ -29,9 +29,6 @@ const SIGNATURE_SETTINGS: &str = "x-twilio-webhooks-signature-settings";
 
 /// The most pictures and files that one text has.
 pub(super) const MEDIA_MAX: usize = 10;
-
-/// The most keys that are read: a plan asks for one.
-const KEYS_MAX: usize = 32;
 
 /// What Twilio puts in the place of a number that it was not given: ANONYMOUS, RESTRICTED,
 /// UNAVAILABLE, UNKNOWN and BLOCKED on a keypad. None of them is a number that can be dialled.
@@ -200,19 +197,12 @@ fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, Webh
         Step::Answered => {
             Inbound::PlacedCallAnswered(PlacedCallAnswered { leg, id: form.id(&["CallSid"])? })
         }
-        Step::Keys => {
-            let digits = form.one("Digits")?.unwrap_or_default();
-            let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-            if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
-                return Err(WebhookError::Malformed("Digits"));
-            }
-            Inbound::Keys(Keys { leg, digits: digits.to_owned(), turn })
-        }
+        Step::Keys => Inbound::Keys(Keys { leg, digits: form.keys("Digits")?, turn }),
         Step::Played => Inbound::Played(Played { leg, turn }),
         Step::Dialled => {
             let state = dial_state(form)?;
             let duration = match state {
-                CallState::Completed => seconds(form, "DialCallDuration")?,
+                CallState::Completed => form.seconds("DialCallDuration")?,
                 _ => None,
             };
             let caller_gone =
@@ -277,7 +267,7 @@ fn call_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbound,
         leg,
         id: form.id(&["CallSid"])?,
         state,
-        duration: if state.is_final() { seconds(form, "CallDuration")? } else { None },
+        duration: if state.is_final() { form.seconds("CallDuration")? } else { None },
         carrier_code: error_code(form)?,
     }))
 }
@@ -309,21 +299,6 @@ pub(super) fn message_state(status: &str) -> Option<MessageState> {
     })
 }
 
-pub(super) fn call_state(status: &str) -> Option<CallState> {
-    Some(match status {
-        "queued" => CallState::Queued,
-        "initiated" => CallState::Initiated,
-        "ringing" => CallState::Ringing,
-        "in-progress" | "answered" => CallState::Answered,
-        "completed" => CallState::Completed,
-        "busy" => CallState::Busy,
-        "no-answer" => CallState::NoAnswer,
-        "failed" => CallState::Failed,
-        "canceled" => CallState::Cancelled,
-        _ => return None,
-    })
-}
-
 /// Who calls or writes. A short code or a name can't be a participant, so it counts as withheld.
 fn caller(form: &Form) -> Result<Caller, WebhookError> {
     form.need("From").map(heard)
@@ -345,12 +320,6 @@ fn proxy_number(form: &Form) -> Result<Option<ProxyNumber>, WebhookError> {
         return Ok(None);
     }
     ProxyNumber::parse(to).map(Some).map_err(|_| WebhookError::Malformed("To"))
-}
-
-/// A length of time in whole seconds; one that does not read as such is as good as none.
-fn seconds(form: &Form, name: &'static str) -> Result<Option<Duration>, WebhookError> {
-    let seconds = form.one(name)?.and_then(|text| text.parse::<u32>().ok());
-    Ok(seconds.map(|seconds| Duration::from_secs(seconds.into())))
 }
 
 /// Twilio's error code, or else the telephone network's: SIP 4xx to 6xx.

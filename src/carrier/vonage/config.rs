@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use ring::signature::RsaKeyPair;
 
 use super::{SettingFault, Settings};
+use crate::carrier::settings::Faults;
 
 /// Vonage's own API addresses: the younger APIs, and SMS and numbers.
 const API_BASE: &str = "https://api.nexmo.com";
@@ -65,21 +66,18 @@ impl Config {
     /// # Errors
     /// Every fault, none with a value in it.
     pub(super) fn read(settings: &Settings) -> Result<Self, Vec<SettingFault>> {
-        let mut faults = Faults(Vec::new());
         let values = &settings.values;
-        for key in values.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            faults.add(key, &format!("is not known; allowed are {}", KEYS.join(", ")));
-        }
-        let api_key = faults.needed(values, "api_key");
-        let api_secret = faults.needed(values, "api_secret");
-        let application_id = faults.needed(values, "application_id");
+        let mut faults = Faults::of(values, KEYS);
+        let api_key = faults.need(values, "api_key");
+        let api_secret = faults.need(values, "api_secret");
+        let application_id = faults.need(values, "application_id");
         if application_id.as_deref().is_some_and(|id| !is_uuid(id)) {
             faults.add("application_id", "must be a UUID, as the dashboard shows it");
         }
-        let signature_secret = faults.needed(values, "signature_secret");
+        let signature_secret = faults.need(values, "signature_secret");
         let secondary = faults.text(values, "signature_secret_secondary");
-        let key = faults.private_key(values);
-        let texts = faults.texts(values);
+        let key = private_key(&mut faults, values);
+        let texts = texts(&mut faults, values);
         let (Some(api_key), Some(api_secret), Some(application_id), Some(first), Some(key), true) =
             (api_key, api_secret, application_id, signature_secret, key, faults.0.is_empty())
         else {
@@ -133,6 +131,8 @@ impl Config {
     /// All that must never be logged, also as it stands in the `Authorization` header.
     pub(super) fn secrets(&self) -> Vec<String> {
         let mut secrets = self.signature_secrets.clone();
+        // No secret at Vonage, but a half of one.
+        secrets.push(self.api_key.clone());
         secrets.push(self.api_secret.clone());
         secrets.push(self.private_key.clone());
         secrets.push(self.authorization().trim_start_matches("Basic ").to_owned());
@@ -143,7 +143,6 @@ impl Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
-            .field("api_key", &self.api_key)
             .field("application_id", &self.application_id)
             .field("signature_secrets", &self.signature_secrets.len())
             .field("texts", &self.texts)
@@ -151,75 +150,46 @@ impl fmt::Debug for Config {
     }
 }
 
-struct Faults(Vec<SettingFault>);
-
-impl Faults {
-    fn add(&mut self, key: &str, message: &str) {
-        self.0.push(SettingFault { key: key.to_owned(), message: message.to_owned() });
+/// One of the words in `allowed`; none is the first.
+fn word(faults: &mut Faults, values: &toml::Table, key: &str, allowed: [&str; 2]) -> usize {
+    let Some(value) = values.get(key) else { return 0 };
+    let place = allowed.iter().position(|word| value.as_str() == Some(word));
+    if place.is_none() {
+        faults.add(key, &format!("must be \"{}\" or \"{}\"", allowed[0], allowed[1]));
     }
+    place.unwrap_or(0)
+}
 
-    fn needed(&mut self, values: &toml::Table, key: &str) -> Option<String> {
-        if !values.contains_key(key) {
-            self.add(key, "is required");
-        }
-        self.text(values, key)
-    }
-
-    /// A text that is not empty and has no white space; a secret pasted with its line's end would
-    /// make every signature wrong.
-    fn text(&mut self, values: &toml::Table, key: &str) -> Option<String> {
-        match values.get(key)?.as_str() {
-            Some(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) => {
-                Some(text.to_owned())
+fn texts(faults: &mut Faults, values: &toml::Table) -> Texts {
+    let signature = match word(faults, values, "sms_signature", ["sha256", "sha512"]) {
+        0 => SmsSignature::Sha256,
+        _ => SmsSignature::Sha512,
+    };
+    match word(faults, values, "texts", ["messages", "sms"]) {
+        0 => {
+            if values.contains_key("sms_signature") {
+                faults.add("sms_signature", "counts only beside texts = \"sms\"");
             }
-            _ => {
-                self.add(key, "must be a text of ASCII characters without white space");
-                None
-            }
+            Texts::Messages
         }
+        _ => Texts::Sms(signature),
     }
+}
 
-    /// One of the words in `allowed`; none is the first.
-    fn word(&mut self, values: &toml::Table, key: &str, allowed: [&str; 2]) -> usize {
-        let Some(value) = values.get(key) else { return 0 };
-        let place = allowed.iter().position(|word| value.as_str() == Some(word));
-        if place.is_none() {
-            self.add(key, &format!("must be \"{}\" or \"{}\"", allowed[0], allowed[1]));
-        }
-        place.unwrap_or(0)
+fn private_key(faults: &mut Faults, values: &toml::Table) -> Option<(String, RsaKeyPair)> {
+    let Some(value) = values.get("private_key") else {
+        faults.add("private_key", "is required (or private_key_file)");
+        return None;
+    };
+    let text = value.as_str().unwrap_or_default();
+    let pair = key_pair(text);
+    if pair.is_none() {
+        faults.add(
+            "private_key",
+            "must be the application's RSA private key in PEM, as the dashboard gives it",
+        );
     }
-
-    fn texts(&mut self, values: &toml::Table) -> Texts {
-        let signature = match self.word(values, "sms_signature", ["sha256", "sha512"]) {
-            0 => SmsSignature::Sha256,
-            _ => SmsSignature::Sha512,
-        };
-        match self.word(values, "texts", ["messages", "sms"]) {
-            0 => {
-                if values.contains_key("sms_signature") {
-                    self.add("sms_signature", "counts only beside texts = \"sms\"");
-                }
-                Texts::Messages
-            }
-            _ => Texts::Sms(signature),
-        }
-    }
-
-    fn private_key(&mut self, values: &toml::Table) -> Option<(String, RsaKeyPair)> {
-        let Some(value) = values.get("private_key") else {
-            self.add("private_key", "is required (or private_key_file)");
-            return None;
-        };
-        let text = value.as_str().unwrap_or_default();
-        let pair = key_pair(text);
-        if pair.is_none() {
-            self.add(
-                "private_key",
-                "must be the application's RSA private key in PEM, as the dashboard gives it",
-            );
-        }
-        Some((text.to_owned(), pair?))
-    }
+    Some((text.to_owned(), pair?))
 }
 
 /// Reads PEM (RFC 7468): `PRIVATE KEY` (PKCS #8) or `RSA PRIVATE KEY` (PKCS #1).

@@ -117,16 +117,25 @@ impl Carrier for Vonage {
         ))
     }
 
-    fn probe_faults(&self, links: &Links, response: &Response) -> Vec<NumberFault> {
-        number::application_faults(&self.config, links, response)
-    }
-
     fn probe_calls(&self) -> Option<Request> {
         Some(Request::new(Method::GET, format!("{}?page_size=1", self.config.calls_url())))
     }
 
     fn sample(&self, links: &Links, now: Timestamp) -> Option<Request> {
         webhook::sample(&self.config, links, now)
+    }
+
+    fn account(&self) -> Vec<Request> {
+        self.probe().into_iter().collect()
+    }
+
+    fn account_faults(
+        &self,
+        _place: usize,
+        links: &Links,
+        response: &Response,
+    ) -> Option<Vec<NumberFault>> {
+        number::application_faults(&self.config, links, response)
     }
 
     fn number(&self, number: &ProxyNumber) -> Option<Request> {

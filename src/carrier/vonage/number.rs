@@ -9,7 +9,10 @@ use super::{
     config::{Config, Texts},
     send,
 };
-use crate::domain::{phone::ProxyNumber, pool::Capabilities};
+use crate::{
+    carrier::number::shown,
+    domain::{phone::ProxyNumber, pool::Capabilities},
+};
 
 /// Asks for the number by its digits. Not secret: it is ours.
 pub(super) fn request(config: &Config, number: &ProxyNumber) -> Request {
@@ -89,13 +92,13 @@ fn abilities(number: &Value, can: Capabilities, faults: &mut Vec<NumberFault>) {
     }
 }
 
-/// What is wrong with the application, by the answer to the probe.
+/// What is wrong with the application, by Vonage's answer.
 pub(super) fn application_faults(
     config: &Config,
     links: &Links,
     response: &Response,
-) -> Vec<NumberFault> {
-    let Ok(answer) = serde_json::from_slice::<Value>(&response.body) else { return Vec::new() };
+) -> Option<Vec<NumberFault>> {
+    let answer: Value = serde_json::from_slice(&response.body).ok()?;
     let can = &answer["capabilities"];
     let mut faults = Vec::new();
     let voice = &can["voice"];
@@ -119,7 +122,7 @@ pub(super) fn application_faults(
         hook(&mut faults, "messages", messages, "inbound_url", &links.message());
         hook(&mut faults, "messages", messages, "status_url", &links.status());
     }
-    faults
+    Some(faults)
 }
 
 fn hook(faults: &mut Vec<NumberFault>, of: &str, part: &Value, setting: &str, wanted: &str) {
@@ -136,13 +139,5 @@ fn hook(faults: &mut Vec<NumberFault>, of: &str, part: &Value, setting: &str, wa
             "set its HTTP method to POST",
         )),
         _ => {}
-    }
-}
-
-/// An address without what may be secret in it.
-fn shown(address: &str) -> String {
-    match url::Url::parse(address) {
-        Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
-        Err(_) => "not an address".to_owned(),
     }
 }

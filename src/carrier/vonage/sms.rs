@@ -17,6 +17,7 @@ use crate::{
     carrier::{
         error::plain_code,
         event::{InboundMessage, MessageStatus},
+        form::Form,
     },
     domain::message::{Body, MessageState},
 };
@@ -50,7 +51,8 @@ fn signed(parameters: &BTreeMap<String, String>) -> String {
     text
 }
 
-/// The parameters of a body; `None` for another kind of body, and where one is there twice.
+/// The parameters of a body; `None` for another kind of body, and where one is there
+/// with two values.
 fn parameters(request: &Request) -> Option<BTreeMap<String, String>> {
     if request.method != Method::POST {
         return None;
@@ -72,39 +74,7 @@ fn parameters(request: &Request) -> Option<BTreeMap<String, String>> {
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return None;
     }
-    let mut read = BTreeMap::new();
-    for pair in request.body.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
-        let cut = pair.iter().position(|b| *b == b'=')?;
-        let (name, value) = pair.split_at(cut);
-        if read.insert(decoded(name)?, decoded(value.get(1..)?)?).is_some() {
-            return None;
-        }
-    }
-    Some(read)
-}
-
-/// The text of an escaped one. `None` for what no serialiser writes: decoded values are signed, so
-/// leniency would let a changed body pass as the signed one.
-fn decoded(text: &[u8]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => 16 * digit(*rest.next()?)? + digit(*rest.next()?)?,
-            byte if byte.is_ascii_graphic() => *byte,
-            _ => return None,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
+    Form::read(&request.body)?.single()
 }
 
 /// What a webhook of the SMS API says.

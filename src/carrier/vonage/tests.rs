@@ -148,7 +148,7 @@ fn forged_sms_webhooks_are_refused() {
     }
     assert_eq!(over_sms("sha512").verify(&request, NOW), refused);
     assert_eq!(super::tests::carrier(|_| {}).verify(&request, NOW), refused);
-    for body in [SMS.to_owned(), format!("{body}&to=447700900000"), format!("{body}&x=1")] {
+    for body in [SMS.to_owned(), format!("{body}&to=447700900001"), format!("{body}&x=1")] {
         assert_eq!(carrier.verify(&form(body), NOW), refused);
     }
     let mut empty = form("");
@@ -512,7 +512,7 @@ fn faults_of_the_application() {
         let mut changed = good.clone();
         *changed.pointer_mut(&format!("/capabilities{pointer}")).unwrap() = value;
         let response = Response::new(StatusCode::OK, "application/json", changed.to_string());
-        carrier.probe_faults(&links(), &response)
+        carrier.account_faults(0, &links(), &response).unwrap()
     };
     assert_eq!(judge("/voice/signed_callbacks", true.into()), []);
     let cases: [(&str, Value, &str); 6] = [
@@ -530,7 +530,7 @@ fn faults_of_the_application() {
     let fallback = judge("/voice/webhooks/fallback_answer_url", Value::Null);
     assert!(matches!(&fallback[..], [fault] if !fault.grave), "{fallback:?}");
     let html = Response::new(StatusCode::OK, "text/html", "<html>");
-    assert_eq!(carrier.probe_faults(&links(), &html), []);
+    assert_eq!(carrier.account_faults(0, &links(), &html), None);
 }
 
 /// The type of a reply's body is one that Vonage takes.

@@ -35,16 +35,10 @@ pub(super) async fn credentials(
         (carrier.adapter.probe_calls(), "that place calls are taken"),
     ];
     let mut good = true;
-    for (at, (probe, words)) in probes.into_iter().enumerate() {
+    for (probe, words) in probes {
         let Some(probe) = probe else { continue };
         match ask(client, probe, &format!("carriers.{place}"), carrier).await {
-            Ok(answer) => {
-                report.ok(&check, words);
-                if at == 0 {
-                    let faults = carrier.adapter.probe_faults(&carrier.links, &answer);
-                    tell(report, &format!("{}: settings there", carrier.id), &faults);
-                }
-            }
+            Ok(_) => report.ok(&check, words),
             Err((message, fix)) => {
                 good = false;
                 report.fail(&check, message, fix);
@@ -103,6 +97,41 @@ fn unreached(step: Step, entry: &str, carrier: &Configured) -> String {
     }
 }
 
+/// Asks about what is set for all numbers at once; tells what is to be set at the carrier.
+pub(super) async fn account(
+    report: &mut Report,
+    client: &Client,
+    place: usize,
+    carrier: &Configured,
+) {
+    let check = format!("{}: settings there", carrier.id);
+    let mut right = None;
+    for (nth, request) in carrier.adapter.account().into_iter().enumerate() {
+        let answer = ask(client, request, &format!("carriers.{place}"), carrier).await;
+        let faults = answer.and_then(|answer| {
+            carrier.adapter.account_faults(nth, &carrier.links, &answer).ok_or_else(unreadable)
+        });
+        match faults {
+            Ok(faults) if faults.is_empty() => right = right.or(Some(true)),
+            Ok(faults) => {
+                right = Some(false);
+                tell(report, &check, &faults);
+            }
+            Err((message, fix)) => {
+                right = Some(false);
+                report.fail(&check, format!("can't be looked at: {message}"), fix);
+            }
+        }
+    }
+    if right == Some(true) {
+        report.ok(&check, "sends calls and texts here");
+    }
+}
+
+fn unreadable() -> Trouble {
+    ("the answer can't be read".into(), "correct api_base".into())
+}
+
 /// Asks about each number; tells what is to be set at the carrier.
 pub(super) async fn numbers(
     report: &mut Report,
@@ -131,12 +160,13 @@ pub(super) async fn numbers(
             carrier
                 .adapter
                 .number_faults(&number.number, number.capabilities, &carrier.links, &answer)
-                .ok_or_else(|| ("the answer can't be read".into(), "correct api_base".into()))
+                .ok_or_else(unreadable)
         });
         match faults {
             Ok(faults) if faults.is_empty() => right += 1,
             Ok(faults) => {
-                tell(report, &format!("{}: number {}", carrier.id, number.number), &faults);
+                let check = format!("{}: number {}", carrier.id, number.number);
+                tell(report, &check, &faults);
             }
             Err((message, fix)) => {
                 // The others would fare no better.
@@ -156,9 +186,6 @@ pub(super) async fn numbers(
 }
 
 fn tell(report: &mut Report, check: &str, faults: &[NumberFault]) {
-    if faults.is_empty() {
-        return;
-    }
     let join =
         |part: fn(&NumberFault) -> &str| faults.iter().map(part).collect::<Vec<_>>().join("; ");
     let (message, fix) = (join(|fault| &fault.found), join(|fault| &fault.fix));

@@ -56,6 +56,7 @@ async fn live(report: &mut Report, carriers: &Carriers, found: &database::Found)
     let client = Client::new();
     for (place, carrier) in carriers.iter().enumerate() {
         if carriers::credentials(report, &client, place, carrier).await {
+            carriers::account(report, &client, place, carrier).await;
             carriers::numbers(report, &client, carrier, found.numbers_of(&carrier.id)).await;
         }
         address::check(report, &client, carrier).await;

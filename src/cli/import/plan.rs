@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::source::{Number, Participant, Service, Session};
 use crate::{
+    carrier::number::{Rented, abilities},
     domain::{
         phone::{Canonical, Identifier, ProxyNumber, Strictness},
         policy::{GeoMatch, OnInterceptFailure, ProxyRules, Rules, Selection},
-        pool::Capabilities,
         session::{Lifetime, Mode, State},
         time::Timestamp,
     },
@@ -139,24 +139,19 @@ pub(super) fn plan(
 }
 
 fn number(one: &Number, service: &ServiceId, carrier: &str) -> Result<AdoptNumber, String> {
-    let can = |names: &[&str]| {
-        names.iter().any(|name| one.capabilities.get(*name).and_then(Value::as_bool) == Some(true))
-    };
-    let words: Vec<&str> = [
-        ("voice", can(&["voice", "voice_inbound", "voice_outbound"])),
-        ("sms", can(&["sms", "SMS", "sms_inbound", "sms_outbound"])),
-        ("mms", can(&["mms", "MMS", "mms_inbound", "mms_outbound"])),
-    ]
-    .into_iter()
-    .filter_map(|(word, able)| able.then_some(word))
-    .collect();
+    let can = abilities(|name| one.capabilities.get(name).and_then(Value::as_bool) == Some(true));
+    if !can.voice && !can.sms && !can.mms {
+        return Err("it can neither speak nor text".into());
+    }
+    let number = ProxyNumber::parse(&one.digits).map_err(|error| error.to_string())?;
+    let name = one.friendly_name.as_deref().unwrap_or_default();
     Ok(AdoptNumber {
         id: NumberId::parse(&one.sid).map_err(|_| "its SID is none".to_owned())?,
         service: service.clone(),
-        number: ProxyNumber::parse(&one.digits).map_err(|error| error.to_string())?,
+        friendly_name: Rented::name(name, &number),
+        number,
         carrier: carrier.to_owned(),
-        capabilities: Capabilities::parse(&words.join("|"))
-            .ok_or("it can neither speak nor text")?,
+        capabilities: can,
         reserved: one.is_reserved,
     })
 }

@@ -36,6 +36,7 @@ pub(super) struct Number {
     pub(super) sid: String,
     #[serde(rename = "phone_number")]
     pub(super) digits: String,
+    pub(super) friendly_name: Option<String>,
     #[serde(default)]
     pub(super) capabilities: BTreeMap<String, Value>,
     #[serde(default)]

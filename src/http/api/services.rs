@@ -14,7 +14,10 @@ use super::{
     keys::NoFilter,
     paging::{Listing, Page, Paging},
     twilio_proxy::{ProxySettings, TwilioProxy},
-    wire::{Count, GeoMatch, IdentifierCheck, OutOfSession, Seconds, Selection, TeamRing, Time},
+    wire::{
+        Count, GeoMatch, IdentifierCheck, OutOfSession, Seconds, Selection, StopWords, TeamRing,
+        Time,
+    },
     write::{self, Write, answer},
 };
 use crate::{
@@ -79,6 +82,9 @@ pub(super) struct Service {
     /// Whether what people write is kept, sealed, with the interaction: the Twilio Proxy API shows
     /// it. This API never does.
     keep_texts: bool,
+    /// Whether words that stop texts (`STOP`, `END`, `CANCEL` …) are relayed like others, or bind the
+    /// proxy number that they were sent to and their sender.
+    stop_words: StopWords,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
@@ -182,6 +188,9 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     keep_texts: Patch<bool>,
+    #[schema(value_type = Option<StopWords>)]
+    #[serde(default)]
+    stop_words: Patch<StopWords>,
     #[schema(value_type = Option<ProxySettings>)]
     #[serde(default)]
     twilio_proxy: Patch<Object<ProxySettings>>,
@@ -223,6 +232,7 @@ impl Service {
             missed_call_text: rules.missed_call_text,
             identifier_check: IdentifierCheck(rules.identifier_check),
             keep_texts: rules.keep_texts,
+            stop_words: StopWords(rules.stop_words),
             twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
@@ -275,6 +285,7 @@ impl ServiceSettings {
         let check = &mut rules.identifier_check;
         set(&self.identifier_check, &default.identifier_check, check, |one| one.0);
         set(&self.keep_texts, &default.keep_texts, &mut rules.keep_texts, bool::clone);
+        set(&self.stop_words, &default.stop_words, &mut rules.stop_words, |one| one.0);
         match &self.twilio_proxy {
             Patch::Absent => {}
             Patch::Null => rules.proxy = default.proxy,

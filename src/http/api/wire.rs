@@ -10,7 +10,9 @@ use utoipa::{
 };
 
 use crate::{
-    domain::{event::EventKind, interaction, phone, policy, pool::Rule, session, time::Timestamp},
+    domain::{
+        event::EventKind, interaction, opt_out, phone, policy, pool::Rule, session, time::Timestamp,
+    },
     ids::{
         AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, NumberId, ParticipantId,
         ServiceId, SessionId,
@@ -194,6 +196,7 @@ words! {
     PoolRule = Rule, "A rule that narrows the pool";
     Reason = interaction::Reason, "Why it ended so";
     IdentifierCheck = phone::Strictness, "How sure we must be that a person's number exists";
+    StopWords = opt_out::StopWords, "What becomes of the words by which people stop texts";
     OnInterceptFailure = policy::OnInterceptFailure, "What becomes of a call or text while the marketplace can't be asked";
     KeyScope = relay::Scope, "What an API key may do";
     Selection = policy::Selection, "Which number a person gets for counterparts had before";

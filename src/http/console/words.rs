@@ -163,6 +163,8 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         Reason::MediaNotSupported
         | Reason::EmptyText
         | Reason::OptedOut
+        | Reason::StopWord
+        | Reason::RecipientOptedOut
         | Reason::NotAccepted
         | Reason::NoAnswer
         | Reason::Busy
@@ -295,6 +297,20 @@ const fn between_people(reason: Reason) -> Why {
             "The recipient sent STOP to this number, and the carrier keeps to it.",
             RECIPIENT,
             "Ask the recipient to send START to the number that they write to.",
+        ),
+        Reason::RecipientOptedOut => why(
+            "The recipient wants no texts from this number",
+            "The recipient sent a word that stops texts, such as STOP, to the number that they have \
+             for this contact. Calls go through.",
+            RECIPIENT,
+            "Ask the recipient to send START to that number, or have the two call each other.",
+        ),
+        Reason::StopWord => why(
+            "A word that stops texts, or starts them again",
+            "The text was nothing but such a word, as STOP or UNSTOP. It was heeded, and is not \
+             passed on.",
+            NOBODY,
+            "Nothing is wrong. If they want texts again, they send START to the same number.",
         ),
         Reason::NotAccepted => why(
             "The call was not accepted",

@@ -18,7 +18,11 @@ use super::{
     body::{Body, Fault, Number},
 };
 use crate::{
-    domain::{message, phone::Identifier, time::Timestamp},
+    domain::{
+        message,
+        phone::{Identifier, ProxyNumber},
+        time::Timestamp,
+    },
     sandbox::{NewCall, NewMessage, Refusal, Taken},
 };
 
@@ -57,6 +61,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
 
 pub(super) async fn account(_: Opened) -> Json<Value> {
     Json(json!({ "carrier": "sandbox" }))
+}
+
+/// A number by its id: `PN` and its digits, filled with zeros to 32.
+pub(super) async fn number(
+    _: Opened,
+    path: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Response {
+    let id = path.map(|Path(id)| id).unwrap_or_default();
+    let digits = id.strip_prefix("PN").filter(|digits| digits.len() == 32);
+    let digits = digits.map(|digits| format!("+{}", digits.trim_start_matches('0')));
+    match digits.and_then(|digits| ProxyNumber::parse(&digits).ok()) {
+        Some(number) => Json(json!({
+            "id": id, "number": number.as_str(), "capabilities": ["voice", "sms", "mms"],
+        }))
+        .into_response(),
+        None => Fault::new(StatusCode::NOT_FOUND, "there is no such number").into_response(),
+    }
 }
 
 #[derive(Deserialize)]

@@ -58,6 +58,7 @@ pub fn router(network: Arc<Network>) -> Router {
         .route("/api/faults", get(phones::faults).put(phones::set_faults))
         .route("/api/live", get(live::live))
         .route("/carrier/v1/account", get(carrier::account))
+        .route("/carrier/v1/numbers/{id}", get(carrier::number))
         .route("/carrier/v1/messages", get(carrier::messages).post(carrier::message))
         .route("/carrier/v1/calls", get(carrier::calls).post(carrier::call))
         .route("/carrier/v1/calls/{id}/end", post(carrier::end))

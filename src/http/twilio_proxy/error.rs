@@ -57,14 +57,14 @@ codes! {
     NoNumbers = 80205, 400, "The Service has no Phone Numbers", "a service without numbers";
     NoneMatches = 80206, 400, "No Proxy Identifiers match the geo match level, or all of them are in use by the Participant", "no number near enough or at one carrier, or the person holds each of them, also in quarantine";
     OnlyReserved = 80207, 400, "Only reserved Proxy Identifiers are available", "every number that fits is reserved, and none was named";
-    NotOnAccount = 80301, 400, "The Phone Number SID was not found on the Account", "adding a number by a SID that is not the account's";
+    NotOnAccount = 80301, 400, "The Phone Number SID was not found on the Account", "adding a number that neither the account nor its carrier has";
     ShortCodeNotOnAccount = 80303, 400, "The Short Code SID was not found on the Account", "adding a short code: there are none here";
     ChannelIdentifier = 80304, 400, "Identifiers of channels are not supported", "an identifier such as `messenger:…`";
     PairInvalid = 80402, 400, "The identifier or proxy identifier is invalid: one of them is both", "a person's number that is a proxy number, or the reverse";
     IdentifierInvalid = 80404, 400, "The Participant identifier is invalid or cannot be reached", "an identifier that is no number, or that the service's `identifier_check` refuses";
     PhoneNumberInvalid = 80406, 400, "The Phone Number is invalid", "adding a number that is not in E.164";
     PhoneSidInvalid = 80407, 400, "The Phone Number SID is invalid", "a number's SID that is none";
-    CarrierMissing = 80502, 500, "No carrier is configured", "adding a number where no carrier is configured";
+    CarrierMissing = 80502, 500, "No carrier is configured", "adding a number where no carrier is configured, or where the carrier could not be asked for it; the message says which";
     BoundElsewhere = 80601, 400, "The Phone Number is in use by another Account", "adding a number that another account has";
     ServiceNameTaken = 80602, 400, "A Service with this unique name already exists", "the name of a service is taken";
     SessionNameTaken = 80603, 400, "A Session with this unique name already exists", "the name of a session is taken, by a closed one too";
@@ -76,6 +76,8 @@ codes! {
     NumberHasSessions = 80611, 400, "The Phone Number is in use in active Sessions and cannot be removed", "removing a number with open sessions";
     NoPartner = 80614, 400, "The Session has no other Participant", "nobody is on the other side";
     TooManyRequests = 80621, 429, "Too many requests", "the rate limit; `Retry-After` says for how long";
+    PoolFull = 80622, 400, "The Service has as many Phone Numbers as it may have", "more numbers, reserved or not, than `twilio_proxy.pool_reserved_max` or `twilio_proxy.pool_max` allow; the native API has no such limit";
+    AddedAtOnce = 80623, 409, "The Participant was added to this Session by another request at the same time", "an identifier that was not in the session when the request came, and was when its turn came";
     Parameter = 80701, 400, "A parameter is invalid", "anything else that is wrong with a parameter; the message says what";
     MessageToVoiceOnly = 80910, 400, "The Session is voice-only", "a message interaction in a voice-only session";
 }
@@ -100,6 +102,12 @@ impl Refusal {
         Self { code, message: None, retry_after: None, cause: None }
     }
 
+    /// A carrier could not be asked.
+    pub(super) fn carrier_away() -> Self {
+        const WORDS: &str = "The carrier could not be asked for the Phone Number: nothing was done";
+        Self { message: Some(WORDS.into()), ..Self::new(Code::CarrierMissing) }
+    }
+
     /// A parameter that is wrong; `allowed` is what follows its name, and never the value.
     pub(super) fn parameter(name: &str, allowed: impl fmt::Display) -> Self {
         Self { message: Some(format!("{name} {allowed}").into()), ..Self::new(Code::Parameter) }
@@ -117,9 +125,14 @@ impl Refusal {
         Self { message: Some(message.into()), ..self }
     }
 
+    /// Whether it is this one.
+    pub(super) fn is(&self, code: Code) -> bool {
+        self.code == code
+    }
+
     /// Whether somebody may have guessed at a credential.
     pub(super) fn is_guess(&self) -> bool {
-        self.code == Code::Authenticate
+        self.is(Code::Authenticate)
     }
 }
 
@@ -201,6 +214,7 @@ pub(super) const ELSEWHERE: &str = "in_other_service";
 pub(super) const FOREIGN: &str = "not_on_account";
 pub(super) const UNKNOWN_NUMBER: &str = "unknown_number";
 pub(super) const BAD_STATUS: &str = "bad_status";
+pub(super) const POOL_FULL: &str = "pool_full";
 
 /// A fault with one of those codes.
 pub(super) fn fault(code: &'static str) -> Error {
@@ -260,6 +274,7 @@ fn invalid(faults: &[Fault], about: About) -> Refusal {
         (ELSEWHERE, _) => Code::OtherService,
         (FOREIGN, _) => Code::NotOnAccount,
         (BAD_STATUS, _) => Code::BadStatus,
+        (POOL_FULL, _) => Code::PoolFull,
         (UNKNOWN_NUMBER | "number_not_active", _) => Code::NotInService,
         ("number_not_capable", _) => about.incapable(),
         ("carrier_mismatch", _) => Code::NoneMatches,

@@ -49,6 +49,17 @@ pub struct ProxyState {
     pub public_url: String,
     /// Counts requests, together with the native API's.
     pub limiter: Arc<Limiter>,
+    /// How large a pool may become here.
+    pub pool: PoolLimits,
+}
+
+/// How many active numbers this API lets a service have.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolLimits {
+    /// That are not reserved.
+    pub numbers: u32,
+    /// That are.
+    pub reserved: u32,
 }
 
 /// What handlers share. Cheap to clone.
@@ -152,11 +163,12 @@ impl Proxy {
 
     /// The same for what ends a contact: it is done on a full disk too.
     fn urgent(&self) -> Self {
-        let ProxyState { relay, public_url, limiter } = &*self.0;
+        let ProxyState { relay, public_url, limiter, pool } = &*self.0;
         let state = ProxyState {
             relay: relay.urgent(),
             public_url: public_url.clone(),
             limiter: Arc::clone(limiter),
+            pool: *pool,
         };
         Self(Arc::new(state))
     }

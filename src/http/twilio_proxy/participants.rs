@@ -20,7 +20,7 @@ use crate::{
     privacy::DataKey,
     relay::{self, AddParticipant, Error},
     store::{
-        Tx, numbers,
+        Tx, accounts, numbers,
         participants::{self, Participant},
         sessions::Session,
     },
@@ -181,11 +181,17 @@ pub(super) async fn create(
     let new = NewParticipant::read(|name| form.all(name).next().map(str::to_owned))?;
     // What is lacking of a number depends on the session's mode.
     let mut tx = proxy.relay().db().read().await?;
-    let session = at.session(&mut tx, &caller.account).await;
+    let found = async {
+        let session = at.session(&mut tx, &caller.account).await?;
+        let keys = accounts::keys(&mut tx, &caller.account).await?;
+        let person = keys.index.person(&new.identifier.canonical());
+        let people = participants::of_session(&mut tx, &caller.account, &session.id).await?;
+        Ok((session.mode, people.iter().any(|one| one.person == person)))
+    };
+    let (mode, there) = found.await.map_err(|error| refusal(error, About::Service))?;
     drop(tx);
-    let session = session.map_err(|error| refusal(error, About::Service))?;
-    let about = About::Session(session.mode);
-    proxy
+    let about = About::Session(mode);
+    let created = proxy
         .write(&caller, about, (at, new), |tx, proxy, account, (at, new)| {
             Box::pin(async move {
                 let session = at.session(tx, account).await?;
@@ -200,7 +206,12 @@ pub(super) async fn create(
                 Ok(answer(StatusCode::CREATED, &body))
             })
         })
-        .await
+        .await;
+    // Not there when this request came: another one was faster.
+    created.map_err(|refused| {
+        let overtaken = !there && refused.is(Code::ParticipantExists);
+        if overtaken { Refusal::new(Code::AddedAtOnce) } else { refused }
+    })
 }
 
 pub(super) async fn fetch(

@@ -7,9 +7,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Proxy, answer,
+    PoolLimits, Proxy, answer,
     at::{At, By},
-    error::{About, Code, ELSEWHERE, FOREIGN, HERE, Refusal, fault, refusal},
+    error::{About, Code, ELSEWHERE, FOREIGN, HERE, POOL_FULL, Refusal, fault, refusal},
     form::Form,
     nothing,
     paging::Asked,
@@ -17,9 +17,10 @@ use super::{
     wire::{date, or_null},
 };
 use crate::{
+    carrier::number::Wanted,
     domain::{phone::ProxyNumber, pool::Capabilities},
     ids::{AccountId, NumberId, ServiceId},
-    relay::{self, Error, NewNumber, UpdateNumber},
+    relay::{self, AdoptNumber, Error, LookedUp, NewNumber, UpdateNumber},
     store::{
         Tx, holds,
         numbers::{self, Number, NumberState},
@@ -35,7 +36,7 @@ fn wire(proxy: &Proxy, account: &AccountId, number: &Number, in_use: i64) -> Val
         "account_sid": account,
         "service_sid": service,
         "phone_number": number.number.as_str(),
-        "friendly_name": number.number.as_str(),
+        "friendly_name": number.friendly_name.as_deref().unwrap_or(number.number.as_str()),
         "iso_country": or_null(number.country.clone()),
         "capabilities": {
             "sms": capabilities.sms,
@@ -90,22 +91,113 @@ pub(super) async fn list(
     Ok(asked.answer(&proxy, "phone_numbers", &page))
 }
 
+/// Refuses what has made a pool larger than it may be by numbers of that kind. Asked after the change:
+/// of several at once each sees those before it.
+async fn unless_full(
+    tx: &mut Tx,
+    proxy: &Proxy,
+    account: &AccountId,
+    number: &Number,
+) -> Result<(), Error> {
+    let (free, reserved) = numbers::counted(tx, account, &number.service).await?;
+    let PoolLimits { numbers: most, reserved: most_reserved } = proxy.0.pool;
+    let (there, most) = if number.reserved { (reserved, most_reserved) } else { (free, most) };
+    if there > i64::from(most) { Err(fault(POOL_FULL)) } else { Ok(()) }
+}
+
 /// Which number is to be added.
 #[derive(Debug, Clone)]
 enum Named {
-    /// One of the account's that is in no pool.
+    /// By its SID, here or at the carrier.
     Sid(NumberId),
-    /// Any, at the default carrier.
+    /// By its digits.
     Digits(ProxyNumber),
 }
 
-/// The default carrier and all that it can do.
-fn default_carrier(proxy: &Proxy) -> Option<(String, Capabilities)> {
-    let carriers = proxy.relay().carriers();
-    let carrier = carriers.default_id().and_then(|id| carriers.get(id))?;
-    let able = carrier.adapter.capabilities();
-    let able = Capabilities { voice: able.voice, sms: able.sms, mms: able.mms };
-    Some((carrier.id.clone(), able))
+/// A number that is in no inventory: where it is, and what it can do there.
+#[derive(Debug, Clone)]
+struct New {
+    carrier: String,
+    number: ProxyNumber,
+    capabilities: Capabilities,
+    /// The carrier's id and name of it.
+    theirs: Option<(NumberId, Option<String>)>,
+}
+
+impl New {
+    /// Asks the carriers for a number that the account does not have, outside any transaction.
+    async fn find(proxy: &Proxy, named: &Named) -> Result<Self, Refusal> {
+        let carriers = proxy.relay().carriers();
+        let default = carriers.default_id().and_then(|id| carriers.get(id));
+        let default = default.ok_or_else(|| Refusal::new(Code::CarrierMissing))?;
+        let wanted = match named {
+            Named::Sid(sid) => Wanted::Id(sid.clone()),
+            Named::Digits(digits) => Wanted::Digits(digits.clone()),
+        };
+        let found = proxy.relay().look_up_number(&wanted).await;
+        match (found.map_err(|_| Refusal::carrier_away())?, named) {
+            (LookedUp::At(_, rented), _) if !rented.can.voice && !rented.can.sms => {
+                Err(Refusal::parameter("PhoneNumber", "must be able to speak or to text"))
+            }
+            (LookedUp::At(carrier, rented), _) => Ok(Self {
+                carrier,
+                number: rented.number,
+                capabilities: rented.can,
+                theirs: Some((rented.id, rented.name)),
+            }),
+            (LookedUp::Untold, Named::Digits(digits)) => {
+                let can = default.adapter.capabilities();
+                Ok(Self {
+                    carrier: default.id.clone(),
+                    number: digits.clone(),
+                    capabilities: Capabilities { voice: can.voice, sms: can.sms, mms: can.mms },
+                    theirs: None,
+                })
+            }
+            (LookedUp::Untold | LookedUp::Nowhere, _) => Err(Refusal::new(Code::NotOnAccount)),
+        }
+    }
+
+    /// Adds it under the carrier's id, unless it was here before: then it keeps the one that its
+    /// quarantines have.
+    async fn add(
+        &self,
+        tx: &mut Tx,
+        account: &AccountId,
+        service: &ServiceId,
+        reserved: bool,
+    ) -> Result<Number, Error> {
+        let New { carrier, number, capabilities, theirs } = self.clone();
+        let service = service.clone();
+        let was_here = numbers::retired(tx, account, &number).await?.is_some();
+        let Some((id, friendly_name)) = theirs.filter(|_| !was_here) else {
+            let new = NewNumber { service, number, carrier, capabilities, reserved };
+            return relay::add_number(tx, account, &new).await;
+        };
+        let new = AdoptNumber {
+            id: id.clone(),
+            service,
+            number,
+            carrier,
+            capabilities,
+            reserved,
+            friendly_name,
+        };
+        relay::adopt_number(tx, account, &new).await?;
+        numbers::get(tx, account, &id).await?.ok_or(Error::NotFound("number"))
+    }
+}
+
+/// The number of that name in the account's inventory; by its SID also one that was retired.
+async fn known(tx: &mut Tx, account: &AccountId, named: &Named) -> Result<Option<Number>, Error> {
+    Ok(match named {
+        Named::Sid(sid) => numbers::get(tx, account, sid).await?,
+        Named::Digits(digits) => match numbers::owner(tx, digits).await? {
+            Some((owner, number)) if owner == *account => Some(number),
+            Some(_) => return Err(Error::NumberTaken),
+            None => None,
+        },
+    })
 }
 
 pub(super) async fn create(
@@ -123,56 +215,41 @@ pub(super) async fn create(
         (None, None) => return Err(Refusal::parameter("Sid or PhoneNumber", "is required")),
     };
     let reserved = form.flag("IsReserved")?.unwrap_or(false);
-    let carrier = default_carrier(&proxy).ok_or_else(|| Refusal::new(Code::CarrierMissing))?;
-    let input = (at, named, reserved, carrier);
+    let mut tx = proxy.relay().db().read().await?;
+    let there = async {
+        at.service(&mut tx, &caller.account).await?;
+        known(&mut tx, &caller.account, &named).await
+    };
+    let there = there.await.map_err(|error| refusal(error, ABOUT))?;
+    drop(tx);
+    let new = match there {
+        Some(_) => None,
+        None => Some(New::find(&proxy, &named).await?),
+    };
+    let input = (at, named, reserved, new);
     proxy
-        .write(&caller, ABOUT, input, |tx, proxy, account, (at, named, reserved, carrier)| {
+        .write(&caller, ABOUT, input, |tx, proxy, account, (at, named, reserved, new)| {
             Box::pin(async move {
                 let service = at.service(tx, account).await?.id;
-                let there = match named {
-                    Named::Sid(sid) => {
-                        let number = numbers::get(tx, account, sid).await?;
-                        Some(number.ok_or_else(|| fault(FOREIGN))?)
+                // A name of the carrier's may be that of a number that is here under another id.
+                let by_digits = new.as_ref().map(|new| Named::Digits(new.number.clone()));
+                let there = known(tx, account, by_digits.as_ref().unwrap_or(named)).await?;
+                let number = match (there, new) {
+                    (Some(there), _) if there.state != NumberState::Retired => {
+                        let here = there.service == service;
+                        return Err(fault(if here { HERE } else { ELSEWHERE }));
                     }
-                    Named::Digits(digits) => {
-                        let owner = numbers::owner(tx, digits).await?;
-                        owner.filter(|(owner, _)| owner == account).map(|(_, number)| number)
+                    (_, Some(new)) => new.add(tx, account, &service, *reserved).await?,
+                    (Some(there), None) => {
+                        relay::restore_number(tx, account, &there.id, &service, *reserved).await?
                     }
+                    (None, None) => return Err(fault(FOREIGN)),
                 };
-                if let Some(number) = &there
-                    && number.state != NumberState::Retired
-                {
-                    let here = number.service == service;
-                    return Err(fault(if here { HERE } else { ELSEWHERE }));
-                }
-                let number = match named {
-                    Named::Sid(sid) => {
-                        relay::restore_number(tx, account, sid, &service, *reserved).await?
-                    }
-                    Named::Digits(digits) => {
-                        let new = new_number(&service, digits, carrier, *reserved);
-                        relay::add_number(tx, account, &new).await?
-                    }
-                };
+                unless_full(tx, proxy, account, &number).await?;
                 Ok(answer(StatusCode::CREATED, &counted(tx, proxy, account, &number).await?))
             })
         })
         .await
-}
-
-fn new_number(
-    service: &ServiceId,
-    number: &ProxyNumber,
-    carrier: &(String, Capabilities),
-    reserved: bool,
-) -> NewNumber {
-    NewNumber {
-        service: service.clone(),
-        number: number.clone(),
-        carrier: carrier.0.clone(),
-        capabilities: carrier.1,
-        reserved,
-    }
 }
 
 pub(super) async fn fetch(
@@ -200,6 +277,9 @@ pub(super) async fn update(
             Box::pin(async move {
                 let before = find(tx, account, at).await?;
                 let number = relay::update_number(tx, account, &before.id, *change, None).await?;
+                if number.reserved != before.reserved {
+                    unless_full(tx, proxy, account, &number).await?;
+                }
                 Ok(answer(StatusCode::OK, &counted(tx, proxy, account, &number).await?))
             })
         })

@@ -77,7 +77,8 @@ pub(in crate::relay) async fn receive(
     if !inbox::insert(tx, key, now).await? {
         return Ok((Answer::Plan(again(tx, key, event).await?), None));
     }
-    let led = match inbound::lead(tx, event, None, given).await? {
+    let found = inbound::route(tx, event).await?;
+    let led = match inbound::lead(tx, event, found, None, given).await? {
         (Route::To(routed), false) => passage(tx, event, routed, given).await?,
         (route, _) => route,
     };
@@ -109,7 +110,7 @@ async fn passage(
         None => twilio_proxy::of_call(tx, event, &routed).await?,
         Some(verdict) => {
             if let Some(reason) = verdict.refused {
-                return Ok(Route::Refused(Box::new(routed.refused(reason))));
+                return Ok(Route::Refused(Box::new(routed.refuse(reason))));
             }
         }
     }

@@ -1,10 +1,12 @@
 //! Texts: taken in, owed to the other side, sent by a worker, followed by receipts.
 
+mod opt_out;
 mod progress;
 mod refused;
 mod sending;
 
 pub(in crate::relay) use self::{
+    opt_out::heed,
     progress::{cancel_owed, status},
     sending::{Claimed, absent, ask_again, claim, found, give_up, hand_back, sent, set_aside},
 };
@@ -17,7 +19,7 @@ use serde_json::json;
 use crate::relay::{
     consult::Given,
     error::{Error, Fault},
-    inbound::{self, Event, Route, Routed, Source},
+    inbound::{self, Event, Logged, Route, Routed, Source},
     sessions::locked,
 };
 use crate::{
@@ -76,9 +78,17 @@ pub(in crate::relay) async fn receive(
         to: &message.to,
         media: i64::try_from(message.media.len()).unwrap_or(i64::MAX),
     };
-    let (route, _) = inbound::lead(tx, event, Some(&message.body), given).await?;
+    let found = inbound::route(tx, event).await?;
+    let found = heed(tx, found, &message.body).await?;
+    let (route, _) = inbound::lead(tx, event, found, Some(&message.body), given).await?;
     match route {
         Route::Nowhere => Ok((Answer::Ack, Some(Reason::UnknownNumber))),
+        Route::Refused(refused) if refused.reason == Reason::StopWord => {
+            let logged = Logged { state: MessageState::Received.as_str(), goes_on: false };
+            let leg = inbound::log_refusal(tx, event, &refused, logged).await?;
+            inbox::set_answer(tx, key, &refused.account, &leg.interaction, "").await?;
+            Ok((Answer::Ack, Some(refused.reason)))
+        }
         Route::Refused(refused) => {
             let advice = given.stranger.as_ref();
             let id = refused::answer(tx, event, &refused, &message.body, advice).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Payload,
+    Payload, opt_out,
     progress::{News, reason_of, settle},
 };
 use crate::relay::{
@@ -95,7 +95,7 @@ pub(in crate::relay) async fn claim(
             // What may have been sent stays so: a late "no" would be a lie.
             let news = if lost || state == MessageState::Unknown {
                 News::gives_up()
-            } else if reason == Reason::TooLate {
+            } else if matches!(reason, Reason::TooLate | Reason::RecipientOptedOut) {
                 News::new(MessageState::Failed, Some(reason))
             } else {
                 News::new(MessageState::Cancelled, Some(reason))
@@ -141,7 +141,15 @@ async fn judged(
             table: "outbox",
             column: "payload",
         })?;
-        return Ok(if now < entry.valid_until { Ok(to) } else { Err(Reason::TooLate) });
+        let unwanted = match legs.iter().find(|leg| leg.id == entry.leg) {
+            Some(leg) => opt_out::unwanted_on(tx, &entry.account, leg, &to).await?,
+            None => false,
+        };
+        return Ok(match (unwanted, now < entry.valid_until) {
+            (true, _) => Err(Reason::RecipientOptedOut),
+            (false, false) => Err(Reason::TooLate),
+            (false, true) => Ok(to),
+        });
     }
     let session = session.ok_or(Error::NotFound("session"))?;
     let leg = legs.iter().find(|leg| leg.id == entry.leg);
@@ -175,6 +183,9 @@ async fn overtaken(
     }
     if now >= entry.valid_until {
         return Ok(Some(Reason::TooLate));
+    }
+    if opt_out::unwanted(tx, &entry.account, &to.number_id, &to.person).await? {
+        return Ok(Some(Reason::RecipientOptedOut));
     }
     let sender = legs.iter().find(|leg| leg.direction == Direction::Inbound);
     if let Some(sender) = sender.and_then(|leg| leg.participant.as_ref()) {

@@ -180,13 +180,15 @@ async fn check(
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
-    if present + people.len() > usize::try_from(service.rules.participants_max).unwrap_or(2) {
-        return Err(Error::ParticipantLimit);
-    }
+    // Before the limit: a marketplace that asks again learns that they are in it, full or not.
     let twice = persons.iter().enumerate().any(|(place, person)| {
         persons[..place].contains(person) || there.iter().any(|other| other.person == *person)
     });
-    if twice { Err(Error::ParticipantDuplicate) } else { Ok(()) }
+    if twice {
+        return Err(Error::ParticipantDuplicate);
+    }
+    let most = usize::try_from(service.rules.participants_max).unwrap_or(2);
+    if present + people.len() > most { Err(Error::ParticipantLimit) } else { Ok(()) }
 }
 
 /// The carrier that a session with calls keeps to, once somebody is in it.

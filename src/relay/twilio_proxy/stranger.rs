@@ -102,10 +102,10 @@ impl std::fmt::Debug for Wanted {
 }
 
 /// Whether the service's marketplace is asked about strangers in Twilio's way. What comes from one of
-/// our own numbers is not asked about: it is never relayed (I6).
+/// our own numbers is not asked about: it is never relayed (I6); nor is what stops texts.
 pub(in crate::relay) fn is_asked(refused: &Refused) -> bool {
     !refused.service.rules.proxy.out_of_session_callback_url.is_empty()
-        && refused.reason != Reason::Loop
+        && !matches!(refused.reason, Reason::Loop | Reason::StopWord)
 }
 
 /// The question about somebody who is in no session. `said` is what they wrote.

@@ -34,6 +34,7 @@ mod log;
 mod moving;
 mod neighbours;
 mod numbers;
+mod opt_outs;
 mod outbox;
 mod plans;
 mod races;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{world::a_service, *};
 use crate::{
     domain::{
+        opt_out::StopWords,
         phone::Strictness,
         policy::{
             GeoMatch, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing,
@@ -40,6 +41,7 @@ fn unusual() -> Rules {
         missed_call_text: "d".into(),
         identifier_check: Strictness::Valid,
         keep_texts: true,
+        stop_words: *StopWords::ALL.last().unwrap(),
         proxy: ProxyRules {
             callback_url: "https://market.example/told?key=c".into(),
             intercept_callback_url: "https://market.example/asked?key=d".into(),

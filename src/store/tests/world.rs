@@ -94,6 +94,7 @@ impl World {
             capabilities: VOICE_AND_SMS,
             reserved: false,
             state: NumberState::Active,
+            friendly_name: n.is_multiple_of(2).then(|| format!("Desk {n}")),
             place: 0,
             version: 1,
             created_at: at(0),

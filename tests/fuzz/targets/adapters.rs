@@ -2,10 +2,12 @@
 
 use std::sync::LazyLock;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use entremise::{
     carrier::{self, Carrier, Links, Settings},
     domain::time::Timestamp,
 };
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 /// The time of every run.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_292_727_000);
@@ -13,6 +15,11 @@ pub(crate) const ORIGIN: &str = "https://relay.example";
 pub(crate) const SANDBOX_API: &str = "https://network.example/sandbox/carrier";
 pub(crate) const SANDBOX_SECRET: &str = "a-secret-of-the-fuzzers";
 pub(crate) const TWILIO_API: &str = "https://api.twilio.com";
+pub(crate) const TELNYX_API: &str = "https://api.telnyx.com";
+pub(crate) const ORGANIZATION: &str = "f5586561-8ff0-4291-a51b-c7dfe4139ff9";
+pub(crate) const APPLICATION: &str = "1494404757140276705";
+/// The seed of the key that signs Telnyx's webhooks here.
+pub(crate) const TELNYX_SEED: [u8; 32] = [7; 32];
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const TOKEN_SECONDARY: &str = "00112233445566778899aabbccddeeff";
@@ -33,6 +40,7 @@ pub(crate) struct Adapter {
 pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
     match kind {
         "sandbox" => adapter("sandbox", SANDBOX_API, &sandbox_settings()).carrier,
+        "telnyx" => adapter("telnyx", TELNYX_API, &telnyx_settings()).carrier,
         "vonage" => adapter("vonage", VONAGE_API, &vonage_settings()).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
@@ -71,17 +79,32 @@ fn twilio_settings() -> String {
     )
 }
 
+pub(crate) fn telnyx_key() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&TELNYX_SEED).unwrap()
+}
+
+fn telnyx_settings() -> String {
+    let public = STANDARD.encode(telnyx_key().public_key());
+    format!(
+        "api_key = '{TOKEN}'\npublic_key = '{public}'\naccount_sid = '{ORGANIZATION}'\n\
+         application_id = '{APPLICATION}'"
+    )
+}
+
 pub(crate) static SANDBOX: LazyLock<Adapter> =
     LazyLock::new(|| adapter("sandbox", SANDBOX_API, &sandbox_settings()));
 pub(crate) static TWILIO: LazyLock<Adapter> =
     LazyLock::new(|| adapter("twilio", TWILIO_API, &twilio_settings()));
 
+pub(crate) static TELNYX: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("telnyx", TELNYX_API, &telnyx_settings()));
+
 static VONAGE_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("vonage", VONAGE_API, &vonage_settings()));
 
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 3] {
-    let all = [&*SANDBOX, &*TWILIO, &*VONAGE_ADAPTER];
+pub(crate) fn all() -> [&'static Adapter; 4] {
+    let all = [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),
         carrier::KINDS.iter().map(|k| k.name).collect::<Vec<_>>()

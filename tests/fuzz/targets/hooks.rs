@@ -28,9 +28,10 @@ pub(crate) fn run(data: &[u8]) {
     let (query, body) = (input.text(), input.rest());
     world::with(|world| {
         let to = &world.dialled[person];
+        let form = !body.trim_ascii_start().starts_with(b"{");
         let to = match adapters::all()[carrier].kind {
-            "twilio" => to.replace('+', "%2B"),
             "vonage" => to.replace('+', ""),
+            _ if form => to.replace('+', "%2B"),
             _ => to.clone(),
         };
         let body = match std::str::from_utf8(body) {
@@ -85,6 +86,12 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
         builder
             .header("content-type", "application/json")
             .header("sandbox-signature", format!("t={at},v1={tag}"))
+    } else if kind == "telnyx" {
+        let at = NOW.millis() / 1000;
+        let tag = adapters::telnyx_key().sign(&[format!("{at}|").as_bytes(), body].concat());
+        builder
+            .header("telnyx-timestamp", at.to_string())
+            .header("telnyx-signature-ed25519", STANDARD.encode(tag))
     } else if kind == "vonage" {
         let claims = json!({
             "iat": NOW.seconds(), "iss": "Vonage", "api_key": adapters::vonage_setting("api_key"),

@@ -78,14 +78,21 @@ fn at_home(adapter: &Adapter, query: &Query, next: &Request) {
 /// What is wrong with a number is told in one line, without query, fragment and credentials.
 fn setting(adapter: &Adapter, number: &ProxyNumber, response: &Response) {
     let can = Capabilities { voice: true, sms: true, mms: true };
-    let faults = adapter.carrier.number_faults(number, can, &adapter.links, response);
-    let Some(faults) = faults else { return };
+    let carrier = &adapter.carrier;
+    let account = (0..carrier.account().len())
+        .filter_map(|place| carrier.account_faults(place, &adapter.links, response));
+    let number = carrier.number_faults(number, can, &adapter.links, response);
+    let faults: Vec<_> = account.chain(number).flatten().collect();
+    if faults.is_empty() {
+        return;
+    }
     let answer: Value = serde_json::from_slice(&response.body).expect("read from what is no JSON");
     for fault in &faults {
         let told = format!("{} {}", fault.found, fault.fix);
         assert!(!told.contains(|c: char| c.is_control()), "{told:?}");
-        for entry in answer["incoming_phone_numbers"].as_array().into_iter().flatten() {
-            for name in ["voice_url", "sms_url", "status_callback"] {
+        let listed = answer["incoming_phone_numbers"].as_array().into_iter().flatten();
+        for entry in listed.chain([&answer["data"]]) {
+            for name in ["voice_url", "sms_url", "status_callback", "webhook_url"] {
                 let Ok(url) = url::Url::parse(entry[name].as_str().unwrap_or_default()) else {
                     continue;
                 };

@@ -9,7 +9,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    adapters::{ACCOUNT_SID, SANDBOX, SANDBOX_API, TWILIO, TWILIO_API},
+    adapters::{
+        ACCOUNT_SID, APPLICATION, ORGANIZATION, SANDBOX, SANDBOX_API, TELNYX, TELNYX_API, TWILIO,
+        TWILIO_API,
+    },
     input::{Input, pairs},
     plans::{CALLEE, PROXY, leg, outbound},
 };
@@ -22,6 +25,11 @@ pub(crate) fn run(data: &[u8]) {
     let media: Vec<&str> = media.lines().collect();
     if let Ok(request) = TWILIO.carrier.request(&outbound, &TWILIO.links) {
         form(&outbound, &request, &call, &words, &media);
+    } else {
+        assert!(what == 2 || media.len() > 10, "refused for nothing");
+    }
+    if let Ok(request) = TELNYX.carrier.request(&outbound, &TELNYX.links) {
+        texml(&outbound, &request, &call, &words, &media);
     } else {
         assert!(what == 2 || media.len() > 10, "refused for nothing");
     }
@@ -83,6 +91,37 @@ fn form(outbound: &Outbound, request: &Request, call: &str, words: &str, media: 
         wanted.entry(name.to_owned()).or_default().push(value);
     }
     assert_eq!(pairs(&request.body), wanted);
+}
+
+fn texml(outbound: &Outbound, request: &Request, call: &str, words: &str, media: &[&str]) {
+    let segments = segments(request, TELNYX_API);
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let links = &TELNYX.links;
+    match outbound {
+        Outbound::Message(_) => {
+            assert_eq!(segments, ["v2", "messages"]);
+            let mut expected = json!({ "from": PROXY, "to": CALLEE, "webhook_url": links.leg_status(&leg(0)) });
+            if !words.is_empty() {
+                expected["text"] = words.into();
+            }
+            if !media.is_empty() {
+                expected["media_urls"] = json!(media);
+            }
+            assert_eq!(body, expected);
+        }
+        Outbound::Call(_) => {
+            assert_eq!(segments, ["v2", "texml", "calls", APPLICATION]);
+            let expected = json!({ "From": PROXY, "CallerId": PROXY, "To": CALLEE, "Method": "POST",
+                "Url": links.step(Step::Answered, &leg(0)), "StatusCallback": links.leg_status(&leg(0)),
+                "StatusCallbackMethod": "POST", "Timeout": 25, "TimeLimit": 3600,
+                "StatusCallbackEvent": "initiated ringing answered completed" });
+            assert_eq!(body, expected);
+        }
+        Outbound::EndCall { .. } => {
+            assert_eq!(segments, ["v2", "texml", "Accounts", ORGANIZATION, "Calls", call]);
+            assert_eq!(request.body, "Status=completed");
+        }
+    }
 }
 
 fn api(outbound: &Outbound, request: &Request, call: &str, words: &str, media: &[&str]) {

@@ -1,8 +1,14 @@
-//! The parameters of one webhook, decoded strictly.
+//! The parameters of one webhook that is a form, or a query.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::WebhookError;
+
+/// The most keys that are read: a plan asks for fewer.
+const KEYS_MAX: usize = 32;
 
 /// Parameters by name; equal values of one name are one value, as in what Twilio signs.
 #[derive(Default)]
@@ -24,13 +30,20 @@ impl Form {
         Some(form)
     }
 
-    /// Reads the query of an address. Lenient, since Twilio signs the query as it stands.
+    /// Reads a query, or a body that is signed as it stands: leniently, since no other bytes would
+    /// pass for the signed ones.
     pub(super) fn read_query(query: &str) -> Self {
         let mut form = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             form.0.entry(name.into_owned()).or_default().insert(value.into_owned());
         }
         form
+    }
+
+    /// Each name with its one value; `None` where a name has several.
+    pub(super) fn single(self) -> Option<BTreeMap<String, String>> {
+        let one = |mut values: BTreeSet<String>| values.pop_first().filter(|_| values.is_empty());
+        self.0.into_iter().map(|(name, values)| Some((name, one(values)?))).collect()
     }
 
     /// Names and values in byte order, without separators: what Twilio appends to the address.
@@ -70,7 +83,7 @@ impl Form {
         self.one(name)?.ok_or(WebhookError::Malformed(name))
     }
 
-    /// An id of Twilio's under the first of `names` that is there: at most 64 letters and digits.
+    /// An id under the first of `names` that is there: at most 64 letters and digits.
     ///
     /// # Errors
     /// [`WebhookError::Malformed`] naming the first of them.
@@ -86,6 +99,28 @@ impl Form {
             }
         }
         Err(WebhookError::Malformed(names.first().copied().unwrap_or("Sid")))
+    }
+
+    /// The keys that a person pressed, under `name`; none where none are there.
+    ///
+    /// # Errors
+    /// [`WebhookError::Malformed`] for more keys than any plan asks for, or none of a telephone's.
+    pub(super) fn keys(&self, name: &'static str) -> Result<String, WebhookError> {
+        let digits = self.one(name)?.unwrap_or_default();
+        let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
+        if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
+            return Err(WebhookError::Malformed(name));
+        }
+        Ok(digits.to_owned())
+    }
+
+    /// A length of time in whole seconds; one that does not read as such is as good as none.
+    ///
+    /// # Errors
+    /// [`WebhookError::Malformed`] if there are several.
+    pub(super) fn seconds(&self, name: &'static str) -> Result<Option<Duration>, WebhookError> {
+        let seconds = self.one(name)?.and_then(|text| text.parse::<u32>().ok());
+        Ok(seconds.map(|seconds| Duration::from_secs(seconds.into())))
     }
 }
 

@@ -1,0 +1,134 @@
+//! Telnyx: webhooks signed with Ed25519 in, forms for calls and JSON for texts; `TeXML` and REST requests
+//! out.
+
+mod config;
+mod number;
+mod send;
+#[cfg(test)]
+mod tests;
+mod voice;
+mod webhook;
+
+use std::time::Duration;
+
+use http::Method;
+
+use self::config::Config;
+use super::{
+    Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
+    Response, SendError, Sent, SettingFault, Settings, WebhookError,
+    capabilities::{CallerIdRule, Control, Dedupe},
+};
+use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
+
+pub(super) const KIND: Kind =
+    Kind { name: "telnyx", readme: include_str!("../../../docs/carriers/telnyx.md"), build };
+
+/// Limits of the documented API: `TeXML`'s `<Dial>` and `<Number>`, `/messages` and `/texml/calls`.
+static CAPABILITIES: Capabilities = Capabilities {
+    voice: true,
+    sms: true,
+    mms: true,
+    control: Control::Documents,
+    receipts: true,
+    // No key makes a send idempotent. Detail records appear later than we could wait for them, so
+    // that a text on its way would pass for one that was never taken.
+    dedupe: Dedupe::None,
+    // Detail records have no words.
+    lists: false,
+    answer_on_bridge: true,
+    whisper: true,
+    simultaneous: 10,
+    ring_timeout: (Duration::from_secs(5), Duration::from_mins(2)),
+    duration_max: Some(Duration::from_hours(4)),
+    // Telnyx can't be told: it holds a text as long as its own queue lasts.
+    validity_max: Duration::from_hours(4),
+    patience: Duration::from_secs(2),
+    caller_id: CallerIdRule::OwnNumbers,
+};
+
+/// One configured Telnyx account.
+#[derive(Debug)]
+struct Telnyx {
+    config: Config,
+}
+
+fn build(settings: &Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>> {
+    Ok(Box::new(Telnyx { config: Config::read(settings)? }))
+}
+
+impl Carrier for Telnyx {
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
+    }
+
+    fn verify(&self, request: &Request, now: Timestamp) -> Result<(), WebhookError> {
+        webhook::verify(&self.config, request, now)
+    }
+
+    fn parse(&self, request: &Request) -> Result<Vec<Inbound>, WebhookError> {
+        Ok(vec![webhook::parse(request)?])
+    }
+
+    fn reply(&self, answer: &Answer, links: &Links) -> Reply {
+        voice::reply(answer, links)
+    }
+
+    fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError> {
+        send::request(&self.config, outbound, links)
+    }
+
+    fn response(&self, outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
+        send::response(outbound, response)
+    }
+
+    /// Below the account, so that a wrong `account_sid` is found too: calls could not be ended.
+    fn probe(&self) -> Option<Request> {
+        let path = format!("/texml/Accounts/{}/Calls?PageSize=1", self.config.account_sid);
+        Some(send::authorized(&self.config, Request::new(Method::GET, self.config.url(&path))))
+    }
+
+    fn number(&self, number: &ProxyNumber) -> Option<Request> {
+        Some(number::request(&self.config, number))
+    }
+
+    fn number_faults(
+        &self,
+        number: &ProxyNumber,
+        can: pool::Capabilities,
+        _links: &Links,
+        response: &Response,
+    ) -> Option<Vec<NumberFault>> {
+        number::faults(&self.config, number, can, response)
+    }
+
+    fn account(&self) -> Vec<Request> {
+        number::account(&self.config)
+    }
+
+    fn account_faults(
+        &self,
+        place: usize,
+        links: &Links,
+        response: &Response,
+    ) -> Option<Vec<NumberFault>> {
+        number::account_faults(place, links, response)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.config.secrets()
+    }
+}
+
+/// Whether `text` is an id of a text, an account, an application or a profile: letters, digits and
+/// dashes.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Whether `text` is an id of a call, such as `v3:MdI91X4lWFEs7IgbBEOT9M4AigoY08M0WWZFISt1Yw`: nothing
+/// in it can end a segment of a path.
+fn is_call_id(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'-' | b'_' | b'=');
+    (1..=128).contains(&text.len()) && text.bytes().all(fits)
+}

@@ -1,0 +1,205 @@
+//! Requests to Telnyx's REST API, and what its answers mean.
+
+use std::time::Duration;
+
+use form_urlencoded::Serializer;
+use http::{StatusCode, header::AUTHORIZATION};
+use serde_json::{Value, json};
+
+use super::{
+    CAPABILITIES, Links, Outbound, Request, Response, SendError, Sent,
+    config::Config,
+    is_call_id, is_id,
+    webhook::{message_state, text_code},
+};
+use crate::{
+    carrier::{
+        error::{
+            Retry,
+            SendErrorKind::{
+                self, Config as Misconfigured, InvalidNumber, OptedOut, Rejected, Throttled,
+                Unreachable, Unsupported,
+            },
+        },
+        links::Step,
+        outbound::{OutboundCall, OutboundMessage},
+    },
+    domain::message::MessageState,
+};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+
+/// The most pictures and files that one text takes.
+const MEDIA_MAX: usize = 10;
+
+/// The least that a call which we place can last.
+const CALL_LEAST: Duration = Duration::from_secs(30);
+
+/// How long to wait after a 429 that does not say.
+const THROTTLED: Duration = Duration::from_secs(1);
+
+/// The longest that a 429 may make us wait.
+const THROTTLED_MAX: Duration = Duration::from_mins(5);
+
+/// "This call is no longer active and can't receive commands."
+const CALL_OVER: &str = "90018";
+
+/// The request that does `outbound`.
+///
+/// # Errors
+/// [`SendError`] with `retry: Never` where Telnyx can't do it.
+pub(super) fn request(
+    config: &Config,
+    outbound: &Outbound,
+    links: &Links,
+) -> Result<Request, SendError> {
+    let request = match outbound {
+        Outbound::Message(text) => {
+            Request::post(config.url("/messages"), JSON, message(text, links)?.to_string())
+        }
+        Outbound::Call(plan) => {
+            let path = format!("/texml/calls/{}", config.application_id);
+            Request::post(config.url(&path), JSON, call(plan, links).to_string())
+        }
+        Outbound::EndCall { id } => {
+            // The id becomes a part of the path: one that is not an id must not choose another.
+            if !is_call_id(id) {
+                return Err(SendError::new(Rejected, Retry::Never));
+            }
+            let path = format!("/texml/Accounts/{}/Calls/{id}", config.account_sid);
+            let body = Serializer::new(String::new()).append_pair("Status", "completed").finish();
+            Request::post(config.url(&path), FORM, body)
+        }
+    };
+    Ok(authorized(config, request))
+}
+
+/// The same request with the account's credentials.
+pub(super) fn authorized(config: &Config, request: Request) -> Request {
+    request.with_header(AUTHORIZATION, &config.authorization())
+}
+
+fn message(text: &OutboundMessage, links: &Links) -> Result<Value, SendError> {
+    if text.media.len() > MEDIA_MAX {
+        return Err(SendError::new(Unsupported, Retry::Never));
+    }
+    let mut message = json!({
+        "from": text.from.as_str(),
+        "to": text.to.expose(),
+        "webhook_url": links.leg_status(&text.leg),
+    });
+    if !text.body.is_empty() {
+        message["text"] = text.body.expose().into();
+    }
+    if !text.media.is_empty() {
+        message["media_urls"] = text.media.clone().into();
+    }
+    Ok(message)
+}
+
+/// The name that is shown is set, whatever Telnyx shows without it.
+fn call(plan: &OutboundCall, links: &Links) -> Value {
+    let (least, most) = CAPABILITIES.ring_timeout;
+    let longest = CAPABILITIES.duration_max.unwrap_or(plan.duration_max);
+    json!({
+        "From": plan.from.as_str(),
+        "CallerId": plan.from.as_str(),
+        "To": plan.to.expose(),
+        "Url": links.step(Step::Answered, &plan.leg),
+        "Method": "POST",
+        "StatusCallback": links.leg_status(&plan.leg),
+        "StatusCallbackMethod": "POST",
+        "StatusCallbackEvent": "initiated ringing answered completed",
+        "Timeout": plan.ring_timeout.clamp(least, most).as_secs(),
+        "TimeLimit": plan.duration_max.clamp(CALL_LEAST, longest).as_secs(),
+    })
+}
+
+/// What Telnyx's answer means.
+///
+/// # Errors
+/// [`SendError`]; `Unknown` where Telnyx may have done it all the same.
+pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    if let Outbound::EndCall { id } = outbound {
+        return ended(id, response, &json);
+    }
+    if !response.status.is_success() {
+        return Err(error(response, text_code(&json).as_deref()));
+    }
+    // Some answers have been seen without the wrapper, and some with it.
+    let data = if json["data"].is_object() { &json["data"] } else { &json };
+    let (id, valid): (_, fn(&str) -> bool) = match outbound {
+        Outbound::Call(_) => (&data["call_sid"], is_call_id),
+        _ => (&data["id"], is_id),
+    };
+    let state = data["to"][0]["status"].as_str().and_then(message_state);
+    if matches!(state, Some(MessageState::Failed | MessageState::Undelivered)) {
+        return Err(refusal(response.status, text_code(data).as_deref()));
+    }
+    match id.as_str() {
+        Some(id) if valid(id) => Ok(Sent { id: id.to_owned() }),
+        // It was taken, but without an id its news can't be told from another's.
+        _ => Err(SendError::new(Unreachable, Retry::Unknown)),
+    }
+}
+
+/// Ending a call twice does no harm, so nothing about it is unknown.
+fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError> {
+    let code = text_code(json);
+    if response.status.is_success() || code.as_deref() == Some(CALL_OVER) {
+        return Ok(Sent { id: id.to_owned() });
+    }
+    let mut error = error(response, code.as_deref());
+    if response.status == StatusCode::NOT_FOUND {
+        error.kind = Rejected;
+    }
+    if error.retry == Retry::Unknown {
+        error.retry = Retry::After(THROTTLED);
+    }
+    Err(error)
+}
+
+fn error(response: &Response, code: Option<&str>) -> SendError {
+    let status = response.status;
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let wait = response.retry_after(THROTTLED, THROTTLED_MAX);
+        return with_code(SendError::new(Throttled, Retry::After(wait)), code);
+    }
+    if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+        return with_code(SendError::new(Unreachable, Retry::Unknown), code);
+    }
+    refusal(status, code)
+}
+
+/// Telnyx has decided, and would decide the same again.
+fn refusal(status: StatusCode, code: Option<&str>) -> SendError {
+    let kind = code.and_then(kind_of).unwrap_or(match status.as_u16() {
+        // A redirect is not followed: it would send numbers and credentials elsewhere.
+        300..=399 | 401..=404 => Misconfigured,
+        _ => Rejected,
+    });
+    with_code(SendError::new(kind, Retry::Never), code)
+}
+
+/// The codes that say more than their status; any other is judged by it. 40008 is not among them:
+/// the one page calls it undeliverable, the other opted out.
+fn kind_of(code: &str) -> Option<SendErrorKind> {
+    Some(match code {
+        // Not a number, not one in E.164, and not one that takes texts.
+        "10002" | "10016" | "40001" | "40310" => InvalidNumber,
+        "40300" => OptedOut,
+        // Credentials and rights; the sender's number and its profile; regions that are not enabled.
+        "10001" | "10009" | "10010" | "40305" | "40308" | "40309" | "40311" | "40312" | "40314"
+        | "40321" => Misconfigured,
+        _ => return None,
+    })
+}
+
+fn with_code(error: SendError, code: Option<&str>) -> SendError {
+    match code {
+        Some(code) => error.with_code(code),
+        None => error,
+    }
+}

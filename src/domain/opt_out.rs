@@ -1,0 +1,118 @@
+//! Opting out of texts: the words that do so, the words that undo it, and how far it reaches.
+
+use super::message::Body;
+
+closed_set! {
+    /// What becomes of the words by which people stop texts.
+    StopWords {
+        /// They are relayed like any others: stopping is between the person and the carrier.
+        Relay = "relay",
+        /// They are not relayed, and bind the number that they were sent to and their sender.
+        Number = "number",
+    }
+}
+
+closed_set! {
+    /// What an opt-out reaches.
+    Scope {
+        /// One proxy number: its id.
+        Number = "number",
+    }
+}
+
+/// What a text asks for that is one of the words and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyword {
+    /// No more texts.
+    Stop,
+    /// Texts again.
+    Start,
+    /// Texts again, by a word that is not relayed.
+    Unstop,
+}
+
+/// The words of Twilio Proxy, and the French ones of its carriers.
+const WORDS: &[(&str, Keyword)] = &[
+    ("STOP", Keyword::Stop),
+    ("REVOKE", Keyword::Stop),
+    ("OPTOUT", Keyword::Stop),
+    ("UNSUBSCRIBE", Keyword::Stop),
+    ("END", Keyword::Stop),
+    ("CANCEL", Keyword::Stop),
+    ("QUIT", Keyword::Stop),
+    ("STOPALL", Keyword::Stop),
+    ("ARRET", Keyword::Stop),
+    ("ARRETT", Keyword::Stop),
+    ("ARRETE", Keyword::Stop),
+    ("START", Keyword::Start),
+    ("YES", Keyword::Start),
+    ("DEBUT", Keyword::Start),
+    ("UNSTOP", Keyword::Unstop),
+];
+
+impl Keyword {
+    /// Reads a text that is wholly one of the words, in any case and with blanks around it.
+    pub fn of(body: &Body) -> Option<Self> {
+        let said = body.expose().trim();
+        WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(said)).map(|(_, keyword)| *keyword)
+    }
+
+    /// Whether it is relayed all the same: it may be meant for the other person.
+    pub const fn is_relayed(self) -> bool {
+        matches!(self, Self::Start)
+    }
+
+    /// Whether its sender wants no more texts; else they want them again.
+    pub const fn opts_out(self) -> bool {
+        matches!(self, Self::Stop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(text: &str) -> Option<Keyword> {
+        Keyword::of(&Body::new(text.to_owned()))
+    }
+
+    /// Each word that stops is known in any case, with blanks around it; of those that start again
+    /// only "unstop" is not relayed.
+    #[test]
+    fn whole_words_are_known() {
+        let stops = "STOP REVOKE OPTOUT UNSUBSCRIBE END CANCEL QUIT STOPALL ARRET ARRETT ARRETE";
+        for word in stops.split(' ') {
+            for text in [word.to_owned(), word.to_lowercase(), format!(" {word}\r\n")] {
+                assert_eq!(of(&text), Some(Keyword::Stop), "{text}");
+            }
+        }
+        for word in ["Start", "yes", "DEBUT"] {
+            assert_eq!(of(word), Some(Keyword::Start));
+        }
+        assert_eq!(of("\tUnstop "), Some(Keyword::Unstop));
+        assert!(Keyword::Start.is_relayed());
+        assert!(!Keyword::Stop.is_relayed() && !Keyword::Unstop.is_relayed());
+        assert!(Keyword::Stop.opts_out() && !Keyword::Unstop.opts_out());
+    }
+
+    /// With anything beside it a word is none, nor are the words for help.
+    #[test]
+    fn other_texts_are_none() {
+        for text in ["", " ", "STOP.", "stop it", "Don't stop", "S TOP", "HELP", "INFO", "arrêt"] {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        /// Whatever stands behind or before a word makes it an ordinary text.
+        #[test]
+        fn nothing_hides_in_a_sentence(place in 0..WORDS.len(), more in "[a-z0-9.!?]{1,8}") {
+            let word = WORDS[place].0;
+            for text in [format!("{word} {more}"), format!("{more} {word}")] {
+                prop_assert_eq!(of(&text), None);
+            }
+        }
+    }
+}
