@@ -1,5 +1,5 @@
 //! Whole conversations through a running relay, on each engine: with simulated phones, and over
-//! Twilio with a stand-in of its API. The promises hold while many people do everything at once,
+//! Twilio and Vonage with stand-ins of their APIs. The promises hold while many people do everything at once,
 //! and no sink holds a number or a word.
 
 #[cfg(test)]
@@ -38,6 +38,9 @@ mod over_telnyx;
 #[cfg(test)]
 #[path = "relay/over_twilio.rs"]
 mod over_twilio;
+#[cfg(test)]
+#[path = "relay/over_vonage.rs"]
+mod over_vonage;
 #[cfg(test)]
 #[path = "relay/poison.rs"]
 mod poison;

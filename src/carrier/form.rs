@@ -40,6 +40,12 @@ impl Form {
         form
     }
 
+    /// Each name with its one value; `None` where a name has several.
+    pub(super) fn single(self) -> Option<BTreeMap<String, String>> {
+        let one = |mut values: BTreeSet<String>| values.pop_first().filter(|_| values.is_empty());
+        self.0.into_iter().map(|(name, values)| Some((name, one(values)?))).collect()
+    }
+
     /// Names and values in byte order, without separators: what Twilio appends to the address.
     pub(super) fn signed(&self) -> String {
         let mut signed = String::new();

@@ -79,6 +79,12 @@ impl Links {
         let address = self.step(step, leg);
         if turn == 0 { address } else { format!("{address}&turn={turn}") }
     }
+
+    /// Where a carrier that has one address for both tells of somebody who is rung, and asks what to
+    /// do next with the call once that is over.
+    pub fn dialling(&self, leg: &LegId, rung: &LegId, turn: u32) -> String {
+        format!("{}&rung={rung}", self.turn(Step::Dialled, leg, turn))
+    }
 }
 
 /// What one of our addresses carries.
@@ -106,6 +112,12 @@ pub fn read(query: &str) -> At {
     found
 }
 
+/// The leg of somebody who is rung, in the query of an address of [`Links::dialling`].
+pub fn read_rung(query: &str) -> Option<LegId> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find_map(|(key, value)| (key == "rung").then(|| LegId::parse(&value).ok())?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +136,11 @@ mod tests {
             let third = links.turn(*step, &leg, 3);
             assert_eq!(read(third.split_once('?').unwrap().1), At { turn: 3, ..at });
         }
+        let rung = LegId::parse("LGfedcba9876543210fedcba9876543210").unwrap();
+        let url = links.dialling(&leg, &rung, 2);
+        let (_, query) = url.split_once('?').unwrap();
+        let at = At { step: Some(Step::Dialled), leg: Some(leg), turn: 2 };
+        assert_eq!((read(query), read_rung(query)), (at, Some(rung)));
         assert_eq!(read("leg=nonsense&step=none&turn=-1"), At::default());
     }
 }

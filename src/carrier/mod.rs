@@ -23,6 +23,7 @@ mod settings;
 mod telnyx;
 mod twilio;
 mod twiml;
+mod vonage;
 
 use std::fmt;
 
@@ -60,11 +61,22 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// Words an answer in the carrier's dialect.
     fn reply(&self, answer: &Answer, links: &Links) -> Reply;
 
+    /// The same for the webhook that told of `events`, where the words depend on whom it is about.
+    fn reply_to(&self, answer: &Answer, _events: &[Inbound], links: &Links) -> Reply {
+        self.reply(answer, links)
+    }
+
     /// The request that does `outbound`. Built from an allow-list of fields.
     ///
     /// # Errors
     /// [`SendError`] with `retry: Never` where the carrier can't do it at all.
     fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError>;
+
+    /// A request of this adapter's as it leaves: with credentials that hold the time, where the
+    /// carrier wants such.
+    fn authorize(&self, request: Request, _now: Timestamp) -> Request {
+        request
+    }
 
     /// What the carrier's answer to [`Carrier::request`] means.
     ///
@@ -78,6 +90,12 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// The same for the credentials that sign webhooks, where those of [`Carrier::probe`] are
     /// others.
     fn probe_signing(&self) -> Option<Request> {
+        None
+    }
+
+    /// The same for the credentials that place calls, where those are others. Passes through
+    /// [`Carrier::authorize`].
+    fn probe_calls(&self) -> Option<Request> {
         None
     }
 
@@ -216,7 +234,7 @@ impl fmt::Debug for Kind {
 }
 
 /// Every carrier that works. One line each.
-pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, telnyx::KIND];
+pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -30,6 +30,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const INTERCEPT_MAX: Duration = Duration::from_secs(10);
 /// Between two tries to note what came of a request.
 const NOTE_AGAIN: Duration = Duration::from_millis(250);
+/// How long a request may take that belongs to an answer: the carrier is kept waiting by it.
+const COMMAND_MAX: Duration = Duration::from_secs(2);
 /// After so many claims an entry is set aside.
 const CLAIMS_MAX: i64 = 50;
 /// After so many workers that were lost over it, or could do nothing with it, an entry is set aside
@@ -295,7 +297,7 @@ impl Relay {
         };
         let started = Instant::now();
         let result = match one.adapter.request(outbound, &one.links) {
-            Ok(request) => match self.client.send(request).await {
+            Ok(request) => match self.client.send(self.authorized(one, request)).await {
                 Ok(response) => one.adapter.response(outbound, &response),
                 Err(error) => Err(error),
             },
@@ -303,6 +305,27 @@ impl Relay {
         };
         asked(carrier, operation, started, &result);
         result.map(|sent| sent.id)
+    }
+
+    fn authorized(&self, carrier: &Configured, request: Request) -> Request {
+        carrier.adapter.authorize(request, self.db.clock())
+    }
+
+    /// Sends what belongs to an answer, in order, while the carrier waits for that answer. Nothing
+    /// depends on its success: the answer itself keeps apart who must not be connected.
+    pub async fn command(&self, carrier: &Configured, commands: &[Request]) {
+        for command in commands {
+            let started = Instant::now();
+            let sent = self.client.send(self.authorized(carrier, command.clone()));
+            let late = SendError::new(SendErrorKind::Unreachable, Retry::Unknown);
+            let result = match tokio::time::timeout(COMMAND_MAX, sent).await {
+                Ok(Ok(response)) if response.status.is_success() => Ok(()),
+                Ok(Ok(_)) => Err(SendError::new(SendErrorKind::Rejected, Retry::Never)),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(late),
+            };
+            asked(&carrier.id, "command", started, &result);
+        }
     }
 
     /// Asks a carrier for a page of what it has on record.
@@ -313,7 +336,7 @@ impl Relay {
         request: Request,
     ) -> Result<Page, SendError> {
         let started = Instant::now();
-        let result = match self.client.send(request).await {
+        let result = match self.client.send(self.authorized(carrier, request)).await {
             Ok(response) => carrier.adapter.listed(query, &response),
             Err(error) => Err(error),
         };

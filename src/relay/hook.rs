@@ -162,9 +162,7 @@ impl Relay {
                     Inbound::Keys(at) => calls::keys(tx, source, at, &given).await,
                     Inbound::Played(at) => calls::played(tx, source, at, &given).await,
                     Inbound::DialEnded(at) => calls::dial_ended(tx, source, at, &given).await,
-                    Inbound::PlacedCallAnswered(at) => {
-                        calls::placed_answered(tx, &carrier, at).await
-                    }
+                    Inbound::PlacedCallAnswered(at) => calls::placed_answered(tx, source, at).await,
                     _ => Ok::<_, Error>(Answer::Ack),
                 }
             })

@@ -308,6 +308,11 @@ impl Db {
         }
     }
 
+    /// This node's clock, for what leaves it. Nothing that is stored is judged by it.
+    pub fn clock(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
     /// How much time has passed since [`Tx::passed`] was read.
     pub fn since(&self, passed: Duration) -> Duration {
         self.shared.time.passed().saturating_sub(passed)

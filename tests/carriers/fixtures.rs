@@ -97,7 +97,8 @@ impl Fixtures {
         let secrets = self.carrier().secrets();
         let mut changed = 0;
         walk(&mut settings, "", &mut |_, value| {
-            if secrets.contains(value) {
+            // A key read backwards is none; it signs what we send, and no webhook.
+            if secrets.contains(value) && !value.starts_with("-----BEGIN") {
                 *value = value.chars().rev().collect();
                 changed += 1;
             }

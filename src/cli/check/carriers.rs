@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     carrier::{NumberFault, Request},
+    clock::Clock,
     relay::{Client, Configured},
 };
 
@@ -31,6 +32,7 @@ pub(super) async fn credentials(
     let probes = [
         (carrier.adapter.probe(), "are taken"),
         (carrier.adapter.probe_signing(), "that sign webhooks are taken"),
+        (carrier.adapter.probe_calls(), "that place calls are taken"),
     ];
     let mut good = true;
     for (probe, words) in probes {
@@ -54,6 +56,7 @@ async fn ask(
     carrier: &Configured,
 ) -> Result<crate::carrier::Response, Trouble> {
     let address = request.url.clone();
+    let request = carrier.adapter.authorize(request, Clock::system().now());
     let Ok(answer) = client.send(request).await else {
         let (step, message) = reach::why(&address).await;
         return Err((message, unreached(step, entry, carrier)));

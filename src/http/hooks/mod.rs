@@ -32,12 +32,13 @@ pub struct Hooks {
     pub body_bytes_max: usize,
 }
 
-/// `POST /hooks/{carrier}/{message|call|status}`.
+/// `POST /hooks/{carrier}/{message|call|status}`, and `GET` of calls for what a carrier asks by no other
+/// method (Vonage: what to say to somebody who answered).
 pub fn router(hooks: Hooks) -> Router {
     let limit = DefaultBodyLimit::max(hooks.body_bytes_max);
     Router::new()
         .route("/hooks/{carrier}/message", post(hook))
-        .route("/hooks/{carrier}/call", post(hook))
+        .route("/hooks/{carrier}/call", post(hook).get(hook))
         .route("/hooks/{carrier}/status", post(hook))
         .layer(limit)
         .with_state(hooks)
@@ -78,7 +79,9 @@ async fn hook(
             }
         }
     }
-    reply(carrier.adapter.reply(&answer, &carrier.links))
+    let worded = carrier.adapter.reply_to(&answer, &events, &carrier.links);
+    hooks.relay.command(carrier, &worded.commands).await;
+    reply(worded)
 }
 
 fn refused(carrier: &Configured, error: &WebhookError) -> Response {

@@ -27,6 +27,7 @@ use crate::relay::{
 };
 use crate::{
     carrier::{
+        Carrier,
         event::InboundCall,
         plan::{Answer, Connect, Plan, Prompt, RejectReason, Target},
     },
@@ -54,9 +55,6 @@ use crate::{
 
 /// What a caller hears on a number that belongs to nobody: a tone, unanswered.
 pub(super) const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
-
-/// How many people any carrier can be asked to ring at once.
-const SIMULTANEOUS_MAX: usize = 10;
 
 /// Takes in a call and says what to do with it (M2).
 pub(in crate::relay) async fn receive(
@@ -205,6 +203,7 @@ async fn connect(
         caller: &leg,
         country: &routed.number.country,
         first: true,
+        at_once: at_once(event.adapter),
         now,
     };
     if let Some(plan) = next(tx, step).await? {
@@ -224,11 +223,17 @@ struct Step<'a> {
     country: &'a str,
     /// Whether nobody was rung yet.
     first: bool,
+    /// How many people the carrier rings at once.
+    at_once: usize,
     now: Timestamp,
 }
 
+fn at_once(adapter: Option<&dyn Carrier>) -> usize {
+    adapter.map_or(1, |one| one.capabilities().simultaneous)
+}
+
 /// Rings the next of those who were not rung yet: all who see the same number at once, or one
-/// after the other, as the service says. `None` if nobody is left.
+/// after the other, as the service says and the carrier can. `None` if nobody is left.
 async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
     let rules = &step.service.rules;
     let legs = legs::of_interaction(tx, step.account, &step.caller.interaction).await?;
@@ -241,7 +246,7 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
     let Some(head) = waiting.first() else { return Ok(None) };
     let caller_id = head.number.clone();
     let most = match rules.team_ring {
-        TeamRing::All => SIMULTANEOUS_MAX,
+        TeamRing::All => step.at_once,
         TeamRing::InOrder => 1,
     };
     let key = step.session.data_key(tx)?;

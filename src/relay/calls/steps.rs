@@ -1,7 +1,7 @@
 //! What comes next: a carrier asks about a leg of a call that goes on.
 
 use super::{
-    Step,
+    Step, at_once,
     ending::{Ending, News, end, settle},
     next,
     script::{self, Told},
@@ -175,6 +175,7 @@ pub(in crate::relay) async fn dial_ended(
             caller: &leg,
             country: &country,
             first: false,
+            at_once: at_once(source.adapter),
             now,
         };
         if let Some(plan) = next(tx, step).await? {
@@ -223,7 +224,7 @@ pub(super) async fn settle_rung(
 /// A call that we placed was answered: now the other side is rung.
 pub(in crate::relay) async fn placed_answered(
     tx: &mut Tx,
-    carrier: &str,
+    Source { carrier, adapter }: Source<'_>,
     event: &PlacedCallAnswered,
 ) -> Result<Answer, Error> {
     let hangup = Answer::Plan(Plan::Hangup);
@@ -244,6 +245,7 @@ pub(in crate::relay) async fn placed_answered(
         caller: &leg,
         country: &country,
         first: true,
+        at_once: at_once(adapter),
         now,
     };
     Ok(next(tx, step).await?.map_or(hangup, Answer::Plan))

@@ -24,6 +24,9 @@ pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const TOKEN_SECONDARY: &str = "00112233445566778899aabbccddeeff";
 pub(crate) const SHARED_KEY: &str = "shared_01";
+/// Where nobody answers: no input may reach the real one.
+pub(crate) const VONAGE_API: &str = "http://127.0.0.1:1";
+const VONAGE: &str = include_str!("../../../fixtures/vonage/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
 /// An adapter and the addresses that it is given.
@@ -38,6 +41,7 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
     match kind {
         "sandbox" => adapter("sandbox", SANDBOX_API, &sandbox_settings()).carrier,
         "telnyx" => adapter("telnyx", TELNYX_API, &telnyx_settings()).carrier,
+        "vonage" => adapter("vonage", VONAGE_API, &vonage_settings()).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -54,6 +58,17 @@ fn adapter(kind: &'static str, api_base: &str, settings: &str) -> Adapter {
 
 fn sandbox_settings() -> String {
     format!("secret = '{SANDBOX_SECRET}'")
+}
+
+/// The settings of its fixtures, by name.
+pub(crate) fn vonage_setting(key: &str) -> String {
+    let settings: toml::Table = vonage_settings().parse().unwrap();
+    settings[key].as_str().unwrap().to_owned()
+}
+
+fn vonage_settings() -> String {
+    let facts: toml::Table = VONAGE.parse().unwrap();
+    toml::to_string(&facts["settings"]).unwrap()
 }
 
 fn twilio_settings() -> String {
@@ -84,9 +99,12 @@ pub(crate) static TWILIO: LazyLock<Adapter> =
 pub(crate) static TELNYX: LazyLock<Adapter> =
     LazyLock::new(|| adapter("telnyx", TELNYX_API, &telnyx_settings()));
 
+static VONAGE_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("vonage", VONAGE_API, &vonage_settings()));
+
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 3] {
-    let all = [&*SANDBOX, &*TWILIO, &*TELNYX];
+pub(crate) fn all() -> [&'static Adapter; 4] {
+    let all = [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),
         carrier::KINDS.iter().map(|k| k.name).collect::<Vec<_>>()

@@ -4,10 +4,14 @@
 //! Input: the carrier · who texts or calls · the hook · the query · the body, with `$TO` for the number
 //! that the caller dials.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use entremise::ids::hex;
 use http::Request;
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256, digest};
+use serde_json::{Value, json};
 
 use super::{
     adapters::{self, NOW, ORIGIN, SANDBOX_SECRET, TOKEN},
@@ -25,7 +29,11 @@ pub(crate) fn run(data: &[u8]) {
     world::with(|world| {
         let to = &world.dialled[person];
         let form = !body.trim_ascii_start().starts_with(b"{");
-        let to = if form { to.replace('+', "%2B") } else { to.clone() };
+        let to = match adapters::all()[carrier].kind {
+            "vonage" => to.replace('+', ""),
+            _ if form => to.replace('+', "%2B"),
+            _ => to.clone(),
+        };
         let body = match std::str::from_utf8(body) {
             Ok(text) => text.replace("$TO", &to).into_bytes(),
             Err(_) => body.to_vec(),
@@ -84,6 +92,18 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
         builder
             .header("telnyx-timestamp", at.to_string())
             .header("telnyx-signature-ed25519", STANDARD.encode(tag))
+    } else if kind == "vonage" {
+        let claims = json!({
+            "iat": NOW.seconds(), "iss": "Vonage", "api_key": adapters::vonage_setting("api_key"),
+            "payload_hash": hex(digest(&SHA256, body).as_ref()),
+        });
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(&json!({ "alg": "HS256" })), part(&claims));
+        let secret = adapters::vonage_setting("signature_secret");
+        let tag = URL_SAFE_NO_PAD.encode(hmac(&SHA256, secret.as_bytes(), message.as_bytes()));
+        builder
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {message}.{tag}"))
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {
