@@ -324,7 +324,8 @@ async fn no_text_gets_past_the_intercept() {
         let mut receivers = Vec::new();
         rides.site.hold(true);
         for pair in 0..12 {
-            let [from, to] = [20, 60].map(|first| format!("+1212555{:04}", 100 + first + pair));
+            let [from, to] =
+                [20, 60].map(|first| format!("+{}{:04}", 1_212_555, 100 + first + pair));
             let sender = phone(rides.world, &from);
             receivers.push(phone(rides.world, &to));
             let session = rides.a.session(&rides.service, &[&from, &to]).await;
