@@ -111,6 +111,12 @@ impl Rides<'_> {
         }
     }
 
+    /// What the carrier is told to do when it tells us that.
+    async fn steps(&self, hook: &str, event: &Value) -> Value {
+        let answer = support::webhook(self.world, hook, event).await;
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["steps"].clone()
+    }
+
     fn hang_up(&self, who: PhoneId) {
         let view = self.world.network.seen(who).unwrap();
         self.world.network.hang_up(who, &view.call().unwrap().id).unwrap();
@@ -191,8 +197,11 @@ async fn every_change_is_told() {
         rides.site.until("/told", 7).await;
         rides.hang_up(rides.alice);
         let told = rides.site.until("/told", 8).await;
-        let outbound: Vec<&str> = statuses(&told[3..]).into_iter().map(|[_, out]| out).collect();
+        let sides = statuses(&told[3..]);
+        let outbound: Vec<&str> = sides.iter().map(|[_, out]| *out).collect();
         assert_eq!(outbound, ["initiated", "initiated", "ringing", "in-progress", "completed"]);
+        let inbound: Vec<&str> = sides.iter().map(|[came, _]| *came).collect();
+        assert_eq!(inbound, ["ringing", "ringing", "ringing", "in-progress", "completed"]);
         let last = told.last().unwrap();
         assert_eq!(last.one("interactionType"), "Voice");
         assert!(last.one("interactionData").contains("duration"));
@@ -528,6 +537,40 @@ async fn a_document_answers_a_text() {
         rides.text(rides.alice, &number, "STOP");
         rides.world.running.idle().await;
         assert_eq!(rides.site.told("/who").len(), asked);
+    })
+    .await;
+}
+
+/// I3, I10: a carrier that asks the same twice gets the same answer, unless the session that it puts
+/// the caller through to has ended since.
+#[tokio::test]
+async fn a_question_that_comes_twice() {
+    each(async |rides| {
+        rides.set("OutOfSessionCallbackUrl", "/who").await;
+        rides.site.twiml("/who", r#"<Gather numDigits="4" action="/next"/>"#);
+        let service = rides.service.rsplit('/').next().unwrap();
+        let back = format!("/v1/Accounts/{}/Proxy/{service}/Webhooks/Call", rides.a.user);
+        rides.site.twiml("/next", &format!("<Redirect>{back}</Redirect>"));
+        let call = json!({ "event": "call", "id": "call-1", "from": ALICE, "to": proxy(0) });
+        let asked = rides.steps("call", &call).await;
+        let keys = text(&asked[0], "keys_url");
+        let keys = keys.split_once("/hooks/sandbox/").unwrap().1;
+        let session = rides.a.session(&rides.service, &[]).await;
+        let pinned = [("Identifier", ALICE), ("ProxyIdentifier", &*proxy(0))];
+        rides.a.post(&format!("{session}/Participants"), &pinned).await.is(201);
+        rides.a.post(&format!("{session}/Participants"), &[("Identifier", BOB)]).await.is(201);
+        let pressed = json!({ "event": "keys", "id": "call-1", "digits": "4711" });
+        let first = rides.steps(keys, &pressed).await;
+        assert_eq!(first[0]["to"][0]["number"], BOB);
+        assert_eq!(rides.steps(keys, &pressed).await, first);
+        assert_eq!(rides.site.told("/next").len(), 1, "one question, however often it comes");
+        rides.a.post(&session, &[("Status", "closed")]).await.is(200);
+        for _ in 0..2 {
+            let late = rides.steps(keys, &pressed).await;
+            assert!(!late.to_string().contains(BOB), "{late}");
+        }
+        let other = keys.replace("turn=1", "turn=7");
+        assert_eq!(rides.steps(&other, &pressed).await[0]["do"], "hang_up");
     })
     .await;
 }

@@ -117,9 +117,7 @@ async fn passage(
     Ok(Route::To(routed))
 }
 
-/// A duplicate gets the plan that the first got (I10), but for people whom their session does not
-/// put through any more: nobody knows which of the two answers the carrier heard, and it must not
-/// be the second that connects them (I3).
+/// A duplicate gets the plan that the first got (I10), unless it may not be given again.
 async fn again(tx: &mut Tx, key: EventKey<'_>, event: Event<'_>) -> Result<Plan, Error> {
     let kept = match inbox::answer(tx, key).await {
         // What nobody can read any more is no reason to be asked again and again (I32).
@@ -130,23 +128,36 @@ async fn again(tx: &mut Tx, key: EventKey<'_>, event: Event<'_>) -> Result<Plan,
         kept => kept?.unwrap_or_default(),
     };
     let Answer::Plan(plan) = stored_plan::answer(&kept) else { return Ok(NOWHERE) };
-    let Plan::Connect(connect) = &plan else { return Ok(plan) };
+    let Some((caller, instead)) = instead(tx, event, &plan).await? else { return Ok(plan) };
+    // It stays so, whatever becomes of the session.
+    if let Some((account, interaction)) = caller {
+        let kept = stored_plan::to_text(&instead);
+        inbox::set_answer(tx, key, &account, &interaction, &kept).await?;
+    }
+    Ok(instead)
+}
+
+/// Whose call it is, and the plan that it gets.
+type Instead = (Option<(AccountId, InteractionId)>, Plan);
+
+/// What is given in the place of a plan that was given before, if it may not be given again: to people
+/// whom their session does not put through any more. Nobody knows which of two answers the carrier
+/// heard, and it must not be the second that connects them (I3).
+async fn instead(tx: &mut Tx, event: Event<'_>, plan: &Plan) -> Result<Option<Instead>, Error> {
+    let Some(connect) = plan.connects() else { return Ok(None) };
     let caller = legs::by_id(tx, event.carrier, &connect.leg).await?;
-    let Some((account, caller)) = caller else { return Ok(plan) };
+    let Some((account, caller)) = caller else { return Ok(None) };
     // A call to the marketplace's own line belongs to no session.
-    let Some(session) = caller.session else { return Ok(plan) };
+    let Some(session) = caller.session else { return Ok(None) };
     let (service, number) = match inbound::route(tx, event).await? {
-        Route::To(routed) if routed.session.id == session => return Ok(plan),
+        Route::To(routed) if routed.session.id == session => return Ok(None),
         // The number may mean another session by now.
         Route::To(routed) => (routed.service, routed.number),
         Route::Refused(refused) => (refused.service, refused.number),
-        Route::Nowhere => return Ok(NOWHERE),
+        Route::Nowhere => return Ok(Some((None, NOWHERE))),
     };
     let plan = refused::neutral(&service.rules, &number.country);
-    // It stays so, whatever becomes of the session.
-    let kept = stored_plan::to_text(&plan);
-    inbox::set_answer(tx, key, &account, &caller.interaction, &kept).await?;
-    Ok(plan)
+    Ok(Some((Some((account, caller.interaction)), plan)))
 }
 
 fn place(interaction: &Interaction) -> Place<'_> {

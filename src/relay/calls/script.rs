@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     NOWHERE, connect,
     ending::{Ending, end},
+    instead,
     refused::neutral,
     steps::{Live, live, settle_rung},
 };
@@ -112,12 +113,11 @@ pub(super) async fn begin(
     refused: &Refused,
     document: &Document,
 ) -> Result<(InteractionId, Plan), Error> {
-    let (sounds, end, _) = turn(document.verbs().to_vec());
-    let at_once = match end {
-        End::Reject { busy: true } => Some(Plan::Reject(RejectReason::Busy)),
-        End::Reject { busy: false } => Some(NOWHERE),
-        End::Hangup if sounds.is_empty() => Some(Plan::Hangup),
-        _ => None,
+    let at_once = match document.verbs().first() {
+        None | Some(Verb::Hangup) => Some(Plan::Hangup),
+        Some(Verb::Reject { busy: true }) => Some(Plan::Reject(RejectReason::Busy)),
+        Some(Verb::Reject { busy: false }) => Some(NOWHERE),
+        Some(_) => None,
     };
     tx.on_commit(|| metrics::out_of_session("script"));
     if let Some(plan) = at_once {
@@ -157,17 +157,6 @@ pub(in crate::relay) async fn go_on(
     let state: State = serde_json::from_str(&kept.state).map_err(|_| {
         crate::store::Error::Inconsistent { table: "call_scripts", column: "state" }
     })?;
-    if at != kept.turn {
-        // The same question once more gets the same answer, and no other is asked any more.
-        let same = at + 1 == kept.turn;
-        let plan = if same { stored_plan::answer(&state.plan) } else { Answer::Plan(Plan::Hangup) };
-        return Ok(Some(plan));
-    }
-    let Some((_, number)) = numbers::owner(tx, &leg.number).await? else {
-        return Ok(Some(Answer::Plan(Plan::Hangup)));
-    };
-    let service = services::get_any(tx, &account, &number.service).await?;
-    let service = service.ok_or(Error::NotFound("service"))?;
     let from = match &state.from {
         None => Caller::Withheld,
         Some(from) => Identifier::parse(from).map_or(Caller::Withheld, Caller::Number),
@@ -181,6 +170,14 @@ pub(in crate::relay) async fn go_on(
         to: &leg.number,
         media: 0,
     };
+    if at != kept.turn {
+        return repeated(tx, event, at + 1 == kept.turn, &state.plan).await.map(Some);
+    }
+    let owned = numbers::owner(tx, &leg.number).await?.filter(|(owner, _)| *owner == account);
+    // The number has gone to somebody else meanwhile.
+    let Some((_, number)) = owned else { return Ok(Some(Answer::Plan(Plan::Hangup))) };
+    let service = services::get_any(tx, &account, &number.service).await?;
+    let service = service.ok_or(Error::NotFound("service"))?;
     let call = Steered {
         event,
         account: &account,
@@ -192,6 +189,16 @@ pub(in crate::relay) async fn go_on(
     };
     let plan = after(tx, &call, state.on, state.rest, told, given).await?;
     Ok(Some(Answer::Plan(plan)))
+}
+
+/// The last question once more gets the same answer, if that may be given again; any other is over.
+async fn repeated(tx: &mut Tx, event: Event<'_>, last: bool, kept: &str) -> Result<Answer, Error> {
+    let plan = match stored_plan::answer(kept) {
+        Answer::Plan(plan) if last => plan,
+        _ => return Ok(Answer::Plan(Plan::Hangup)),
+    };
+    let instead = instead(tx, event, &plan).await?;
+    Ok(Answer::Plan(instead.map_or(plan, |(_, plan)| answered(plan))))
 }
 
 /// What follows from what the carrier told.
@@ -418,9 +425,12 @@ async fn over(tx: &mut Tx, call: &Steered<'_>) -> Result<Plan, Error> {
 /// The marketplace does not say how to go on: the caller hears what every stranger hears.
 async fn apologise(tx: &mut Tx, call: &Steered<'_>) -> Result<Plan, Error> {
     over(tx, call).await?;
-    let plan = neutral(&call.service.rules, &call.number.country);
-    // A call that was answered can't be turned away any more.
-    Ok(if plan == NOWHERE { Plan::Hangup } else { plan })
+    Ok(answered(neutral(&call.service.rules, &call.number.country)))
+}
+
+/// A plan for a call that was answered: it can't be turned away any more.
+fn answered(plan: Plan) -> Plan {
+    if plan == NOWHERE { Plan::Hangup } else { plan }
 }
 
 /// Puts the caller through to the session that they have by now. The call goes on as one of that

@@ -111,6 +111,7 @@ pub(in crate::relay) async fn letter(
     };
     let signer = Signer::of(tx, account).await?;
     let mut parameters = about(account, (&session.service, &session.id), &told, event.created_at);
+    let told = Told { inbound: told.inbound.map(|side| came_at_event(side, event)), ..told };
     inbound(&mut parameters, &told);
     if let Some(side) = &told.outbound {
         let side = at_event(side, event);
@@ -180,7 +181,19 @@ fn of_side(parameters: &mut Parameters, names: [&'static str; 5], told: &Told, s
         .extend(names.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))));
 }
 
-/// A side as it was when the event happened: by the time that its callback goes out, and when that is
+/// The side that reached us, as it was when the event happened.
+fn came_at_event(side: Side, event: &Event) -> Side {
+    let then = match EventKind::parse(&event.kind) {
+        Some(EventKind::CallReceived | EventKind::CallInitiated | EventKind::CallRinging) => {
+            "ringing"
+        }
+        Some(EventKind::CallAnswered) => "in-progress",
+        _ => side.status,
+    };
+    Side { status: then, ..side }
+}
+
+/// The side that we reached, as it was when the event happened: by the time that its callback goes out, and when that is
 /// tried again, more may have happened.
 fn at_event(side: &Side, event: &Event) -> Side {
     let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
