@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Tx, db::on};
+use super::{Error, Tx, db::on, old::forget};
 use crate::{
     domain::{closed_set, time::Timestamp},
     ids::{AccountId, NumberId},
@@ -69,10 +69,5 @@ pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Er
         DELETE FROM answer_budgets WHERE (account, number_id, person, answer) IN (
             SELECT account, number_id, person, answer FROM answer_budgets WHERE since < $1
             ORDER BY since, account, number_id, person, answer LIMIT $2)";
-    Ok(on!(tx, |conn| sqlx::query(SQL)
-        .bind(before.millis())
-        .bind(limit)
-        .execute(conn)
-        .await?
-        .rows_affected()))
+    forget(tx, SQL, before, limit).await
 }

@@ -1,6 +1,6 @@
 //! Answers to writes that carried an `Idempotency-Key`, kept with the write's own transaction.
 
-use super::{Error, Tx, accounts, db::on};
+use super::{Error, Tx, accounts, db::on, old::forget};
 use crate::{domain::time::Timestamp, ids::AccountId};
 
 fn context(key: &str) -> String {
@@ -83,10 +83,5 @@ pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Er
         DELETE FROM idempotency WHERE (account, key) IN (
             SELECT account, key FROM idempotency WHERE created_at < $1
             ORDER BY created_at, account, key LIMIT $2)";
-    Ok(on!(tx, |conn| sqlx::query(SQL)
-        .bind(before.millis())
-        .bind(limit)
-        .execute(conn)
-        .await?
-        .rows_affected()))
+    forget(tx, SQL, before, limit).await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Error, Tx, accounts, db::on};
+use super::{Error, Tx, accounts, db::on, old::forget};
 use crate::{
     domain::time::Timestamp,
     ids::{AccountId, InteractionId},
@@ -122,10 +122,5 @@ pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Er
         DELETE FROM inbox WHERE (carrier, kind, event) IN (
             SELECT carrier, kind, event FROM inbox WHERE received_at < $1
             ORDER BY received_at, carrier, kind, event LIMIT $2)";
-    Ok(on!(tx, |conn| sqlx::query(SQL)
-        .bind(before.millis())
-        .bind(limit)
-        .execute(conn)
-        .await?
-        .rows_affected()))
+    forget(tx, SQL, before, limit).await
 }

@@ -31,6 +31,7 @@ pub mod legs;
 pub mod meta;
 pub mod moving;
 pub mod numbers;
+mod old;
 mod open;
 pub mod opt_outs;
 pub mod outbox;

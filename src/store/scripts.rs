@@ -1,7 +1,7 @@
 //! Calls that a marketplace's own documents steer: where each of them is. Sealed under the account's
 //! key.
 
-use super::{Error, Tx, accounts, db::on};
+use super::{Error, Tx, accounts, db::on, old::forget};
 use crate::{
     domain::time::Timestamp,
     ids::{AccountId, LegId},
@@ -64,10 +64,5 @@ pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Er
         DELETE FROM call_scripts WHERE (account, leg) IN (
             SELECT account, leg FROM call_scripts WHERE created_at < $1
             ORDER BY created_at, account, leg LIMIT $2)";
-    Ok(on!(tx, |conn| sqlx::query(SQL)
-        .bind(before.millis())
-        .bind(limit)
-        .execute(conn)
-        .await?
-        .rows_affected()))
+    forget(tx, SQL, before, limit).await
 }
