@@ -2,7 +2,7 @@
 //!
 //! Rows name legs, not numbers: who is reached is read again when it is sent.
 
-use super::{Error, Tx, accounts, db::on, from_text};
+use super::{Error, Tx, accounts, db::on, from_text, old::forget};
 use crate::{
     domain::{closed_set, time::Timestamp},
     ids::{AccountId, InteractionId, LegId, OutboxId, SessionId},
@@ -346,8 +346,9 @@ pub async fn ready_of_session(
 }
 
 /// Whether an earlier text to the same leg's person is still owed and goes first: texts of one
-/// session go out in the order in which they were accepted. One that was tried before
-/// `stuck_since`, and is still owed, keeps nobody back any more (I12).
+/// session go out in the order in which they were accepted, and so do those that answer one text
+/// that belongs to no session. One that was tried before `stuck_since`, and is still owed, keeps
+/// nobody back any more (I12).
 pub async fn earlier_pending(
     tx: &mut Tx,
     entry: &Entry,
@@ -358,15 +359,29 @@ pub async fn earlier_pending(
         WHERE o.account = $1 AND o.session = $2 AND o.state IN ('ready', 'sending')
           AND o.id < $3 AND o.kind = 'message' AND (o.tried_at IS NULL OR o.tried_at > $5)
           AND l.participant = (SELECT participant FROM legs WHERE account = $1 AND id = $4)";
-    let Some(session) = &entry.session else { return Ok(false) };
-    let count: i64 = on!(tx, |conn| sqlx::query_scalar(SQL)
-        .bind(&entry.account)
-        .bind(session)
-        .bind(&entry.id)
-        .bind(&entry.leg)
-        .bind(stuck_since.millis())
-        .fetch_one(conn)
-        .await?);
+    const ANSWERS: &str = "
+        SELECT COUNT(*) FROM legs l JOIN outbox o ON o.account = l.account AND o.leg = l.id
+        WHERE l.account = $1 AND l.interaction = $2 AND o.state IN ('ready', 'sending')
+          AND o.id < $3 AND o.kind = 'message' AND (o.tried_at IS NULL OR o.tried_at > $4)";
+    let since = stuck_since.millis();
+    let count: i64 = if let Some(session) = &entry.session {
+        on!(tx, |conn| sqlx::query_scalar(SQL)
+            .bind(&entry.account)
+            .bind(session)
+            .bind(&entry.id)
+            .bind(&entry.leg)
+            .bind(since)
+            .fetch_one(conn)
+            .await?)
+    } else {
+        on!(tx, |conn| sqlx::query_scalar(ANSWERS)
+            .bind(&entry.account)
+            .bind(&entry.interaction)
+            .bind(&entry.id)
+            .bind(since)
+            .fetch_one(conn)
+            .await?)
+    };
     Ok(count > 0)
 }
 
@@ -385,10 +400,5 @@ pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Er
         DELETE FROM outbox WHERE (account, id) IN (
             SELECT account, id FROM outbox WHERE state IN ('done', 'parked') AND created_at < $1
             ORDER BY created_at, account, id LIMIT $2)";
-    Ok(on!(tx, |conn| sqlx::query(SQL)
-        .bind(before.millis())
-        .bind(limit)
-        .execute(conn)
-        .await?
-        .rows_affected()))
+    forget(tx, SQL, before, limit).await
 }

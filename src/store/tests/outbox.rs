@@ -4,9 +4,9 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
-    ids::{ParticipantId, SessionId},
+    ids::{InteractionId, ParticipantId, SessionId},
     store::{
-        legs,
+        legs::{self, Leg},
         outbox::{self, Entry, NewEntry, OutboxKind, OutboxState},
     },
 };
@@ -19,6 +19,7 @@ db_test!(
     a_stale_claim_changes_nothing,
     ready_entries_of_a_session,
     texts_wait_for_earlier_ones,
+    answers_wait_for_earlier_ones,
     ended_entries_are_forgotten,
 );
 
@@ -29,10 +30,20 @@ async fn owe(
     session: Option<&SessionId>,
     ms: i64,
 ) -> Result<Entry, Error> {
-    let leg = world.leg(&world.id(), 1);
-    legs::insert(tx, &world.account, &leg).await?;
+    owe_on(tx, world, (OutboxKind::Message, session), &world.leg(&world.id(), 1), ms).await
+}
+
+/// Owes that on a new leg.
+async fn owe_on(
+    tx: &mut Tx,
+    world: &World,
+    (kind, session): (OutboxKind, Option<&SessionId>),
+    leg: &Leg,
+    ms: i64,
+) -> Result<Entry, Error> {
+    legs::insert(tx, &world.account, leg).await?;
     let new = NewEntry {
-        kind: OutboxKind::Message,
+        kind,
         session,
         interaction: &leg.interaction,
         leg: &leg.id,
@@ -251,20 +262,8 @@ async fn texts_wait_for_earlier_ones(lab: &Lab) {
         for (session, person, ms) in rows {
             let mut leg = world.leg(&world.id(), 1);
             leg.participant = Some(people[person].clone());
-            legs::insert(tx, &world.account, &leg).await?;
-            let new = NewEntry {
-                kind: if ms == 1 { OutboxKind::Call } else { OutboxKind::Message },
-                session: Some(session),
-                interaction: &leg.interaction,
-                leg: &leg.id,
-                carrier: "a",
-                payload: "",
-                run_at: at(ms),
-                valid_until: at(99),
-                now: at(ms),
-            };
-            outbox::insert(tx, &world.account, &new).await?;
-            entries.push(outbox::due(tx, at(ms), &[], 9).await?.pop().unwrap());
+            let kind = if ms == 1 { OutboxKind::Call } else { OutboxKind::Message };
+            entries.push(owe_on(tx, &world, (kind, Some(session)), &leg, ms).await?);
         }
         let mut waits = Vec::new();
         for entry in &entries {
@@ -279,6 +278,33 @@ async fn texts_wait_for_earlier_ones(lab: &Lab) {
         assert!(!outbox::earlier_pending(tx, &entries[3], at(9)).await?);
         outbox::finish(tx, &sending, OutboxState::Done).await?;
         assert!(!outbox::earlier_pending(tx, &entries[3], at(8)).await?);
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+}
+
+/// Texts that answer one text, and belong to no session, wait for each other; those that answer
+/// another do not.
+async fn answers_wait_for_earlier_ones(lab: &Lab) {
+    let world = World::new(lab).await;
+    commit!(lab.db, [world], |tx| {
+        let (one, two): (InteractionId, InteractionId) = (world.id(), world.id());
+        let mut entries = Vec::new();
+        for (interaction, position, ms) in [(&one, 1, 1), (&two, 1, 2), (&one, 2, 3)] {
+            let leg = world.leg(interaction, position);
+            entries.push(owe_on(tx, &world, (OutboxKind::Message, None), &leg, ms).await?);
+        }
+        let mut waits = Vec::new();
+        for entry in &entries {
+            waits.push(outbox::earlier_pending(tx, entry, at(8)).await?);
+        }
+        assert_eq!(waits, [false, false, true]);
+        let sending = outbox::claim(tx, &entries[0], at(9), at(50)).await?.unwrap();
+        assert!(outbox::earlier_pending(tx, &entries[2], at(8)).await?);
+        assert!(!outbox::earlier_pending(tx, &entries[2], at(9)).await?);
+        outbox::finish(tx, &sending, OutboxState::Done).await?;
+        assert!(!outbox::earlier_pending(tx, &entries[2], at(8)).await?);
         Ok::<_, Error>(())
     })
     .await
