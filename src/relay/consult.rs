@@ -232,7 +232,7 @@ impl Relay {
         most: Duration,
     ) -> Option<Verdict> {
         let Asks::Passage(passage) = &question.asks else { return None };
-        let _asking = self.asking.begin(&question.account)?;
+        let _asking = self.asking_on_texts.begin(&question.account)?;
         Some(self.intercept(passage, most).await)
     }
 

@@ -80,6 +80,8 @@ pub struct Relay {
     client: Client,
     egress: Egress,
     asking: consult::Open,
+    /// Apart from the above: workers that wait for a marketplace keep no caller from being asked about.
+    asking_on_texts: consult::Open,
     wake: Arc<Notify>,
     wake_events: Arc<Notify>,
 }
@@ -94,6 +96,7 @@ impl Relay {
             client,
             egress,
             asking: consult::Open::default(),
+            asking_on_texts: consult::Open::default(),
             wake: Arc::default(),
             wake_events: Arc::default(),
         }

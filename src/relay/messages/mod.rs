@@ -55,6 +55,9 @@ struct Payload {
     /// Whom it goes to who is in no session, and so in no row; else the leg's participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<String>,
+    /// Whether the marketplace is asked first: nobody reads the service for a text that it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    asks: bool,
 }
 
 /// Takes in a text (M2): nothing is acknowledged before the commit that holds this.
@@ -143,7 +146,8 @@ async fn relay(
         let key = routed.session.data_key(tx)?;
         interactions::keep_words(tx, &account, &interaction.id, &key, &message.body).await?;
     }
-    let owed = Owed { body: &message.body, expires_at: routed.session.expires_at };
+    let asks = !routed.service.rules.proxy.intercept_callback_url.is_empty();
+    let owed = Owed { body: &message.body, expires_at: routed.session.expires_at, asks };
     owe(tx, &account, &interaction, &routed.recipients, owed, 1).await?;
     Ok((account, interaction.id, None))
 }
@@ -161,6 +165,8 @@ struct Owed<'a> {
     body: &'a Body,
     /// When the session's time is up.
     expires_at: Timestamp,
+    /// Whether the marketplace is asked first. What it sends itself needs no leave of it.
+    asks: bool,
 }
 
 /// Owes a text to each recipient: a leg and an entry of the outbox.
@@ -173,7 +179,8 @@ async fn owe(
     first_position: i64,
 ) -> Result<(), Error> {
     let now = interaction.created_at;
-    let payload = Payload { body: owed.body.expose().to_owned(), media: Vec::new(), to: None };
+    let (body, media) = (owed.body.expose().to_owned(), Vec::new());
+    let payload = Payload { body, media, to: None, asks: owed.asks };
     let payload = serde_json::to_string(&payload).unwrap_or_default();
     for (position, recipient) in (first_position..).zip(recipients) {
         let number = numbers::get(tx, account, &recipient.number_id).await?;
@@ -256,7 +263,7 @@ pub async fn send_to_participant(
     inbound::touch(tx, account, &mut session, now).await?;
     let data = json!({ "participant_id": to.id, "role": to.role }).to_string();
     events::insert(tx, account, EventKind::MessageCreated, place(&interaction), &data, now).await?;
-    let owed = Owed { body, expires_at: session.expires_at };
+    let owed = Owed { body, expires_at: session.expires_at, asks: false };
     owe(tx, account, &interaction, std::slice::from_ref(&to), owed, 0).await?;
     Ok(interaction)
 }

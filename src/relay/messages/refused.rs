@@ -115,8 +115,12 @@ async fn owe(
         ..inbound.clone()
     };
     legs::insert(tx, &refused.account, &leg).await?;
-    let payload =
-        Payload { body: words.to_owned(), media: Vec::new(), to: Some(to.expose().to_owned()) };
+    let payload = Payload {
+        body: words.to_owned(),
+        media: Vec::new(),
+        to: Some(to.expose().to_owned()),
+        asks: false,
+    };
     let entry = NewEntry {
         kind: OutboxKind::Message,
         session: None,

@@ -105,7 +105,7 @@ pub(in crate::relay) async fn claim(
             return Ok(Claimed::Ended);
         }
     };
-    if let (Some(session), None, true) = (&session, verdict, first) {
+    if let (Some(session), None, true) = (&session, verdict, first && payload.asks) {
         twilio_proxy::of_text(tx, carriers, &entry, session, &payload.body).await?;
     }
     let message = OutboundMessage {

@@ -23,8 +23,7 @@ use crate::{
         inbound::{Event, Routed},
     },
     store::{
-        Tx,
-        interactions::{self, Origin},
+        Tx, interactions,
         outbox::Entry,
         services::{self, Service},
         sessions::Session,
@@ -100,8 +99,7 @@ pub(in crate::relay) async fn of_text(
         return Ok(());
     }
     let one = interactions::get_any(tx, account, &entry.interaction).await?;
-    // What the marketplace itself sends needs no leave of it.
-    let Some(one) = one.filter(|one| one.origin == Origin::Person) else { return Ok(()) };
+    let one = one.ok_or(Error::NotFound("interaction"))?;
     let told = super::tell(tx, carriers, account, session, &[one]).await?;
     let Some(mut told) = told.into_iter().next() else { return Ok(()) };
     // Whether the service keeps what people write or not.
