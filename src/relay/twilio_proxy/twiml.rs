@@ -329,6 +329,8 @@ pub(in crate::relay) fn turn(verbs: Vec<Verb>) -> (Vec<Verb>, End, Vec<Verb>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const BASE: &str = "https://m.example/voice/in?x=1";
@@ -443,5 +445,40 @@ mod tests {
         let long = document(&"<Say loop=\"10\">a</Say>".repeat(2)).unwrap();
         let (sounds, end, rest) = turn(long);
         assert!(sounds.len() == 15 && end == End::More && rest.len() == 5);
+    }
+
+    proptest! {
+        /// Whatever a marketplace sends is read or refused, and what is read is bounded and ends.
+        #[test]
+        fn anything_is_bounded(parts in prop::collection::vec(part(), 0..40), cut in 0..400_usize) {
+            let text = format!("<Response>{}</Response>", parts.concat());
+            let cut = text.char_indices().nth(cut).map_or(&*text, |(at, _)| &text[..at]);
+            for text in [&*text, cut] {
+                let Some(mut left) = read(BASE, text.as_bytes()) else { continue };
+                let mut turns = 0;
+                while !left.is_empty() {
+                    let (sounds, _, rest) = turn(left);
+                    prop_assert!(sounds.len() <= SOUNDS_MAX);
+                    left = rest;
+                    turns += 1;
+                    prop_assert!(turns <= ELEMENTS_MAX * LOOPS_MAX);
+                }
+            }
+        }
+    }
+
+    /// An element, a half of one, or what stands between them.
+    fn part() -> impl Strategy<Value = String> {
+        const TAG: &str = "(Say|Play|Pause|Gather|Dial|Number|Redirect|Reject|Hangup|Message|X)";
+        const ATTRIBUTE: &str =
+            r#"( (loop|timeout|numDigits|finishOnKey|action)="[0-9#/a]{0,4}")?"#;
+        let text = |form: String| proptest::string::string_regex(&form).unwrap().boxed();
+        prop_oneof![
+            text(format!("<{TAG}{ATTRIBUTE}/>")),
+            text(format!("<{TAG}{ATTRIBUTE}>[a-z/]{{0,9}}")),
+            text(format!("</{TAG}>")),
+            text("[a-z /<&;#x0-9]{0,12}".to_owned()),
+            Just("<!-- x --><![CDATA[<y>]]>&#65;&lt;".to_owned()).boxed(),
+        ]
     }
 }
