@@ -58,3 +58,17 @@ fn every_carrier_has_a_page() {
         }
     }
 }
+
+/// A newcomer finds every carrier: the README's table has a row for each, and the settings name each.
+#[test]
+fn every_carrier_is_found() {
+    let read =
+        |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let (readme, settings) = (read("README.md"), read("entremise.example.toml"));
+    let line = settings.lines().find(|line| line.contains("Which adapter:")).unwrap();
+    for kind in carrier::KINDS {
+        let row = format!("| [`{0}`](docs/carriers/{0}.md) |", kind.name);
+        assert!(readme.contains(&row), "README.md has no row for {}", kind.name);
+        assert!(line.contains(kind.name), "entremise.example.toml does not name {}", kind.name);
+    }
+}
