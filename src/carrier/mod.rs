@@ -240,3 +240,9 @@ pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage:
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
+
+/// Whether `text` has the form of most carriers' ids, letters, digits and dashes: what is kept, logged and
+/// a part of a path.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}

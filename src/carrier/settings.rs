@@ -1,6 +1,8 @@
 //! Reads the keys of one configuration entry, and gathers every fault, none with a value in it.
 
-use super::SettingFault;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use super::{SettingFault, Settings};
 
 /// The faults found so far.
 pub(super) struct Faults(pub(super) Vec<SettingFault>);
@@ -45,4 +47,14 @@ impl Faults {
             }
         }
     }
+}
+
+/// Where the API is, without a slash at the end: `own` unless the entry says otherwise.
+pub(super) fn api_base(settings: &Settings, own: &str) -> String {
+    settings.api_base.as_deref().unwrap_or(own).trim_end_matches('/').to_owned()
+}
+
+/// The value of an `Authorization` header with a name and a password (RFC 7617).
+pub(super) fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", BASE64.encode(format!("{name}:{password}")))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 
 use super::{SettingFault, Settings, is_id};
-use crate::carrier::settings::Faults;
+use crate::carrier::settings::{Faults, api_base};
 
 /// Telnyx's own API address.
 const API_BASE: &str = "https://api.telnyx.com";
@@ -82,7 +82,6 @@ impl Config {
         else {
             return Err(faults.0);
         };
-        let api_base = settings.api_base.as_deref().unwrap_or(API_BASE);
         Ok(Self {
             account_sid,
             application_id,
@@ -90,7 +89,7 @@ impl Config {
             public_keys,
             public_key_texts,
             api_key,
-            api_base: api_base.trim_end_matches('/').to_owned(),
+            api_base: api_base(settings, API_BASE),
         })
     }
 

@@ -18,6 +18,7 @@ use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
+    is_id,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -118,12 +119,6 @@ impl Carrier for Telnyx {
     fn secrets(&self) -> Vec<String> {
         self.config.secrets()
     }
-}
-
-/// Whether `text` is an id of a text, an account, an application or a profile: letters, digits and
-/// dashes.
-fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// Whether `text` is an id of a call, such as `v3:MdI91X4lWFEs7IgbBEOT9M4AigoY08M0WWZFISt1Yw`: nothing

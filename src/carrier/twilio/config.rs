@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-
 use super::{SettingFault, Settings, is_sid};
-use crate::carrier::settings::Faults;
+use crate::carrier::settings::{Faults, api_base, basic};
 
 /// Twilio's own API address.
 const API_BASE: &str = "https://api.twilio.com";
@@ -62,13 +60,12 @@ impl Config {
         };
         let credentials =
             key_sid.zip(key_secret).unwrap_or_else(|| (account_sid.clone(), auth_token.clone()));
-        let api_base = settings.api_base.as_deref().unwrap_or(API_BASE);
         Ok(Self {
             account_sid,
             auth_tokens: std::iter::once(auth_token).chain(secondary).collect(),
             shared_keys,
             credentials,
-            api_base: api_base.trim_end_matches('/').to_owned(),
+            api_base: api_base(settings, API_BASE),
         })
     }
 
@@ -104,11 +101,6 @@ impl Config {
         secrets.dedup();
         secrets
     }
-}
-
-/// RFC 7617.
-fn basic(name: &str, password: &str) -> String {
-    format!("Basic {}", BASE64.encode(format!("{name}:{password}")))
 }
 
 impl fmt::Debug for Config {

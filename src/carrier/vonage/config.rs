@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use ring::signature::RsaKeyPair;
 
 use super::{SettingFault, Settings};
-use crate::carrier::settings::Faults;
+use crate::carrier::settings::{Faults, api_base, basic};
 
 /// Vonage's own API addresses: the younger APIs, and SMS and numbers.
 const API_BASE: &str = "https://api.nexmo.com";
@@ -83,9 +83,6 @@ impl Config {
         else {
             return Err(faults.0);
         };
-        let base = |own: &str| {
-            settings.api_base.as_deref().unwrap_or(own).trim_end_matches('/').to_owned()
-        };
         let (private_key, key_pair) = key;
         Ok(Self {
             api_key,
@@ -95,8 +92,8 @@ impl Config {
             texts,
             api_secret,
             private_key,
-            api_base: base(API_BASE),
-            rest_base: base(REST_BASE),
+            api_base: api_base(settings, API_BASE),
+            rest_base: api_base(settings, REST_BASE),
         })
     }
 
@@ -125,7 +122,7 @@ impl Config {
 
     /// The value of the `Authorization` header (RFC 7617), for every API but Voice.
     pub(super) fn authorization(&self) -> String {
-        format!("Basic {}", BASE64.encode(format!("{}:{}", self.api_key, self.api_secret)))
+        basic(&self.api_key, &self.api_secret)
     }
 
     /// All that must never be logged, also as it stands in the `Authorization` header.

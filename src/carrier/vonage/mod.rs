@@ -22,6 +22,7 @@ use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
+    is_id,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -165,9 +166,4 @@ fn seconds(length: Duration, least: Duration, most: Duration) -> u64 {
 /// A number as Vonage writes it: without the plus.
 fn bare(number: &str) -> &str {
     number.trim_start_matches('+')
-}
-
-/// Whether `text` has the form of Vonage's ids: it is kept, logged, and a part of a path.
-fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
