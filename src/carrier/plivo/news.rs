@@ -95,33 +95,31 @@ fn status(leg: LegId, state: CallState, form: &Form) -> Result<Inbound, WebhookE
     }))
 }
 
-/// A leg that was rung is over. Where it ended normally, whether it was ever connected is told by the
-/// end of the dialling: only its length is news, which changes no state.
+/// A leg that was rung is over. Of one that ended normally, or that lasted, the end of the dialling tells
+/// whether it was ever connected: only its length is news, which changes no state.
 fn hung_up(leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
     let code = code(form, "DialBLegHangupCauseCode")?;
     let cause = form.one("DialBLegHangupCause")?.unwrap_or_default();
     let number = code.as_deref().and_then(|code| code.parse::<u32>().ok());
-    if number == Some(CONFIRM_KEY_FAILED) {
-        return Ok(Inbound::Keys(Keys { leg, digits: String::new(), turn: 0 }));
-    }
+    let length = form.seconds("DialBLegDuration")?.filter(|length| !length.is_zero());
     let state = match number {
-        Some(number) => state_of(number),
-        None => state_named(cause),
-    };
-    if let Some(state) = state {
-        let mut news = status(leg, state, form)?;
-        if let Inbound::CallStatus(status) = &mut news {
-            status.carrier_code = code.or_else(|| plain_code(cause));
+        Some(CONFIRM_KEY_FAILED) => {
+            return Ok(Inbound::Keys(Keys { leg, digits: String::new(), turn: 0 }));
         }
-        return Ok(news);
-    }
-    let duration = form.seconds("DialBLegDuration")?.filter(|length| !length.is_zero());
-    if duration.is_none() {
-        return Ok(Inbound::Ignored("the end of a leg that was not connected"));
-    }
-    let mut news = status(leg, CallState::Initiated, form)?;
+        // Another answered first, or a machine did.
+        Some(number) if length.is_none() || number >= 9000 => state_of(number),
+        None if length.is_none() => state_named(cause),
+        _ => None,
+    };
+    let mut news = status(leg, state.unwrap_or(CallState::Initiated), form)?;
     if let Inbound::CallStatus(status) = &mut news {
-        status.duration = duration;
+        match (state, length) {
+            (Some(_), _) => status.carrier_code = code.or_else(|| plain_code(cause)),
+            (None, Some(length)) => status.duration = Some(length),
+            (None, None) => {
+                return Ok(Inbound::Ignored("the end of a leg that was not connected"));
+            }
+        }
     }
     Ok(news)
 }
