@@ -45,7 +45,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),
     duration_max: Some(Duration::from_hours(4)),
-    validity_max: Duration::from_secs(10_799),
+    validity_max: Duration::from_hours(3),
     // Eight seconds for a text, fifteen for a call.
     patience: Duration::from_secs(8),
     caller_id: CallerIdRule::OwnNumbers,

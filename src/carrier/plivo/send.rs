@@ -26,8 +26,9 @@ const JSON: &str = "application/json";
 /// The most pictures and files that one text takes.
 const MEDIA_MAX: usize = 10;
 
-/// The least that a text may wait in Plivo's queue.
-const VALIDITY_LEAST: Duration = Duration::from_secs(5);
+/// The least and the longest that a text may be told to wait in Plivo's queue, where none waits for three
+/// hours.
+const VALIDITY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10_799));
 
 /// How long to wait after a 429 that does not say.
 const THROTTLED: Duration = Duration::from_secs(1);
@@ -70,7 +71,7 @@ fn message(text: &OutboundMessage, links: &Links) -> Result<Value, SendError> {
     if text.media.len() > MEDIA_MAX {
         return Err(SendError::new(Unsupported, Retry::Never));
     }
-    let validity = text.validity.clamp(VALIDITY_LEAST, CAPABILITIES.validity_max);
+    let validity = text.validity.clamp(VALIDITY.0, VALIDITY.1);
     let mut message = json!({
         "src": bare(text.from.as_str()),
         "dst": bare(text.to.expose()),
