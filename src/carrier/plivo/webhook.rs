@@ -128,6 +128,8 @@ fn text(leg: Option<LegId>, form: &Form) -> Result<Inbound, WebhookError> {
         to,
         body: Body::new(words.to_owned()),
         media: media(form)?,
+        // Plivo puts the parts of a long text together.
+        part: None,
     }))
 }
 
