@@ -18,6 +18,7 @@ pub mod signature;
 pub mod wire;
 
 mod form;
+mod plivo;
 mod sandbox;
 mod settings;
 mod telnyx;
@@ -234,7 +235,7 @@ impl fmt::Debug for Kind {
 }
 
 /// Every carrier that works. One line each.
-pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND];
+pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND, plivo::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

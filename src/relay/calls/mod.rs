@@ -279,6 +279,7 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
         ring_timeout: rules.ring_timeout,
         duration_max: rules.call_max.min(left).max(Duration::from_secs(1)),
         screen: rules.press_one || !rules.callee_whisper.is_empty(),
+        accept: rules.press_one,
         turn: 0,
     })))
 }
