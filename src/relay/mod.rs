@@ -90,9 +90,10 @@ impl Relay {
     /// A relay over a database, for these carriers. `client` talks to carriers, `egress` to every
     /// other address.
     pub fn new(db: Db, carriers: Carriers, client: Client, egress: Egress) -> Self {
+        let carriers = Arc::new(carriers.sealed(db.keyring()));
         Self {
             db,
-            carriers: Arc::new(carriers),
+            carriers,
             client,
             egress,
             asking: consult::Open::default(),
