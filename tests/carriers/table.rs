@@ -59,7 +59,7 @@ fn page(all: &[Fixtures]) -> String {
                 ("ringing", |can, _| {
                     format!("{} to {}", length(can.ring_timeout.0), length(can.ring_timeout.1))
                 }),
-                ("longest call", |can, _| can.duration_max.map_or("not told".into(), length)),
+                ("longest call", |can, _| can.duration_max.map_or("ended by us".into(), length)),
                 ("a text is held at most", |can, _| length(can.validity_max)),
                 ("waits for the answer to a text", |can, _| length(can.patience)),
             ],
