@@ -1,5 +1,5 @@
 //! Whole conversations through a running relay, on each engine: with simulated phones, and over
-//! Twilio and Vonage with stand-ins of their APIs. The promises hold while many people do everything at once,
+//! carriers with stand-ins of their APIs. The promises hold while many people do everything at once,
 //! and no sink holds a number or a word.
 
 #[cfg(test)]
@@ -32,6 +32,9 @@ mod out_of_session;
 #[cfg(test)]
 #[path = "relay/outage.rs"]
 mod outage;
+#[cfg(test)]
+#[path = "relay/over_bandwidth.rs"]
+mod over_bandwidth;
 #[cfg(test)]
 #[path = "relay/over_telnyx.rs"]
 mod over_telnyx;

@@ -273,7 +273,7 @@ fn numbers_are_looked_at() {
         asked("+14155550150"),
         "https://dashboard.bandwidth.com/api/tns?accountId=9900000&fullNumber=4155550150&page=1&size=2"
     );
-    assert!(asked("+33939980101").contains("fullNumber=%2B33939980101"));
+    assert!(asked("+33639980101").contains("fullNumber=%2B33639980101"));
 }
 
 fn texts_application() -> String {
