@@ -19,6 +19,7 @@ mod housekeeping;
 mod idempotent;
 mod inbound;
 mod inventory;
+mod long_texts;
 mod look_up;
 mod messages;
 mod missed;

@@ -115,7 +115,9 @@ fn dedupe(can: &Capabilities) -> &'static str {
 fn length(length: Duration) -> String {
     let seconds = length.as_secs();
     let units = [(2 * 86_400, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min")];
-    let fits = units.into_iter().find(|(least, unit, _)| seconds >= *least && seconds % unit == 0);
+    let fits = units
+        .into_iter()
+        .find(|(least, unit, _)| seconds >= *least && seconds.is_multiple_of(*unit));
     let (_, unit, name) = fits.unwrap_or((0, 1, "s"));
     format!("{} {name}", seconds / unit)
 }

@@ -111,6 +111,8 @@ fn received(event: &Value, message: &Value) -> Result<Inbound, WebhookError> {
         to,
         body: Body::new(message["text"].as_str().unwrap_or_default().to_owned()),
         media: media.collect::<Option<_>>().ok_or(WebhookError::Malformed("message.media"))?,
+        // Bandwidth has put the parts of a longer text together.
+        part: None,
     }))
 }
 

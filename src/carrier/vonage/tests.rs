@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     carrier::{
         error::{Retry, SendErrorKind},
-        event::Keys,
+        event::{Keys, Part},
         links::Step,
         outbound::OutboundMessage,
         plan::{Gather, Plan, Prompt, Script, Sound, Then},
@@ -160,7 +160,31 @@ fn forged_sms_webhooks_are_refused() {
     assert_eq!(carrier.verify(&tokened, NOW), refused);
 }
 
-/// Receipts of the SMS API name our leg in what is signed; parts and other kinds are told apart.
+/// A part of a long text says which one it is of which text; one that does not is a text of its own.
+#[test]
+fn sms_parts_are_read() {
+    let carrier = over_sms("sha256");
+    let part = |more: &str| match &carrier.parse(&form(format!("{SMS}{more}"))).unwrap()[..] {
+        [Inbound::Message(text)] => text.part.clone(),
+        other => panic!("{other:?}"),
+    };
+    let parts = "&concat=true&concat-ref=41&concat-total=3&concat-part=2";
+    assert_eq!(part(parts), Part::new("41", 2, 3));
+    assert!(part(parts).is_some());
+    for (from, to) in [
+        ("part=2", "part=4"),
+        ("part=2", "part=0"),
+        ("total=3", "total=x"),
+        ("total=3", "total=1"),
+        ("concat-ref=41", "concat-ref="),
+        ("concat=true", "concat=false"),
+        (parts, ""),
+    ] {
+        assert_eq!(part(&parts.replace(from, to)), None, "{to}");
+    }
+}
+
+/// Receipts of the SMS API name our leg in what is signed; other kinds are told apart.
 #[test]
 fn sms_receipts_are_read() {
     let carrier = over_sms("sha256");
