@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+
 use super::{SettingFault, Settings, is_id};
 use crate::{
     carrier::{
         settings::{Faults, api_base, basic},
         signature,
     },
-    ids::{LegId, hex},
+    ids::LegId,
 };
 
 /// Bandwidth's own API addresses: texts, calls, and what numbers and applications are set to.
@@ -170,7 +172,8 @@ impl Config {
 }
 
 fn leg_password(password: &str, leg: &LegId) -> String {
-    hex(&signature::sign_sha256(password.as_bytes(), format!("entremise leg {leg}").as_bytes()))
+    let about = format!("entremise leg {leg}");
+    BASE64.encode(signature::sign_sha256(password.as_bytes(), about.as_bytes()))
 }
 
 impl fmt::Debug for Config {

@@ -21,7 +21,7 @@ const OTHER_LEG: &str = "LG01900000000070008000000000000002";
 const NOW: Timestamp = Timestamp::from_millis(1_795_292_727_000);
 
 /// What HMAC-SHA-256 of "entremise leg LG…01" with the fixtures' password is, by another library.
-const LEG_PASSWORD: &str = "eee7443f248bc58087b1dc96fdff21a61089f488d8a5519b64311bbf62971cce";
+const LEG_PASSWORD: &str = "7udEPySLxYCHsdyW_f8hphCJ9IjYpVGbZDEbv2KXHM4";
 
 fn settings(change: impl FnOnce(&mut toml::Table)) -> Settings {
     let facts: toml::Table = CARRIER.parse().unwrap();
