@@ -42,6 +42,9 @@ mod out_of_session;
 #[path = "relay/outage.rs"]
 mod outage;
 #[cfg(test)]
+#[path = "relay/over_bandwidth.rs"]
+mod over_bandwidth;
+#[cfg(test)]
 #[path = "relay/over_plivo.rs"]
 mod over_plivo;
 #[cfg(test)]
