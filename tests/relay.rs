@@ -33,6 +33,9 @@ mod out_of_session;
 #[path = "relay/outage.rs"]
 mod outage;
 #[cfg(test)]
+#[path = "relay/over_infobip.rs"]
+mod over_infobip;
+#[cfg(test)]
 #[path = "relay/over_telnyx.rs"]
 mod over_telnyx;
 #[cfg(test)]

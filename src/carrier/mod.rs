@@ -17,7 +17,9 @@ pub mod plan;
 pub mod signature;
 pub mod wire;
 
+mod fields;
 mod form;
+mod infobip;
 mod sandbox;
 mod settings;
 mod telnyx;
@@ -64,6 +66,17 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// The same for the webhook that told of `events`, where the words depend on whom it is about.
     fn reply_to(&self, answer: &Answer, _events: &[Inbound], links: &Links) -> Reply {
         self.reply(answer, links)
+    }
+
+    /// The same for a carrier that is steered by commands: they name the call that `webhook` was about.
+    fn reply_for(
+        &self,
+        answer: &Answer,
+        _webhook: &Request,
+        events: &[Inbound],
+        links: &Links,
+    ) -> Reply {
+        self.reply_to(answer, events, links)
     }
 
     /// The request that does `outbound`. Built from an allow-list of fields.
@@ -234,7 +247,8 @@ impl fmt::Debug for Kind {
 }
 
 /// Every carrier that works. One line each.
-pub static KINDS: &[Kind] = &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND];
+pub static KINDS: &[Kind] =
+    &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND, infobip::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use bytes::Bytes;
 use entremise::{
-    carrier::{self, Carrier, Kind, Links, Settings, wire::Request, wire::Response},
+    carrier::{self, Answer, Carrier, Kind, Links, Reply, Settings, wire::Request, wire::Response},
     domain::time::Timestamp,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -20,9 +20,18 @@ pub(crate) struct Facts {
     pub(crate) signature_headers: Vec<String>,
     pub(crate) signs_url: bool,
     pub(crate) signs_time: bool,
+    /// Not for a carrier whose webhooks have nothing but a password.
+    #[serde(default = "yes")]
+    pub(crate) signs_body: bool,
+    /// The case whose webhook the answers are for, where their words depend on it.
+    about: Option<String>,
     pub(crate) call_id: String,
     people: Vec<String>,
     settings: toml::Table,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 pub(crate) struct Fixtures {
@@ -105,6 +114,15 @@ impl Fixtures {
         });
         assert!(changed > 0, "{}: no secret in the settings", self.name);
         self.build(settings.as_table().unwrap().clone())
+    }
+
+    /// What the carrier answers to the webhook that its answers are for, or to any.
+    pub(crate) fn reply(&self, carrier: &dyn Carrier, answer: &Answer) -> Reply {
+        let Some(about) = &self.facts.about else { return carrier.reply(answer, &self.links()) };
+        let case = self.requests.iter().find(|(case, _)| case == about);
+        let (_, webhook) = case.expect("the case that `about` names");
+        let events = carrier.parse(webhook).unwrap();
+        carrier.reply_for(answer, webhook, &events, &self.links())
     }
 
     fn build(&self, values: toml::Table) -> Box<dyn Carrier> {

@@ -27,6 +27,8 @@ pub(crate) const SHARED_KEY: &str = "shared_01";
 /// Where nobody answers: no input may reach the real one.
 pub(crate) const VONAGE_API: &str = "http://127.0.0.1:1";
 const VONAGE: &str = include_str!("../../../fixtures/vonage/carrier.toml");
+pub(crate) const INFOBIP_API: &str = "http://127.0.0.1:1";
+const INFOBIP: &str = include_str!("../../../fixtures/infobip/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
 /// An adapter and the addresses that it is given.
@@ -42,6 +44,7 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "sandbox" => adapter("sandbox", SANDBOX_API, &sandbox_settings()).carrier,
         "telnyx" => adapter("telnyx", TELNYX_API, &telnyx_settings()).carrier,
         "vonage" => adapter("vonage", VONAGE_API, &vonage_settings()).carrier,
+        "infobip" => adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -67,7 +70,16 @@ pub(crate) fn vonage_setting(key: &str) -> String {
 }
 
 fn vonage_settings() -> String {
-    let facts: toml::Table = VONAGE.parse().unwrap();
+    settings_of(VONAGE)
+}
+
+pub(crate) fn infobip_setting(key: &str) -> String {
+    let settings: toml::Table = settings_of(INFOBIP).parse().unwrap();
+    settings[key].as_str().unwrap().to_owned()
+}
+
+fn settings_of(facts: &str) -> String {
+    let facts: toml::Table = facts.parse().unwrap();
     toml::to_string(&facts["settings"]).unwrap()
 }
 
@@ -102,9 +114,12 @@ pub(crate) static TELNYX: LazyLock<Adapter> =
 static VONAGE_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("vonage", VONAGE_API, &vonage_settings()));
 
+static INFOBIP_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)));
+
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 4] {
-    let all = [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER];
+pub(crate) fn all() -> [&'static Adapter; 5] {
+    let all = [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER, &*INFOBIP_ADAPTER];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),
         carrier::KINDS.iter().map(|k| k.name).collect::<Vec<_>>()

@@ -30,7 +30,7 @@ pub(crate) fn run(data: &[u8]) {
         let to = &world.dialled[person];
         let form = !body.trim_ascii_start().starts_with(b"{");
         let to = match adapters::all()[carrier].kind {
-            "vonage" => to.replace('+', ""),
+            "vonage" | "infobip" => to.replace('+', ""),
             _ if form => to.replace('+', "%2B"),
             _ => to.clone(),
         };
@@ -104,6 +104,12 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
         builder
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {message}.{tag}"))
+    } else if kind == "infobip" {
+        let name = adapters::infobip_setting("webhook_username");
+        let password = adapters::infobip_setting("webhook_password");
+        builder
+            .header("content-type", "application/json")
+            .header("authorization", format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {
