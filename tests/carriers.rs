@@ -19,6 +19,8 @@ mod lists;
 mod render;
 #[path = "carriers/samples.rs"]
 mod samples;
+#[path = "carriers/table.rs"]
+mod table;
 
 use std::{fmt::Write as _, time::Duration};
 

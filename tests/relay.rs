@@ -18,6 +18,9 @@ mod fake;
 #[path = "relay/gaps.rs"]
 mod gaps;
 #[cfg(test)]
+#[path = "relay/long_texts.rs"]
+mod long_texts;
+#[cfg(test)]
 #[path = "relay/market.rs"]
 mod market;
 #[cfg(test)]

@@ -11,6 +11,9 @@ pub enum WebhookError {
     /// The signature fits, and its time is too far from ours.
     #[error("the signature is too old or too new")]
     Stale,
+    /// It came to an address that names a leg and that we did not give out.
+    #[error("the address is not one that was given to the carrier")]
+    BadAddress,
     /// A field that we need is missing or wrong. Names the field, never its value.
     #[error("field {0} is missing or malformed")]
     Malformed(&'static str),

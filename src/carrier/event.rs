@@ -50,6 +50,42 @@ pub struct InboundMessage {
     pub body: Body,
     /// Addresses of pictures and files, at the carrier.
     pub media: Vec<String>,
+    /// Which part it is of a longer text, where the carrier does not put those together.
+    pub part: Option<Part>,
+}
+
+/// Which part of a longer text a text is (3GPP TS 23.040 §9.2.3.24.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    reference: String,
+    number: u8,
+    of: u8,
+}
+
+impl Part {
+    /// The part `number`, from 1, `of` so many that its sender gave the same reference, 1 to 32 visible
+    /// ASCII characters. `None` for what is no part of several.
+    pub fn new(reference: &str, number: u8, of: u8) -> Option<Self> {
+        let named =
+            (1..=32).contains(&reference.len()) && reference.bytes().all(|b| b.is_ascii_graphic());
+        let part = Self { reference: reference.to_owned(), number, of };
+        (named && of > 1 && (1..=of).contains(&number)).then_some(part)
+    }
+
+    /// What its sender gave all parts of the text.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// Which one it is, from 1.
+    pub const fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// How many there are: 2 at least.
+    pub const fn of(&self) -> u8 {
+        self.of
+    }
 }
 
 /// A call that came in.

@@ -1,6 +1,14 @@
 //! Our callback addresses, as a carrier gets them.
 
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+
+use super::signature;
 use crate::ids::LegId;
+
+/// How much of a seal stands in an address: 128 bits (RFC 2104 §5 wants at least half of the tag).
+const SEAL_BYTES: usize = 16;
 
 /// What a carrier asks for at a call address besides a new call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +44,49 @@ impl Step {
 
 /// Makes our callback addresses for one configured carrier.
 ///
-/// They carry a leg id and no number. The carrier signs the whole address, so the id is as
-/// trustworthy as the rest of the webhook.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// They carry a leg id and no number. Not every carrier signs the address that it calls, so an
+/// address that names a leg ends in a seal of ours: whose call a webhook is about is never for
+/// whoever sends it to say.
+#[derive(Clone)]
 pub struct Links {
     base: String,
+    key: Option<[u8; 32]>,
 }
 
 impl Links {
-    /// Addresses below `<public_url>/hooks/<carrier>`.
+    /// Addresses below `<public_url>/hooks/<carrier>`, without seals: to be shown, or compared with
+    /// what is set at a carrier.
     pub fn new(public_url: &str, carrier: &str) -> Self {
-        Self { base: format!("{}/hooks/{carrier}", public_url.trim_end_matches('/')) }
+        Self { base: format!("{}/hooks/{carrier}", public_url.trim_end_matches('/')), key: None }
+    }
+
+    /// The same, sealed under a key that is this carrier's alone.
+    #[must_use]
+    pub fn sealed(self, key: [u8; 32]) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// Whether one of these addresses has that query: it names no leg, or bears the seal of what it
+    /// names. Without a key none that names a leg is ours.
+    pub fn made(&self, query: &str) -> bool {
+        let (at, rung) = (read(query), read_rung(query));
+        if at == At::default() && rung.is_none() {
+            return true;
+        }
+        let Some(key) = &self.key else { return false };
+        let seal = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "seal");
+        let seal = seal.and_then(|(_, seal)| BASE64.decode(&*seal).ok()).unwrap_or_default();
+        signature::hmac_sha256_cut(key, named(&at, rung.as_ref()).as_bytes(), &seal, SEAL_BYTES)
+    }
+
+    /// The address with its seal, if it names a leg and there is a key.
+    fn seal(&self, address: String) -> String {
+        let Some((key, (_, query))) = self.key.as_ref().zip(address.split_once('?')) else {
+            return address;
+        };
+        let named = named(&read(query), read_rung(query).as_ref());
+        let tag = signature::sign_sha256(key, named.as_bytes());
+        format!("{address}&seal={}", BASE64.encode(&tag[..SEAL_BYTES]))
     }
 
     /// Where new texts go.
@@ -66,25 +106,43 @@ impl Links {
 
     /// Where news of one leg goes.
     pub fn leg_status(&self, leg: &LegId) -> String {
-        format!("{}/status?leg={leg}", self.base)
+        self.seal(format!("{}/status?leg={leg}", self.base))
     }
 
     /// Where a carrier asks what to do next with a call.
     pub fn step(&self, step: Step, leg: &LegId) -> String {
-        format!("{}/call?step={}&leg={leg}", self.base, step.as_str())
+        self.turn(step, leg, 0)
     }
 
     /// The same for a leg that is asked more than once: which time this is, from 1. 0 is not named.
     pub fn turn(&self, step: Step, leg: &LegId, turn: u32) -> String {
-        let address = self.step(step, leg);
-        if turn == 0 { address } else { format!("{address}&turn={turn}") }
+        self.seal(self.plain(step, leg, turn))
     }
 
     /// Where a carrier that has one address for both tells of somebody who is rung, and asks what to
     /// do next with the call once that is over.
     pub fn dialling(&self, leg: &LegId, rung: &LegId, turn: u32) -> String {
-        format!("{}&rung={rung}", self.turn(Step::Dialled, leg, turn))
+        self.seal(format!("{}&rung={rung}", self.plain(Step::Dialled, leg, turn)))
     }
+
+    fn plain(&self, step: Step, leg: &LegId, turn: u32) -> String {
+        let address = format!("{}/call?step={}&leg={leg}", self.base, step.as_str());
+        if turn == 0 { address } else { format!("{address}&turn={turn}") }
+    }
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Links({})", self.base)
+    }
+}
+
+/// What a seal is about: all that an adapter reads from an address.
+fn named(at: &At, rung: Option<&LegId>) -> String {
+    let At { step, leg, turn } = at;
+    let text = |leg: Option<&LegId>| leg.map(ToString::to_string).unwrap_or_default();
+    let step = step.map_or("", Step::as_str);
+    format!("{step}\n{}\n{turn}\n{}", text(leg.as_ref()), text(rung))
 }
 
 /// What one of our addresses carries.
@@ -142,5 +200,49 @@ mod tests {
         let at = At { step: Some(Step::Dialled), leg: Some(leg), turn: 2 };
         assert_eq!((read(query), read_rung(query)), (at, Some(rung)));
         assert_eq!(read("leg=nonsense&step=none&turn=-1"), At::default());
+    }
+
+    /// Nobody but us makes an address that names a leg: not with another step, leg or turn, with
+    /// somebody else's seal, or without one.
+    #[test]
+    fn addresses_are_sealed() {
+        let leg = LegId::parse("LG0123456789abcdef0123456789abcdef").unwrap();
+        let other = LegId::parse("LGfedcba9876543210fedcba9876543210").unwrap();
+        let plain = Links::new("https://relay.example", "telnyx");
+        let links = plain.clone().sealed([7; 32]);
+        let query = |url: &str| url.split_once('?').unwrap().1.to_owned();
+        let all = [
+            links.leg_status(&leg),
+            links.step(Step::Keys, &leg),
+            links.turn(Step::Keys, &leg, 2),
+            links.dialling(&leg, &other, 2),
+        ];
+        for url in &all {
+            let query = query(url);
+            assert!(links.made(&query), "{query}");
+            assert!(links.made(&format!("{query}&CallSid=1")), "what a carrier adds");
+            assert!(!plain.made(&query) && !plain.clone().sealed([8; 32]).made(&query));
+            let (said, seal) = query.rsplit_once("&seal=").unwrap();
+            assert!(!links.made(said));
+            for (from, to) in [
+                ("step=keys", "step=played"),
+                ("turn=2", "turn=3"),
+                ("turn=2", "turn=1"),
+                (&*leg.to_string(), &*other.to_string()),
+            ] {
+                let changed = query.replace(from, to);
+                assert!(changed == query || !links.made(&changed), "{changed}");
+            }
+            let added = format!("{query}&leg={other}");
+            assert!(!links.made(&added) || read(&added) == read(&query));
+            for cut in 0..seal.len() {
+                assert!(!links.made(&format!("{said}&seal={}", &seal[..cut])));
+            }
+            for from in all.iter().filter(|from| *from != url) {
+                let theirs = from.rsplit_once("&seal=").unwrap().1;
+                assert!(!links.made(&format!("{said}&seal={theirs}")));
+            }
+        }
+        assert!(plain.made("") && links.made("CallSid=1&seal=x"));
     }
 }

@@ -38,43 +38,6 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Words by which people opt out of a sender's texts, in the languages in which carriers read them.
-const OPT_OUT: &[&str] = &[
-    "STOP",
-    "STOPALL",
-    "UNSUBSCRIBE",
-    "CANCEL",
-    "END",
-    "QUIT",
-    "REVOKE",
-    "OPTOUT",
-    "OPT-OUT",
-    "ARRET",
-    "ARRÊT",
-    "ARRETER",
-    "ARRÊTER",
-    "DESABONNER",
-    "DÉSABONNER",
-    "DESINSCRIRE",
-    "DÉSINSCRIRE",
-    "ALTO",
-    "BAJA",
-    "PARAR",
-    "SAIR",
-    "STOPP",
-    "ABMELDEN",
-];
-
-/// Whether a text asks for no more texts: it begins with "stop", or is one of the carriers' words
-/// and no other. Carriers answer such a text themselves.
-pub fn is_opt_out(body: &Body) -> bool {
-    let words = body.expose().to_uppercase();
-    let is_edge = |c: char| !c.is_alphanumeric();
-    let whole = words.trim_matches(is_edge);
-    let first = whole.split(|c: char| c.is_whitespace()).next().unwrap_or_default();
-    first.trim_matches(is_edge) == "STOP" || OPT_OUT.contains(&whole)
-}
-
 closed_set! {
     /// How far one leg of a text has come.
     MessageState {
@@ -157,20 +120,6 @@ mod tests {
                 prop_assert!(!(may_be_sent && next == MessageState::Cancelled));
                 state = next;
             }
-        }
-    }
-
-    /// "Stop" is known in any case, with marks and blanks around it and words behind it; the other
-    /// words only alone.
-    #[test]
-    fn opting_out_is_known() {
-        for text in
-            ["STOP", " stop. ", "Stop!", "STOP 36111", "stop\nplease", "arrêt", "End", "\"quit\""]
-        {
-            assert!(is_opt_out(&Body::new(text.into())), "{text}");
-        }
-        for text in ["", "?", "Don't stop", "End of the street", "stopping by", "Cancel my ride"] {
-            assert!(!is_opt_out(&Body::new(text.into())), "{text}");
         }
     }
 

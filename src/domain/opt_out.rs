@@ -50,6 +50,37 @@ const WORDS: &[(&str, Keyword)] = &[
     ("UNSTOP", Keyword::Unstop),
 ];
 
+/// Further ones that carriers read, in other languages: whoever writes one wants no more texts, though
+/// Twilio Proxy would relay it.
+const WORDS_OF_OTHERS: &[&str] = &[
+    "OPT-OUT",
+    "ARRÊT",
+    "ARRETER",
+    "ARRÊTER",
+    "DESABONNER",
+    "DÉSABONNER",
+    "DESINSCRIRE",
+    "DÉSINSCRIRE",
+    "ALTO",
+    "BAJA",
+    "PARAR",
+    "SAIR",
+    "STOPP",
+    "ABMELDEN",
+];
+
+/// Whether a text asks for no more texts, generously: it begins with "stop", or is one of the words that
+/// stop and no other, with any marks around it. Carriers answer such a text themselves, so we do not.
+/// [`Keyword::of`] is strict, since what it finds binds a person.
+pub fn is_opt_out(body: &Body) -> bool {
+    let words = body.expose().to_uppercase();
+    let is_edge = |c: char| !c.is_alphanumeric();
+    let whole = words.trim_matches(is_edge);
+    let first = whole.split(|c: char| c.is_whitespace()).next().unwrap_or_default();
+    let stops = |word: &str| WORDS.contains(&(word, Keyword::Stop));
+    first.trim_matches(is_edge) == "STOP" || stops(whole) || WORDS_OF_OTHERS.contains(&whole)
+}
+
 impl Keyword {
     /// Reads a text that is wholly one of the words, in any case and with blanks around it.
     pub fn of(body: &Body) -> Option<Self> {
@@ -102,6 +133,20 @@ mod tests {
     fn other_texts_are_none() {
         for text in ["", " ", "STOP.", "stop it", "Don't stop", "S TOP", "HELP", "INFO", "arrêt"] {
             assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    /// "Stop" is known in any case, with marks and blanks around it and words behind it; the other
+    /// words only alone.
+    #[test]
+    fn opting_out_is_known() {
+        for text in
+            ["STOP", " stop. ", "Stop!", "STOP 36111", "stop\nplease", "arrêt", "End", "\"quit\""]
+        {
+            assert!(is_opt_out(&Body::new(text.into())), "{text}");
+        }
+        for text in ["", "?", "Don't stop", "End of the street", "stopping by", "Cancel my ride"] {
+            assert!(!is_opt_out(&Body::new(text.into())), "{text}");
         }
     }
 

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::inbound::Source;
-use crate::carrier::{Carrier, Links};
+use crate::{
+    carrier::{Carrier, Links},
+    privacy::Keyring,
+};
 
 /// One configured carrier.
 #[derive(Debug, Clone)]
@@ -30,6 +33,14 @@ impl Carriers {
     pub fn new(list: Vec<Configured>) -> Self {
         let order = list.iter().map(|one| one.id.clone()).collect();
         Self { by_id: list.into_iter().map(|one| (one.id.clone(), one)).collect(), order }
+    }
+
+    /// The same, whose addresses are sealed under `ring`.
+    pub(super) fn sealed(mut self, ring: &Keyring) -> Self {
+        for (id, one) in &mut self.by_id {
+            one.links = one.links.clone().sealed(ring.sign("carrier addresses", id.as_bytes()));
+        }
+        self
     }
 
     /// The one with that id.

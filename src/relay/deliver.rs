@@ -307,7 +307,8 @@ impl Relay {
         result.map(|sent| sent.id)
     }
 
-    fn authorized(&self, carrier: &Configured, request: Request) -> Request {
+    /// A request as it leaves: every one that goes to a carrier passes here.
+    pub(super) fn authorized(&self, carrier: &Configured, request: Request) -> Request {
         carrier.adapter.authorize(request, self.db.clock())
     }
 

@@ -83,7 +83,11 @@ impl Relay {
     }
 
     /// Does what may ask the marketplace first, and again with what it said.
-    async fn asking<T, F>(&self, carrier: &str, work: impl Fn(Given) -> F) -> Result<T, Error>
+    pub(super) async fn asking<T, F>(
+        &self,
+        carrier: &str,
+        work: impl Fn(Given) -> F,
+    ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {

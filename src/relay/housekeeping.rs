@@ -7,8 +7,8 @@ use crate::{
     domain::time::Timestamp,
     ids::{AccountId, EventId},
     store::{
-        self, Tx, budgets, deliveries, idempotency, inbox, interactions, outbox, scripts,
-        sessions as rows, staff,
+        self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts, outbox,
+        scripts, sessions as rows, staff,
     },
     telemetry::metrics,
 };
@@ -105,8 +105,8 @@ impl Relay {
     }
 
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
-    /// sent after a week, who was answered without a session and which calls were steered after a day, what endpoints were sent
-    /// after 30 days.
+    /// sent after a week, who was answered without a session and which calls were steered after a day,
+    /// long texts that could not be put together after a week, what endpoints were sent after 30 days.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -120,6 +120,7 @@ impl Relay {
                             outbox::purge(tx, now - 7 * DAY, BATCH).await?,
                             budgets::purge(tx, now - DAY, BATCH).await?,
                             scripts::purge(tx, now - DAY, BATCH).await?,
+                            long_texts::purge(tx, now - 7 * DAY, BATCH).await?,
                             deliveries::purge(tx, &forgotten(now), BATCH).await?,
                         ];
                         staff::purge_secrets(tx, now).await?;

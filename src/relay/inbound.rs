@@ -14,7 +14,8 @@ use crate::{
     domain::{
         event::EventKind,
         interaction::{Kind, Outcome, Reason},
-        message::{Body, is_opt_out},
+        message::Body,
+        opt_out::is_opt_out,
         phone::{Caller, ProxyNumber},
         route::{self, Decision, Facts, Other},
         session::State,

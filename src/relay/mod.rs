@@ -19,6 +19,7 @@ mod housekeeping;
 mod idempotent;
 mod inbound;
 mod inventory;
+mod long_texts;
 mod look_up;
 mod messages;
 mod missed;
@@ -90,9 +91,10 @@ impl Relay {
     /// A relay over a database, for these carriers. `client` talks to carriers, `egress` to every
     /// other address.
     pub fn new(db: Db, carriers: Carriers, client: Client, egress: Egress) -> Self {
+        let carriers = Arc::new(carriers.sealed(db.keyring()));
         Self {
             db,
-            carriers: Arc::new(carriers),
+            carriers,
             client,
             egress,
             asking: consult::Open::default(),

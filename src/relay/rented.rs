@@ -55,7 +55,7 @@ impl Relay {
         let unsupported = || SendError::new(SendErrorKind::Unsupported, Retry::Never);
         let request = carrier.adapter.rented(wanted).ok_or_else(unsupported)?;
         let started = Instant::now();
-        let result = match self.client.send(request).await {
+        let result = match self.client.send(self.authorized(carrier, request)).await {
             Ok(response) => carrier.adapter.rented_one(wanted, &response),
             Err(error) => Err(error),
         };

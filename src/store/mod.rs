@@ -28,6 +28,7 @@ mod inspect;
 pub mod interactions;
 mod lanes;
 pub mod legs;
+pub mod long_texts;
 pub mod meta;
 pub mod moving;
 pub mod numbers;

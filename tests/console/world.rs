@@ -177,6 +177,7 @@ impl World {
             to: to.clone(),
             body: Words::new(words.to_owned()),
             media,
+            part: None,
         }))
         .await;
         self.last().await

@@ -258,6 +258,7 @@ fn says(id: &str, place: usize, words: &str) -> Inbound {
         to: ProxyNumber::parse(PROXY).unwrap(),
         body: Body::new(words.to_owned()),
         media: Vec::new(),
+        part: None,
     })
 }
 

@@ -139,6 +139,7 @@ impl Bare {
             to: ProxyNumber::parse(to.dials[0].expose()).unwrap(),
             body: Body::new(text.into()),
             media: Vec::new(),
+            part: None,
         });
         self.relay.handle(CARRIER, &event).await.unwrap();
     }

@@ -118,6 +118,12 @@ async fn converse(world: &World, market: &Market) {
             look("an answer's body", &answer.body, &canaries(market));
         }
     }
+    // A part of a long text waits for the others.
+    let part = serde_json::json!({
+        "event": "message", "id": "part", "from": market.people[0].number.expose(), "text": WORDS,
+        "to": session.dials[0].expose(), "part": { "reference": "7", "number": 1, "of": 2 },
+    });
+    assert!(support::webhook(world, "message", &part).await.status.is_success());
     market.close(&session.id).await.unwrap();
     network.text(buyer, &session.dials[0], Body::new(WORDS.into())).unwrap();
     network.dial(buyer, &session.dials[0]).unwrap();

@@ -48,6 +48,7 @@ async fn a_text_goes_through_the_relay() {
         to: ProxyNumber::parse(PROXY).unwrap(),
         body: words("Still there? ☃"),
         media: Vec::new(),
+        part: None,
     });
     assert_eq!(world.heard().await, [expected]);
     assert_eq!(world.network.seen(world.buyer).unwrap().texts[0].state, TextState::Sent);

@@ -6,6 +6,7 @@ use entremise::{
     carrier::{
         Request, Response, SendError,
         error::{Retry, SendErrorKind},
+        links,
     },
     clock::Clock,
     ids::LegId,
@@ -91,7 +92,7 @@ impl Carrier {
         *ids += 1;
         let id = format!("SMf{:031x}", *ids);
         let callback = field("StatusCallback");
-        let leg = callback.split("leg=").nth(1).and_then(|leg| LegId::parse(leg).ok()).unwrap();
+        let leg = links::read(callback.split_once('?').unwrap().1).leg.unwrap();
         let at = jiff::Timestamp::from_millisecond(self.clock.now().millis()).unwrap();
         let at = jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
         let entry = json!({

@@ -117,6 +117,7 @@ impl Stage {
             to: self.session.participants[0].number.clone(),
             body: Body::new("Hello".to_owned()),
             media: Vec::new(),
+            part: None,
         };
         self.relay.handle("twilio", &Inbound::Message(text)).await.unwrap();
     }

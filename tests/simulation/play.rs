@@ -353,7 +353,14 @@ impl Play {
             Inbound::Call(InboundCall { id: id.clone(), from, to })
         } else {
             let body = Body::new(format!("text {id}"));
-            Inbound::Message(InboundMessage { id: id.clone(), from, to, body, media: Vec::new() })
+            Inbound::Message(InboundMessage {
+                id: id.clone(),
+                from,
+                to,
+                body,
+                media: Vec::new(),
+                part: None,
+            })
         };
         let said = Said { call, person: who, proxy, received: 0 };
         self.story.said.insert(id.clone(), said);

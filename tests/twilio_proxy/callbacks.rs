@@ -569,8 +569,10 @@ async fn a_question_that_comes_twice() {
             let late = rides.steps(keys, &pressed).await;
             assert!(!late.to_string().contains(BOB), "{late}");
         }
-        let other = keys.replace("turn=1", "turn=7");
-        assert_eq!(rides.steps(&other, &pressed).await[0]["do"], "hang_up");
+        // Which turn it is about is nothing that a webhook may choose.
+        let other =
+            support::webhook(rides.world, &keys.replace("turn=1", "turn=7"), &pressed).await;
+        assert_eq!(other.status, 403);
     })
     .await;
 }

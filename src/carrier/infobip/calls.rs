@@ -57,6 +57,12 @@ impl About {
         matches!(self.kind.as_str(), "CALL_FINISHED" | "CALL_FAILED")
     }
 
+    /// Whether this was somebody who was rung and connected with the caller.
+    pub(super) fn was_connected(&self) -> bool {
+        self.is_over()
+            && end_state(self, &Fields(self.shown().clone())) == Some(CallState::Completed)
+    }
+
     /// Whether the call was answered.
     pub(super) fn was_answered(&self) -> bool {
         !matches!(
@@ -189,7 +195,8 @@ fn over(about: &About) -> Vec<Inbound> {
     };
     let (memory, talked) = (&about.memory, state == CallState::Completed);
     let duration = talked.then(|| log.seconds("duration")).flatten();
-    let code = log.0["errorCode"]["name"].as_str().filter(|_| !talked).and_then(plain_code);
+    let code = log.0["errorCode"]["name"].as_str().filter(|name| *name != "NORMAL_HANGUP");
+    let code = code.filter(|_| !talked).and_then(plain_code);
     let mut events = vec![Inbound::CallStatus(CallStatus {
         leg: memory.leg.clone(),
         id: about.call.clone(),

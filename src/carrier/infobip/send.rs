@@ -108,12 +108,12 @@ fn taken(id: &Value) -> Result<Sent, SendError> {
 fn sent(message: &Value) -> Result<Sent, SendError> {
     let status = &message["status"];
     let name = status["name"].as_str().unwrap_or_default();
-    // The id is the leg's: Infobip has had this very text before.
-    let repeated = name.contains("DUPLICATE_MESSAGE_ID");
+    // The id is the leg's: Infobip has had this very text before, and its logs say what became of it.
+    if name.contains("DUPLICATE_MESSAGE_ID") {
+        return Err(SendError::new(Rejected, Retry::Unknown).with_code(name));
+    }
     match status["groupName"].as_str() {
-        Some("REJECTED" | "UNDELIVERABLE" | "EXPIRED") if !repeated => {
-            Err(refused(name).with_code(name))
-        }
+        Some("REJECTED" | "UNDELIVERABLE" | "EXPIRED") => Err(refused(name).with_code(name)),
         Some(_) => taken(&message["messageId"]),
         None => Err(SendError::new(Unreachable, Retry::Unknown)),
     }

@@ -218,6 +218,13 @@ fn the_end_of_the_dialling_is_the_callers() {
     });
     assert_eq!(events[1], expected);
     assert_eq!(only(commands, &on(CALL, "hangup")), json!({}));
+    // Who was connected was answered for it, and is not answered again.
+    let talked = json!({ "callLog": {
+        "state": "FINISHED", "answerTime": "2026-11-22T10:00:00Z", "customData": data,
+    } });
+    let announce = plan(Plan::Announce(say("Goodbye.")));
+    let (_, commands) = told_with("CALL_FINISHED", CHILD, talked, &announce);
+    assert_eq!(only(commands, &on(CALL, "say"))["customData"]["rest0"], "hangup ");
     let next = plan(Plan::Connect(Connect { screen: true, ..connect() }));
     let (_, commands) = told_with("CALL_FAILED", CHILD, log, &next);
     let paths: Vec<&str> = commands.iter().map(|(path, _)| path.as_str()).collect();

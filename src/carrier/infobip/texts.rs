@@ -58,6 +58,8 @@ fn record(record: &Value) -> Result<Inbound, WebhookError> {
             .take(MEDIA_MAX)
             .map(str::to_owned)
             .collect(),
+        // Infobip puts long texts together.
+        part: None,
     }))
 }
 

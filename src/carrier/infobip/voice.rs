@@ -56,7 +56,7 @@ fn steered<'a>(config: &'a Config, about: &'a About) -> Steered<'a> {
             config,
             call: &caller.call,
             memory: Memory { leg: Some(caller.leg.clone()), ..Memory::default() },
-            up: about.memory.caller_up,
+            up: about.memory.caller_up || about.was_connected(),
         },
         _ => Steered {
             config,

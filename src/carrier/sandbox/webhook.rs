@@ -11,7 +11,7 @@ use crate::{
         error::plain_code,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
-            MessageStatus, PlacedCallAnswered, Played,
+            MessageStatus, Part, PlacedCallAnswered, Played,
         },
         links::{self, Step},
         signature,
@@ -141,6 +141,7 @@ pub(super) fn message(event: &Value) -> Result<Inbound, WebhookError> {
         to: fields.proxy()?,
         body: Body::new(event["text"].as_str().unwrap_or_default().to_owned()),
         media: fields.media()?,
+        part: fields.part(),
     }))
 }
 
@@ -192,6 +193,12 @@ impl<'a> Fields<'a> {
                 .ok_or(WebhookError::Malformed("media")),
             _ => Err(WebhookError::Malformed("media")),
         }
+    }
+
+    fn part(&self) -> Option<Part> {
+        let part = &self.0["part"];
+        let number = |name: &str| u8::try_from(part[name].as_u64()?).ok();
+        Part::new(part["reference"].as_str()?, number("number")?, number("of")?)
     }
 
     fn digits(&self) -> Result<String, WebhookError> {

@@ -110,6 +110,7 @@ fn message(text: &Value) -> Result<Inbound, WebhookError> {
         to,
         body: Body::new(text["text"].as_str().unwrap_or_default().to_owned()),
         media: media.collect::<Option<_>>().ok_or(WebhookError::Malformed("media"))?,
+        part: None,
     }))
 }
 

@@ -167,6 +167,7 @@ fn text(one: &Value) -> Option<Recorded> {
         to: ProxyNumber::parse(one["to"].as_str()?).ok()?,
         body: body(one["body"].as_str().unwrap_or_default()),
         media: vec![list; count.min(MEDIA_MAX)],
+        part: None,
     })))
 }
 

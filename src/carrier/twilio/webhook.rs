@@ -235,6 +235,7 @@ fn message(form: &Form) -> Result<Inbound, WebhookError> {
         to,
         body: Body::new(form.one("Body")?.unwrap_or_default().to_owned()),
         media: media(form)?,
+        part: None,
     }))
 }
 

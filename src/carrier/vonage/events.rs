@@ -195,6 +195,7 @@ pub(super) fn text(fields: &Fields, leg: Option<LegId>) -> Result<Inbound, Webho
         to,
         body: Body::new(words.to_owned()),
         media: media.into_iter().map(|(address, _)| address.to_owned()).collect(),
+        part: None,
     }))
 }
 

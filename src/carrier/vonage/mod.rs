@@ -80,7 +80,7 @@ impl Carrier for Vonage {
     }
 
     fn reply(&self, answer: &Answer, links: &Links) -> Reply {
-        voice::reply(&self.config, answer, links)
+        voice::reply(answer, links)
     }
 
     /// Nothing in a document ends the leg of somebody who answered: its end means "connect".

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     carrier::{
         error::plain_code,
-        event::{InboundMessage, MessageStatus},
+        event::{InboundMessage, MessageStatus, Part},
         form::Form,
     },
     domain::message::{Body, MessageState},
@@ -99,14 +99,23 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
     let Some(to) = fields.proxy("to")? else {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
-    // A long text comes in parts, each a text of its own.
     Ok(Inbound::Message(InboundMessage {
         id: fields.id("messageId")?,
         from: fields.caller("msisdn"),
         to,
         body: Body::new(fields.text("text").unwrap_or_default().to_owned()),
         media: Vec::new(),
+        part: part(&fields),
     }))
+}
+
+/// A long text comes in parts, each a webhook of its own.
+fn part(fields: &Fields) -> Option<Part> {
+    let number = |name| fields.text(name)?.parse().ok();
+    let is_part = fields.text("concat") == Some("true");
+    is_part.then(|| {
+        Part::new(fields.text("concat-ref")?, number("concat-part")?, number("concat-total")?)
+    })?
 }
 
 fn receipt(status: &str, fields: &Fields) -> Result<Inbound, WebhookError> {

@@ -11,7 +11,8 @@ use super::*;
 use crate::{
     carrier::{
         error::{Retry, SendErrorKind},
-        event::Keys,
+        event::{Keys, Part},
+        links::Step,
         outbound::OutboundMessage,
         plan::{Gather, Plan, Prompt, Script, Sound, Then},
         signature,
@@ -159,7 +160,31 @@ fn forged_sms_webhooks_are_refused() {
     assert_eq!(carrier.verify(&tokened, NOW), refused);
 }
 
-/// Receipts of the SMS API name our leg in what is signed; parts and other kinds are told apart.
+/// A part of a long text says which one it is of which text; one that does not is a text of its own.
+#[test]
+fn sms_parts_are_read() {
+    let carrier = over_sms("sha256");
+    let part = |more: &str| match &carrier.parse(&form(format!("{SMS}{more}"))).unwrap()[..] {
+        [Inbound::Message(text)] => text.part.clone(),
+        other => panic!("{other:?}"),
+    };
+    let parts = "&concat=true&concat-ref=41&concat-total=3&concat-part=2";
+    assert_eq!(part(parts), Part::new("41", 2, 3));
+    assert!(part(parts).is_some());
+    for (from, to) in [
+        ("part=2", "part=4"),
+        ("part=2", "part=0"),
+        ("total=3", "total=x"),
+        ("total=3", "total=1"),
+        ("concat-ref=41", "concat-ref="),
+        ("concat=true", "concat=false"),
+        (parts, ""),
+    ] {
+        assert_eq!(part(&parts.replace(from, to)), None, "{to}");
+    }
+}
+
+/// Receipts of the SMS API name our leg in what is signed; other kinds are told apart.
 #[test]
 fn sms_receipts_are_read() {
     let carrier = over_sms("sha256");
@@ -240,24 +265,21 @@ fn tokens_must_be_ours_and_cover_the_body() {
     assert_eq!(carrier.verify(&far, NOW), Err(WebhookError::Stale));
 }
 
-/// A GET is taken only at the address that asks what to say to somebody who answered, with our seal
-/// on its leg: a token covers nothing of an address.
+/// A GET is taken only at the address that asks what to say to somebody who answered, without a body: a
+/// token covers neither.
 #[test]
-fn a_get_is_taken_with_our_seal_only() {
+fn a_get_is_a_question_for_whoever_answered() {
     let carrier = carrier(|_| {});
-    let asks = |url: String| {
+    let asks = |url: String, body: &'static str| {
         let request = signed(|_, claims| claims["payload_hash"] = Value::Null);
-        Request { method: Method::GET, url, body: bytes::Bytes::new(), ..request }
+        Request { method: Method::GET, url, body: body.into(), ..request }
     };
-    let good = webhook::whisper_address(&carrier.config, &links(), &leg());
-    assert_eq!(carrier.verify(&asks(format!("{good}&to=1&uuid=2")), NOW), Ok(()));
-    let other = good.replace("leg=LG019", "leg=LG119");
-    let keys = good.replace("step=whisper", "step=keys");
-    let twice = format!("{good}&seal=00");
-    let bare = good.split("&seal").next().unwrap().to_owned();
-    for url in [other, keys, twice, bare, links().call(), format!("{good}00")] {
+    let good = links().step(Step::Whisper, &leg());
+    assert_eq!(carrier.verify(&asks(format!("{good}&to=1&uuid=2"), ""), NOW), Ok(()));
+    let keys = links().step(Step::Keys, &leg());
+    for (url, body) in [(keys, ""), (links().call(), ""), (good, "{}")] {
         let refused = Err(WebhookError::BadSignature);
-        assert_eq!(carrier.verify(&asks(url.clone()), NOW), refused, "{url}");
+        assert_eq!(carrier.verify(&asks(url.clone(), body), NOW), refused, "{url}");
     }
 }
 

@@ -5,9 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{
-    Answer, Links, MESSAGES, Reply, Response, bare, config::Config, seconds, send, webhook,
-};
+use super::{Answer, Links, MESSAGES, Reply, Response, bare, config::Config, seconds, send};
 use crate::carrier::{
     links::Step,
     plan::{Connect, Gather, Plan, Prompt, Script, Sound, Then, Whisper},
@@ -36,11 +34,11 @@ pub(super) const END: &str = "end";
 
 /// Words an answer. Every document is written from what the plan holds and nothing else: nothing of
 /// the inbound request, and no field that carries its identity on (`shaken`).
-pub(super) fn reply(config: &Config, answer: &Answer, links: &Links) -> Reply {
+pub(super) fn reply(answer: &Answer, links: &Links) -> Reply {
     match answer {
         Answer::Nack => Response::empty(StatusCode::SERVICE_UNAVAILABLE).into(),
         Answer::Ack => Response::empty(StatusCode::OK).into(),
-        Answer::Plan(plan) => ncco(&actions(config, plan, links)),
+        Answer::Plan(plan) => ncco(&actions(plan, links)),
     }
 }
 
@@ -57,12 +55,12 @@ pub(super) fn turned_away(config: &Config, id: &str) -> Reply {
 }
 
 /// No action ends or rejects a call: it ends with its document.
-fn actions(config: &Config, plan: &Plan, links: &Links) -> Vec<Value> {
+fn actions(plan: &Plan, links: &Links) -> Vec<Value> {
     match plan {
         Plan::Reject(_) | Plan::Hangup => Vec::new(),
         Plan::Announce(prompt) => vec![talk(prompt)],
-        Plan::Connect(plan) => connect(config, plan, links),
-        Plan::Script(plan) => script(config, plan, links),
+        Plan::Connect(plan) => connect(plan, links),
+        Plan::Script(plan) => script(plan, links),
         Plan::Whisper(plan) => whisper(plan, links),
         Plan::Proceed => vec![proceed()],
     }
@@ -73,14 +71,14 @@ fn proceed() -> Value {
     json!({ "action": "wait", "timeout": 0.1 })
 }
 
-fn connect(config: &Config, plan: &Connect, links: &Links) -> Vec<Value> {
+fn connect(plan: &Connect, links: &Links) -> Vec<Value> {
     // One endpoint is all that an action takes.
     let Some(target) = plan.to.first() else { return Vec::new() };
     let (least, most) = MESSAGES.ring_timeout;
     let limit = MESSAGES.duration_max.unwrap_or(plan.duration_max);
     let mut endpoint = json!({ "type": "phone", "number": bare(target.number.expose()) });
     if plan.screen {
-        let url = webhook::whisper_address(config, links, &target.leg);
+        let url = links.step(Step::Whisper, &target.leg);
         endpoint["onAnswer"] = json!({ "url": url });
     }
     let connect = json!({
@@ -97,7 +95,7 @@ fn connect(config: &Config, plan: &Connect, links: &Links) -> Vec<Value> {
     plan.announce.iter().map(talk).chain([connect]).collect()
 }
 
-fn script(config: &Config, plan: &Script, links: &Links) -> Vec<Value> {
+fn script(plan: &Script, links: &Links) -> Vec<Value> {
     let mut actions: Vec<Value> = plan.sounds.iter().map(sound).collect();
     match &plan.then {
         Then::Hangup => {}
@@ -111,7 +109,7 @@ fn script(config: &Config, plan: &Script, links: &Links) -> Vec<Value> {
             actions.extend(prompts(&keys.prompts));
             actions.push(gather(plan, keys, links));
         }
-        Then::Connect(plan) => actions.extend(connect(config, plan, links)),
+        Then::Connect(plan) => actions.extend(connect(plan, links)),
     }
     actions
 }

@@ -9,7 +9,6 @@ use super::{
 use crate::{
     carrier::{links, links::Step, signature},
     domain::time::Timestamp,
-    ids::{LegId, hex},
 };
 
 /// Whether a webhook was signed with a secret of this account, for this application, and lately.
@@ -51,38 +50,12 @@ fn signed_by_token(config: &Config, request: &Request) -> Option<i64> {
     let covered = if request.method == Method::POST {
         claims.payload_hash.is_some_and(|hash| hash == token::sha256(&request.body))
     } else {
-        // A token covers no address: what we need of this one we have sealed ourselves.
-        request.method == Method::GET && request.body.is_empty() && is_sealed(config, request)
+        // A token covers no address, and of a question that is got there is nothing else: our seal on
+        // the address says whose call it is.
+        let asks = links::read(request.query()).step == Some(Step::Whisper);
+        request.method == Method::GET && request.body.is_empty() && asks
     };
     (ours && covered).then_some(claims.iat)
-}
-
-/// The address that asks what to say to somebody who answered. Vonage asks by GET, of which its
-/// signature covers nothing, so the address has a seal of ours.
-pub(super) fn whisper_address(config: &Config, links: &Links, leg: &LegId) -> String {
-    let address = links.step(Step::Whisper, leg);
-    let secret = config.signature_secrets.first().map_or("", String::as_str);
-    format!("{address}&seal={}", seal(secret, leg))
-}
-
-fn is_sealed(config: &Config, request: &Request) -> bool {
-    let at = links::read(request.query());
-    let given = parameter(request, "seal").and_then(|text| unhex(&text));
-    let (Some(Step::Whisper), Some(leg), Some(given)) = (at.step, at.leg, given) else {
-        return false;
-    };
-    config
-        .signature_secrets
-        .iter()
-        .any(|secret| signature::hmac_sha256(secret.as_bytes(), sealed(&leg).as_bytes(), &given))
-}
-
-fn sealed(leg: &LegId) -> String {
-    format!("entremise whisper {leg}")
-}
-
-fn seal(secret: &str, leg: &LegId) -> String {
-    hex(&signature::sign_sha256(secret.as_bytes(), sealed(leg).as_bytes()))
 }
 
 /// Reads lower-case hex digits, or upper-case ones: one signature has one spelling.
@@ -96,16 +69,6 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
         .step_by(2)
         .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
         .collect()
-}
-
-/// The one parameter of that name in the address.
-fn parameter(request: &Request, name: &str) -> Option<String> {
-    let mut values = form_urlencoded::parse(request.query().as_bytes())
-        .filter_map(|(key, value)| (key == name).then(|| value.into_owned()));
-    match (values.next(), values.next()) {
-        (Some(one), None) => Some(one),
-        _ => None,
-    }
 }
 
 /// A webhook that says nothing, signed now.
@@ -168,4 +131,14 @@ pub(super) fn callee(events: &[Inbound]) -> Option<&str> {
         Inbound::CallStatus(status) => Some(status.id.as_str()),
         _ => None,
     })
+}
+
+/// The one parameter of that name in the address.
+fn parameter(request: &Request, name: &str) -> Option<String> {
+    let mut values = form_urlencoded::parse(request.query().as_bytes())
+        .filter_map(|(key, value)| (key == name).then(|| value.into_owned()));
+    match (values.next(), values.next()) {
+        (Some(one), None) => Some(one),
+        _ => None,
+    }
 }

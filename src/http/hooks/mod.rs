@@ -1,4 +1,4 @@
-//! Carriers' webhooks: raw bytes, the signature first, and no 2xx before the commit.
+//! Carriers' webhooks: raw bytes, the signature and our address's seal first, and no 2xx before the commit.
 
 use axum::{
     Router,
@@ -60,6 +60,9 @@ async fn hook(
     if let Err(error) = carrier.adapter.verify(&request, hooks.clock.now()) {
         return refused(carrier, &error);
     }
+    if !carrier.links.made(request.query()) {
+        return refused(carrier, &WebhookError::BadAddress);
+    }
     let events = match carrier.adapter.parse(&request) {
         Ok(events) => events,
         Err(error) => return refused(carrier, &error),
@@ -88,6 +91,7 @@ fn refused(carrier: &Configured, error: &WebhookError) -> Response {
     let (status, outcome) = match error {
         WebhookError::BadSignature => (StatusCode::FORBIDDEN, "bad_signature"),
         WebhookError::Stale => (StatusCode::FORBIDDEN, "stale"),
+        WebhookError::BadAddress => (StatusCode::FORBIDDEN, "bad_address"),
         WebhookError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
     };
     metrics::webhook(&carrier.id, "other", outcome);

@@ -1,6 +1,7 @@
 //! Texts: taken in, owed to the other side, sent by a worker, followed by receipts.
 
 mod opt_out;
+mod parts;
 mod progress;
 mod refused;
 mod sending;
@@ -37,7 +38,7 @@ use crate::{
         inbox::{self, EventKey},
         interactions::{self, Interaction, Origin},
         legs::{self, Leg},
-        numbers,
+        long_texts, numbers,
         outbox::{self, NewEntry, OutboxKind},
         participants::{self, Participant},
         services, sessions,
@@ -72,6 +73,33 @@ pub(in crate::relay) async fn receive(
     if !inbox::insert(tx, key, now).await? {
         return Ok((Answer::Ack, None));
     }
+    match parts::whole(tx, carrier, message).await? {
+        Some(message) => take(tx, Source { carrier, adapter }, &message, given).await,
+        None => Ok((Answer::Ack, None)),
+    }
+}
+
+/// Takes in what has come of a long text whose other parts did not come in time.
+pub(in crate::relay) async fn receive_late(
+    tx: &mut Tx,
+    source: Source<'_>,
+    text: &long_texts::Key,
+    given: &Given,
+) -> Result<(Answer, Option<Reason>), Error> {
+    match parts::late(tx, text).await? {
+        Some(message) => take(tx, source, &message, given).await,
+        None => Ok((Answer::Ack, None)),
+    }
+}
+
+/// Takes in a text that is whole, and that is new.
+async fn take(
+    tx: &mut Tx,
+    Source { carrier, adapter }: Source<'_>,
+    message: &InboundMessage,
+    given: &Given,
+) -> Result<(Answer, Option<Reason>), Error> {
+    let key = EventKey { carrier, kind: "message", event: &message.id };
     let event = Event {
         kind: Kind::Message,
         carrier,

@@ -12,7 +12,8 @@ use crate::relay::{
 use crate::{
     domain::{
         interaction::Reason,
-        message::{Body, MessageState, is_opt_out},
+        message::{Body, MessageState},
+        opt_out::is_opt_out,
         phone::{Caller, Identifier, Strictness},
     },
     ids::InteractionId,

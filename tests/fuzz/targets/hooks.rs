@@ -8,7 +8,10 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use entremise::ids::hex;
+use entremise::{
+    carrier::links::{self, At},
+    ids::hex,
+};
 use http::Request;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256, digest};
 use serde_json::{Value, json};
@@ -41,7 +44,22 @@ pub(crate) fn run(data: &[u8]) {
         let query: String =
             query.chars().filter(|c| c.is_ascii_graphic() && !"#<>\"`{}\\^|".contains(*c)).collect();
         judge(world, carrier, &format!("/{hook}?{query}"), &body);
+        if let Some(seal) = seal(world, carrier, &query) {
+            judge(world, carrier, &format!("/{hook}?{query}&seal={seal}"), &body);
+        }
     });
+}
+
+/// The seal of what a query names, if one of our addresses may name that.
+fn seal(world: &World, carrier: usize, query: &str) -> Option<String> {
+    let links = world.links(adapters::all()[carrier].kind);
+    let At { step, leg, turn } = links::read(query);
+    let address = match (step, leg?, links::read_rung(query)) {
+        (None, leg, _) => links.leg_status(&leg),
+        (Some(step), leg, None) => links.turn(step, &leg, turn),
+        (Some(_), leg, Some(rung)) => links.dialling(&leg, &rung, turn),
+    };
+    Some(address.rsplit_once("&seal=")?.1.to_owned())
 }
 
 fn judge(world: &World, carrier: usize, target: &str, body: &[u8]) {
@@ -56,6 +74,9 @@ fn judge(world: &World, carrier: usize, target: &str, body: &[u8]) {
     };
     let genuine = adapter.carrier.verify(&seen, NOW);
     let first = world.ask(request());
+    if !world.links(adapter.kind).made(seen.query()) {
+        return assert_eq!(first.status, 403, "{}", first.body);
+    }
     match (genuine, adapter.carrier.parse(&seen)) {
         (Err(_), _) => return assert_eq!(first.status, 403, "{}", first.body),
         (Ok(()), Err(_)) => return assert_eq!(first.status, 400, "{}", first.body),

@@ -4,6 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use axum::{Router, body::Body};
 use entremise::{
+    carrier::Links,
     clock::Clock,
     egress::Egress,
     http::{
@@ -191,6 +192,11 @@ impl World {
             let body = String::from_utf8(body.to_vec()).expect("UTF-8");
             Answered { status: head.status.as_u16(), headers: head.headers, body }
         })
+    }
+
+    /// Our addresses for a carrier.
+    pub(crate) fn links(&self, carrier: &str) -> &Links {
+        &self.relay.carriers().get(carrier).unwrap().links
     }
 
     /// A request of the account's.

@@ -1,0 +1,122 @@
+//! `docs/carriers.md`, made of what the adapters say of themselves and of what their fixtures show.
+
+use std::{fmt::Write as _, fs, path::Path, time::Duration};
+
+use entremise::carrier::{
+    Capabilities,
+    capabilities::{Control, Dedupe},
+};
+
+use crate::fixtures::{self, Fixtures};
+
+const HEAD: &str = "\
+# Carriers
+
+Made of the adapters' own capabilities by `UPDATE_CARRIERS=1 cargo test --test carriers`; a test compares it.
+Each name leads to the carrier's page: its settings, how to set its numbers, and its limits in words.
+
+Several carriers may be configured at once, and each number belongs to one of them. Two people whose numbers
+are at two carriers text each other as any two do. A session with calls has all its numbers at one carrier,
+since none shows another's numbers as caller ID.
+";
+
+/// The page is what the adapters say now.
+#[test]
+fn the_page_of_carriers_is_true() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/carriers.md");
+    let page = page(&fixtures::all());
+    if std::env::var_os("UPDATE_CARRIERS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        there == page,
+        "UPDATE_CARRIERS=1 cargo test --test carriers makes docs/carriers.md anew"
+    );
+}
+
+type Column = (&'static str, fn(&Capabilities, &Fixtures) -> String);
+
+fn page(all: &[Fixtures]) -> String {
+    let mut page = HEAD.to_owned();
+    let tables: [(&str, &str, &[Column]); 3] = [
+        (
+            "What it can do",
+            "",
+            &[
+                ("calls", |can, _| yes(can.voice)),
+                ("texts", |can, _| yes(can.sms)),
+                ("calls are steered by", |can, _| control(can).into()),
+                ("speaks to who answers (whisper, press 1)", |can, _| yes(can.whisper)),
+                ("rings before it answers the caller", |can, _| yes(can.answer_on_bridge)),
+                ("people rung at once", |can, _| can.simultaneous.to_string()),
+            ],
+        ),
+        (
+            "Bounds",
+            "What is asked for beyond a bound is cut to it.\n\n",
+            &[
+                ("ringing", |can, _| {
+                    format!("{} to {}", length(can.ring_timeout.0), length(can.ring_timeout.1))
+                }),
+                ("longest call", |can, _| can.duration_max.map_or("not told".into(), length)),
+                ("a text is held at most", |can, _| length(can.validity_max)),
+                ("waits for the answer to a text", |can, _| length(can.patience)),
+            ],
+        ),
+        (
+            "When something is lost",
+            "",
+            &[
+                ("tells that a text reached the phone", |can, _| yes(can.receipts)),
+                ("a text whose answer was lost", |can, _| dedupe(can).into()),
+                ("webhooks that never came are made up for", |can, _| yes(can.lists)),
+                ("signs the address", |_, fixtures| yes(fixtures.facts.signs_url)),
+                ("signs the time", |_, fixtures| yes(fixtures.facts.signs_time)),
+            ],
+        ),
+    ];
+    for (title, words, columns) in tables {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let (names, rule) = (names.join(" | "), " --- |".repeat(columns.len()));
+        write!(page, "\n## {title}\n\n{words}| carrier | {names} |\n| --- |{rule}\n").unwrap();
+        for fixtures in all {
+            let carrier = fixtures.carrier();
+            let cells: Vec<String> =
+                columns.iter().map(|(_, cell)| cell(carrier.capabilities(), fixtures)).collect();
+            let (name, cells) = (fixtures.name, cells.join(" | "));
+            writeln!(page, "| [`{name}`](carriers/{name}.md) | {cells} |").unwrap();
+        }
+    }
+    page
+}
+
+fn yes(is: bool) -> String {
+    if is { "yes" } else { "no" }.to_owned()
+}
+
+const fn control(can: &Capabilities) -> &'static str {
+    match can.control {
+        Control::Documents => "documents",
+        Control::Commands => "requests of ours",
+    }
+}
+
+fn dedupe(can: &Capabilities) -> &'static str {
+    match can.dedupe {
+        Dedupe::Key { .. } => "is sent again with its key, and kept once",
+        Dedupe::Lookup => "is looked up, and sent again only if it is surely not there",
+        Dedupe::None => "is not sent again: `unknown`",
+    }
+}
+
+/// In the largest unit that divides it.
+fn length(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let units = [(2 * 86_400, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min")];
+    let fits = units
+        .into_iter()
+        .find(|(least, unit, _)| seconds >= *least && seconds.is_multiple_of(*unit));
+    let (_, unit, name) = fits.unwrap_or((0, 1, "s"));
+    format!("{} {name}", seconds / unit)
+}
