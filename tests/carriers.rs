@@ -70,7 +70,9 @@ fn i21_every_flipped_byte_is_refused() {
         for (case, request) in &fixtures.requests {
             for (what, changed) in fixtures::flips(request, &fixtures.facts) {
                 tried += 1;
-                assert!(!takes(&*carrier, &changed, &fixtures), "{case}: taken with {what}");
+                let covered = fixtures.facts.signs_body || !what.contains("of the body");
+                let taken = takes(&*carrier, &changed, &fixtures);
+                assert!(!(covered && taken), "{case}: taken with {what}");
                 if let Err(error) = carrier.parse(&changed) {
                     fixtures.assert_masked(case, &format!("{error} {error:?}"));
                 }
@@ -160,10 +162,10 @@ fn samples_are_authentic_and_harmless() {
 #[test]
 fn answers_are_worded() {
     for fixtures in fixtures::all() {
-        let (carrier, links) = (fixtures.carrier(), fixtures.links());
+        let carrier = fixtures.carrier();
         let mut text = String::new();
         for (name, answer) in samples::answers(samples::WORDS) {
-            text.push_str(&render::reply(name, &carrier.reply(&answer, &links)));
+            text.push_str(&render::reply(name, &fixtures.reply(&*carrier, &answer)));
         }
         render::snapshot(&fixtures, "answers", &text);
     }
@@ -174,7 +176,7 @@ fn answers_are_worded() {
 #[test]
 fn i17_answers_hold_no_number_but_the_dialled() {
     for fixtures in fixtures::all() {
-        let (carrier, links) = (fixtures.carrier(), fixtures.links());
+        let carrier = fixtures.carrier();
         for (_, request) in &fixtures.requests {
             // Whatever an adapter might remember of a caller, it has seen by now.
             let _ = carrier.parse(request);
@@ -187,7 +189,7 @@ fn i17_answers_hold_no_number_but_the_dialled() {
             let at_once = carrier.capabilities().simultaneous;
             let dialled: Vec<&str> =
                 targets.iter().take(at_once).map(|target| target.number.expose()).collect();
-            let text = documents::everything(&carrier.reply(&answer, &links));
+            let text = documents::everything(&fixtures.reply(&*carrier, &answer));
             for person in samples::PEOPLE.iter().copied().chain(fixtures.people()) {
                 let expected = usize::from(dialled.contains(&person));
                 // The calling code and any trunk prefix may be left out: the rest may not be there.
@@ -204,12 +206,12 @@ fn i17_answers_hold_no_number_but_the_dialled() {
 #[test]
 fn words_never_become_verbs() {
     for fixtures in fixtures::all() {
-        let (carrier, links) = (fixtures.carrier(), fixtures.links());
+        let carrier = fixtures.carrier();
         let plain = samples::answers(samples::WORDS);
         let hostile = samples::answers(samples::HOSTILE_WORDS);
         for ((name, plain), (_, hostile)) in plain.iter().zip(&hostile) {
-            let plain = carrier.reply(plain, &links);
-            let hostile = carrier.reply(hostile, &links);
+            let plain = fixtures.reply(&*carrier, plain);
+            let hostile = fixtures.reply(&*carrier, hostile);
             assert_eq!(documents::shapes(&plain), documents::shapes(&hostile), "{name}");
             let spoken = documents::words(&plain).contains(samples::WORDS);
             let words = documents::words(&hostile);
@@ -315,7 +317,7 @@ fn i16_debug_shows_no_secret_and_no_number() {
             write!(text, "{request:?} {:?}", carrier.parse(request)).unwrap();
         }
         for (_, answer) in samples::answers(samples::WORDS) {
-            write!(text, "{answer:?} {:?}", carrier.reply(&answer, &links)).unwrap();
+            write!(text, "{answer:?} {:?}", fixtures.reply(&*carrier, &answer)).unwrap();
         }
         for (_, outbound) in samples::outbounds(&fixtures.facts.call_id) {
             write!(text, "{outbound:?} {:?}", carrier.request(&outbound, &links)).unwrap();

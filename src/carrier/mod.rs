@@ -19,7 +19,9 @@ pub mod signature;
 pub mod wire;
 
 mod bandwidth;
+mod fields;
 mod form;
+mod infobip;
 mod plivo;
 mod sandbox;
 mod settings;
@@ -73,6 +75,17 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// The same for the webhook that told of `events`, where the words depend on whom it is about.
     fn reply_to(&self, answer: &Answer, _events: &[Inbound], links: &Links) -> Reply {
         self.reply(answer, links)
+    }
+
+    /// The same for a carrier that is steered by commands: they name the call that `webhook` was about.
+    fn reply_for(
+        &self,
+        answer: &Answer,
+        _webhook: &Request,
+        events: &[Inbound],
+        links: &Links,
+    ) -> Reply {
+        self.reply_to(answer, events, links)
     }
 
     /// The request that does `outbound`. Built from an allow-list of fields.
@@ -243,8 +256,15 @@ impl fmt::Debug for Kind {
 }
 
 /// Every carrier that works. One line each.
-pub static KINDS: &[Kind] =
-    &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND, plivo::KIND, bandwidth::KIND];
+pub static KINDS: &[Kind] = &[
+    sandbox::KIND,
+    twilio::KIND,
+    telnyx::KIND,
+    vonage::KIND,
+    plivo::KIND,
+    bandwidth::KIND,
+    infobip::KIND,
+];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -70,6 +70,21 @@ pub struct Prompt {
     pub language: String,
 }
 
+impl Prompt {
+    /// The words, `most` characters at the most, that no carrier reads as SSML: that begins with its one
+    /// root element.
+    pub(super) fn plain(&self, most: usize) -> String {
+        let text = &self.text;
+        let plain = match text.trim_start().strip_prefix('<') {
+            Some(rest) if rest.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case("speak")) => {
+                rest
+            }
+            _ => text,
+        };
+        plain.chars().take(most).collect()
+    }
+}
+
 /// Connects a caller with one or more people.
 ///
 /// The caller ID is not optional: a carrier that is given none shows the caller's own number.

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use bytes::Bytes;
 use entremise::{
-    carrier::{self, Carrier, Kind, Links, Settings, wire::Request, wire::Response},
+    carrier::{self, Answer, Carrier, Kind, Links, Reply, Settings, wire::Request, wire::Response},
     domain::time::Timestamp,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -19,10 +19,12 @@ pub(crate) struct Facts {
     api_base: Option<String>,
     pub(crate) signature_headers: Vec<String>,
     pub(crate) signs_url: bool,
-    /// A name and a password cover neither.
+    pub(crate) signs_time: bool,
+    /// Not for a carrier whose webhooks have nothing but a password.
     #[serde(default = "yes")]
     pub(crate) signs_body: bool,
-    pub(crate) signs_time: bool,
+    /// The case whose webhook the answers are for, where their words depend on it.
+    about: Option<String>,
     pub(crate) call_id: String,
     people: Vec<String>,
     settings: toml::Table,
@@ -114,6 +116,15 @@ impl Fixtures {
         self.build(settings.as_table().unwrap().clone())
     }
 
+    /// What the carrier answers to the webhook that its answers are for, or to any.
+    pub(crate) fn reply(&self, carrier: &dyn Carrier, answer: &Answer) -> Reply {
+        let Some(about) = &self.facts.about else { return carrier.reply(answer, &self.links()) };
+        let case = self.requests.iter().find(|(case, _)| case == about);
+        let (_, webhook) = case.expect("the case that `about` names");
+        let events = carrier.parse(webhook).unwrap();
+        carrier.reply_for(answer, webhook, &events, &self.links())
+    }
+
     fn build(&self, values: toml::Table) -> Box<dyn Carrier> {
         let api_base = self.facts.api_base.clone();
         let settings = Settings { id: self.name.to_owned(), api_base, values };
@@ -199,12 +210,11 @@ fn response(bytes: &[u8]) -> Response {
     Response { status, headers: headers(&lines[1..]), body }
 }
 
-/// The request with one byte changed, for every byte of the headers that sign it and, where they are
-/// signed, of the body and of the address; and what was changed.
+/// The request with one byte changed, for every byte of the body, of the headers that sign it and,
+/// where it is signed, of the address; and what was changed.
 pub(crate) fn flips(request: &Request, facts: &Facts) -> Vec<(String, Request)> {
     let mut flipped = Vec::new();
-    let body = if facts.signs_body { request.body.len() } else { 0 };
-    for (at, bit) in bits(body) {
+    for (at, bit) in bits(request.body.len()) {
         let mut body = request.body.to_vec();
         body[at] ^= bit;
         let mut changed = request.clone();

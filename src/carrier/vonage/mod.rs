@@ -3,7 +3,6 @@
 
 mod config;
 mod events;
-mod fields;
 mod number;
 mod send;
 mod sms;
@@ -22,7 +21,7 @@ use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
-    is_id,
+    fields, is_id,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 

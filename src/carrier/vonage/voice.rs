@@ -191,14 +191,5 @@ fn whisper(plan: &Whisper, links: &Links) -> Vec<Value> {
 }
 
 fn talk(prompt: &Prompt) -> Value {
-    json!({ "action": "talk", "text": words(&prompt.text), "language": prompt.language })
-}
-
-/// Words that are never read as SSML: that begins with its one root element.
-fn words(text: &str) -> String {
-    let plain = match text.trim_start().strip_prefix('<') {
-        Some(rest) if rest.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case("speak")) => rest,
-        _ => text,
-    };
-    plain.chars().take(TALK_CHARS_MAX).collect()
+    json!({ "action": "talk", "text": prompt.plain(TALK_CHARS_MAX), "language": prompt.language })
 }

@@ -90,7 +90,7 @@ async fn hook(
             }
         }
     }
-    let worded = carrier.adapter.reply_to(&answer, &events, &carrier.links);
+    let worded = carrier.adapter.reply_for(&answer, &request, &events, &carrier.links);
     hooks.relay.command(carrier, &worded.commands).await;
     reply(worded)
 }

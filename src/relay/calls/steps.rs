@@ -76,6 +76,12 @@ async fn country_of(tx: &mut Tx, leg: &Leg) -> Result<String, Error> {
     Ok(number.map(|(_, number)| number.country).unwrap_or_default())
 }
 
+/// Whether nobody waits for a leg any more: its call is over, and where the carrier did not stop ringing
+/// with it, whoever answers is connected with nobody.
+fn is_over(leg: &Leg) -> bool {
+    CallState::parse(&leg.state).is_some_and(CallState::is_final)
+}
+
 /// Somebody that we rang answered: a bridge starts only if the session is still open (I3).
 pub(in crate::relay) async fn callee_answered(
     tx: &mut Tx,
@@ -85,7 +91,7 @@ pub(in crate::relay) async fn callee_answered(
     let Some(live) = live(tx, source.carrier, &event.leg).await? else {
         return Ok(Answer::Plan(Plan::Hangup));
     };
-    if live.leg.direction != Direction::Outbound {
+    if live.leg.direction != Direction::Outbound || is_over(&live.leg) {
         return Ok(Answer::Plan(Plan::Hangup));
     }
     let Some(session) = &live.session else {
@@ -138,7 +144,7 @@ pub(in crate::relay) async fn keys(
     let Some(live) = live(tx, carrier, &event.leg).await? else {
         return Ok(Answer::Plan(Plan::Hangup));
     };
-    if live.open && event.digits == "1" {
+    if live.open && event.digits == "1" && !is_over(&live.leg) {
         return Ok(Answer::Plan(Plan::Proceed));
     }
     let news =

@@ -30,6 +30,8 @@ const VONAGE: &str = include_str!("../../../fixtures/vonage/carrier.toml");
 const PLIVO: &str = include_str!("../../../fixtures/plivo/carrier.toml");
 const BANDWIDTH_API: &str = "http://127.0.0.1:1";
 const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml");
+pub(crate) const INFOBIP_API: &str = "http://127.0.0.1:1";
+const INFOBIP: &str = include_str!("../../../fixtures/infobip/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
 /// An adapter and the addresses that it is given.
@@ -47,6 +49,7 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "vonage" => adapter("vonage", VONAGE_API, &vonage_settings()).carrier,
         "plivo" => adapter("plivo", VONAGE_API, &plivo_settings()).carrier,
         "bandwidth" => adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()).carrier,
+        "infobip" => adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -81,6 +84,10 @@ fn setting(settings: &str, key: &str) -> String {
 
 fn vonage_settings() -> String {
     settings_of(VONAGE)
+}
+
+pub(crate) fn infobip_setting(key: &str) -> String {
+    setting(&settings_of(INFOBIP), key)
 }
 
 fn plivo_settings() -> String {
@@ -138,10 +145,20 @@ static PLIVO_ADAPTER: LazyLock<Adapter> =
 static BANDWIDTH_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()));
 
+static INFOBIP_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)));
+
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 6] {
-    let all =
-        [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER, &*PLIVO_ADAPTER, &*BANDWIDTH_ADAPTER];
+pub(crate) fn all() -> [&'static Adapter; 7] {
+    let all = [
+        &*SANDBOX,
+        &*TWILIO,
+        &*TELNYX,
+        &*VONAGE_ADAPTER,
+        &*PLIVO_ADAPTER,
+        &*BANDWIDTH_ADAPTER,
+        &*INFOBIP_ADAPTER,
+    ];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),
         carrier::KINDS.iter().map(|k| k.name).collect::<Vec<_>>()

@@ -33,7 +33,7 @@ pub(crate) fn run(data: &[u8]) {
         let to = &world.dialled[person];
         let form = !body.trim_ascii_start().starts_with(b"{");
         let to = match adapters::all()[carrier].kind {
-            "vonage" | "plivo" => to.replace('+', ""),
+            "vonage" | "plivo" | "infobip" => to.replace('+', ""),
             "bandwidth" => to.clone(),
             _ if form => to.replace('+', "%2B"),
             _ => to.clone(),
@@ -151,6 +151,12 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("x-plivo-signature-v3", STANDARD.encode(tag))
             .header("x-plivo-signature-v3-nonce", "1")
+    } else if kind == "infobip" {
+        let name = adapters::infobip_setting("webhook_username");
+        let password = adapters::infobip_setting("webhook_password");
+        builder
+            .header("content-type", "application/json")
+            .header("authorization", format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {

@@ -21,7 +21,7 @@ impl Fields {
         !self.0[key].is_null()
     }
 
-    /// An id of Vonage's.
+    /// An id of the carrier's.
     ///
     /// # Errors
     /// [`WebhookError::Malformed`] naming `key`.
@@ -42,7 +42,7 @@ impl Fields {
     /// [`WebhookError::Malformed`] where it is missing, or digits that are no number.
     pub(super) fn proxy(&self, key: &'static str) -> Result<Option<ProxyNumber>, WebhookError> {
         let text = self.text(key).ok_or(WebhookError::Malformed(key))?;
-        let digits = super::bare(text);
+        let digits = text.trim_start_matches('+');
         if !digits.bytes().all(|b| b.is_ascii_digit()) || (3..=6).contains(&digits.len()) {
             return Ok(None);
         }

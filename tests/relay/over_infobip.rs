@@ -1,0 +1,356 @@
+//! Texts and calls over Infobip: webhooks with a password in, commands and texts out.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{Router, body::Bytes, extract::State, http::Uri};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use entremise::{
+    config::CarrierConfig,
+    domain::{
+        interaction::{Outcome, Reason},
+        policy::Rules,
+    },
+    relay,
+    store::{interactions::Interaction, legs, participants},
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::{
+    fake,
+    market::{Market, Opened},
+    support::{self, Answered, Database, World},
+};
+
+const FIXTURES: &str = include_str!("../../fixtures/infobip/carrier.toml");
+const CALL: &str = "d8d84155-3831-43fb-91c9-bb897149a79d";
+const CHILD: &str = "3ad8805e-d401-424e-9b03-e02a2016a5e2";
+
+fn values() -> toml::Table {
+    let facts: toml::Table = FIXTURES.parse().unwrap();
+    facts["settings"].as_table().unwrap().clone()
+}
+
+/// What the stand-in for the API was asked: the path and the body.
+type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+
+async fn answer(State(asked): State<Asked>, uri: Uri, body: Bytes) -> (StatusCode, String) {
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let id = body["messages"][0]["destinations"][0]["messageId"].clone();
+    asked.lock().unwrap().push((uri.path().to_owned(), body));
+    let status = json!({ "groupName": "PENDING", "name": "PENDING_ACCEPTED" });
+    let taken = json!({ "id": CHILD, "messages": [{ "messageId": id, "status": status }] });
+    (StatusCode::OK, taken.to_string())
+}
+
+struct Stage {
+    world: World,
+    market: Market,
+    session: Opened,
+    asked: Asked,
+    _api: AbortOnDropHandle<()>,
+}
+
+impl Stage {
+    async fn open(database: &Database, rules: Rules) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Asked::default();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&asked));
+        let served = async move { fake::axum_serve(listener, router).await };
+        let api = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
+        let mut config = support::settings(database);
+        config.allow_sandbox = true;
+        config.carriers.push(CarrierConfig {
+            id: "infobip".into(),
+            kind: "infobip".into(),
+            api_base: Some(base),
+            values: values(),
+        });
+        let world = World::with(config).await;
+        let market = Market::at("infobip", &world, 2, 2, rules).await;
+        let session = market.session([0, 1], 0, None).await.unwrap();
+        Self { world, market, session, asked, _api: api }
+    }
+
+    /// What was asked since the last time.
+    fn asked(&self) -> Vec<(String, Value)> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    /// The one thing that was asked, which must have gone there.
+    fn only_asked(&self, path: &str) -> Value {
+        let asked = self.asked();
+        let [(got, body)] = &asked[..] else { panic!("{asked:?}") };
+        assert_eq!(got, path);
+        body.clone()
+    }
+
+    /// A person's number and the one that they dial, as Infobip writes them.
+    fn bare(&self, place: usize) -> (String, String) {
+        let number = |text: &str| text.trim_start_matches('+').to_owned();
+        let person = number(self.market.people[place].number.expose());
+        (person, number(self.session.dials[place].expose()))
+    }
+
+    async fn webhook(&self, hook: &str, body: &Value) -> Answered {
+        let values = values();
+        let word = |key: &str| values[key].as_str().unwrap();
+        let secret = format!("{}:{}", word("webhook_username"), word("webhook_password"));
+        let request = http::Request::post(format!("/hooks/infobip/{hook}"))
+            .header("host", self.world.running.address.to_string())
+            .header("content-type", "application/json")
+            .header("authorization", format!("Basic {}", STANDARD.encode(secret)))
+            .body(http_body_util::Full::new(Bytes::from(body.to_string())));
+        let answer = support::request(self.world.running.address, request.unwrap()).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
+        answer
+    }
+
+    /// News of a call: what it shows of itself, with the custom data that a command gave it.
+    async fn news(&self, kind: &str, call: &str, shown: Value, data: &Value) {
+        let mut shown = shown;
+        shown["customData"] = data.clone();
+        let over = matches!(kind, "CALL_FINISHED" | "CALL_FAILED");
+        let properties = match kind.starts_with("CALL_") {
+            true if over => json!({ "callLog": shown }),
+            true => json!({ "call": shown }),
+            false => shown,
+        };
+        let event = json!({
+            "type": kind, "callId": call, "properties": properties,
+            "callsConfigurationId": values()["calls_configuration_id"].as_str(),
+        });
+        self.webhook("call", &event).await;
+    }
+
+    /// The buyer calls.
+    async fn call(&self) {
+        let (caller, dialled) = self.bare(0);
+        let shown = json!({ "direction": "INBOUND", "from": caller, "to": dialled });
+        self.news("CALL_RECEIVED", CALL, shown, &json!({})).await;
+    }
+
+    /// The buyer calls a seller who is asked first; what is kept with the seller's call.
+    async fn screened(&self) -> Value {
+        self.call().await;
+        let asked = self.asked();
+        let paths: Vec<&str> = asked.iter().map(|(path, _)| path.as_str()).collect();
+        let ringing = format!("/calls/1/calls/{CALL}/send-ringing");
+        assert_eq!(paths, [ringing.as_str(), "/calls/1/calls"]);
+        let child = &asked[1].1;
+        let (caller, _) = self.bare(0);
+        assert!(!child.to_string().contains(&caller), "I17: {child}");
+        assert_eq!(child["endpoint"]["phoneNumber"], json!(self.bare(1).0));
+        child["customData"].clone()
+    }
+
+    async fn only(&self) -> Interaction {
+        let mut all = support::interactions(&self.world).await;
+        assert_eq!(all.len(), 1);
+        all.pop().unwrap()
+    }
+
+    async fn end(self, database: Database) {
+        self.world.running.shutdown().await;
+        database.drop().await;
+    }
+}
+
+fn press_one() -> Rules {
+    Rules { press_one: true, ..Rules::new("Bikes".into()) }
+}
+
+/// A text goes out once, from the number that its recipient holds, and its receipt comes back by what was
+/// written on it, in a webhook that tells of others too.
+#[tokio::test]
+async fn a_text_is_relayed_over_infobip() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
+        let ((writer, dialled), (reader, shown)) = (stage.bare(0), stage.bare(1));
+        let text = json!({ "results": [{
+            "messageId": "817790313235066447", "from": writer, "to": dialled,
+            "text": "Is it still there?", "receivedAt": "2026-11-22T10:00:00.000+0000",
+        }] });
+        for _ in 0..2 {
+            stage.webhook("message", &text).await;
+        }
+        stage.world.running.jobs.idle().await;
+        let sent = stage.only_asked("/sms/3/messages")["messages"][0].clone();
+        assert_eq!(
+            (&sent["sender"], &sent["destinations"][0]["to"]),
+            (&json!(shown), &json!(reader))
+        );
+        assert_eq!(sent["content"]["text"], "Is it still there?");
+        assert!(!sent.to_string().contains(&writer), "I17: {sent}");
+        let log = stage.only().await;
+        assert_eq!(log.outcome, Some(Outcome::Relayed));
+        let receipt = |id: &Value, data: &Value| {
+            json!({
+                "messageId": id, "to": reader, "sender": shown, "callbackData": data,
+                "status": { "groupName": "DELIVERED", "id": 5 }, "error": { "name": "NO_ERROR" },
+            })
+        };
+        let other = receipt(&json!("12db39c3-7822-4e72-a3ec-c87442c0ffc5"), &Value::Null);
+        let ours =
+            receipt(&sent["destinations"][0]["messageId"], &sent["webhooks"]["callbackData"]);
+        stage.webhook("status", &json!({ "results": [other, ours] })).await;
+        let mut tx = stage.market.relay.db().read().await.unwrap();
+        let legs = legs::of_interaction(&mut tx, &stage.market.account, &log.id).await.unwrap();
+        assert_eq!(legs[1].state, "delivered");
+        drop(tx);
+        stage.end(database).await;
+    }
+}
+
+/// A call that came in is put through by one command that dials the other side as the proxy number, and
+/// the end of that side's call ends it in the log and for the caller.
+#[tokio::test]
+async fn a_call_is_bridged_over_infobip() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
+        let ((caller, _), (callee, shown)) = (stage.bare(0), stage.bare(1));
+        stage.call().await;
+        let dialog = stage.only_asked("/calls/1/dialogs");
+        let child = &dialog["childCallRequest"];
+        assert_eq!(dialog["parentCallId"], CALL);
+        assert_eq!(child["from"], json!(shown));
+        assert_eq!(child["endpoint"], json!({ "type": "PHONE", "phoneNumber": callee }));
+        assert!(!dialog.to_string().contains(&caller), "I17: {dialog}");
+        let data = &child["customData"];
+        for kind in ["CALL_STARTED", "CALL_RINGING", "CALL_ESTABLISHED"] {
+            stage.news(kind, CHILD, json!({ "direction": "OUTBOUND" }), data).await;
+        }
+        assert_eq!(stage.asked(), []);
+        let log =
+            json!({ "state": "FINISHED", "answerTime": "2026-11-22T10:00:00Z", "duration": 42 });
+        stage.news("CALL_FINISHED", CHILD, log, data).await;
+        stage.only_asked(&format!("/calls/1/calls/{CALL}/hangup"));
+        let log = stage.only().await;
+        assert_eq!(log.outcome, Some(Outcome::Connected));
+        assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
+        stage.end(database).await;
+    }
+}
+
+/// Whoever answers is asked to press 1; with it the caller's call is answered, and then the two are
+/// connected.
+#[tokio::test]
+async fn one_accepts_over_infobip() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, press_one()).await;
+        let data = stage.screened().await;
+        stage.news("CALL_ESTABLISHED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
+        let asked = stage.only_asked(&format!("/calls/1/calls/{CHILD}/capture/dtmf"));
+        stage.news("DTMF_CAPTURED", CHILD, json!({ "dtmf": "1" }), &asked["customData"]).await;
+        let kept = stage.only_asked(&format!("/calls/1/calls/{CALL}/answer"));
+        let shown = json!({ "direction": "INBOUND" });
+        stage.news("CALL_ESTABLISHED", CALL, shown, &kept["customData"]).await;
+        stage.only_asked(&format!("/calls/1/dialogs/parent-call/{CALL}/child-call/{CHILD}"));
+        let log = json!({
+            "state": "FINISHED", "answerTime": "2026-11-22T10:00:00Z", "duration": 9,
+            "dialogId": "034e622a-cc7e-456d-8a10-0ba43b11aa5e",
+        });
+        stage.news("CALL_FINISHED", CHILD, log, &asked["customData"]).await;
+        assert_eq!(stage.only().await.outcome, Some(Outcome::Connected));
+        stage.end(database).await;
+    }
+}
+
+/// I3: whoever presses another key is hung up; so is whoever agrees when the session is closed, also at
+/// the last moment.
+#[tokio::test]
+async fn i3_who_is_turned_away_over_infobip_is_hung_up() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, press_one()).await;
+        let data = stage.screened().await;
+        let hung_up = format!("/calls/1/calls/{CHILD}/hangup");
+        stage.news("CALL_ESTABLISHED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
+        let asked = stage.only_asked(&format!("/calls/1/calls/{CHILD}/capture/dtmf"));
+        let kept = &asked["customData"];
+        stage.news("DTMF_CAPTURED", CHILD, json!({ "dtmf": "1" }), kept).await;
+        let caller = stage.only_asked(&format!("/calls/1/calls/{CALL}/answer"));
+        stage.market.close(&stage.session.id).await.unwrap();
+        let shown = json!({ "direction": "INBOUND" });
+        stage.news("CALL_ESTABLISHED", CALL, shown, &caller["customData"]).await;
+        stage.only_asked(&hung_up);
+        stage.news("DTMF_CAPTURED", CHILD, json!({ "dtmf": "1" }), kept).await;
+        stage.only_asked(&hung_up);
+        stage.end(database).await;
+    }
+}
+
+/// Who presses no key is hung up, and the caller learns that nobody was reached.
+#[tokio::test]
+async fn a_call_that_nobody_accepts_over_infobip() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, press_one()).await;
+        let data = stage.screened().await;
+        stage.news("CALL_ESTABLISHED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
+        let asked = stage.only_asked(&format!("/calls/1/calls/{CHILD}/capture/dtmf"));
+        stage.news("DTMF_CAPTURED", CHILD, json!({ "timeout": true }), &asked["customData"]).await;
+        stage.only_asked(&format!("/calls/1/calls/{CHILD}/hangup"));
+        let log =
+            json!({ "state": "FINISHED", "answerTime": "2026-11-22T10:00:00Z", "duration": 9 });
+        stage.news("CALL_FINISHED", CHILD, log, &asked["customData"]).await;
+        stage.only_asked(&format!("/calls/1/calls/{CALL}/hangup"));
+        let log = stage.only().await;
+        assert_eq!((log.outcome, log.reason), (Some(Outcome::Missed), Some(Reason::NotAccepted)));
+        stage.end(database).await;
+    }
+}
+
+/// A caller who gives up while somebody is still rung is connected with nobody: whoever answers then is
+/// hung up, unasked.
+#[tokio::test]
+async fn who_answers_too_late_over_infobip_is_hung_up() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, press_one()).await;
+        let data = stage.screened().await;
+        stage.news("CALL_FAILED", CALL, json!({ "state": "CANCELLED" }), &json!({})).await;
+        assert_eq!(stage.asked(), []);
+        stage.news("CALL_ESTABLISHED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
+        stage.only_asked(&format!("/calls/1/calls/{CHILD}/hangup"));
+        let log = stage.only().await;
+        assert_eq!(log.outcome, Some(Outcome::Cancelled));
+        assert_eq!(log.reason, Some(Reason::CallerHungUp));
+        stage.end(database).await;
+    }
+}
+
+/// A call that the marketplace asks for rings one side, and once they answer the other, with a tone.
+#[tokio::test]
+async fn a_call_is_placed_over_infobip() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
+        let (account, session) = (stage.market.account.clone(), stage.session.id.clone());
+        let mut tx = stage.market.relay.db().read().await.unwrap();
+        let people = participants::of_session(&mut tx, &account, &session).await.unwrap();
+        drop(tx);
+        let from = people[0].id.clone();
+        let placed = stage.market.relay.db().write(move |tx| {
+            let (account, session, from) = (account.clone(), session.clone(), from.clone());
+            Box::pin(
+                async move { relay::place_call(tx, &account, &session, &from).await.map(drop) },
+            )
+        });
+        placed.await.unwrap();
+        stage.market.relay.wake().notify_one();
+        stage.world.running.jobs.idle().await;
+        let first = stage.only_asked("/calls/1/calls");
+        let is_buyer = first["endpoint"]["phoneNumber"] == json!(stage.bare(0).0);
+        let (one, other) = if is_buyer { (0, 1) } else { (1, 0) };
+        let ((caller, seen), (callee, _)) = (stage.bare(one), stage.bare(other));
+        assert_eq!(first["endpoint"]["phoneNumber"], json!(caller));
+        assert_eq!(first["from"], json!(seen));
+        let shown = json!({ "direction": "OUTBOUND" });
+        stage.news("CALL_ESTABLISHED", CHILD, shown, &first["customData"]).await;
+        let dialog = stage.only_asked("/calls/1/dialogs");
+        assert_eq!(dialog["parentCallId"], CHILD);
+        assert_eq!(dialog["childCallRequest"]["endpoint"]["phoneNumber"], json!(callee));
+        assert_eq!(dialog["propagationOptions"]["ringbackGeneration"], json!({ "enabled": true }));
+        stage.end(database).await;
+    }
+}
