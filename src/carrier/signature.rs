@@ -48,6 +48,12 @@ pub fn sign_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref().to_vec()
 }
 
+/// Whether two secrets are the same, in a time that tells nothing of where they differ.
+pub fn same(one: &[u8], other: &[u8]) -> bool {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"entremise compares");
+    hmac::verify(&key, one, hmac::sign(&key, other).as_ref()).is_ok()
+}
+
 /// Whether `signed_at` is within [`FRESHNESS`] of `now`.
 pub fn fresh(signed_at: Timestamp, now: Timestamp) -> bool {
     now.since(signed_at) <= FRESHNESS && signed_at.since(now) <= FRESHNESS

@@ -28,6 +28,8 @@ pub(crate) const SHARED_KEY: &str = "shared_01";
 pub(crate) const VONAGE_API: &str = "http://127.0.0.1:1";
 const VONAGE: &str = include_str!("../../../fixtures/vonage/carrier.toml");
 const PLIVO: &str = include_str!("../../../fixtures/plivo/carrier.toml");
+const BANDWIDTH_API: &str = "http://127.0.0.1:1";
+const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
 /// An adapter and the addresses that it is given.
@@ -44,6 +46,7 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "telnyx" => adapter("telnyx", TELNYX_API, &telnyx_settings()).carrier,
         "vonage" => adapter("vonage", VONAGE_API, &vonage_settings()).carrier,
         "plivo" => adapter("plivo", VONAGE_API, &plivo_settings()).carrier,
+        "bandwidth" => adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -64,7 +67,15 @@ fn sandbox_settings() -> String {
 
 /// The settings of its fixtures, by name.
 pub(crate) fn vonage_setting(key: &str) -> String {
-    let settings: toml::Table = vonage_settings().parse().unwrap();
+    setting(&vonage_settings(), key)
+}
+
+pub(crate) fn bandwidth_setting(key: &str) -> String {
+    setting(&bandwidth_settings(), key)
+}
+
+fn setting(settings: &str, key: &str) -> String {
+    let settings: toml::Table = settings.parse().unwrap();
     settings[key].as_str().unwrap().to_owned()
 }
 
@@ -78,8 +89,11 @@ fn plivo_settings() -> String {
 
 /// The token that signs Plivo's webhooks here.
 pub(crate) fn plivo_token() -> String {
-    let settings: toml::Table = plivo_settings().parse().unwrap();
-    settings["auth_token"].as_str().unwrap().to_owned()
+    setting(&plivo_settings(), "auth_token")
+}
+
+fn bandwidth_settings() -> String {
+    settings_of(BANDWIDTH)
 }
 
 fn settings_of(fixtures: &str) -> String {
@@ -121,9 +135,13 @@ static VONAGE_ADAPTER: LazyLock<Adapter> =
 static PLIVO_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("plivo", VONAGE_API, &plivo_settings()));
 
+static BANDWIDTH_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()));
+
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 5] {
-    let all = [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER, &*PLIVO_ADAPTER];
+pub(crate) fn all() -> [&'static Adapter; 6] {
+    let all =
+        [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER, &*PLIVO_ADAPTER, &*BANDWIDTH_ADAPTER];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),
         carrier::KINDS.iter().map(|k| k.name).collect::<Vec<_>>()

@@ -34,6 +34,7 @@ pub(crate) fn run(data: &[u8]) {
         let form = !body.trim_ascii_start().starts_with(b"{");
         let to = match adapters::all()[carrier].kind {
             "vonage" | "plivo" => to.replace('+', ""),
+            "bandwidth" => to.clone(),
             _ if form => to.replace('+', "%2B"),
             _ => to.clone(),
         };
@@ -113,6 +114,12 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
         builder
             .header("telnyx-timestamp", at.to_string())
             .header("telnyx-signature-ed25519", STANDARD.encode(tag))
+    } else if kind == "bandwidth" {
+        let setting = adapters::bandwidth_setting;
+        let said = format!("{}:{}", setting("webhook_username"), setting("webhook_password"));
+        builder
+            .header("content-type", "application/json")
+            .header("authorization", format!("Basic {}", STANDARD.encode(said)))
     } else if kind == "vonage" {
         let claims = json!({
             "iat": NOW.seconds(), "iss": "Vonage", "api_key": adapters::vonage_setting("api_key"),
