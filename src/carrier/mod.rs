@@ -20,6 +20,7 @@ pub mod wire;
 
 mod bandwidth;
 mod form;
+mod plivo;
 mod sandbox;
 mod settings;
 mod telnyx;
@@ -243,7 +244,7 @@ impl fmt::Debug for Kind {
 
 /// Every carrier that works. One line each.
 pub static KINDS: &[Kind] =
-    &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND, bandwidth::KIND];
+    &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND, plivo::KIND, bandwidth::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

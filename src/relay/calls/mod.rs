@@ -278,6 +278,7 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
         ring_timeout: rules.ring_timeout,
         duration_max: limit::longest(rules, step.session, step.now),
         screen: rules.press_one || !rules.callee_whisper.is_empty(),
+        accept: rules.press_one,
         turn: 0,
     })))
 }

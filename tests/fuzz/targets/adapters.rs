@@ -27,6 +27,7 @@ pub(crate) const SHARED_KEY: &str = "shared_01";
 /// Where nobody answers: no input may reach the real one.
 pub(crate) const VONAGE_API: &str = "http://127.0.0.1:1";
 const VONAGE: &str = include_str!("../../../fixtures/vonage/carrier.toml");
+const PLIVO: &str = include_str!("../../../fixtures/plivo/carrier.toml");
 const BANDWIDTH_API: &str = "http://127.0.0.1:1";
 const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
@@ -44,6 +45,7 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "sandbox" => adapter("sandbox", SANDBOX_API, &sandbox_settings()).carrier,
         "telnyx" => adapter("telnyx", TELNYX_API, &telnyx_settings()).carrier,
         "vonage" => adapter("vonage", VONAGE_API, &vonage_settings()).carrier,
+        "plivo" => adapter("plivo", VONAGE_API, &plivo_settings()).carrier,
         "bandwidth" => adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
@@ -79,6 +81,15 @@ fn setting(settings: &str, key: &str) -> String {
 
 fn vonage_settings() -> String {
     settings_of(VONAGE)
+}
+
+fn plivo_settings() -> String {
+    settings_of(PLIVO)
+}
+
+/// The token that signs Plivo's webhooks here.
+pub(crate) fn plivo_token() -> String {
+    setting(&plivo_settings(), "auth_token")
 }
 
 fn bandwidth_settings() -> String {
@@ -121,12 +132,16 @@ pub(crate) static TELNYX: LazyLock<Adapter> =
 static VONAGE_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("vonage", VONAGE_API, &vonage_settings()));
 
+static PLIVO_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("plivo", VONAGE_API, &plivo_settings()));
+
 static BANDWIDTH_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()));
 
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 5] {
-    let all = [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER, &*BANDWIDTH_ADAPTER];
+pub(crate) fn all() -> [&'static Adapter; 6] {
+    let all =
+        [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER, &*PLIVO_ADAPTER, &*BANDWIDTH_ADAPTER];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),
         carrier::KINDS.iter().map(|k| k.name).collect::<Vec<_>>()

@@ -33,7 +33,7 @@ pub(crate) fn run(data: &[u8]) {
         let to = &world.dialled[person];
         let form = !body.trim_ascii_start().starts_with(b"{");
         let to = match adapters::all()[carrier].kind {
-            "vonage" => to.replace('+', ""),
+            "vonage" | "plivo" => to.replace('+', ""),
             "bandwidth" => to.clone(),
             _ if form => to.replace('+', "%2B"),
             _ => to.clone(),
@@ -132,6 +132,25 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
         builder
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {message}.{tag}"))
+    } else if kind == "plivo" {
+        let sorted = |part: &[u8], between: &str| -> Vec<String> {
+            let values = pairs(part).into_iter().flat_map(|(name, mut values)| {
+                values.sort();
+                values.dedup();
+                values.into_iter().map(move |value| (name.clone(), value))
+            });
+            values.map(|(name, value)| format!("{name}{between}{value}")).collect()
+        };
+        let (address, query) = url.split_once('?').unwrap_or((&url, ""));
+        let (query, form) = (sorted(query.as_bytes(), "=").join("&"), sorted(body, "").concat());
+        let start = if query.is_empty() && form.is_empty() { "" } else { "?" };
+        let dot = if query.is_empty() || form.is_empty() { "" } else { "." };
+        let message = format!("{address}{start}{query}{dot}{form}.1");
+        let tag = hmac(&SHA256, adapters::plivo_token().as_bytes(), message.as_bytes());
+        builder
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("x-plivo-signature-v3", STANDARD.encode(tag))
+            .header("x-plivo-signature-v3-nonce", "1")
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {
