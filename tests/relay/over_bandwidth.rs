@@ -180,7 +180,8 @@ fn event(kind: &str, more: Value) -> Value {
     let mut event = json!({
         "eventType": kind, "eventTime": OVER, "accountId": "9900000", "startTime": OVER,
     });
-    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("{kind}: no fields") };
+    event.as_object_mut().unwrap().extend(more);
     event
 }
 
