@@ -54,6 +54,9 @@ fn connect() -> Connect {
     }
 }
 
+/// A change of a number's entry, whether it is grave, and what is told of it.
+type Case = (fn(&mut Value), bool, &'static str);
+
 /// A command as (verb or path, body).
 type Command = (String, Value);
 
@@ -62,13 +65,13 @@ fn told(kind: &str, call: &str, data: &Value, answer: &Answer) -> (Vec<Inbound>,
     let shown = json!({
         "direction": "INBOUND", "from": "447700900001", "to": "447700900150", "customData": data,
     });
-    told_with(kind, call, json!({ "call": shown, "customData": data }), answer)
+    told_with(kind, call, &json!({ "call": shown, "customData": data }), answer)
 }
 
 fn told_with(
     kind: &str,
     call: &str,
-    properties: Value,
+    properties: &Value,
     answer: &Answer,
 ) -> (Vec<Inbound>, Vec<Command>) {
     let links = Links::new("https://relay.example.com", "infobip");
@@ -209,7 +212,7 @@ fn the_end_of_the_dialling_is_the_callers() {
     assert_eq!(dialog["propagationOptions"]["childCallRinging"], true);
     let data = &dialog["childCallRequest"]["customData"];
     let log = json!({ "callLog": { "state": "NO_ANSWER", "customData": data } });
-    let (events, commands) = told_with("CALL_FAILED", CHILD, log.clone(), &plan(Plan::Hangup));
+    let (events, commands) = told_with("CALL_FAILED", CHILD, &log, &plan(Plan::Hangup));
     let expected = Inbound::DialEnded(DialEnded {
         leg: leg(1),
         state: CallState::NoAnswer,
@@ -224,10 +227,10 @@ fn the_end_of_the_dialling_is_the_callers() {
         "state": "FINISHED", "answerTime": "2026-11-22T10:00:00Z", "customData": data,
     } });
     let announce = plan(Plan::Announce(say("Goodbye.")));
-    let (_, commands) = told_with("CALL_FINISHED", CHILD, talked, &announce);
+    let (_, commands) = told_with("CALL_FINISHED", CHILD, &talked, &announce);
     assert_eq!(only(commands, &on(CALL, "say"))["customData"]["rest0"], "hangup ");
     let next = plan(Plan::Connect(Connect { screen: true, ..connect() }));
-    let (_, commands) = told_with("CALL_FAILED", CHILD, log, &next);
+    let (_, commands) = told_with("CALL_FAILED", CHILD, &log, &next);
     let paths: Vec<&str> = commands.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(paths, [on(CALL, "send-ringing").as_str(), "calls"]);
     assert_eq!(commands[1].1["parentCallId"], CALL);
@@ -256,10 +259,9 @@ fn who_is_screened_is_connected_last() {
     assert_eq!((&asked["maxLength"], &asked["timeout"]), (&json!(1), &json!(10_000)));
     assert_eq!(asked["playContent"]["text"], "Press 1.");
     let pressed = json!({ "dtmf": "1", "customData": asked["customData"] });
-    let (events, commands) =
-        told_with("DTMF_CAPTURED", CHILD, pressed.clone(), &plan(Plan::Proceed));
+    let (events, commands) = told_with("DTMF_CAPTURED", CHILD, &pressed, &plan(Plan::Proceed));
     let keys = Inbound::Keys(Keys { leg: leg(2), digits: "1".into(), turn: 0 });
-    assert_eq!(events, [keys.clone()]);
+    assert_eq!(events, std::slice::from_ref(&keys));
     let kept = only(commands, &on(CALL, "answer"));
     let proceed = plan(Plan::Proceed);
     let (events, commands) = told("CALL_ESTABLISHED", CALL, &kept["customData"], &proceed);
@@ -268,7 +270,7 @@ fn who_is_screened_is_connected_last() {
     let hangup = plan(Plan::Hangup);
     let (_, commands) = told("CALL_ESTABLISHED", CALL, &kept["customData"], &hangup);
     only(commands, &on(CHILD, "hangup"));
-    let (_, commands) = told_with("DTMF_CAPTURED", CHILD, pressed, &hangup);
+    let (_, commands) = told_with("DTMF_CAPTURED", CHILD, &pressed, &hangup);
     only(commands, &on(CHILD, "hangup"));
 }
 
@@ -334,7 +336,7 @@ fn scripts_are_played_in_order() {
     assert_eq!((&asked["maxLength"], &asked["digitTimeout"]), (&json!(32), &json!(60_000)));
     assert_eq!((&asked["terminator"], &asked["playContent"]["type"]), (&json!("*"), &json!("URL")));
     let pressed = json!({ "dtmf": "12*", "customData": asked["customData"] });
-    let (events, _) = told_with("DTMF_CAPTURED", CALL, pressed, &Answer::Ack);
+    let (events, _) = told_with("DTMF_CAPTURED", CALL, &pressed, &Answer::Ack);
     assert_eq!(events, [Inbound::Keys(Keys { leg: leg(1), digits: "12".into(), turn: 3 })]);
     let nothing = script(Vec::new(), Then::Ask);
     let (_, commands) = told("CALL_RECEIVED", CALL, &json!({}), &nothing);
@@ -409,7 +411,7 @@ fn faults_of_a_number() {
         carrier.number_faults(&number, can, &links, &response).unwrap()
     };
     assert_eq!(judge(|_| {}), []);
-    let cases: [(fn(&mut Value), bool, &str); 5] = [
+    let cases: [Case; 5] = [
         (|one| one["number"] = "1".into(), true, "is not a number of this"),
         (|one| one["capabilities"] = json!(["SMS"]), true, "can't do VOICE"),
         (|one| one["voiceSetup"] = Value::Null, false, "does not show"),
