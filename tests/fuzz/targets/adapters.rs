@@ -32,6 +32,7 @@ const BANDWIDTH_API: &str = "http://127.0.0.1:1";
 const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml");
 pub(crate) const INFOBIP_API: &str = "http://127.0.0.1:1";
 const INFOBIP: &str = include_str!("../../../fixtures/infobip/carrier.toml");
+const SINCH: &str = include_str!("../../../fixtures/sinch/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
 /// An adapter and the addresses that it is given.
@@ -50,6 +51,7 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "plivo" => adapter("plivo", VONAGE_API, &plivo_settings()).carrier,
         "bandwidth" => adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()).carrier,
         "infobip" => adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)).carrier,
+        "sinch" => adapter("sinch", INFOBIP_API, &settings_of(SINCH)).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -88,6 +90,10 @@ fn vonage_settings() -> String {
 
 pub(crate) fn infobip_setting(key: &str) -> String {
     setting(&settings_of(INFOBIP), key)
+}
+
+pub(crate) fn sinch_setting(key: &str) -> String {
+    setting(&settings_of(SINCH), key)
 }
 
 fn plivo_settings() -> String {
@@ -148,8 +154,11 @@ static BANDWIDTH_ADAPTER: LazyLock<Adapter> =
 static INFOBIP_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)));
 
+static SINCH_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("sinch", INFOBIP_API, &settings_of(SINCH)));
+
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 7] {
+pub(crate) fn all() -> [&'static Adapter; 8] {
     let all = [
         &*SANDBOX,
         &*TWILIO,
@@ -158,6 +167,7 @@ pub(crate) fn all() -> [&'static Adapter; 7] {
         &*PLIVO_ADAPTER,
         &*BANDWIDTH_ADAPTER,
         &*INFOBIP_ADAPTER,
+        &*SINCH_ADAPTER,
     ];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),

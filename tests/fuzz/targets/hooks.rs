@@ -13,6 +13,7 @@ use entremise::{
     ids::hex,
 };
 use http::Request;
+use md5::{Digest as _, Md5};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256, digest};
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ pub(crate) fn run(data: &[u8]) {
         let to = &world.dialled[person];
         let form = !body.trim_ascii_start().starts_with(b"{");
         let to = match adapters::all()[carrier].kind {
-            "vonage" | "plivo" | "infobip" => to.replace('+', ""),
+            "vonage" | "plivo" | "infobip" | "sinch" => to.replace('+', ""),
             "bandwidth" => to.clone(),
             _ if form => to.replace('+', "%2B"),
             _ => to.clone(),
@@ -151,6 +152,29 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("x-plivo-signature-v3", STANDARD.encode(tag))
             .header("x-plivo-signature-v3-nonce", "1")
+    } else if kind == "sinch" && contains(body, b"\"event\"") {
+        let at = "2026-11-21T20:25:27Z";
+        let hash = if body.is_empty() { String::new() } else { STANDARD.encode(Md5::digest(body)) };
+        let bare = path.split('?').next().unwrap_or_default();
+        let message = format!("POST\n{hash}\napplication/json\nx-timestamp:{at}\n{bare}");
+        let setting = adapters::sinch_setting;
+        let secret = STANDARD.decode(setting("application_secret")).unwrap();
+        let tag = STANDARD.encode(hmac(&SHA256, &secret, message.as_bytes()));
+        let credentials = format!("application {}:{tag}", setting("application_key"));
+        builder
+            .header("content-type", "application/json")
+            .header("x-timestamp", at)
+            .header("authorization", credentials)
+    } else if kind == "sinch" {
+        let at = NOW.seconds().to_string();
+        let message = [body, format!(".1.{at}").as_bytes()].concat();
+        let secret = adapters::sinch_setting("sms_webhook_secret");
+        builder
+            .header("content-type", "application/json")
+            .header("x-sinch-webhook-signature", STANDARD.encode(hmac(&SHA256, secret.as_bytes(), &message)))
+            .header("x-sinch-webhook-signature-nonce", "1")
+            .header("x-sinch-webhook-signature-timestamp", at)
+            .header("x-sinch-webhook-signature-algorithm", "HmacSHA256")
     } else if kind == "infobip" {
         let name = adapters::infobip_setting("webhook_username");
         let password = adapters::infobip_setting("webhook_password");
@@ -172,4 +196,8 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
             .header("x-twilio-signature", STANDARD.encode(hmac(&SHA1, TOKEN.as_bytes(), message.as_bytes())))
     };
     builder.body(body.to_vec()).expect("a request")
+}
+
+fn contains(body: &[u8], part: &[u8]) -> bool {
+    body.windows(part.len()).any(|at| at == part)
 }
