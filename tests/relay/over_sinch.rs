@@ -1,5 +1,7 @@
 //! Texts and calls over Sinch: two kinds of signed webhooks in, its documents out, its APIs asked.
 
+use std::ops::Deref;
+
 use axum::body::Bytes;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use entremise::{
@@ -7,7 +9,7 @@ use entremise::{
         interaction::{Outcome, Reason},
         policy::Rules,
     },
-    store::{interactions::Interaction, legs},
+    store::legs,
 };
 use http::StatusCode;
 use md5::{Digest as _, Md5};
@@ -15,8 +17,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::{Asked, Came, Dialect, StandIn, fixtures},
-    market::{Market, Opened},
+    dialect::{Asked, Came, Dialect, Scene, fixtures},
     support::{self, Answered, Database, World},
 };
 
@@ -107,27 +108,19 @@ pub(crate) const DIALECT: Dialect = Dialect {
     },
 };
 
-struct Stage {
-    world: World,
-    market: Market,
-    session: Opened,
-    api: StandIn,
+struct Stage(Scene);
+
+impl Deref for Stage {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.0
+    }
 }
 
 impl Stage {
     async fn open(database: &Database, rules: Rules) -> Self {
-        let api = StandIn::start(&DIALECT).await;
-        let mut config = support::settings(database);
-        config.allow_sandbox = true;
-        config.carriers.push(api.entry());
-        let world = World::with(config).await;
-        let market = Market::at("sinch", &world, 2, 2, rules).await;
-        let session = market.session([0, 1], 0, None).await.unwrap();
-        Self { world, market, session, api }
-    }
-
-    fn person(&self, place: usize) -> &str {
-        self.market.people[place].number.expose()
+        Self(Scene::open(&DIALECT, database, rules).await)
     }
 
     fn dials(&self, place: usize) -> &str {
@@ -146,17 +139,6 @@ impl Stage {
         let document = self.told(&ice(self.person(0), self.dials(0))).await;
         assert!(!document.to_string().contains(&self.person(0)[1..]), "I17: {document}");
         document
-    }
-
-    async fn only(&self) -> Interaction {
-        let mut all = support::interactions(&self.world).await;
-        assert_eq!(all.len(), 1);
-        all.pop().unwrap()
-    }
-
-    async fn end(self, database: Database) {
-        self.world.running.shutdown().await;
-        database.drop().await;
     }
 }
 
@@ -195,7 +177,7 @@ async fn a_text_is_relayed_over_sinch() {
             assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
         }
         stage.world.running.jobs.idle().await;
-        let asked: Vec<Asked> = stage.api.asked();
+        let asked: Vec<Asked> = stage.asked();
         let [one] = &asked[..] else { panic!("a duplicate webhook sends nothing: {asked:?}") };
         let shown = [stage.dials(1), stage.person(1), "Is it still there?"];
         assert_eq!((DIALECT.sent)(one), shown);
@@ -212,7 +194,7 @@ async fn a_text_is_relayed_over_sinch() {
         let legs = legs::of_interaction(&mut tx, &stage.market.account, &log.id).await.unwrap();
         assert_eq!(legs[1].state, "delivered");
         drop(tx);
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -235,7 +217,7 @@ async fn a_call_is_bridged_over_sinch() {
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -253,7 +235,7 @@ async fn a_call_that_reaches_nobody_over_sinch() {
             stage.told(&news("dice", &document, &over(result, reason, 0))).await;
             let log = stage.only().await;
             assert_eq!((log.outcome, log.reason), (Some(outcome), Some(why)), "{reason}");
-            stage.end(database).await;
+            stage.0.end(database).await;
         }
     }
 }
@@ -275,7 +257,7 @@ async fn one_accepts_over_sinch() {
         assert_eq!(pressed(&stage, &document, "1").await["name"], "continue");
         stage.told(&news("dice", &document, &over("ANSWERED", "CALLERHANGUP", 9))).await;
         assert_eq!(stage.only().await.outcome, Some(Outcome::Connected));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -294,6 +276,6 @@ async fn i3_who_is_turned_away_over_sinch_is_hung_up() {
         stage.market.close(&stage.session.id).await.unwrap();
         let late = stage.told(&news("ace", &document, &json!({}))).await;
         assert_eq!(late["action"]["name"], "hangup");
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
