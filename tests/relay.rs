@@ -1,13 +1,19 @@
-//! Whole conversations through a running relay, on each engine: with simulated phones, and over
-//! Twilio and Vonage with stand-ins of their APIs. The promises hold while many people do everything at once,
+//! Whole conversations through a running relay, on each engine: with simulated phones, and over each
+//! carrier with a stand-in for its API. The promises hold while many people do everything at once,
 //! and no sink holds a number or a word.
 
+#[cfg(test)]
+#[path = "relay/across.rs"]
+mod across;
 #[cfg(test)]
 #[path = "relay/callback.rs"]
 mod callback;
 #[cfg(test)]
 #[path = "relay/clocks.rs"]
 mod clocks;
+#[cfg(test)]
+#[path = "relay/dialect.rs"]
+mod dialect;
 #[cfg(test)]
 #[path = "relay/events.rs"]
 mod events;
@@ -36,8 +42,14 @@ mod out_of_session;
 #[path = "relay/outage.rs"]
 mod outage;
 #[cfg(test)]
+#[path = "relay/over_bandwidth.rs"]
+mod over_bandwidth;
+#[cfg(test)]
 #[path = "relay/over_infobip.rs"]
 mod over_infobip;
+#[cfg(test)]
+#[path = "relay/over_plivo.rs"]
+mod over_plivo;
 #[cfg(test)]
 #[path = "relay/over_telnyx.rs"]
 mod over_telnyx;

@@ -5,10 +5,22 @@ use std::{
     time::Duration,
 };
 
-use super::WebhookError;
+use http::{Method, header::CONTENT_TYPE};
+
+use super::{Request, WebhookError};
+
+/// The type of a form.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The most keys that are read: a plan asks for fewer.
 const KEYS_MAX: usize = 32;
+
+/// Whether a webhook's body says that it is a form.
+pub(super) fn is_form(request: &Request) -> bool {
+    let kind = request.header(CONTENT_TYPE.as_str()).and_then(|value| value.split(';').next());
+    request.method == Method::POST
+        && kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM))
+}
 
 /// Parameters by name; equal values of one name are one value, as in what Twilio signs.
 #[derive(Default)]
@@ -56,6 +68,16 @@ impl Form {
             }
         }
         signed
+    }
+
+    /// Names and values in byte order as in a query, but not encoded: what Plivo has for the address's
+    /// own.
+    pub(super) fn sorted_query(&self) -> String {
+        let pairs = self
+            .0
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}={value}")));
+        pairs.collect::<Vec<_>>().join("&")
     }
 
     /// Every value of `name`.

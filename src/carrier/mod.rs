@@ -7,6 +7,7 @@
 
 pub mod capabilities;
 pub mod document;
+pub mod element;
 pub mod error;
 pub mod event;
 pub mod links;
@@ -17,9 +18,11 @@ pub mod plan;
 pub mod signature;
 pub mod wire;
 
+mod bandwidth;
 mod fields;
 mod form;
 mod infobip;
+mod plivo;
 mod sandbox;
 mod settings;
 mod telnyx;
@@ -45,6 +48,12 @@ use crate::domain::{interaction, phone::ProxyNumber, pool, time::Timestamp};
 pub trait Carrier: Send + Sync + fmt::Debug {
     /// What this carrier can do, as data.
     fn capabilities(&self) -> &Capabilities;
+
+    /// What a webhook without an `Authorization` is told (`WWW-Authenticate`), for a carrier that sends
+    /// its credentials only once it was asked for them.
+    fn challenge(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Whether a webhook is authentic and fresh. `request.url` is the address that the carrier was
     /// given, never one made from a `Host` header. Compares in constant time.
@@ -247,8 +256,15 @@ impl fmt::Debug for Kind {
 }
 
 /// Every carrier that works. One line each.
-pub static KINDS: &[Kind] =
-    &[sandbox::KIND, twilio::KIND, telnyx::KIND, vonage::KIND, infobip::KIND];
+pub static KINDS: &[Kind] = &[
+    sandbox::KIND,
+    twilio::KIND,
+    telnyx::KIND,
+    vonage::KIND,
+    plivo::KIND,
+    bandwidth::KIND,
+    infobip::KIND,
+];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

@@ -69,6 +69,24 @@ pub fn abilities(flag: impl Fn(&str) -> bool) -> Capabilities {
     }
 }
 
+/// The proxy number that a carrier names so, in E.164; `None` for a short code and for a SIP address,
+/// which no pool of ours has.
+///
+/// # Errors
+/// Where it is neither.
+pub(super) fn called(to: &str) -> Result<Option<ProxyNumber>, ()> {
+    let short = (3..=8).contains(&to.len()) && to.bytes().all(|b| b.is_ascii_digit());
+    if short || to.contains([':', '@']) {
+        return Ok(None);
+    }
+    ProxyNumber::parse(to).map(Some).map_err(|_| ())
+}
+
+/// Whether two addresses are one, with the port of https written or not.
+pub(super) fn same_address(one: &str, other: &str) -> bool {
+    matches!((url::Url::parse(one), url::Url::parse(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// An address without what may be secret in it, for [`NumberFault::found`].
 pub(super) fn shown(address: &str) -> String {
     match url::Url::parse(address) {

@@ -104,6 +104,8 @@ pub struct Connect {
     pub duration_max: Duration,
     /// Whether somebody who answers is asked to speak to us first (a whisper, press 1).
     pub screen: bool,
+    /// Whether that ends with a key ("press 1 to accept"): for carriers whose dialling says which.
+    pub accept: bool,
     /// Which turn of a script dials; 0 where no script does.
     pub turn: u32,
 }

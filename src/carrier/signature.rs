@@ -37,13 +37,6 @@ pub fn ed25519(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
     UnparsedPublicKey::new(&ED25519, key).verify(message, tag).is_ok()
 }
 
-/// Whether a secret was `given` that is the `expected` one.
-pub fn same(expected: &str, given: &str) -> bool {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, expected.as_bytes());
-    let tag = hmac::sign(&key, given.as_bytes());
-    hmac::verify(&key, expected.as_bytes(), tag.as_ref()).is_ok()
-}
-
 /// The HMAC-SHA-1 of `message`, 20 bytes.
 pub fn sign_sha1(key: &[u8], message: &[u8]) -> Vec<u8> {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
@@ -53,6 +46,12 @@ pub fn sign_sha1(key: &[u8], message: &[u8]) -> Vec<u8> {
 /// The HMAC-SHA-256 of `message`, 32 bytes.
 pub fn sign_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref().to_vec()
+}
+
+/// Whether two secrets are the same, in a time that tells nothing of where they differ.
+pub fn same(one: &[u8], other: &[u8]) -> bool {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"entremise compares");
+    hmac::verify(&key, one, hmac::sign(&key, other).as_ref()).is_ok()
 }
 
 /// Whether `signed_at` is within [`FRESHNESS`] of `now`.

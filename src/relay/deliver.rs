@@ -103,8 +103,7 @@ impl Relay {
         let done = match entry.kind {
             OutboxKind::Message => self.deliver_message(entry).await,
             OutboxKind::Call => self.deliver_call(entry).await,
-            // Nothing owes one yet: a running call ends by itself.
-            OutboxKind::EndCall => Ok(false),
+            OutboxKind::EndCall => self.deliver_end(entry).await,
         };
         match done {
             Err(error) if error.lasts() => {
@@ -125,8 +124,12 @@ impl Relay {
                 self.write_entry(entry.clone(), |tx, one| Box::pin(messages::set_aside(tx, one)))
                     .await
             }
-            OutboxKind::Call | OutboxKind::EndCall => {
+            OutboxKind::Call => {
                 self.write_entry(entry.clone(), |tx, one| Box::pin(calls::set_aside(tx, one))).await
+            }
+            // The call goes on: its own news will end it.
+            OutboxKind::EndCall => {
+                self.write_entry(entry.clone(), |tx, one| Box::pin(parked(tx, one))).await
             }
         };
         match ended {
@@ -275,6 +278,27 @@ impl Relay {
         self.note(judged, move |tx| {
             let (entry, result) = (entry.clone(), result.clone());
             Box::pin(async move { calls::placed(tx, &entry, &result).await })
+        })
+        .await?;
+        Ok(true)
+    }
+
+    async fn deliver_end(&self, entry: Entry) -> Result<bool, Error> {
+        let (claimed, judged) = self
+            .db
+            .write(move |tx| {
+                let entry = entry.clone();
+                Box::pin(async move {
+                    let claimed = calls::claim_end(tx, &entry, LEASE).await?;
+                    Ok::<_, Error>((claimed, tx.passed()))
+                })
+            })
+            .await?;
+        let Some((entry, id)) = claimed else { return Ok(true) };
+        let result = self.ask(&entry.carrier, &Outbound::EndCall { id }, "end_call").await;
+        self.note(judged, move |tx| {
+            let (entry, result) = (entry.clone(), result.clone());
+            Box::pin(async move { calls::end_asked(tx, &entry, &result).await })
         })
         .await?;
         Ok(true)

@@ -162,7 +162,7 @@ impl Relay {
             Box::pin(async move {
                 let source = carriers.source(&carrier);
                 match &event {
-                    Inbound::CalleeAnswered(at) => calls::callee_answered(tx, &carrier, at).await,
+                    Inbound::CalleeAnswered(at) => calls::callee_answered(tx, source, at).await,
                     Inbound::Keys(at) => calls::keys(tx, source, at, &given).await,
                     Inbound::Played(at) => calls::played(tx, source, at, &given).await,
                     Inbound::DialEnded(at) => calls::dial_ended(tx, source, at, &given).await,

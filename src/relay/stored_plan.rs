@@ -38,6 +38,8 @@ struct Dial {
     max_ms: u64,
     screen: bool,
     #[serde(default)]
+    accept: bool,
+    #[serde(default)]
     turn: u32,
 }
 
@@ -81,6 +83,7 @@ fn dial(connect: &Connect) -> Dial {
         ring_ms: ms(connect.ring_timeout),
         max_ms: ms(connect.duration_max),
         screen: connect.screen,
+        accept: connect.accept,
         turn: connect.turn,
     }
 }
@@ -97,6 +100,7 @@ fn connect(dial: Dial) -> Option<Connect> {
         ring_timeout: Duration::from_millis(dial.ring_ms),
         duration_max: Duration::from_millis(dial.max_ms),
         screen: dial.screen,
+        accept: dial.accept,
         turn: dial.turn,
     })
 }
@@ -195,6 +199,7 @@ mod tests {
             ring_timeout: Duration::from_secs(20),
             duration_max: Duration::from_mins(30),
             screen: true,
+            accept: true,
             turn: 0,
         };
         let sounds = vec![

@@ -362,6 +362,28 @@ pub async fn finish(
     Ok(true)
 }
 
+/// Says how long two people spoke, of a call that ended before that was known; whether it was news.
+pub async fn spoke(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+    duration: Duration,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE interactions SET duration = $3, updated_at = $4, version = version + 1
+        WHERE account = $1 AND id = $2 AND outcome = 'connected' AND duration IS NULL";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(id)
+        .bind(millis(duration))
+        .bind(now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
 /// How an interaction ended.
 #[derive(Debug, Clone, Copy)]
 pub struct End {

@@ -51,6 +51,7 @@ fn connect(callees: u8) -> Connect {
         ring_timeout: Duration::from_millis(25_900),
         duration_max: Duration::from_hours(1),
         screen: false,
+        accept: false,
         turn: 0,
     }
 }
@@ -83,7 +84,10 @@ pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
         ("connect", Plan::Connect(connect(1))),
         ("connect, announced", Plan::Connect(Connect { announce: say(), ..connect(1) })),
         ("connect, screened", Plan::Connect(Connect { screen: true, ..connect(1) })),
-        ("connect, a team", Plan::Connect(Connect { screen: true, announce: say(), ..connect(3) })),
+        (
+            "connect, a team",
+            Plan::Connect(Connect { screen: true, accept: true, announce: say(), ..connect(3) }),
+        ),
         (
             "connect, times too short",
             Plan::Connect(Connect {

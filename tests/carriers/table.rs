@@ -59,7 +59,7 @@ fn page(all: &[Fixtures]) -> String {
                 ("ringing", |can, _| {
                     format!("{} to {}", length(can.ring_timeout.0), length(can.ring_timeout.1))
                 }),
-                ("longest call", |can, _| can.duration_max.map_or("not told".into(), length)),
+                ("longest call", |can, _| can.duration_max.map_or("ended by us".into(), length)),
                 ("a text is held at most", |can, _| length(can.validity_max)),
                 ("waits for the answer to a text", |can, _| length(can.patience)),
             ],
@@ -71,6 +71,7 @@ fn page(all: &[Fixtures]) -> String {
                 ("tells that a text reached the phone", |can, _| yes(can.receipts)),
                 ("a text whose answer was lost", |can, _| dedupe(can).into()),
                 ("webhooks that never came are made up for", |can, _| yes(can.lists)),
+                ("signs the body", |_, fixtures| yes(fixtures.facts.signs_body)),
                 ("signs the address", |_, fixtures| yes(fixtures.facts.signs_url)),
                 ("signs the time", |_, fixtures| yes(fixtures.facts.signs_time)),
             ],

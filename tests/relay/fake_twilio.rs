@@ -249,18 +249,21 @@ fn listed(
     (StatusCode::OK, json, json!({ key: entries, "next_page_uri": next }).to_string())
 }
 
+/// The account's own settings.
+pub(crate) fn values() -> toml::Table {
+    let values = [("account_sid", ACCOUNT), ("auth_token", TOKEN)];
+    values.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
+}
+
 /// Settings with Twilio as the only real carrier, beside a sandbox that holds the phones' numbers.
 pub(crate) fn settings(database: &Database, api: &Api) -> Config {
     let mut config = support::settings(database);
-    let mut values = toml::Table::new();
-    values.insert("account_sid".into(), ACCOUNT.into());
-    values.insert("auth_token".into(), TOKEN.into());
     config.allow_sandbox = true;
     config.carriers.push(CarrierConfig {
         id: "twilio".into(),
         kind: "twilio".into(),
         api_base: Some(api.base.clone()),
-        values,
+        values: values(),
     });
     config
 }

@@ -9,7 +9,7 @@ use entremise::{
         pool::Capabilities,
         session::{ClosedReason, Mode},
     },
-    ids::{AccountId, ServiceId, SessionId},
+    ids::{AccountId, NumberId, ServiceId, SessionId},
     relay::{self, AddParticipant, Answer, Key, NewNumber, NewService, OpenSession, Relay},
     sandbox::{Network, PhoneId},
 };
@@ -39,6 +39,7 @@ pub(crate) struct Market {
     pub(crate) network: Arc<Network>,
     pub(crate) account: AccountId,
     pub(crate) service: ServiceId,
+    pub(crate) numbers: Vec<NumberId>,
     pub(crate) people: Arc<Vec<Person>>,
 }
 
@@ -56,17 +57,30 @@ impl Market {
         pool: usize,
         rules: Rules,
     ) -> Self {
+        Self::over(&vec![carrier; pool], world, people, rules).await
+    }
+
+    /// The same with a number at each of these carriers.
+    pub(crate) async fn over(
+        carriers: &[&'static str],
+        world: &World,
+        people: usize,
+        rules: Rules,
+    ) -> Self {
+        let carriers = carriers.to_vec();
         let account = world.account.account.clone();
         let relay = world.running.relay.clone();
         let owner = account.clone();
-        let service = relay
+        let (service, numbers) = relay
             .db()
             .write(move |tx| {
                 let (account, rules) = (owner.clone(), rules.clone());
+                let carriers = carriers.clone();
                 Box::pin(async move {
                     let new = NewService { unique_name: "bikes".into(), rules };
                     let service = relay::create_service(tx, &account, &new).await?;
-                    for place in 0..pool {
+                    let mut numbers = Vec::new();
+                    for (place, carrier) in carriers.into_iter().enumerate() {
                         let number =
                             ProxyNumber::parse(&format!("+{}{:04}", 1_415_555, 100 + place));
                         let new = NewNumber {
@@ -76,9 +90,9 @@ impl Market {
                             capabilities: Capabilities::parse("voice|sms").unwrap(),
                             reserved: false,
                         };
-                        relay::add_number(tx, &account, &new).await?;
+                        numbers.push(relay::add_number(tx, &account, &new).await?.id);
                     }
-                    Ok::<_, relay::Error>(service.id)
+                    Ok::<_, relay::Error>((service.id, numbers))
                 })
             })
             .await
@@ -92,7 +106,7 @@ impl Market {
             })
             .collect();
         let network = Arc::clone(&world.network);
-        Self { relay, network, account, service, people: Arc::new(people) }
+        Self { relay, network, account, service, numbers, people: Arc::new(people) }
     }
 
     /// Opens a session of two people, under an idempotency key.
@@ -102,21 +116,43 @@ impl Market {
         ttl_s: u64,
         key: Option<&str>,
     ) -> Result<Opened, relay::Error> {
+        self.open_session(places, [None, None], Mode::VoiceAndMessage, ttl_s, key).await
+    }
+
+    /// The same where each of the two dials that number of the pool.
+    pub(crate) async fn pinned(
+        &self,
+        numbers: [usize; 2],
+        mode: Mode,
+    ) -> Result<Opened, relay::Error> {
+        let numbers = numbers.map(|place| Some(self.numbers[place].clone()));
+        self.open_session([0, 1], numbers, mode, 0, None).await
+    }
+
+    async fn open_session(
+        &self,
+        places: [usize; 2],
+        numbers: [Option<NumberId>; 2],
+        mode: Mode,
+        ttl_s: u64,
+        key: Option<&str>,
+    ) -> Result<Opened, relay::Error> {
         let people = places.map(|place| self.people[place].clone());
         let new = OpenSession {
             service: self.service.clone(),
             unique_name: None,
-            mode: Mode::VoiceAndMessage,
+            mode,
             ttl: Some(std::time::Duration::from_secs(ttl_s)),
             date_expiry: None,
             metadata: "{}".into(),
             participants: people
                 .iter()
-                .map(|one| AddParticipant {
+                .zip(numbers)
+                .map(|(one, number)| AddParticipant {
                     identifier: one.number.clone(),
                     role: Some(one.role.to_owned()),
                     name: None,
-                    number: None,
+                    number,
                 })
                 .collect(),
         };

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
+    dialect::{Dialect, between},
     fake,
     market::{Market, Opened},
     support::{self, Answered, World},
@@ -31,12 +32,80 @@ async fn answer(State(asked): State<Asked>, uri: Uri, body: Bytes) -> (StatusCod
     (StatusCode::OK, json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }).to_string())
 }
 
+fn key() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
+}
+
+fn values() -> toml::Table {
+    let values = [
+        ("api_key", "KEY0123"),
+        ("public_key", &STANDARD.encode(key().public_key())),
+        ("account_sid", "f5586561-8ff0-4291-a51b-c7dfe4139ff9"),
+        ("application_id", "1494404757140276705"),
+    ];
+    values.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
+}
+
+/// Posts a webhook as Telnyx does, to one of our addresses.
+async fn webhook(world: &World, path: &str, body: String) -> Answered {
+    let at = world.clock.now().millis() / 1000;
+    let tag = STANDARD.encode(key().sign(format!("{at}|{body}").as_bytes()));
+    let request = http::Request::post(path)
+        .header("host", world.running.address.to_string())
+        .header("telnyx-signature-ed25519", tag)
+        .header("telnyx-timestamp", at.to_string())
+        .body(http_body_util::Full::new(Bytes::from(body)));
+    support::request(world.running.address, request.unwrap()).await
+}
+
+fn received(id: &str, from: &str, to: &str, words: &str) -> String {
+    json!({ "data": { "event_type": "message.received", "payload": {
+        "id": id, "direction": "inbound", "type": "SMS", "from": { "phone_number": from },
+        "media": [], "cc": [], "to": [{ "phone_number": to }], "text": words,
+    } } })
+    .to_string()
+}
+
+/// How Telnyx speaks.
+pub(crate) const DIALECT: Dialect = Dialect {
+    kind: "telnyx",
+    settings: values,
+    text: |world, came| {
+        Box::pin(async move {
+            let id = format!("7ee4241c-f127-47e5-9c34-{:012}", came.id);
+            let body = received(&id, came.from, came.to, came.words);
+            webhook(world, "/hooks/telnyx/message", body).await
+        })
+    },
+    call: |world, came| {
+        Box::pin(async move {
+            let id = format!("v3:call-{:019}", came.id);
+            let fields = [("CallSid", &*id), ("From", came.from), ("To", came.to)];
+            let form =
+                form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+            webhook(world, "/hooks/telnyx/call", form).await
+        })
+    },
+    answer: |asked| {
+        let id = format!("00000000-0000-4000-8000-{:012}", asked.place);
+        let answer = json!({ "data": { "id": id, "to": [{ "status": "queued" }] } });
+        (StatusCode::OK, answer.to_string())
+    },
+    sent: |asked| {
+        let body = asked.json();
+        ["from", "to", "text"].map(|name| body[name].as_str().unwrap().to_owned())
+    },
+    rings: |texml, _| {
+        let callee = between(texml, "<Number ", "/Number>");
+        [between(texml, "callerId=\"", "\""), between(callee, ">", "<")].map(str::to_owned)
+    },
+};
+
 struct Stage {
     world: World,
     market: Market,
     session: Opened,
     asked: Asked,
-    key: Ed25519KeyPair,
     _api: AbortOnDropHandle<()>,
 }
 
@@ -48,28 +117,18 @@ impl Stage {
         let router = Router::new().fallback(answer).with_state(Arc::clone(&asked));
         let served = async move { fake::axum_serve(listener, router).await };
         let api = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
-        let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-        let mut values = toml::Table::new();
-        for (name, value) in [
-            ("api_key", "KEY0123"),
-            ("public_key", &STANDARD.encode(key.public_key())),
-            ("account_sid", "f5586561-8ff0-4291-a51b-c7dfe4139ff9"),
-            ("application_id", "1494404757140276705"),
-        ] {
-            values.insert(name.into(), value.into());
-        }
         let mut config = support::settings(database);
         config.allow_sandbox = true;
         config.carriers.push(CarrierConfig {
             id: "telnyx".into(),
             kind: "telnyx".into(),
             api_base: Some(base),
-            values,
+            values: values(),
         });
         let world = World::with(config).await;
         let market = Market::at("telnyx", &world, 2, 2, rules).await;
         let session = market.session([0, 1], 0, None).await.unwrap();
-        Self { world, market, session, asked, key, _api: api }
+        Self { world, market, session, asked, _api: api }
     }
 
     fn person(&self, place: usize) -> &str {
@@ -78,14 +137,7 @@ impl Stage {
 
     /// Posts a webhook as Telnyx does, to one of our addresses.
     async fn webhook(&self, path: &str, body: String) -> Answered {
-        let at = self.world.clock.now().millis() / 1000;
-        let tag = STANDARD.encode(self.key.sign(format!("{at}|{body}").as_bytes()));
-        let request = http::Request::post(path)
-            .header("host", self.world.running.address.to_string())
-            .header("telnyx-signature-ed25519", tag)
-            .header("telnyx-timestamp", at.to_string())
-            .body(http_body_util::Full::new(Bytes::from(body)));
-        support::request(self.world.running.address, request.unwrap()).await
+        webhook(&self.world, path, body).await
     }
 
     /// A question about a call, and the document that answers it.
@@ -121,13 +173,14 @@ fn path_in(stage: &Stage, texml: &str, attribute: &str) -> String {
 async fn a_text_is_relayed_over_telnyx() {
     for database in support::databases().await {
         let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
-        let received = json!({ "data": { "event_type": "message.received", "payload": {
-            "id": "7ee4241c-f127-47e5-9c34-3aac291f8058", "direction": "inbound", "type": "SMS",
-            "from": { "phone_number": stage.person(0) }, "media": [], "cc": [],
-            "to": [{ "phone_number": stage.session.dials[0].expose() }], "text": "Is it still there?",
-        } } });
+        let received = received(
+            "7ee4241c-f127-47e5-9c34-3aac291f8058",
+            stage.person(0),
+            stage.session.dials[0].expose(),
+            "Is it still there?",
+        );
         for _ in 0..2 {
-            let answer = stage.webhook("/hooks/telnyx/message", received.to_string()).await;
+            let answer = stage.webhook("/hooks/telnyx/message", received.clone()).await;
             assert_eq!(answer.status, StatusCode::OK);
         }
         stage.world.running.jobs.idle().await;

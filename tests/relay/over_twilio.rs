@@ -11,9 +11,42 @@ use entremise::{
 use http::StatusCode;
 
 use crate::{
+    dialect::{Dialect, between},
     fake::{self, Api},
     market::{Market, Opened},
     support::{self, World},
+};
+
+/// How Twilio speaks.
+pub(crate) const DIALECT: Dialect = Dialect {
+    kind: "twilio",
+    settings: fake::values,
+    text: |world, came| {
+        Box::pin(async move {
+            let sid = format!("SM{:032x}", came.id);
+            let fields = [("MessageSid", &*sid), ("NumMedia", "0"), ("Body", came.words)];
+            let numbers = [("From", came.from), ("To", came.to)];
+            fake::webhook(world, "/hooks/twilio/message", &[&fields[..], &numbers].concat()).await
+        })
+    },
+    call: |world, came| {
+        Box::pin(async move {
+            let sid = format!("CA{:032x}", came.id);
+            let call = [("CallSid", &*sid), ("CallStatus", "ringing"), ("Direction", "inbound")];
+            let fields = [&call[..], &[("From", came.from), ("To", came.to)]].concat();
+            fake::webhook(world, "/hooks/twilio/call", &fields).await
+        })
+    },
+    answer: |asked| {
+        let answer =
+            serde_json::json!({ "sid": format!("SM{:032x}", asked.place), "status": "queued" });
+        (StatusCode::CREATED, answer.to_string())
+    },
+    sent: |asked| ["From", "To", "Body"].map(|name| asked.field(name)),
+    rings: |twiml, _| {
+        let callee = between(twiml, "<Number ", "/Number>");
+        [between(twiml, "callerId=\"", "\""), between(callee, ">", "<")].map(str::to_owned)
+    },
 };
 
 pub(crate) struct Stage {

@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
+    dialect::{Dialect, fixtures},
     fake,
     market::{Market, Opened},
     support::{self, Answered, Database, World},
@@ -33,9 +34,76 @@ const CALL: &str = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab";
 const CALLEE: &str = "bbbbbbbb-cccc-dddd-eeee-0123456789ab";
 
 fn values() -> toml::Table {
-    let facts: toml::Table = FIXTURES.parse().unwrap();
-    facts["settings"].as_table().unwrap().clone()
+    fixtures(FIXTURES)
 }
+
+/// Asks one of our addresses as Vonage does: a body is posted and hashed, none is got.
+async fn webhook(world: &World, path: &str, body: Option<&Value>) -> Answered {
+    let values = values();
+    let text = body.map(Value::to_string).unwrap_or_default();
+    let mut claims = json!({
+        "iat": world.clock.now().seconds(), "jti": "1", "iss": "Vonage",
+        "api_key": values["api_key"].as_str(), "application_id": values["application_id"].as_str(),
+    });
+    if body.is_some() {
+        let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        claims["payload_hash"] = hex(hash.as_ref()).into();
+    }
+    let part = |value: &Value| BASE64URL.encode(value.to_string());
+    let signed = format!("{}.{}", part(&json!({ "typ": "JWT", "alg": "HS256" })), part(&claims));
+    let secret = values["signature_secret"].as_str().unwrap();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = BASE64URL.encode(ring::hmac::sign(&key, signed.as_bytes()));
+    let method = if body.is_some() { Method::POST } else { Method::GET };
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", world.running.address.to_string())
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {signed}.{tag}"))
+        .body(http_body_util::Full::new(Bytes::from(text)));
+    support::request(world.running.address, request.unwrap()).await
+}
+
+/// How Vonage speaks.
+pub(crate) const DIALECT: Dialect = Dialect {
+    kind: "vonage",
+    settings: values,
+    text: |world, came| {
+        Box::pin(async move {
+            let (from, to) = came.bare();
+            let text = json!({
+                "channel": "sms", "message_type": "text", "from": from, "to": to, "text": came.words,
+                "message_uuid": format!("aaaaaaaa-bbbb-cccc-dddd-{:012}", came.id),
+                "timestamp": "2026-11-22T10:00:00.000Z",
+            });
+            webhook(world, "/hooks/vonage/message", Some(&text)).await
+        })
+    },
+    call: |world, came| {
+        Box::pin(async move {
+            let (from, to) = came.bare();
+            let call =
+                json!({ "from": from, "to": to, "uuid": CALL, "conversation_uuid": "CON-1" });
+            webhook(world, "/hooks/vonage/call", Some(&call)).await
+        })
+    },
+    answer: |asked| {
+        let id = format!("cccccccc-0000-0000-0000-{:012}", asked.place);
+        (StatusCode::CREATED, json!({ "message_uuid": id, "uuid": CALL }).to_string())
+    },
+    sent: |asked| {
+        let body = asked.json();
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        [format!("+{}", text("from")), format!("+{}", text("to")), text("text")]
+    },
+    rings: |ncco, _| {
+        let ncco: Vec<Value> = serde_json::from_str(ncco).unwrap();
+        let connect = ncco.last().unwrap();
+        [&connect["from"], &connect["endpoint"][0]["number"]]
+            .map(|number| format!("+{}", number.as_str().unwrap()))
+    },
+};
 
 /// One request that the API got.
 #[derive(Debug, Clone)]
@@ -99,33 +167,8 @@ impl Stage {
         (person, number(self.session.dials[place].expose()))
     }
 
-    /// Asks one of our addresses as Vonage does: a body is posted and hashed, none is got.
     async fn webhook(&self, path: &str, body: Option<&Value>) -> Answered {
-        let values = values();
-        let text = body.map(Value::to_string).unwrap_or_default();
-        let mut claims = json!({
-            "iat": self.world.clock.now().seconds(), "jti": "1", "iss": "Vonage",
-            "api_key": values["api_key"].as_str(), "application_id": values["application_id"].as_str(),
-        });
-        if body.is_some() {
-            let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-            claims["payload_hash"] = hex(hash.as_ref()).into();
-        }
-        let part = |value: &Value| BASE64URL.encode(value.to_string());
-        let signed =
-            format!("{}.{}", part(&json!({ "typ": "JWT", "alg": "HS256" })), part(&claims));
-        let secret = values["signature_secret"].as_str().unwrap();
-        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
-        let tag = BASE64URL.encode(ring::hmac::sign(&key, signed.as_bytes()));
-        let method = if body.is_some() { Method::POST } else { Method::GET };
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", self.world.running.address.to_string())
-            .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {signed}.{tag}"))
-            .body(http_body_util::Full::new(Bytes::from(text)));
-        support::request(self.world.running.address, request.unwrap()).await
+        webhook(&self.world, path, body).await
     }
 
     /// The document that answers it.

@@ -223,6 +223,7 @@ pub(crate) fn connect(to: &[&str]) -> Connect {
         ring_timeout: std::time::Duration::from_mins(1),
         duration_max: std::time::Duration::from_hours(1),
         screen: false,
+        accept: false,
         turn: 0,
     }
 }

@@ -49,6 +49,7 @@ fn connect() -> Connect {
         ring_timeout: Duration::from_secs(25),
         duration_max: Duration::from_hours(1),
         screen: false,
+        accept: false,
         turn: 0,
     }
 }

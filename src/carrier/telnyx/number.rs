@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Links, NumberFault, Request, Response, config::Config, send};
 use crate::{
-    carrier::number::shown,
+    carrier::number::{same_address, shown},
     domain::{phone::ProxyNumber, pool::Capabilities},
 };
 
@@ -175,15 +175,10 @@ impl<'a> Faults<'a> {
         let set = format!("set {key} to {wanted}");
         if address.is_empty() {
             self.list.push(NumberFault::grave(format!("{key} is empty"), set));
-        } else if !same(address, wanted) {
+        } else if !same_address(address, wanted) {
             self.list.push(NumberFault::grave(format!("{key} is {}", shown(address)), set));
         }
     }
-}
-
-/// Whether two addresses are one, with the port of https written or not.
-fn same(one: &str, other: &str) -> bool {
-    matches!((url::Url::parse(one), url::Url::parse(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 #[cfg(test)]

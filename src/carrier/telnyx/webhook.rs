@@ -14,13 +14,14 @@ use crate::{
         },
         form::Form,
         links::{self, Step},
+        number::called,
         signature,
         twiml::call_state,
     },
     domain::{
         call::CallState,
         message::{Body, MessageState},
-        phone::{Caller, Identifier, ProxyNumber},
+        phone::{Caller, Identifier},
         time::Timestamp,
     },
     ids::LegId,
@@ -99,7 +100,7 @@ fn about_text(event: &Value, leg: Option<LegId>) -> Result<Inbound, WebhookError
 fn message(text: &Value) -> Result<Inbound, WebhookError> {
     let to = text["to"][0]["phone_number"].as_str().ok_or(WebhookError::Malformed("to"))?;
     let from = text["from"]["phone_number"].as_str().ok_or(WebhookError::Malformed("from"))?;
-    let Some(to) = proxy_number(to).map_err(|()| WebhookError::Malformed("to"))? else {
+    let Some(to) = called(to).map_err(|()| WebhookError::Malformed("to"))? else {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
     let media = text["media"].as_array().into_iter().flatten().take(MEDIA_MAX);
@@ -216,7 +217,7 @@ fn dial_ended(leg: LegId, turn: u32, form: &Form) -> Result<Inbound, WebhookErro
 
 fn call(form: &Form) -> Result<Inbound, WebhookError> {
     let to = form.need("To")?;
-    let Some(to) = proxy_number(to).map_err(|()| WebhookError::Malformed("To"))? else {
+    let Some(to) = called(to).map_err(|()| WebhookError::Malformed("To"))? else {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
     let from = heard(form.need("From")?);
@@ -248,13 +249,4 @@ fn error_code(state: CallState, form: &Form) -> Result<Option<String>, WebhookEr
 /// so they count as withheld, and so do `anonymous` and its like.
 fn heard(from: &str) -> Caller {
     Identifier::parse(from).map_or(Caller::Withheld, Caller::Number)
-}
-
-/// The proxy number; `None` for a short code and for a SIP address, which no pool of ours has.
-fn proxy_number(to: &str) -> Result<Option<ProxyNumber>, ()> {
-    let short = (3..=8).contains(&to.len()) && to.bytes().all(|b| b.is_ascii_digit());
-    if short || to.contains([':', '@']) {
-        return Ok(None);
-    }
-    ProxyNumber::parse(to).map(Some).map_err(|_| ())
 }

@@ -1,7 +1,7 @@
 //! Webhooks from Twilio: whether they are authentic, and what they say.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use http::{HeaderName, Method, header::CONTENT_TYPE};
+use http::{HeaderName, Method};
 use ring::digest;
 
 use super::{Inbound, Links, Request, WebhookError, config::Config};
@@ -11,7 +11,7 @@ use crate::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
             MessageStatus, PlacedCallAnswered, Played,
         },
-        form::Form,
+        form::{FORM, Form, is_form},
         links::{self, Step},
         signature,
         twiml::call_state,
@@ -63,7 +63,7 @@ pub(super) fn sample(config: &Config, links: &Links) -> Option<Request> {
         .append_pair("AccountSid", &config.account_sid)
         .append_pair("Check", "entremise")
         .finish();
-    let request = Request::post(links.status(), "application/x-www-form-urlencoded", body);
+    let request = Request::post(links.status(), FORM, body);
     let message = format!("{}{}", request.url, signed_parameters(&request)?);
     let tag = signature::sign_sha1(config.auth_tokens.first()?.as_bytes(), message.as_bytes());
     Some(request.with_header(HeaderName::from_static(SIGNATURE), &BASE64.encode(tag)))
@@ -137,16 +137,6 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn is_form(request: &Request) -> bool {
-    request.method == Method::POST
-        && request
-            .header(CONTENT_TYPE.as_str())
-            .and_then(|value| value.split(';').next())
-            .is_some_and(|kind| {
-                kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-            })
 }
 
 /// The webhook's parameters; `None` if it has another kind of body.

@@ -7,7 +7,10 @@ use axum::{
     response::Response,
     routing::post,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::RETRY_AFTER};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode, Uri,
+    header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+};
 
 use crate::{
     carrier::{
@@ -58,7 +61,12 @@ async fn hook(
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let request = Request { method, url: format!("{}{path}", hooks.origin), headers, body };
     if let Err(error) = carrier.adapter.verify(&request, hooks.clock.now()) {
-        return refused(carrier, &error);
+        return match carrier.adapter.challenge() {
+            Some(challenge) if !request.headers.contains_key(AUTHORIZATION) => {
+                challenged(carrier, challenge)
+            }
+            _ => refused(carrier, &error),
+        };
     }
     if !carrier.links.made(request.query()) {
         return refused(carrier, &WebhookError::BadAddress);
@@ -85,6 +93,14 @@ async fn hook(
     let worded = carrier.adapter.reply_for(&answer, &request, &events, &carrier.links);
     hooks.relay.command(carrier, &worded.commands).await;
     reply(worded)
+}
+
+/// Asks a carrier for its credentials, which it does not send before.
+fn challenged(carrier: &Configured, challenge: &'static str) -> Response {
+    metrics::webhook(&carrier.id, "other", "challenged");
+    let mut response = plain(StatusCode::UNAUTHORIZED);
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
 }
 
 fn refused(carrier: &Configured, error: &WebhookError) -> Response {

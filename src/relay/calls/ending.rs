@@ -237,6 +237,7 @@ pub(in crate::relay) async fn status(
         return Ok(false);
     }
     let (interaction, direction) = (leg.interaction.clone(), leg.direction);
+    let rung = leg.position > 0;
     let news = News {
         state: status.state,
         reason: None,
@@ -246,6 +247,9 @@ pub(in crate::relay) async fn status(
     };
     let placed = is_placed(tx, &account, &interaction).await?;
     settle(tx, &account, leg, news, now).await?;
+    if let Some(spoken) = status.duration.filter(|_| rung && status.state == CallState::Completed) {
+        interactions::spoke(tx, &account, &interaction, spoken, now).await?;
+    }
     // The caller's own leg is over: so is the call, whatever else is still to come.
     let caller_gone = direction == Direction::Inbound && status.state.is_final();
     if caller_gone || (placed && status.state.is_final()) {

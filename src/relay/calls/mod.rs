@@ -2,6 +2,7 @@
 //! marketplace asks for.
 
 mod ending;
+mod limit;
 mod placed;
 mod refused;
 mod script;
@@ -11,11 +12,10 @@ use self::ending::{Ending, finish};
 pub use self::placed::place_call;
 pub(in crate::relay) use self::{
     ending::{give_up, status},
+    limit::{claim_end, end_asked},
     placed::{cancel_placed, claim, held_up, placed, set_aside},
     steps::{callee_answered, dial_ended, keys, placed_answered, played},
 };
-
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -270,15 +270,15 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
     let said = |text: &str| {
         (!text.is_empty()).then(|| Prompt { text: text.to_owned(), language: language.to_owned() })
     };
-    let left = step.session.expires_at.since(step.now);
     Ok(Some(Plan::Connect(Connect {
         leg: step.caller.id.clone(),
         to,
         caller_id,
         announce: said(&rules.caller_announcement).filter(|_| step.first),
         ring_timeout: rules.ring_timeout,
-        duration_max: rules.call_max.min(left).max(Duration::from_secs(1)),
+        duration_max: limit::longest(rules, step.session, step.now),
         screen: rules.press_one || !rules.callee_whisper.is_empty(),
+        accept: rules.press_one,
         turn: 0,
     })))
 }

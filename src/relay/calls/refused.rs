@@ -139,6 +139,7 @@ async fn forward(
         ring_timeout: rules.ring_timeout,
         duration_max: rules.call_max,
         screen: false,
+        accept: false,
         turn: 0,
     });
     Ok((caller.interaction, plan))

@@ -384,6 +384,7 @@ async fn ring(tx: &mut Tx, call: &Steered<'_>, dial: &Dial) -> Result<Option<Con
         ring_timeout: Duration::from_secs(dial.timeout_s),
         duration_max: dial.limit_s.map_or(most, |limit| most.min(Duration::from_secs(limit))),
         screen: false,
+        accept: false,
         turn: call.turn,
     }))
 }

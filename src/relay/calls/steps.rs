@@ -1,9 +1,11 @@
 //! What comes next: a carrier asks about a leg of a call that goes on.
 
+use std::time::Duration;
+
 use super::{
     Step, at_once,
     ending::{Ending, News, end, settle},
-    next,
+    limit, next,
     script::{self, Told},
 };
 use crate::relay::{consult::Given, error::Error, inbound::Source};
@@ -83,21 +85,28 @@ fn is_over(leg: &Leg) -> bool {
 /// Somebody that we rang answered: a bridge starts only if the session is still open (I3).
 pub(in crate::relay) async fn callee_answered(
     tx: &mut Tx,
-    carrier: &str,
+    source: Source<'_>,
     event: &CalleeAnswered,
 ) -> Result<Answer, Error> {
-    let Some(live) = live(tx, carrier, &event.leg).await? else {
+    let Some(live) = live(tx, source.carrier, &event.leg).await? else {
         return Ok(Answer::Plan(Plan::Hangup));
     };
     if live.leg.direction != Direction::Outbound || is_over(&live.leg) {
         return Ok(Answer::Plan(Plan::Hangup));
     }
-    // The marketplace's own line is asked nothing.
-    let Some(session) = live.session else { return Ok(Answer::Plan(Plan::Proceed)) };
+    let Some(session) = &live.session else {
+        // The marketplace's own line is asked nothing.
+        if let Some(longest) = longest_on_the_line(tx, &live).await? {
+            limit::owe(tx, source, &live, &event.id, longest).await?;
+        }
+        return Ok(Answer::Plan(Plan::Proceed));
+    };
     if !live.open {
         return Ok(Answer::Plan(Plan::Hangup));
     }
-    let rules = &service_of(tx, &live.account, &session).await?.rules;
+    let rules = &service_of(tx, &live.account, session).await?.rules;
+    let longest = limit::longest(rules, session, live.now);
+    limit::owe(tx, source, &live, &event.id, longest).await?;
     let country = country_of(tx, &live.leg).await?;
     let language = policy::language(rules, &country);
     let prompt = |text: &str| Prompt { text: text.to_owned(), language: language.to_owned() };
@@ -110,6 +119,14 @@ pub(in crate::relay) async fn callee_answered(
         say: (!whisper.is_empty()).then(|| prompt(whisper)),
         accept: rules.press_one.then(|| prompt(policy::press_one_words(language))),
     })))
+}
+
+/// The longest that a caller in no session may talk to the marketplace's own line.
+async fn longest_on_the_line(tx: &mut Tx, live: &Live) -> Result<Option<Duration>, Error> {
+    let interaction = interactions::get_any(tx, &live.account, &live.leg.interaction).await?;
+    let Some(service) = interaction.and_then(|one| one.service) else { return Ok(None) };
+    let service = services::get_any(tx, &live.account, &service).await?;
+    Ok(service.map(|service| service.rules.call_max))
 }
 
 /// Keys were pressed: 1 accepts the call, everything else declines it.

@@ -4,15 +4,10 @@
 //! Dial, Number, Redirect, Reject, Hangup and Message (<https://www.twilio.com/docs/voice/twiml>,
 //! <https://www.twilio.com/docs/messaging/twiml>). Others are passed over.
 
-use quick_xml::{
-    Reader, XmlVersion,
-    escape::resolve_predefined_entity,
-    events::{BytesStart, Event},
-};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::domain::message::BODY_CHARS_MAX;
+use crate::{carrier::element::Element, domain::message::BODY_CHARS_MAX};
 
 /// The most elements of a document, how deep they lie, and the longest of addresses, in bytes.
 const ELEMENTS_MAX: usize = 100;
@@ -88,28 +83,14 @@ pub(in crate::relay) enum End {
     More,
 }
 
-struct Element {
-    name: String,
-    attributes: Vec<(String, String)>,
-    words: String,
-    inside: Vec<Self>,
-}
-
+/// What Twilio's attributes mean.
 impl Element {
-    fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
     fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.attribute(name)?.trim().parse().ok()
     }
 
     fn is(&self, name: &str) -> bool {
         self.attribute(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
-    }
-
-    fn text(&self) -> &str {
-        self.words.trim()
     }
 
     fn target(&self, url: &str, base: &Url) -> Option<Target> {
@@ -132,7 +113,7 @@ fn resolve(base: &Url, url: &str) -> Option<String> {
 /// Reads a document that came from `base`; `None` for what is none.
 pub(super) fn read(base: &str, body: &[u8]) -> Option<Vec<Verb>> {
     let base = Url::parse(base).ok()?;
-    let root = tree(std::str::from_utf8(body).ok()?)?;
+    let root = Element::read(std::str::from_utf8(body).ok()?, ELEMENTS_MAX, DEPTH_MAX)?;
     if root.name != "Response" {
         return None;
     }
@@ -233,70 +214,6 @@ fn dial(element: &Element, base: &Url) -> Option<Dial> {
         timeout_s: element.number("timeout").unwrap_or(30).clamp(1, 600),
         limit_s: element.number("timeLimit"),
         action: element.action(base),
-    })
-}
-
-fn tree(text: &str) -> Option<Element> {
-    let mut reader = Reader::from_str(text);
-    reader.config_mut().check_end_names = true;
-    let outside = Element {
-        name: String::new(),
-        attributes: Vec::new(),
-        words: String::new(),
-        inside: Vec::new(),
-    };
-    let mut open = vec![outside];
-    let mut elements = 0;
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(tag) => {
-                elements += 1;
-                open.push(started(&tag)?);
-            }
-            Event::Empty(tag) => {
-                elements += 1;
-                let done = started(&tag)?;
-                open.last_mut()?.inside.push(done);
-            }
-            Event::End(_) => {
-                let done = open.pop()?;
-                open.last_mut()?.inside.push(done);
-            }
-            Event::Text(text) => open.last_mut()?.words.push_str(&text.xml10_content()),
-            Event::CData(text) => open.last_mut()?.words.push_str(&text.xml10_content()),
-            Event::GeneralRef(name) => {
-                let character = name.resolve_char_ref().ok()?;
-                let text = match character {
-                    Some(c) => c.to_string(),
-                    None => resolve_predefined_entity(&name.xml10_content())?.to_owned(),
-                };
-                open.last_mut()?.words.push_str(&text);
-            }
-            Event::Decl(_) | Event::Comment(_) => {}
-            // No document of ours needs them, and a type may name files and fill memory.
-            Event::PI(_) | Event::DocType(_) => return None,
-            Event::Eof => break,
-        }
-        if elements > ELEMENTS_MAX || open.len() > DEPTH_MAX {
-            return None;
-        }
-    }
-    let root = open.pop().filter(|_| open.is_empty())?;
-    let [document] = <[_; 1]>::try_from(root.inside).ok()?;
-    Some(document)
-}
-
-fn started(tag: &BytesStart<'_>) -> Option<Element> {
-    let attributes = tag.attributes().map(|attribute| {
-        let attribute = attribute.ok()?;
-        let value = attribute.normalized_value(XmlVersion::Explicit1_0).ok()?;
-        Some((attribute.key.as_ref().to_owned(), value.into_owned()))
-    });
-    Some(Element {
-        name: tag.name().as_ref().to_owned(),
-        attributes: attributes.collect::<Option<_>>()?,
-        words: String::new(),
-        inside: Vec::new(),
     })
 }
 

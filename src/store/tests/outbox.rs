@@ -93,7 +93,7 @@ async fn an_entry_reads_back(lab: &Lab) {
     assert_eq!((found.valid_until, found.created_at), (at(7), at(3)));
     assert_eq!(outbox::payload(&mut tx, &found).await.unwrap(), "ünïcode");
     assert_eq!(outbox::next_due(&mut tx).await.unwrap(), Some(at(5)));
-    assert_eq!(outbox::owed(&mut tx).await.unwrap(), (1, Some(at(3))));
+    assert_eq!(outbox::owed(&mut tx).await.unwrap(), (1, Some(at(5))));
     drop(tx);
     let done = commit!(lab.db, [found], |tx| {
         let done = outbox::finish(tx, &found, OutboxState::Done).await?;

@@ -27,7 +27,9 @@ pub(crate) const SHARED_KEY: &str = "shared_01";
 /// Where nobody answers: no input may reach the real one.
 pub(crate) const VONAGE_API: &str = "http://127.0.0.1:1";
 const VONAGE: &str = include_str!("../../../fixtures/vonage/carrier.toml");
-pub(crate) const INFOBIP_API: &str = "http://127.0.0.1:1";
+const PLIVO: &str = include_str!("../../../fixtures/plivo/carrier.toml");
+const BANDWIDTH_API: &str = "http://127.0.0.1:1";
+const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml");
 const INFOBIP: &str = include_str!("../../../fixtures/infobip/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
@@ -44,7 +46,9 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "sandbox" => adapter("sandbox", SANDBOX_API, &sandbox_settings()).carrier,
         "telnyx" => adapter("telnyx", TELNYX_API, &telnyx_settings()).carrier,
         "vonage" => adapter("vonage", VONAGE_API, &vonage_settings()).carrier,
-        "infobip" => adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)).carrier,
+        "plivo" => adapter("plivo", VONAGE_API, &plivo_settings()).carrier,
+        "bandwidth" => adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()).carrier,
+        "infobip" => adapter("infobip", BANDWIDTH_API, &settings_of(INFOBIP)).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -65,7 +69,18 @@ fn sandbox_settings() -> String {
 
 /// The settings of its fixtures, by name.
 pub(crate) fn vonage_setting(key: &str) -> String {
-    let settings: toml::Table = vonage_settings().parse().unwrap();
+    setting(&vonage_settings(), key)
+}
+
+/// The name and the password that carrier's webhooks have here.
+pub(crate) fn webhook_password(kind: &str) -> String {
+    let facts = if kind == "infobip" { INFOBIP } else { BANDWIDTH };
+    let word = |key: &str| setting(&settings_of(facts), key);
+    format!("{}:{}", word("webhook_username"), word("webhook_password"))
+}
+
+fn setting(settings: &str, key: &str) -> String {
+    let settings: toml::Table = settings.parse().unwrap();
     settings[key].as_str().unwrap().to_owned()
 }
 
@@ -73,13 +88,21 @@ fn vonage_settings() -> String {
     settings_of(VONAGE)
 }
 
-pub(crate) fn infobip_setting(key: &str) -> String {
-    let settings: toml::Table = settings_of(INFOBIP).parse().unwrap();
-    settings[key].as_str().unwrap().to_owned()
+fn plivo_settings() -> String {
+    settings_of(PLIVO)
 }
 
-fn settings_of(facts: &str) -> String {
-    let facts: toml::Table = facts.parse().unwrap();
+/// The token that signs Plivo's webhooks here.
+pub(crate) fn plivo_token() -> String {
+    setting(&plivo_settings(), "auth_token")
+}
+
+fn bandwidth_settings() -> String {
+    settings_of(BANDWIDTH)
+}
+
+fn settings_of(fixtures: &str) -> String {
+    let facts: toml::Table = fixtures.parse().unwrap();
     toml::to_string(&facts["settings"]).unwrap()
 }
 
@@ -114,12 +137,26 @@ pub(crate) static TELNYX: LazyLock<Adapter> =
 static VONAGE_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("vonage", VONAGE_API, &vonage_settings()));
 
+static PLIVO_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("plivo", VONAGE_API, &plivo_settings()));
+
+static BANDWIDTH_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()));
+
 static INFOBIP_ADAPTER: LazyLock<Adapter> =
-    LazyLock::new(|| adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)));
+    LazyLock::new(|| adapter("infobip", BANDWIDTH_API, &settings_of(INFOBIP)));
 
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 5] {
-    let all = [&*SANDBOX, &*TWILIO, &*TELNYX, &*VONAGE_ADAPTER, &*INFOBIP_ADAPTER];
+pub(crate) fn all() -> [&'static Adapter; 7] {
+    let all = [
+        &*SANDBOX,
+        &*TWILIO,
+        &*TELNYX,
+        &*VONAGE_ADAPTER,
+        &*PLIVO_ADAPTER,
+        &*BANDWIDTH_ADAPTER,
+        &*INFOBIP_ADAPTER,
+    ];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),
         carrier::KINDS.iter().map(|k| k.name).collect::<Vec<_>>()

@@ -33,7 +33,8 @@ pub(crate) fn run(data: &[u8]) {
         let to = &world.dialled[person];
         let form = !body.trim_ascii_start().starts_with(b"{");
         let to = match adapters::all()[carrier].kind {
-            "vonage" | "infobip" => to.replace('+', ""),
+            "vonage" | "plivo" | "infobip" => to.replace('+', ""),
+            "bandwidth" => to.clone(),
             _ if form => to.replace('+', "%2B"),
             _ => to.clone(),
         };
@@ -113,6 +114,11 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
         builder
             .header("telnyx-timestamp", at.to_string())
             .header("telnyx-signature-ed25519", STANDARD.encode(tag))
+    } else if matches!(kind, "bandwidth" | "infobip") {
+        let said = adapters::webhook_password(kind);
+        builder
+            .header("content-type", "application/json")
+            .header("authorization", format!("Basic {}", STANDARD.encode(said)))
     } else if kind == "vonage" {
         let claims = json!({
             "iat": NOW.seconds(), "iss": "Vonage", "api_key": adapters::vonage_setting("api_key"),
@@ -125,12 +131,25 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
         builder
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {message}.{tag}"))
-    } else if kind == "infobip" {
-        let name = adapters::infobip_setting("webhook_username");
-        let password = adapters::infobip_setting("webhook_password");
+    } else if kind == "plivo" {
+        let sorted = |part: &[u8], between: &str| -> Vec<String> {
+            let values = pairs(part).into_iter().flat_map(|(name, mut values)| {
+                values.sort();
+                values.dedup();
+                values.into_iter().map(move |value| (name.clone(), value))
+            });
+            values.map(|(name, value)| format!("{name}{between}{value}")).collect()
+        };
+        let (address, query) = url.split_once('?').unwrap_or((&url, ""));
+        let (query, form) = (sorted(query.as_bytes(), "=").join("&"), sorted(body, "").concat());
+        let start = if query.is_empty() && form.is_empty() { "" } else { "?" };
+        let dot = if query.is_empty() || form.is_empty() { "" } else { "." };
+        let message = format!("{address}{start}{query}{dot}{form}.1");
+        let tag = hmac(&SHA256, adapters::plivo_token().as_bytes(), message.as_bytes());
         builder
-            .header("content-type", "application/json")
-            .header("authorization", format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("x-plivo-signature-v3", STANDARD.encode(tag))
+            .header("x-plivo-signature-v3-nonce", "1")
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {

@@ -86,7 +86,11 @@ fn setting(adapter: &Adapter, number: &ProxyNumber, response: &Response) {
     if faults.is_empty() {
         return;
     }
-    let answer: Value = serde_json::from_slice(&response.body).expect("read from what is no JSON");
+    // Of those who judge numbers one speaks XML: its addresses are judged by its own tests.
+    let answer: Value = match adapter.kind {
+        "bandwidth" => Value::Null,
+        _ => serde_json::from_slice(&response.body).expect("read from what is no JSON"),
+    };
     for fault in &faults {
         let told = format!("{} {}", fault.found, fault.fix);
         assert!(!told.contains(|c: char| c.is_control()), "{told:?}");

@@ -83,6 +83,7 @@ fn dial(callees: usize, ring: u64, most: u64, screen: bool) -> Connect {
         ring_timeout: Duration::from_millis(ring),
         duration_max: Duration::from_millis(most),
         screen,
+        accept: screen,
         turn: 0,
     }
 }

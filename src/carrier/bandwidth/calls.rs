@@ -1,0 +1,136 @@
+//! What the Voice API tells: questions about calls, and news of them.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Inbound, WebhookError, is_id, webhook::heard};
+use crate::{
+    carrier::{
+        error::plain_code,
+        event::{
+            CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered, Played,
+        },
+        links::At,
+        number::called,
+    },
+    domain::{call::CallState, time::Timestamp},
+    ids::LegId,
+};
+
+/// The most keys that are read: as many as Bandwidth collects.
+const KEYS_MAX: usize = 50;
+
+/// What one event says.
+///
+/// # Errors
+/// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
+pub(super) fn event(event: &Value, At { leg, turn, .. }: At) -> Result<Vec<Inbound>, WebhookError> {
+    let steered = leg.clone().ok_or(WebhookError::Malformed("leg"));
+    Ok(vec![match event["eventType"].as_str().unwrap_or_default() {
+        "initiate" => call(event)?,
+        "answer" => {
+            let id = call_id(event)?;
+            Inbound::PlacedCallAnswered(PlacedCallAnswered { leg: steered?, id })
+        }
+        "transferAnswer" => return callee_answered(event, steered?),
+        "gather" => Inbound::Keys(Keys { leg: steered?, digits: digits(event)?, turn }),
+        "redirect" => Inbound::Played(Played { leg: steered?, turn }),
+        "transferComplete" => Inbound::DialEnded(DialEnded {
+            leg: steered?,
+            state: dialled(event),
+            // Its times are those of the caller's leg: the other leg's news tells.
+            duration: None,
+            // It is not sent where nobody is there to go on with.
+            caller_gone: false,
+            turn,
+        }),
+        "transferDisconnect" | "disconnect" => over(event, leg)?,
+        _ => Inbound::Ignored("an event that is not about a call's state"),
+    }])
+}
+
+fn call(event: &Value) -> Result<Inbound, WebhookError> {
+    let to = event["to"].as_str().ok_or(WebhookError::Malformed("to"))?;
+    let from = event["from"].as_str().ok_or(WebhookError::Malformed("from"))?;
+    let Some(to) = called(to).map_err(|()| WebhookError::Malformed("to"))? else {
+        return Ok(Inbound::Ignored("not to a telephone number"));
+    };
+    Ok(Inbound::Call(InboundCall { id: call_id(event)?, from: heard(from), to }))
+}
+
+/// Nothing else tells that somebody answered: a caller who hangs up would count as unheard.
+fn callee_answered(event: &Value, leg: LegId) -> Result<Vec<Inbound>, WebhookError> {
+    let id = call_id(event)?;
+    let answered = CallStatus {
+        leg: Some(leg.clone()),
+        id: id.clone(),
+        state: CallState::Answered,
+        duration: None,
+        carrier_code: None,
+    };
+    Ok(vec![Inbound::CallStatus(answered), Inbound::CalleeAnswered(CalleeAnswered { leg, id })])
+}
+
+/// The keys that were pressed, without the one that ended them: that has a field of its own.
+fn digits(event: &Value) -> Result<String, WebhookError> {
+    let digits = event["digits"].as_str().unwrap_or_default();
+    let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
+    if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
+        return Err(WebhookError::Malformed("digits"));
+    }
+    Ok(digits.to_owned())
+}
+
+/// How a dialling ended whose caller is still there.
+fn dialled(event: &Value) -> CallState {
+    match cause(event) {
+        "hangup" => CallState::Completed,
+        "busy" | "rejected" => CallState::Busy,
+        // What does not begin to ring within 30 seconds is cancelled.
+        "timeout" | "cancel" => CallState::NoAnswer,
+        // A word that we don't know must still end the interaction.
+        _ => CallState::Failed,
+    }
+}
+
+/// A leg is over: that of a caller, of somebody whom a document rang, or of a call that we placed.
+fn over(event: &Value, leg: Option<LegId>) -> Result<Inbound, WebhookError> {
+    let answered = time(&event["answerTime"]);
+    let state = match (cause(event), answered) {
+        ("hangup", Some(_)) => CallState::Completed,
+        // Who is rung rejects; so it was the caller, or we.
+        ("hangup" | "cancel", _) => CallState::Cancelled,
+        ("busy" | "rejected", _) => CallState::Busy,
+        ("timeout", _) => CallState::NoAnswer,
+        _ => CallState::Failed,
+    };
+    let spoken = answered.zip(time(&event["endTime"])).map(|(from, to)| to.since(from));
+    let failed = !matches!(state, CallState::Completed | CallState::Cancelled);
+    Ok(Inbound::CallStatus(CallStatus {
+        leg,
+        id: call_id(event)?,
+        state,
+        duration: spoken.filter(|_| state == CallState::Completed).map(whole_seconds),
+        carrier_code: Some(cause(event)).filter(|_| failed).and_then(plain_code),
+    }))
+}
+
+fn cause(event: &Value) -> &str {
+    event["cause"].as_str().unwrap_or_default()
+}
+
+const fn whole_seconds(length: Duration) -> Duration {
+    Duration::from_secs(length.as_secs())
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    let at: jiff::Timestamp = value.as_str()?.parse().ok()?;
+    Some(Timestamp::from_millis(at.as_millisecond()))
+}
+
+/// An id such as `c-95ac8d6e-1a31c52e-b38f-4198-93c1-51633ec68f8d`.
+fn call_id(event: &Value) -> Result<String, WebhookError> {
+    let id = event["callId"].as_str().filter(|id| is_id(id));
+    id.map(str::to_owned).ok_or(WebhookError::Malformed("callId"))
+}

@@ -1,0 +1,99 @@
+//! Ends calls that have lasted as long as they may, at carriers that can't be told how long that is.
+
+use std::time::Duration;
+
+use super::steps::{Live, live};
+use crate::relay::{error::Error, inbound::Source};
+use crate::{
+    carrier::{SendError, error::Retry},
+    domain::{call::CallState, policy::Rules, time::Timestamp},
+    store::{
+        Tx,
+        outbox::{self, Entry, NewEntry, OutboxKind, OutboxState},
+        sessions::Session,
+    },
+};
+
+/// For how long a call is tried to be ended.
+const TRIED_MAX: Duration = Duration::from_mins(10);
+
+/// Between two tries, at the least.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The longest that people of a session may talk from now on: not beyond the session's end.
+pub(super) fn longest(rules: &Rules, session: &Session, now: Timestamp) -> Duration {
+    rules.call_max.min(session.expires_at.since(now)).max(Duration::from_secs(1))
+}
+
+/// Owes the end of the leg of somebody who has answered, `id` at the carrier, if the carrier itself does
+/// not end it.
+pub(super) async fn owe(
+    tx: &mut Tx,
+    source: Source<'_>,
+    live: &Live,
+    id: &str,
+    longest: Duration,
+) -> Result<(), Error> {
+    let told = |one: &dyn crate::carrier::Carrier| one.capabilities().duration_max.is_some();
+    if source.adapter.is_none_or(told) {
+        return Ok(());
+    }
+    let run_at = live.now + longest;
+    let entry = NewEntry {
+        kind: OutboxKind::EndCall,
+        session: live.leg.session.as_ref(),
+        interaction: &live.leg.interaction,
+        leg: &live.leg.id,
+        carrier: source.carrier,
+        payload: id,
+        run_at,
+        valid_until: run_at + TRIED_MAX,
+        now: live.now,
+    };
+    outbox::insert(tx, &live.account, &entry).await?;
+    Ok(())
+}
+
+/// Claims a call to end: the carrier's id of it. `None` for one that is over, or that somebody else has.
+pub(in crate::relay) async fn claim_end(
+    tx: &mut Tx,
+    entry: &Entry,
+    lease: Duration,
+) -> Result<Option<(Entry, String)>, Error> {
+    let Some(live) = live(tx, &entry.carrier, &entry.leg).await? else {
+        outbox::finish(tx, entry, OutboxState::Parked).await?;
+        return Ok(None);
+    };
+    let Some(entry) = outbox::claim(tx, entry, live.now, live.now + lease).await? else {
+        return Ok(None);
+    };
+    let over = CallState::parse(&live.leg.state).is_some_and(CallState::is_final);
+    if over || live.now >= entry.valid_until {
+        outbox::finish(tx, &entry, OutboxState::Done).await?;
+        return Ok(None);
+    }
+    let id = outbox::payload(tx, &entry).await?;
+    Ok(Some((entry, id)))
+}
+
+/// Records what came of asking for the end. Ending a call twice does no harm, so what is in doubt is
+/// asked for again; the carrier's own news says that it is over.
+pub(in crate::relay) async fn end_asked(
+    tx: &mut Tx,
+    entry: &Entry,
+    result: &Result<String, SendError>,
+) -> Result<(), Error> {
+    let wait = match result.as_ref().map_err(|error| error.retry) {
+        Ok(_) | Err(Retry::Never) => None,
+        Err(Retry::After(wait)) => Some(wait.max(AGAIN)),
+        Err(Retry::Unknown) => Some(AGAIN),
+    };
+    match wait {
+        None => outbox::finish(tx, entry, OutboxState::Done).await?,
+        Some(wait) => {
+            let now = tx.now().await?;
+            outbox::put_off(tx, entry, now + wait).await?
+        }
+    };
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! A carrier's side of a conversation: its webhooks, worded and signed as it does, and a stand-in for its
+//! API.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{Router, body::Bytes, extract::State};
+use entremise::config::CarrierConfig;
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::{
+    fake,
+    support::{Answered, World},
+};
+
+/// Something that reached a carrier: from a person to a proxy number, in E.164.
+#[derive(Clone, Copy)]
+pub(crate) struct Came<'a> {
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    /// What a text says.
+    pub(crate) words: &'a str,
+    /// No two texts or calls have the same.
+    pub(crate) id: usize,
+}
+
+impl Came<'_> {
+    /// Both numbers without their plus.
+    pub(crate) fn bare(&self) -> (&str, &str) {
+        (self.from.trim_start_matches('+'), self.to.trim_start_matches('+'))
+    }
+}
+
+/// One request that the API got.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) body: Bytes,
+    /// Which one it was, from 1.
+    pub(crate) place: usize,
+}
+
+impl Asked {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// A field of a form.
+    pub(crate) fn field(&self, name: &str) -> String {
+        let mut fields = form_urlencoded::parse(&self.body);
+        fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap()
+    }
+}
+
+/// How a carrier speaks.
+pub(crate) struct Dialect {
+    pub(crate) kind: &'static str,
+    pub(crate) settings: fn() -> toml::Table,
+    /// Tells the relay of a text.
+    pub(crate) text: for<'a> fn(&'a World, Came<'a>) -> BoxFuture<'a, Answered>,
+    /// Tells the relay of a call.
+    pub(crate) call: for<'a> fn(&'a World, Came<'a>) -> BoxFuture<'a, Answered>,
+    /// What the API answers.
+    pub(crate) answer: fn(&Asked) -> (StatusCode, String),
+    /// Whom a text that was sent is from, whom it is to, and what it says.
+    pub(crate) sent: fn(&Asked) -> [String; 3],
+    /// What whoever is rung sees, and who it is: in the answer to a call, or in what the API was asked.
+    pub(crate) rings: fn(&str, &[Asked]) -> [String; 2],
+}
+
+/// What stands between two pieces of a text.
+pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
+    rest.split_once(after).unwrap_or_else(|| panic!("no {after} in {rest}")).0
+}
+
+/// The settings of the carrier's fixtures.
+pub(crate) fn fixtures(carrier: &str) -> toml::Table {
+    let facts: toml::Table = carrier.parse().unwrap();
+    facts["settings"].as_table().unwrap().clone()
+}
+
+#[derive(Clone)]
+struct Script {
+    asked: Arc<Mutex<Vec<Asked>>>,
+    answer: fn(&Asked) -> (StatusCode, String),
+}
+
+async fn answer(
+    State(script): State<Script>,
+    body: Bytes,
+) -> (StatusCode, [(http::HeaderName, &'static str); 1], String) {
+    let mut asked = script.asked.lock().unwrap();
+    let one = Asked { body, place: asked.len() + 1 };
+    let (status, text) = (script.answer)(&one);
+    asked.push(one);
+    (status, [(http::header::CONTENT_TYPE, "application/json")], text)
+}
+
+/// A stand-in for a carrier's API.
+pub(crate) struct StandIn {
+    pub(crate) dialect: &'static Dialect,
+    base: String,
+    script: Script,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl StandIn {
+    pub(crate) async fn start(dialect: &'static Dialect) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let script = Script { asked: Arc::default(), answer: dialect.answer };
+        let router = Router::new().fallback(answer).with_state(script.clone());
+        let served = async move { fake::axum_serve(listener, router).await };
+        let server = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
+        Self { dialect, base, script, _server: server }
+    }
+
+    /// The carrier's entry in the configuration.
+    pub(crate) fn entry(&self) -> CarrierConfig {
+        CarrierConfig {
+            id: self.dialect.kind.into(),
+            kind: self.dialect.kind.into(),
+            api_base: Some(self.base.clone()),
+            values: (self.dialect.settings)(),
+        }
+    }
+
+    /// What it was asked since the last time.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.script.asked.lock().unwrap())
+    }
+}

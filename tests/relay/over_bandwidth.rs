@@ -1,0 +1,354 @@
+//! Texts and calls over Bandwidth: JSON with a name and a password in, BXML and REST requests out.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{StatusCode, Uri},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use entremise::{
+    config::CarrierConfig,
+    domain::{
+        interaction::{Outcome, Reason},
+        policy::Rules,
+    },
+    store::{interactions::Interaction, legs},
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::{
+    fake,
+    market::{Market, Opened},
+    support::{self, Answered, Database, World},
+};
+
+const FIXTURES: &str = include_str!("../../fixtures/bandwidth/carrier.toml");
+const CALL: &str = "c-95ac8d6e-1a31c52e-b38f-4198-93c1-51633ec68f8d";
+const RUNG: &str = "c-2a913f94-6a486f3a-3cae-4034-bcc3-f0c9fa77ca2f";
+const ANSWERED: &str = "2026-11-22T10:00:10.250Z";
+const OVER: &str = "2026-11-22T10:00:52.750Z";
+
+/// What the stand-in for the API was asked: the path and the body.
+type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+
+async fn answer(State(asked): State<Asked>, uri: Uri, body: Bytes) -> (StatusCode, String) {
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    asked.lock().unwrap().push((uri.path().to_owned(), body));
+    if uri.path().ends_with(RUNG) {
+        return (StatusCode::OK, String::new());
+    }
+    let ids = json!({ "id": "14762070468292kw2fuqty55yp2b2", "callId": CALL });
+    (StatusCode::ACCEPTED, ids.to_string())
+}
+
+/// A name and a password.
+type Credentials = (String, String);
+
+struct Stage {
+    world: World,
+    market: Market,
+    session: Opened,
+    asked: Asked,
+    _api: AbortOnDropHandle<()>,
+}
+
+fn values() -> toml::Table {
+    let facts: toml::Table = FIXTURES.parse().unwrap();
+    facts["settings"].as_table().unwrap().clone()
+}
+
+/// Those of the applications.
+fn applications() -> Credentials {
+    let values = values();
+    let text = |key: &str| values[key].as_str().unwrap().to_owned();
+    (text("webhook_username"), text("webhook_password"))
+}
+
+impl Stage {
+    async fn open(database: &Database, rules: Rules) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Asked::default();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&asked));
+        let served = async move { fake::axum_serve(listener, router).await };
+        let api = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
+        let mut config = support::settings(database);
+        config.allow_sandbox = true;
+        config.carriers.push(CarrierConfig {
+            id: "bandwidth".into(),
+            kind: "bandwidth".into(),
+            api_base: Some(base),
+            values: values(),
+        });
+        let world = World::with(config).await;
+        let market = Market::at("bandwidth", &world, 2, 2, rules).await;
+        let session = market.session([0, 1], 0, None).await.unwrap();
+        Self { world, market, session, asked, _api: api }
+    }
+
+    fn person(&self, place: usize) -> &str {
+        self.market.people[place].number.expose()
+    }
+
+    /// Posts a webhook as Bandwidth does: without its credentials, and with them once it was asked.
+    async fn webhook(&self, path: &str, body: &Value, (name, password): &Credentials) -> Answered {
+        let post = |credentials: Option<String>| {
+            let mut request = http::Request::post(path)
+                .header("host", self.world.running.address.to_string())
+                .header("content-type", "application/json");
+            if let Some(credentials) = credentials {
+                request = request.header("authorization", credentials);
+            }
+            let body = http_body_util::Full::new(Bytes::from(body.to_string()));
+            support::request(self.world.running.address, request.body(body).unwrap())
+        };
+        let first = post(None).await;
+        assert_eq!(first.status, StatusCode::UNAUTHORIZED);
+        let challenge = first.headers["www-authenticate"].to_str().unwrap();
+        assert!(challenge.starts_with("Basic realm="), "{challenge}");
+        post(Some(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))).await
+    }
+
+    /// A question about a call, and the document that answers it.
+    async fn asks(&self, at: &Address, kind: &str, more: Value) -> String {
+        let answer = self.webhook(&at.path, &event(kind, more), &at.credentials).await;
+        assert_eq!(answer.status, StatusCode::OK, "{kind}");
+        assert_eq!(answer.headers["content-type"], "application/xml; charset=utf-8");
+        String::from_utf8(answer.body).unwrap()
+    }
+
+    /// News, which nothing answers.
+    async fn tells(&self, at: &Address, kind: &str, more: Value) {
+        let answer = self.webhook(&at.path, &event(kind, more), &at.credentials).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::NO_CONTENT, 0), "{kind}");
+    }
+
+    /// The buyer calls; the document that answers.
+    async fn call(&self, id: &str) -> String {
+        let at = Address { path: "/hooks/bandwidth/call".into(), credentials: applications() };
+        let more = json!({
+            "from": self.person(0), "to": self.session.dials[0].expose(), "direction": "inbound",
+            "callId": id,
+        });
+        let bxml = self.asks(&at, "initiate", more).await;
+        assert!(!bxml.contains(self.person(0)), "I17: {bxml}");
+        bxml
+    }
+
+    /// The seller answers; what they hear.
+    async fn answered(&self, bxml: &str) -> String {
+        let at = self.address(bxml, "PhoneNumber", "transferAnswerUrl");
+        self.asks(&at, "transferAnswer", json!({ "callId": RUNG, "answerTime": ANSWERED })).await
+    }
+
+    /// The address in that attribute of a verb, with the credentials that stand beside it.
+    fn address(&self, bxml: &str, verb: &str, attribute: &str) -> Address {
+        let tag = bxml.split(&format!("<{verb} ")).nth(1).unwrap().split('>').next().unwrap();
+        let value = |name: &str| {
+            let rest = tag.split(&format!("{name}=\"")).nth(1).unwrap();
+            rest.split('"').next().unwrap().replace("&amp;", "&")
+        };
+        let url = value(attribute);
+        let path = url.strip_prefix(&self.world.running.origin).unwrap().to_owned();
+        Address { path, credentials: (value("username"), value("password")) }
+    }
+
+    async fn only(&self) -> Interaction {
+        let mut all = support::interactions(&self.world).await;
+        assert_eq!(all.len(), 1);
+        all.pop().unwrap()
+    }
+
+    async fn end(self, database: Database) {
+        self.world.running.shutdown().await;
+        database.drop().await;
+    }
+}
+
+/// One of our addresses, and what opens it.
+struct Address {
+    path: String,
+    credentials: Credentials,
+}
+
+fn event(kind: &str, more: Value) -> Value {
+    let mut event = json!({
+        "eventType": kind, "eventTime": OVER, "accountId": "9900000", "startTime": OVER,
+    });
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    event
+}
+
+/// A text goes out once, from the number that its recipient holds, until its session ends; its receipt
+/// comes back by the tag that it was sent with.
+#[tokio::test]
+async fn a_text_is_relayed_over_bandwidth() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
+        let proxy = stage.session.dials[0].expose();
+        let received = json!([{ "type": "message-received", "to": proxy, "message": {
+            "id": "14762070468292kw2fuqty55yp2b2", "direction": "in", "owner": proxy, "to": [proxy],
+            "from": stage.person(0), "text": "Is it still there?", "segmentCount": 1,
+        } }]);
+        for _ in 0..2 {
+            let answer =
+                stage.webhook("/hooks/bandwidth/message", &received, &applications()).await;
+            assert_eq!((answer.status, answer.body.len()), (StatusCode::NO_CONTENT, 0));
+        }
+        stage.world.running.jobs.idle().await;
+        let asked = stage.asked.lock().unwrap().clone();
+        let [(path, text)] = &asked[..] else { panic!("a duplicate webhook sends nothing") };
+        assert_eq!(path, "/api/v2/users/9900000/messages");
+        assert_eq!(text["to"], json!([stage.person(1)]));
+        assert_eq!(text["from"], stage.session.dials[1].expose());
+        assert_eq!(text["text"], "Is it still there?");
+        assert!(text["expiration"].as_str().unwrap().ends_with('Z'), "{text}");
+        assert!(!text.to_string().contains(stage.person(0)), "I17: {text}");
+        let log = stage.only().await;
+        assert_eq!(log.outcome, Some(Outcome::Relayed));
+        let receipt = json!([{ "type": "message-delivered", "to": stage.person(1), "message": {
+            "id": "14762070468292kw2fuqty55yp2b2", "direction": "out", "tag": text["tag"],
+            "to": [stage.person(1)], "from": stage.session.dials[1].expose(), "text": "",
+        } }]);
+        stage.webhook("/hooks/bandwidth/status", &receipt, &applications()).await;
+        let mut tx = stage.market.relay.db().read().await.unwrap();
+        let legs = legs::of_interaction(&mut tx, &stage.market.account, &log.id).await.unwrap();
+        assert_eq!(legs[1].state, "delivered");
+        drop(tx);
+        stage.end(database).await;
+    }
+}
+
+/// A call is answered with a document that dials the other side as the proxy number, in number and in
+/// name; who answers is asked for a key first, and how long they spoke is known in the end, though the
+/// carrier says so last.
+#[tokio::test]
+async fn a_call_is_bridged_by_bxml() {
+    for database in support::databases().await {
+        let rules = Rules { press_one: true, ..Rules::new("Bikes".into()) };
+        let stage = Stage::open(&database, rules).await;
+        let bxml = stage.call(CALL).await;
+        let proxy = stage.session.dials[1].expose();
+        let shown = format!("transferCallerId=\"{proxy}\" transferCallerDisplayName=\"{proxy}\"");
+        assert!(bxml.contains(&shown), "{bxml}");
+        assert!(bxml.contains(&format!(">{}</PhoneNumber>", stage.person(1))), "{bxml}");
+        let question = stage.answered(&bxml).await;
+        assert!(question.contains("maxDigits=\"1\""), "{question}");
+        let keys = stage.address(&question, "Gather", "gatherUrl");
+        let pressed = json!({ "callId": RUNG, "digits": "1", "terminatingDigit": "" });
+        assert!(stage.asks(&keys, "gather", pressed).await.ends_with("<Response/>"));
+        let next = stage.address(&bxml, "Transfer", "transferCompleteUrl");
+        let ended = json!({ "callId": CALL, "cause": "hangup", "answerTime": ANSWERED });
+        assert!(stage.asks(&next, "transferComplete", ended).await.contains("<Hangup/>"));
+        let log = stage.only().await;
+        assert_eq!((log.outcome, log.duration), (Some(Outcome::Connected), None));
+        let news = stage.address(&bxml, "PhoneNumber", "transferDisconnectUrl");
+        let over = json!({
+            "callId": RUNG, "cause": "hangup", "answerTime": ANSWERED, "endTime": OVER,
+        });
+        stage.tells(&news, "transferDisconnect", over).await;
+        let log = stage.only().await;
+        assert_eq!(log.outcome, Some(Outcome::Connected));
+        assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
+        stage.end(database).await;
+    }
+}
+
+/// A caller who hangs up first was connected all the same: nothing asks what comes next, and the news of
+/// both legs may come in any order.
+#[tokio::test]
+async fn a_caller_who_hangs_up_was_connected() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
+        let bxml = stage.call(CALL).await;
+        assert!(stage.answered(&bxml).await.ends_with("<Response/>"), "nothing is asked");
+        let status =
+            Address { path: "/hooks/bandwidth/status".into(), credentials: applications() };
+        let gone = json!({
+            "callId": CALL, "direction": "inbound", "cause": "hangup", "answerTime": ANSWERED,
+            "endTime": OVER,
+        });
+        stage.tells(&status, "disconnect", gone).await;
+        let news = stage.address(&bxml, "PhoneNumber", "transferDisconnectUrl");
+        let over = json!({
+            "callId": RUNG, "cause": "hangup", "answerTime": ANSWERED, "endTime": OVER,
+        });
+        stage.tells(&news, "transferDisconnect", over).await;
+        let log = stage.only().await;
+        assert_eq!(log.outcome, Some(Outcome::Connected));
+        assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
+        stage.end(database).await;
+    }
+}
+
+/// I3: whoever presses another key is hung up on, and so is whoever answers when the session is closed;
+/// the password of one leg opens no address of another.
+#[tokio::test]
+async fn i3_who_is_turned_away_over_bandwidth_is_hung_up_on() {
+    for database in support::databases().await {
+        let rules = Rules { press_one: true, ..Rules::new("Bikes".into()) };
+        let stage = Stage::open(&database, rules).await;
+        let bxml = stage.call(CALL).await;
+        let question = stage.answered(&bxml).await;
+        let keys = stage.address(&question, "Gather", "gatherUrl");
+        let next = stage.address(&bxml, "Transfer", "transferCompleteUrl");
+        let forged = event("gather", json!({ "callId": RUNG, "digits": "1" }));
+        let refused = stage.webhook(&keys.path, &forged, &next.credentials).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        let pressed = json!({ "callId": RUNG, "digits": "2", "terminatingDigit": "" });
+        assert!(stage.asks(&keys, "gather", pressed).await.contains("<Hangup/>"));
+        let ended = json!({ "callId": CALL, "cause": "hangup" });
+        stage.asks(&next, "transferComplete", ended).await;
+        let log = stage.only().await;
+        assert_eq!(log.outcome, Some(Outcome::Missed));
+        assert_eq!(log.reason, Some(Reason::NotAccepted));
+        stage.market.close(&stage.session.id).await.unwrap();
+        assert!(stage.answered(&bxml).await.contains("<Hangup/>"));
+        stage.end(database).await;
+    }
+}
+
+/// Bandwidth can't be told how long a call may last: once it has lasted so long, whoever answered is
+/// hung up on, once; a call that is over by then is left alone.
+#[tokio::test]
+async fn the_longest_call_over_bandwidth_is_ended() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
+        let longest = Rules::new("Bikes".into()).call_max;
+        for (id, over_before) in [("c-1", true), (CALL, false)] {
+            let bxml = stage.call(id).await;
+            stage.answered(&bxml).await;
+            if over_before {
+                let news = stage.address(&bxml, "PhoneNumber", "transferDisconnectUrl");
+                let over = json!({ "callId": RUNG, "cause": "hangup", "answerTime": ANSWERED });
+                stage.tells(&news, "transferDisconnect", over).await;
+            }
+            let asked = || {
+                stage
+                    .asked
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .filter(|(path, _)| path.contains("/calls/"))
+                    .count()
+            };
+            stage.world.clock.advance(i64::try_from(longest.as_millis()).unwrap() - 5_000);
+            stage.world.running.jobs.idle().await;
+            assert_eq!(asked(), 0, "too early");
+            for _ in 0..3 {
+                stage.world.clock.advance(10_000);
+                stage.world.running.jobs.idle().await;
+                assert_eq!(asked(), usize::from(!over_before));
+            }
+        }
+        let (path, body) = stage.asked.lock().unwrap().last().unwrap().clone();
+        assert_eq!(path, format!("/api/v2/accounts/9900000/calls/{RUNG}"));
+        assert_eq!(body, json!({ "state": "completed" }));
+        stage.end(database).await;
+    }
+}
