@@ -76,7 +76,7 @@ impl Links {
         let Some(key) = &self.key else { return false };
         let seal = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "seal");
         let seal = seal.and_then(|(_, seal)| BASE64.decode(&*seal).ok()).unwrap_or_default();
-        signature::hmac_sha256_cut(key, named(&at, rung.as_ref()).as_bytes(), &seal, SEAL_BYTES)
+        signature::same(&tag(key, &at, rung.as_ref()), &seal)
     }
 
     /// The address with its seal, if it names a leg and there is a key.
@@ -84,9 +84,8 @@ impl Links {
         let Some((key, (_, query))) = self.key.as_ref().zip(address.split_once('?')) else {
             return address;
         };
-        let named = named(&read(query), read_rung(query).as_ref());
-        let tag = signature::sign_sha256(key, named.as_bytes());
-        format!("{address}&seal={}", BASE64.encode(&tag[..SEAL_BYTES]))
+        let tag = tag(key, &read(query), read_rung(query).as_ref());
+        format!("{address}&seal={}", BASE64.encode(tag))
     }
 
     /// Where new texts go.
@@ -137,12 +136,15 @@ impl fmt::Debug for Links {
     }
 }
 
-/// What a seal is about: all that an adapter reads from an address.
-fn named(at: &At, rung: Option<&LegId>) -> String {
+/// What seals an address: all that an adapter reads from it counts.
+fn tag(key: &[u8], at: &At, rung: Option<&LegId>) -> Vec<u8> {
     let At { step, leg, turn } = at;
     let text = |leg: Option<&LegId>| leg.map(ToString::to_string).unwrap_or_default();
     let step = step.map_or("", Step::as_str);
-    format!("{step}\n{}\n{turn}\n{}", text(leg.as_ref()), text(rung))
+    let named = format!("{step}\n{}\n{turn}\n{}", text(leg.as_ref()), text(rung));
+    let mut tag = signature::sign_sha256(key, named.as_bytes());
+    tag.truncate(SEAL_BYTES);
+    tag
 }
 
 /// What one of our addresses carries.

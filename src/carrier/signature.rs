@@ -23,14 +23,6 @@ pub fn hmac_sha256(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), message, tag).is_ok()
 }
 
-/// Whether `tag` is the first `bytes` bytes of the HMAC-SHA-256 of `message`.
-pub fn hmac_sha256_cut(key: &[u8], message: &[u8], tag: &[u8], bytes: usize) -> bool {
-    // Compared under a key of its own, so that the time tells nothing of how much agrees.
-    let whole = sign_sha256(key, message);
-    let proof = sign_sha256(key, &whole[..bytes.min(whole.len())]);
-    hmac_sha256(key, tag, &proof)
-}
-
 /// Whether `tag` is the Ed25519 signature of `message` by whoever has the private half of `key`, the 32
 /// bytes of a public key.
 pub fn ed25519(key: &[u8], message: &[u8], tag: &[u8]) -> bool {

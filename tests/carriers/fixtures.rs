@@ -19,9 +19,6 @@ pub(crate) struct Facts {
     api_base: Option<String>,
     pub(crate) signature_headers: Vec<String>,
     pub(crate) signs_url: bool,
-    /// A name and a password cover neither.
-    #[serde(default = "yes")]
-    pub(crate) signs_body: bool,
     pub(crate) signs_time: bool,
     /// The case whose webhook the answers are for, where their words depend on it.
     about: Option<String>,
@@ -210,12 +207,11 @@ fn response(bytes: &[u8]) -> Response {
     Response { status, headers: headers(&lines[1..]), body }
 }
 
-/// The request with one byte changed, for every byte of the headers that sign it and, where they are
-/// signed, of the body and of the address; and what was changed.
+/// The request with one byte changed, for every byte of the body, of the headers that sign it and,
+/// where it is signed, of the address; and what was changed.
 pub(crate) fn flips(request: &Request, facts: &Facts) -> Vec<(String, Request)> {
     let mut flipped = Vec::new();
-    let body = if facts.signs_body { request.body.len() } else { 0 };
-    for (at, bit) in bits(body) {
+    for (at, bit) in bits(request.body.len()) {
         let mut body = request.body.to_vec();
         body[at] ^= bit;
         let mut changed = request.clone();

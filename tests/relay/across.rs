@@ -9,12 +9,18 @@ use entremise::{
 use crate::{
     dialect::{Came, Dialect, StandIn},
     market::Market,
-    over_telnyx, over_twilio, over_vonage,
+    over_bandwidth, over_infobip, over_plivo, over_telnyx, over_twilio, over_vonage,
     support::{self, World},
 };
 
-const DIALECTS: &[&Dialect] =
-    &[&over_twilio::DIALECT, &over_telnyx::DIALECT, &over_vonage::DIALECT];
+const DIALECTS: &[&Dialect] = &[
+    &over_twilio::DIALECT,
+    &over_telnyx::DIALECT,
+    &over_vonage::DIALECT,
+    &over_plivo::DIALECT,
+    &over_bandwidth::DIALECT,
+    &over_infobip::DIALECT,
+];
 
 /// Every carrier but the one that has no API of its own.
 #[test]

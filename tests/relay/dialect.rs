@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::{Router, body::Bytes, extract::State};
 use entremise::config::CarrierConfig;
 use futures_util::future::BoxFuture;
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -37,6 +37,7 @@ impl Came<'_> {
 /// One request that the API got.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
+    pub(crate) path: String,
     pub(crate) body: Bytes,
     /// Which one it was, from 1.
     pub(crate) place: usize,
@@ -90,10 +91,11 @@ struct Script {
 
 async fn answer(
     State(script): State<Script>,
+    uri: Uri,
     body: Bytes,
 ) -> (StatusCode, [(http::HeaderName, &'static str); 1], String) {
     let mut asked = script.asked.lock().unwrap();
-    let one = Asked { body, place: asked.len() + 1 };
+    let one = Asked { path: uri.path().to_owned(), body, place: asked.len() + 1 };
     let (status, text) = (script.answer)(&one);
     asked.push(one);
     (status, [(http::header::CONTENT_TYPE, "application/json")], text)

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
+    dialect::{Dialect, between, fixtures},
     fake,
     market::{Market, Opened},
     support::{self, Answered, Database, World},
@@ -58,8 +59,7 @@ struct Stage {
 }
 
 fn values() -> toml::Table {
-    let facts: toml::Table = FIXTURES.parse().unwrap();
-    facts["settings"].as_table().unwrap().clone()
+    fixtures(FIXTURES)
 }
 
 /// Those of the applications.
@@ -68,6 +68,70 @@ fn applications() -> Credentials {
     let text = |key: &str| values[key].as_str().unwrap().to_owned();
     (text("webhook_username"), text("webhook_password"))
 }
+
+/// Posts a webhook as Bandwidth does: without its credentials, and with them once it was asked.
+async fn webhook(
+    world: &World,
+    path: &str,
+    body: &Value,
+    (name, password): &Credentials,
+) -> Answered {
+    let post = |credentials: Option<String>| {
+        let mut request = http::Request::post(path)
+            .header("host", world.running.address.to_string())
+            .header("content-type", "application/json");
+        if let Some(credentials) = credentials {
+            request = request.header("authorization", credentials);
+        }
+        let body = http_body_util::Full::new(Bytes::from(body.to_string()));
+        support::request(world.running.address, request.body(body).unwrap())
+    };
+    let first = post(None).await;
+    assert_eq!(first.status, StatusCode::UNAUTHORIZED);
+    let challenge = first.headers["www-authenticate"].to_str().unwrap();
+    assert!(challenge.starts_with("Basic realm="), "{challenge}");
+    post(Some(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))).await
+}
+
+/// How Bandwidth speaks.
+pub(crate) const DIALECT: Dialect = Dialect {
+    kind: "bandwidth",
+    settings: values,
+    text: |world, came| {
+        Box::pin(async move {
+            let text = json!([{
+                "type": "message-received", "time": OVER, "to": came.to, "description": "Incoming",
+                "message": {
+                    "id": format!("14762070468292kw2fuqty55yp{:04}", came.id), "direction": "in",
+                    "owner": came.to, "from": came.from, "to": [came.to], "text": came.words,
+                    "applicationId": values()["messaging_application_id"].as_str(), "time": OVER,
+                },
+            }]);
+            webhook(world, "/hooks/bandwidth/message", &text, &applications()).await
+        })
+    },
+    call: |world, came| {
+        Box::pin(async move {
+            let more = json!({
+                "from": came.from, "to": came.to, "direction": "inbound", "callId": CALL,
+            });
+            let call = event("initiate", more);
+            webhook(world, "/hooks/bandwidth/call", &call, &applications()).await
+        })
+    },
+    answer: |asked| {
+        let id = format!("14762070468292kw2fuqty55yp{:04}", asked.place);
+        (StatusCode::ACCEPTED, json!({ "id": id, "callId": CALL }).to_string())
+    },
+    sent: |asked| {
+        let body = asked.json();
+        [&body["from"], &body["to"][0], &body["text"]].map(|one| one.as_str().unwrap().to_owned())
+    },
+    rings: |bxml, _| {
+        let callee = between(bxml, "<PhoneNumber", "/PhoneNumber>");
+        [between(bxml, "transferCallerId=\"", "\""), between(callee, ">", "<")].map(str::to_owned)
+    },
+};
 
 impl Stage {
     async fn open(database: &Database, rules: Rules) -> Self {
@@ -95,23 +159,8 @@ impl Stage {
         self.market.people[place].number.expose()
     }
 
-    /// Posts a webhook as Bandwidth does: without its credentials, and with them once it was asked.
-    async fn webhook(&self, path: &str, body: &Value, (name, password): &Credentials) -> Answered {
-        let post = |credentials: Option<String>| {
-            let mut request = http::Request::post(path)
-                .header("host", self.world.running.address.to_string())
-                .header("content-type", "application/json");
-            if let Some(credentials) = credentials {
-                request = request.header("authorization", credentials);
-            }
-            let body = http_body_util::Full::new(Bytes::from(body.to_string()));
-            support::request(self.world.running.address, request.body(body).unwrap())
-        };
-        let first = post(None).await;
-        assert_eq!(first.status, StatusCode::UNAUTHORIZED);
-        let challenge = first.headers["www-authenticate"].to_str().unwrap();
-        assert!(challenge.starts_with("Basic realm="), "{challenge}");
-        post(Some(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))).await
+    async fn webhook(&self, path: &str, body: &Value, credentials: &Credentials) -> Answered {
+        webhook(&self.world, path, body, credentials).await
     }
 
     /// A question about a call, and the document that answers it.
@@ -180,7 +229,8 @@ fn event(kind: &str, more: Value) -> Value {
     let mut event = json!({
         "eventType": kind, "eventTime": OVER, "accountId": "9900000", "startTime": OVER,
     });
-    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("{kind}: no fields") };
+    event.as_object_mut().unwrap().extend(more);
     event
 }
 

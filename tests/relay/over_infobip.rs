@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
+    dialect::{Dialect, fixtures},
     fake,
     market::{Market, Opened},
     support::{self, Answered, Database, World},
@@ -29,8 +30,7 @@ const CALL: &str = "d8d84155-3831-43fb-91c9-bb897149a79d";
 const CHILD: &str = "3ad8805e-d401-424e-9b03-e02a2016a5e2";
 
 fn values() -> toml::Table {
-    let facts: toml::Table = FIXTURES.parse().unwrap();
-    facts["settings"].as_table().unwrap().clone()
+    fixtures(FIXTURES)
 }
 
 /// What the stand-in for the API was asked: the path and the body.
@@ -44,6 +44,69 @@ async fn answer(State(asked): State<Asked>, uri: Uri, body: Bytes) -> (StatusCod
     let taken = json!({ "id": CHILD, "messages": [{ "messageId": id, "status": status }] });
     (StatusCode::OK, taken.to_string())
 }
+
+/// Posts a webhook as Infobip does, which is answered with nothing.
+async fn webhook(world: &World, hook: &str, body: &Value) -> Answered {
+    let values = values();
+    let word = |key: &str| values[key].as_str().unwrap();
+    let secret = format!("{}:{}", word("webhook_username"), word("webhook_password"));
+    let request = http::Request::post(format!("/hooks/infobip/{hook}"))
+        .header("host", world.running.address.to_string())
+        .header("content-type", "application/json")
+        .header("authorization", format!("Basic {}", STANDARD.encode(secret)))
+        .body(http_body_util::Full::new(Bytes::from(body.to_string())));
+    let answer = support::request(world.running.address, request.unwrap()).await;
+    assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
+    answer
+}
+
+/// How Infobip speaks.
+pub(crate) const DIALECT: Dialect = Dialect {
+    kind: "infobip",
+    settings: values,
+    text: |world, came| {
+        Box::pin(async move {
+            let (from, to) = came.bare();
+            let text = json!({ "results": [{
+                "messageId": format!("817790313235{:06}", came.id), "from": from, "to": to,
+                "text": came.words, "receivedAt": "2026-11-22T10:00:00.000+0000",
+            }] });
+            webhook(world, "message", &text).await
+        })
+    },
+    call: |world, came| {
+        Box::pin(async move {
+            let (from, to) = came.bare();
+            let call = json!({ "direction": "INBOUND", "from": from, "to": to, "customData": {} });
+            let event = json!({
+                "type": "CALL_RECEIVED", "callId": CALL, "properties": { "call": call },
+                "callsConfigurationId": values()["calls_configuration_id"].as_str(),
+            });
+            webhook(world, "call", &event).await
+        })
+    },
+    answer: |asked| {
+        let id = asked.json()["messages"][0]["destinations"][0]["messageId"].clone();
+        let status = json!({ "groupName": "PENDING", "name": "PENDING_ACCEPTED" });
+        let taken = json!({ "id": CHILD, "messages": [{ "messageId": id, "status": status }] });
+        (StatusCode::OK, taken.to_string())
+    },
+    sent: |asked| {
+        let text = asked.json()["messages"][0].clone();
+        let number = |number: &Value| format!("+{}", number.as_str().unwrap());
+        [
+            number(&text["sender"]),
+            number(&text["destinations"][0]["to"]),
+            text["content"]["text"].as_str().unwrap().to_owned(),
+        ]
+    },
+    rings: |_, asked| {
+        let dialog = asked.iter().find(|one| one.path == "/calls/1/dialogs").unwrap().json();
+        let child = &dialog["childCallRequest"];
+        [&child["from"], &child["endpoint"]["phoneNumber"]]
+            .map(|number| format!("+{}", number.as_str().unwrap()))
+    },
+};
 
 struct Stage {
     world: World,
@@ -96,17 +159,7 @@ impl Stage {
     }
 
     async fn webhook(&self, hook: &str, body: &Value) -> Answered {
-        let values = values();
-        let word = |key: &str| values[key].as_str().unwrap();
-        let secret = format!("{}:{}", word("webhook_username"), word("webhook_password"));
-        let request = http::Request::post(format!("/hooks/infobip/{hook}"))
-            .header("host", self.world.running.address.to_string())
-            .header("content-type", "application/json")
-            .header("authorization", format!("Basic {}", STANDARD.encode(secret)))
-            .body(http_body_util::Full::new(Bytes::from(body.to_string())));
-        let answer = support::request(self.world.running.address, request.unwrap()).await;
-        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
-        answer
+        webhook(&self.world, hook, body).await
     }
 
     /// News of a call: what it shows of itself, with the custom data that a command gave it.

@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
+    dialect::{Dialect, between, fixtures},
     fake,
     market::{Market, Opened},
     support::{self, Answered, World},
@@ -49,12 +50,78 @@ async fn answer(
     (StatusCode::ACCEPTED, json!({ "message_uuid": [id], "api_id": CALL }).to_string())
 }
 
+/// Posts a webhook as Plivo does, to one of our addresses.
+async fn webhook(world: &World, path: &str, fields: &[(&str, &str)]) -> Answered {
+    let settings = fixtures(FIXTURES);
+    let token = settings["auth_token"].as_str().unwrap();
+    let mut sorted = fields.to_vec();
+    sorted.sort_unstable();
+    let parameters: String = sorted.iter().flat_map(|(name, value)| [*name, value]).collect();
+    let origin = &world.running.origin;
+    let mut parts = path.splitn(2, '?');
+    let address = parts.next().unwrap();
+    let base = match parts.next() {
+        Some(query) => {
+            let mut query: Vec<&str> = query.split('&').collect();
+            query.sort_unstable();
+            format!("{origin}{address}?{}.{parameters}", query.join("&"))
+        }
+        None => format!("{origin}{address}?{parameters}"),
+    };
+    let key = hmac::Key::new(hmac::HMAC_SHA256, token.as_bytes());
+    let tag = STANDARD.encode(hmac::sign(&key, format!("{base}.31415926535").as_bytes()));
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let request = http::Request::post(path)
+        .header("host", world.running.address.to_string())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("x-plivo-signature-v3", tag)
+        .header("x-plivo-signature-v3-nonce", "31415926535")
+        .body(http_body_util::Full::new(Bytes::from(body)));
+    support::request(world.running.address, request.unwrap()).await
+}
+
+/// How Plivo speaks.
+pub(crate) const DIALECT: Dialect = Dialect {
+    kind: "plivo",
+    settings: || fixtures(FIXTURES),
+    text: |world, came| {
+        Box::pin(async move {
+            let (from, to) = came.bare();
+            let id = format!("97ceeb52-58b6-11e1-86da-{:012}", came.id);
+            let text = [("MessageUUID", &*id), ("Type", "sms"), ("Text", came.words)];
+            let fields = [&text[..], &[("From", from), ("To", to)]].concat();
+            webhook(world, "/hooks/plivo/message", &fields).await
+        })
+    },
+    call: |world, came| {
+        Box::pin(async move {
+            let (from, to) = came.bare();
+            let call = [("CallUUID", CALL), ("CallStatus", "ringing"), ("Event", "StartApp")];
+            let fields = [&call[..], &[("Direction", "inbound"), ("From", from), ("To", to)]];
+            webhook(world, "/hooks/plivo/call", &fields.concat()).await
+        })
+    },
+    answer: |asked| {
+        let id = format!("00000000-0000-4000-8000-{:012}", asked.place);
+        (StatusCode::ACCEPTED, json!({ "message_uuid": [id], "api_id": CALL }).to_string())
+    },
+    sent: |asked| {
+        let body = asked.json();
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        [format!("+{}", text("src")), format!("+{}", text("dst")), text("text")]
+    },
+    rings: |xml, _| {
+        let callee = between(xml, "<Number", "/Number>");
+        [between(xml, "callerId=\"", "\""), between(callee, ">", "<")]
+            .map(|number| format!("+{number}"))
+    },
+};
+
 struct Stage {
     world: World,
     market: Market,
     session: Opened,
     asked: Asked,
-    token: String,
     _api: AbortOnDropHandle<()>,
 }
 
@@ -66,21 +133,18 @@ impl Stage {
         let router = Router::new().fallback(answer).with_state(Arc::clone(&asked));
         let served = async move { fake::axum_serve(listener, router).await };
         let api = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
-        let facts: toml::Table = FIXTURES.parse().unwrap();
-        let values = facts["settings"].as_table().unwrap().clone();
-        let token = values["auth_token"].as_str().unwrap().to_owned();
         let mut config = support::settings(database);
         config.allow_sandbox = true;
         config.carriers.push(CarrierConfig {
             id: "plivo".into(),
             kind: "plivo".into(),
             api_base: Some(base),
-            values,
+            values: fixtures(FIXTURES),
         });
         let world = World::with(config).await;
         let market = Market::at("plivo", &world, 2, 2, rules).await;
         let session = market.session([0, 1], 0, None).await.unwrap();
-        Self { world, market, session, asked, token, _api: api }
+        Self { world, market, session, asked, _api: api }
     }
 
     /// A person's number as Plivo writes it.
@@ -97,32 +161,8 @@ impl Stage {
         self.asked.lock().unwrap().clone()
     }
 
-    /// Posts a webhook as Plivo does, to one of our addresses.
     async fn webhook(&self, path: &str, fields: &[(&str, &str)]) -> Answered {
-        let mut sorted = fields.to_vec();
-        sorted.sort_unstable();
-        let parameters: String = sorted.iter().flat_map(|(name, value)| [*name, value]).collect();
-        let origin = &self.world.running.origin;
-        let mut parts = path.splitn(2, '?');
-        let address = parts.next().unwrap();
-        let base = match parts.next() {
-            Some(query) => {
-                let mut query: Vec<&str> = query.split('&').collect();
-                query.sort_unstable();
-                format!("{origin}{address}?{}.{parameters}", query.join("&"))
-            }
-            None => format!("{origin}{address}?{parameters}"),
-        };
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.token.as_bytes());
-        let tag = STANDARD.encode(hmac::sign(&key, format!("{base}.31415926535").as_bytes()));
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = http::Request::post(path)
-            .header("host", self.world.running.address.to_string())
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("x-plivo-signature-v3", tag)
-            .header("x-plivo-signature-v3-nonce", "31415926535")
-            .body(http_body_util::Full::new(Bytes::from(body)));
-        support::request(self.world.running.address, request.unwrap()).await
+        webhook(&self.world, path, fields).await
     }
 
     /// A question about a call, and the document that answers it.

@@ -75,10 +75,9 @@ fn carrier(token: &str) -> Box<dyn Carrier> {
 
 /// The settings of an account; without an application where its id is empty.
 pub(super) fn config(application: &str) -> Config {
-    let mut toml = format!("auth_id = '{MAIN}'\nauth_token = 'a-token'");
-    if !application.is_empty() {
-        toml.push_str(&format!("\napplication_id = '{application}'"));
-    }
+    let named = format!("application_id = '{application}'");
+    let named = if application.is_empty() { "" } else { &named };
+    let toml = format!("auth_id = '{MAIN}'\nauth_token = 'a-token'\n{named}");
     Config::read(&settings(&toml)).unwrap()
 }
 
