@@ -25,6 +25,7 @@ mod infobip;
 mod plivo;
 mod sandbox;
 mod settings;
+mod sinch;
 mod telnyx;
 mod twilio;
 mod twiml;
@@ -264,6 +265,7 @@ pub static KINDS: &[Kind] = &[
     plivo::KIND,
     bandwidth::KIND,
     infobip::KIND,
+    sinch::KIND,
 ];
 
 /// The kind of that name.

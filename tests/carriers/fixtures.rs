@@ -226,6 +226,11 @@ pub(crate) fn flips(request: &Request, facts: &Facts) -> Vec<(String, Request)> 
         for (at, bit) in bits(value.len()) {
             let mut bytes = value.as_bytes().to_vec();
             bytes[at] ^= bit;
+            // The case of a scheme's letters does not count (RFC 9110 §11.1).
+            let scheme = value.as_bytes().iter().take_while(|b| **b != b' ').count();
+            if name == "authorization" && at < scheme && bit == 0x20 {
+                continue;
+            }
             // Some bytes can't stand in a header at all.
             let Ok(value) = HeaderValue::from_bytes(&bytes) else { continue };
             let mut changed = request.clone();
