@@ -9,6 +9,9 @@ mod across;
 #[path = "relay/callback.rs"]
 mod callback;
 #[cfg(test)]
+#[path = "relay/caller_id.rs"]
+mod caller_id;
+#[cfg(test)]
 #[path = "relay/clocks.rs"]
 mod clocks;
 #[cfg(test)]

@@ -348,6 +348,25 @@ pub async fn owner(
     Ok(number.map(|number| (account, number)))
 }
 
+/// Whether the account has a number at that carrier, which then may show it.
+pub async fn is_at(
+    tx: &mut Tx,
+    account: &AccountId,
+    number: &ProxyNumber,
+    carrier: &str,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM number_owners o JOIN numbers n ON n.account = o.account AND n.id = o.id
+        WHERE o.number = $1 AND o.account = $2 AND n.carrier = $3";
+    let count: i64 = on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(number.as_str())
+        .bind(account)
+        .bind(carrier)
+        .fetch_one(conn)
+        .await?);
+    Ok(count > 0)
+}
+
 /// Whether a person's number is one of the proxy numbers of any account: it can't take part.
 pub async fn is_ours(tx: &mut Tx, number: &Identifier) -> Result<bool, Error> {
     const SQL: &str = "SELECT COUNT(*) FROM number_owners WHERE number = $1";
