@@ -75,6 +75,9 @@ mod races;
 #[path = "relay/receiver.rs"]
 mod receiver;
 #[cfg(test)]
+#[path = "relay/registration.rs"]
+mod registration;
+#[cfg(test)]
 #[path = "relay/restored.rs"]
 mod restored;
 #[cfg(test)]
