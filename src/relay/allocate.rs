@@ -177,7 +177,7 @@ async fn pinned_number(
             "must be able to do what the session's mode needs",
         ));
     }
-    if !need(ctx, who, None).may_text(&number.area, number.registered.registration) {
+    if !may_text(&need(ctx, who, None), &number) {
         return Err(fault(
             "number_not_registered",
             "must be registered for texts to where the participant's own number is \
@@ -274,7 +274,7 @@ async fn choose(
     if narrowed.rings.is_empty() {
         return Err(Error::PoolExhausted(refused_by_rule(place, &narrowed)));
     }
-    let sticky = sticky_number(tx, ctx, wanted, &narrowed.rings).await?;
+    let sticky = sticky_number(tx, ctx, wanted, &need, &narrowed.rings).await?;
     if ctx.service.rules.selection == Selection::PreferSticky
         && let Some(number) = &sticky
         && take(tx, ctx, wanted, number).await?
@@ -284,7 +284,7 @@ async fn choose(
     }
     let avoid = sticky.as_ref().filter(|_| ctx.service.rules.selection == Selection::AvoidSticky);
     for ring in &narrowed.rings {
-        if let Some(number) = walk(tx, ctx, wanted, ring, &ring.key(&need), avoid).await? {
+        if let Some(number) = walk(tx, ctx, wanted, ring, &need, avoid).await? {
             return Ok(Chosen { number, by: ChosenBy::Ring, steps: narrowed.steps });
         }
     }
@@ -317,17 +317,27 @@ fn in_rings(rings: &[Ring], number: &Number) -> bool {
     })
 }
 
+/// Whether a number that a ring has may text where the person's own number is: of one kind there may be
+/// toll-free numbers and others.
+fn may_text(need: &Need, number: &Number) -> bool {
+    need.may_text(&number.area, number.registered.registration)
+}
+
 async fn sticky_number(
     tx: &mut Tx,
     ctx: For<'_>,
     wanted: &Wanted,
+    need: &Need,
     rings: &[Ring],
 ) -> Result<Option<Number>, Error> {
     let id = holds::sticky(tx, ctx.account, &ctx.service.id, &wanted.person, &wanted.counterpart);
     let Some(id) = id.await? else { return Ok(None) };
     let number = numbers::get(tx, ctx.account, &id).await?;
     Ok(number.filter(|number| {
-        number.state == NumberState::Active && !number.reserved && in_rings(rings, number)
+        number.state == NumberState::Active
+            && !number.reserved
+            && in_rings(rings, number)
+            && may_text(need, number)
     }))
 }
 
@@ -337,9 +347,10 @@ async fn walk(
     ctx: For<'_>,
     wanted: &Wanted,
     ring: &Ring,
-    key: &str,
+    need: &Need,
     avoid: Option<&Number>,
 ) -> Result<Option<Number>, Error> {
+    let key = &ring.key(need);
     let seeker = Seeker {
         account: ctx.account,
         service: &ctx.service.id,
@@ -354,7 +365,7 @@ async fn walk(
     for (mut from, to) in [(start, i64::MAX), (0, start)] {
         while let Some(number) = rings::next_in_ring(tx, seeker, ring, from, to).await? {
             let avoided = avoid.is_some_and(|other| other.id == number.id);
-            if !avoided && take(tx, ctx, wanted, &number).await? {
+            if !avoided && may_text(need, &number) && take(tx, ctx, wanted, &number).await? {
                 let place = number.place;
                 holds::set_ring_place(tx, ctx.account, &wanted.person, key, place).await?;
                 return Ok(Some(number));

@@ -103,7 +103,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     ids: Ids,
     keyring: Arc<Keyring>,
-    permits: Permits,
+    pub(super) permits: Permits,
     pub(super) time: Time,
     /// Whether anything was ever owed to an endpoint here.
     owed: AtomicBool,
@@ -531,11 +531,6 @@ impl Tx {
     /// The keyring that seals.
     pub fn keyring(&self) -> Arc<Keyring> {
         Arc::clone(&self.shared.keyring)
-    }
-
-    /// Which numbers the operator lets in against a rule.
-    pub fn permits(&self) -> &Permits {
-        &self.shared.permits
     }
 
     /// Notes that `rows` deliveries are owed.

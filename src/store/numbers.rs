@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         closed_set,
-        phone::{Identifier, ProxyNumber, Registered, Registration},
+        phone::{Identifier, Permits, ProxyNumber, Registered, Registration},
         pool::{Capabilities, Kind},
         time::Timestamp,
     },
@@ -144,6 +144,13 @@ impl Number {
             registration: self.registered.registration,
             barred: self.barred,
         }
+    }
+}
+
+impl Tx {
+    /// Which numbers the operator lets in against a rule.
+    pub fn permits(&self) -> &Permits {
+        &self.shared.permits
     }
 }
 

@@ -22,8 +22,19 @@ use entremise::{
 
 use crate::support::{self, CARRIER};
 
-/// Somebody in San Francisco, in Toronto and in Paris.
-const PEOPLE: [&str; 3] = ["+14155550101", "+14165550101", "+33639980001"];
+/// People in San Francisco, in Toronto and in Paris: nobody is in two sessions.
+const PEOPLE: [&str; 10] = [
+    "+14155550101",
+    "+14155550102",
+    "+14155550103",
+    "+14155550104",
+    "+14165550101",
+    "+14165550102",
+    "+33639980001",
+    "+33639980002",
+    "+33639980003",
+    "+33639980004",
+];
 
 struct Shop {
     running: Running,
@@ -146,29 +157,29 @@ async fn an_unregistered_number_texts_nobody_who_asks_for_it() {
         let one = shop.add("+14155550110", Registration::None).await.unwrap();
         shop.add("+18005550110", Registration::None).await.unwrap();
         for mode in [Mode::MessageOnly, Mode::VoiceAndMessage] {
-            assert_eq!(shop.emptied([0, 2], mode).await, Rule::Registration);
+            assert_eq!(shop.emptied([0, 6], mode).await, Rule::Registration);
         }
-        let view = shop.session([0, 2], Mode::VoiceOnly, None).await.unwrap();
+        let view = shop.session([0, 6], Mode::VoiceOnly, None).await.unwrap();
         assert!(
             view.choices
                 .iter()
                 .all(|(_, _, steps)| { steps.iter().all(|step| step.rule != Rule::Registration) })
         );
         // To Canada only the toll-free number is asked for more.
-        let view = shop.session([1, 2], Mode::MessageOnly, None).await.unwrap();
+        let view = shop.session([4, 7], Mode::MessageOnly, None).await.unwrap();
         assert_eq!(view.participants[0].number.as_str(), "+14155550110");
         let narrowed = &view.choices[0].2;
         let step = narrowed.iter().find(|step| step.rule == Rule::Registration).unwrap();
         assert_eq!(step.left, 1);
-        let pinned = shop.session([0, 2], Mode::MessageOnly, Some(&one)).await;
+        let pinned = shop.session([1, 8], Mode::MessageOnly, Some(&one)).await;
         assert_eq!(code(pinned), "number_not_registered");
 
         shop.change(&one, Registration::TenDlc).await;
-        let view = shop.session([0, 2], Mode::MessageOnly, None).await.unwrap();
+        let view = shop.session([1, 8], Mode::MessageOnly, None).await.unwrap();
         assert_eq!(view.participants[0].number.as_str(), "+14155550110");
         // Of which nobody has said anything goes on as before.
         shop.change(&one, Registration::Unknown).await;
-        shop.session([0, 1], Mode::MessageOnly, None).await.unwrap();
+        shop.session([2, 3], Mode::MessageOnly, None).await.unwrap();
         shop.running.shutdown().await;
         database.drop().await;
     }
@@ -195,18 +206,18 @@ async fn a_barred_number_is_given_to_no_calls() {
         assert_eq!(number.permit.as_deref(), Some("permit 7 of Arcep"));
         assert_eq!(number.registered.registration, Registration::None, "outside +1");
         drop(tx);
-        shop.session([0, 2], Mode::VoiceAndMessage, None).await.unwrap();
+        shop.session([0, 6], Mode::VoiceAndMessage, None).await.unwrap();
 
         let shop = shop.again(plain).await;
         for mode in [Mode::VoiceOnly, Mode::VoiceAndMessage] {
-            assert_eq!(shop.emptied([0, 1], mode).await, Rule::NumberClass);
-            let pinned = shop.session([0, 1], mode, Some(&mobile)).await;
+            assert_eq!(shop.emptied([2, 3], mode).await, Rule::NumberClass);
+            let pinned = shop.session([2, 3], mode, Some(&mobile)).await;
             assert_eq!(code(pinned), "number_class");
         }
-        shop.session([0, 1], Mode::MessageOnly, None).await.unwrap();
+        shop.session([2, 3], Mode::MessageOnly, None).await.unwrap();
 
         let shop = shop.again(permitted).await;
-        shop.session([1, 2], Mode::VoiceAndMessage, None).await.unwrap();
+        shop.session([4, 7], Mode::VoiceAndMessage, None).await.unwrap();
         shop.running.shutdown().await;
         database.drop().await;
     }

@@ -62,7 +62,7 @@ async fn a_refused_number_is_told() {
     const MOBILE: [(&str, &str); 1] = [("PhoneNumber", "+33639980001")];
     each(async |_, a| {
         let pool = format!("{}/PhoneNumbers", a.service("one", 0).await);
-        let refused = a.post(&pool, &MOBILE).await.refused(400, 20001);
+        let refused = a.post(&pool, &MOBILE).await.refused(400, 80701);
         let words = refused["message"].as_str().unwrap();
         assert!(words.starts_with("PhoneNumber is kept for one natural person"), "{words}");
         assert!(words.contains("rule fr-mobile, https://arcep.fr/"), "{words}");
