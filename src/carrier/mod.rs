@@ -25,9 +25,14 @@ mod infobip;
 mod plivo;
 mod sandbox;
 mod settings;
+mod signalwire;
 mod telnyx;
 mod twilio;
 mod twiml;
+mod twiml_form;
+mod twiml_list;
+mod twiml_number;
+mod twiml_rest;
 mod vonage;
 
 use std::fmt;
@@ -264,6 +269,7 @@ pub static KINDS: &[Kind] = &[
     plivo::KIND,
     bandwidth::KIND,
     infobip::KIND,
+    signalwire::KIND,
 ];
 
 /// The kind of that name.
