@@ -58,3 +58,6 @@ pub(super) fn api_base(settings: &Settings, own: &str) -> String {
 pub(super) fn basic(name: &str, password: &str) -> String {
     format!("Basic {}", BASE64.encode(format!("{name}:{password}")))
 }
+
+/// What asks for them (RFC 7617).
+pub(super) const BASIC_CHALLENGE: &str = "Basic realm=\"entremise\", charset=\"UTF-8\"";

@@ -20,9 +20,6 @@ pub(crate) struct Facts {
     pub(crate) signature_headers: Vec<String>,
     pub(crate) signs_url: bool,
     pub(crate) signs_time: bool,
-    /// Not for a carrier whose webhooks have nothing but a password.
-    #[serde(default = "yes")]
-    pub(crate) signs_body: bool,
     /// The case whose webhook the answers are for, where their words depend on it.
     about: Option<String>,
     pub(crate) call_id: String,

@@ -4,16 +4,17 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Bytes, extract::State};
-use entremise::config::CarrierConfig;
+use entremise::{config::CarrierConfig, domain::policy::Rules, store::interactions::Interaction};
 use futures_util::future::BoxFuture;
-use http::{StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
     fake,
-    support::{Answered, World},
+    market::{Market, Opened},
+    support::{self, Answered, Database, World},
 };
 
 /// Something that reached a carrier: from a person to a proxy number, in E.164.
@@ -37,7 +38,10 @@ impl Came<'_> {
 /// One request that the API got.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
-    pub(crate) path: String,
+    /// The method and the path.
+    pub(crate) line: String,
+    /// What it was authorized with.
+    pub(crate) authorization: String,
     pub(crate) body: Bytes,
     /// Which one it was, from 1.
     pub(crate) place: usize,
@@ -91,11 +95,18 @@ struct Script {
 
 async fn answer(
     State(script): State<Script>,
+    method: Method,
     uri: Uri,
+    headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, [(http::HeaderName, &'static str); 1], String) {
     let mut asked = script.asked.lock().unwrap();
-    let one = Asked { path: uri.path().to_owned(), body, place: asked.len() + 1 };
+    let one = Asked {
+        line: format!("{method} {}", uri.path()),
+        authorization: headers["authorization"].to_str().unwrap().to_owned(),
+        body,
+        place: asked.len() + 1,
+    };
     let (status, text) = (script.answer)(&one);
     asked.push(one);
     (status, [(http::header::CONTENT_TYPE, "application/json")], text)
@@ -133,5 +144,67 @@ impl StandIn {
     /// What it was asked since the last time.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.script.asked.lock().unwrap())
+    }
+}
+
+/// A buyer and a seller in a session over one carrier.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) market: Market,
+    pub(crate) session: Opened,
+    carrier: StandIn,
+}
+
+impl Scene {
+    pub(crate) async fn open(dialect: &'static Dialect, database: &Database, rules: Rules) -> Self {
+        let carrier = StandIn::start(dialect).await;
+        let mut config = support::settings(database);
+        config.allow_sandbox = true;
+        config.carriers.push(carrier.entry());
+        let world = World::with(config).await;
+        let market = Market::at(dialect.kind, &world, 2, 2, rules).await;
+        let session = market.session([0, 1], 0, None).await.unwrap();
+        Self { world, market, session, carrier }
+    }
+
+    /// Somebody's number.
+    pub(crate) fn person(&self, place: usize) -> &str {
+        self.market.people[place].number.expose()
+    }
+
+    /// Somebody's number and the one that they dial, without their plus.
+    pub(crate) fn bare(&self, place: usize) -> (String, String) {
+        let bare = |text: &str| text.trim_start_matches('+').to_owned();
+        (bare(self.person(place)), bare(self.session.dials[place].expose()))
+    }
+
+    /// What the API was asked since the last time.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.carrier.asked()
+    }
+
+    /// The one thing that it was asked since then, which must have gone there.
+    pub(crate) fn only_asked(&self, line: &str) -> Value {
+        let asked = self.asked();
+        let [one] = &asked[..] else { panic!("{asked:?}") };
+        assert_eq!(one.line, line);
+        one.json()
+    }
+
+    /// The path of one of our addresses.
+    pub(crate) fn path(&self, url: &str) -> String {
+        url.strip_prefix(&self.world.running.origin).unwrap().to_owned()
+    }
+
+    /// The one interaction in the log.
+    pub(crate) async fn only(&self) -> Interaction {
+        let mut all = support::interactions(&self.world).await;
+        assert_eq!(all.len(), 1);
+        all.pop().unwrap()
+    }
+
+    pub(crate) async fn end(self, database: Database) {
+        self.world.running.shutdown().await;
+        database.drop().await;
     }
 }

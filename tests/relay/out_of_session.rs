@@ -71,13 +71,15 @@ impl Street {
     async fn called(&self, id: &str, from: Option<&str>) -> Value {
         let event = json!({ "event": "call", "id": id, "from": from, "to": PROXY });
         let answer = support::webhook(&self.world, "call", &event).await;
-        let text = String::from_utf8(answer.body).unwrap();
-        // A leg's id is its own, and so is the seal on the addresses that name it.
-        let own = [("LG", 34), ("&seal=", 28)].into_iter().flat_map(|(begin, length)| {
-            let cut = |at: usize| text[at..at + length].to_owned();
-            text.match_indices(begin).map(|(at, _)| (cut(at), begin)).collect::<Vec<_>>()
-        });
-        let text = own.fold(text.clone(), |text, (one, begin)| text.replace(&one, begin));
+        let mut text = String::from_utf8(answer.body).unwrap();
+        // A leg's id is its own, and so is the seal on the addresses that name it. Seals first: one may
+        // look like the start of an id.
+        for (begin, length) in [("&seal=", 28), ("LG", 34)] {
+            let found = text.match_indices(begin).map(|(at, _)| text[at..at + length].to_owned());
+            for one in found.collect::<Vec<_>>() {
+                text = text.replace(&one, begin);
+            }
+        }
         serde_json::from_str(&text).unwrap()
     }
 

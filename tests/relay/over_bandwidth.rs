@@ -1,30 +1,20 @@
 //! Texts and calls over Bandwidth: JSON with a name and a password in, BXML and REST requests out.
 
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{StatusCode, Uri},
-};
+use axum::{body::Bytes, http::StatusCode};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use entremise::{
-    config::CarrierConfig,
     domain::{
         interaction::{Outcome, Reason},
         policy::Rules,
     },
-    store::{interactions::Interaction, legs},
+    store::legs,
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
-    dialect::{Dialect, between, fixtures},
-    fake,
-    market::{Market, Opened},
+    dialect::{Dialect, Scene, between, fixtures},
     support::{self, Answered, Database, World},
 };
 
@@ -34,28 +24,17 @@ const RUNG: &str = "c-2a913f94-6a486f3a-3cae-4034-bcc3-f0c9fa77ca2f";
 const ANSWERED: &str = "2026-11-22T10:00:10.250Z";
 const OVER: &str = "2026-11-22T10:00:52.750Z";
 
-/// What the stand-in for the API was asked: the path and the body.
-type Asked = Arc<Mutex<Vec<(String, Value)>>>;
-
-async fn answer(State(asked): State<Asked>, uri: Uri, body: Bytes) -> (StatusCode, String) {
-    let body = serde_json::from_slice(&body).unwrap_or_default();
-    asked.lock().unwrap().push((uri.path().to_owned(), body));
-    if uri.path().ends_with(RUNG) {
-        return (StatusCode::OK, String::new());
-    }
-    let ids = json!({ "id": "14762070468292kw2fuqty55yp2b2", "callId": CALL });
-    (StatusCode::ACCEPTED, ids.to_string())
-}
-
 /// A name and a password.
 type Credentials = (String, String);
 
-struct Stage {
-    world: World,
-    market: Market,
-    session: Opened,
-    asked: Asked,
-    _api: AbortOnDropHandle<()>,
+struct Stage(Scene);
+
+impl Deref for Stage {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.0
+    }
 }
 
 fn values() -> toml::Table {
@@ -120,6 +99,9 @@ pub(crate) const DIALECT: Dialect = Dialect {
         })
     },
     answer: |asked| {
+        if asked.line.ends_with(RUNG) {
+            return (StatusCode::OK, String::new());
+        }
         let id = format!("14762070468292kw2fuqty55yp{:04}", asked.place);
         (StatusCode::ACCEPTED, json!({ "id": id, "callId": CALL }).to_string())
     },
@@ -135,28 +117,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
 
 impl Stage {
     async fn open(database: &Database, rules: Rules) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Asked::default();
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&asked));
-        let served = async move { fake::axum_serve(listener, router).await };
-        let api = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
-        let mut config = support::settings(database);
-        config.allow_sandbox = true;
-        config.carriers.push(CarrierConfig {
-            id: "bandwidth".into(),
-            kind: "bandwidth".into(),
-            api_base: Some(base),
-            values: values(),
-        });
-        let world = World::with(config).await;
-        let market = Market::at("bandwidth", &world, 2, 2, rules).await;
-        let session = market.session([0, 1], 0, None).await.unwrap();
-        Self { world, market, session, asked, _api: api }
-    }
-
-    fn person(&self, place: usize) -> &str {
-        self.market.people[place].number.expose()
+        Self(Scene::open(&DIALECT, database, rules).await)
     }
 
     async fn webhook(&self, path: &str, body: &Value, credentials: &Credentials) -> Answered {
@@ -206,17 +167,6 @@ impl Stage {
         let path = url.strip_prefix(&self.world.running.origin).unwrap().to_owned();
         Address { path, credentials: (value("username"), value("password")) }
     }
-
-    async fn only(&self) -> Interaction {
-        let mut all = support::interactions(&self.world).await;
-        assert_eq!(all.len(), 1);
-        all.pop().unwrap()
-    }
-
-    async fn end(self, database: Database) {
-        self.world.running.shutdown().await;
-        database.drop().await;
-    }
 }
 
 /// One of our addresses, and what opens it.
@@ -251,9 +201,8 @@ async fn a_text_is_relayed_over_bandwidth() {
             assert_eq!((answer.status, answer.body.len()), (StatusCode::NO_CONTENT, 0));
         }
         stage.world.running.jobs.idle().await;
-        let asked = stage.asked.lock().unwrap().clone();
-        let [(path, text)] = &asked[..] else { panic!("a duplicate webhook sends nothing") };
-        assert_eq!(path, "/api/v2/users/9900000/messages");
+        // A duplicate webhook sends nothing.
+        let text = stage.only_asked("POST /api/v2/users/9900000/messages");
         assert_eq!(text["to"], json!([stage.person(1)]));
         assert_eq!(text["from"], stage.session.dials[1].expose());
         assert_eq!(text["text"], "Is it still there?");
@@ -262,7 +211,7 @@ async fn a_text_is_relayed_over_bandwidth() {
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Relayed));
         let receipt = json!([{ "type": "message-delivered", "to": stage.person(1), "message": {
-            "id": "14762070468292kw2fuqty55yp2b2", "direction": "out", "tag": text["tag"],
+            "id": "14762070468292kw2fuqty55yp0001", "direction": "out", "tag": text["tag"],
             "to": [stage.person(1)], "from": stage.session.dials[1].expose(), "text": "",
         } }]);
         stage.webhook("/hooks/bandwidth/status", &receipt, &applications()).await;
@@ -270,7 +219,7 @@ async fn a_text_is_relayed_over_bandwidth() {
         let legs = legs::of_interaction(&mut tx, &stage.market.account, &log.id).await.unwrap();
         assert_eq!(legs[1].state, "delivered");
         drop(tx);
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -305,7 +254,7 @@ async fn a_call_is_bridged_by_bxml() {
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -332,7 +281,7 @@ async fn a_caller_who_hangs_up_was_connected() {
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -359,7 +308,7 @@ async fn i3_who_is_turned_away_over_bandwidth_is_hung_up_on() {
         assert_eq!(log.reason, Some(Reason::NotAccepted));
         stage.market.close(&stage.session.id).await.unwrap();
         assert!(stage.answered(&bxml).await.contains("<Hangup/>"));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -378,27 +327,23 @@ async fn the_longest_call_over_bandwidth_is_ended() {
                 let over = json!({ "callId": RUNG, "cause": "hangup", "answerTime": ANSWERED });
                 stage.tells(&news, "transferDisconnect", over).await;
             }
-            let asked = || {
-                stage
-                    .asked
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .filter(|(path, _)| path.contains("/calls/"))
-                    .count()
-            };
             stage.world.clock.advance(i64::try_from(longest.as_millis()).unwrap() - 5_000);
             stage.world.running.jobs.idle().await;
-            assert_eq!(asked(), 0, "too early");
+            assert!(stage.asked().is_empty(), "too early");
+            let mut asked = Vec::new();
             for _ in 0..3 {
                 stage.world.clock.advance(10_000);
                 stage.world.running.jobs.idle().await;
-                assert_eq!(asked(), usize::from(!over_before));
+                asked.extend(stage.asked());
             }
+            if over_before {
+                assert!(asked.is_empty(), "{asked:?}");
+                continue;
+            }
+            let [one] = &asked[..] else { panic!("{asked:?}") };
+            assert_eq!(one.line, format!("POST /api/v2/accounts/9900000/calls/{RUNG}"));
+            assert_eq!(one.json(), json!({ "state": "completed" }));
         }
-        let (path, body) = stage.asked.lock().unwrap().last().unwrap().clone();
-        assert_eq!(path, format!("/api/v2/accounts/9900000/calls/{RUNG}"));
-        assert_eq!(body, json!({ "state": "completed" }));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }

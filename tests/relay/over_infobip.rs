@@ -1,27 +1,22 @@
 //! Texts and calls over Infobip: webhooks with a password in, commands and texts out.
 
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
 
-use axum::{Router, body::Bytes, extract::State, http::Uri};
+use axum::body::Bytes;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use entremise::{
-    config::CarrierConfig,
     domain::{
         interaction::{Outcome, Reason},
         policy::Rules,
     },
     relay,
-    store::{interactions::Interaction, legs, participants},
+    store::{legs, participants},
 };
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
-    dialect::{Dialect, fixtures},
-    fake,
-    market::{Market, Opened},
+    dialect::{Dialect, Scene, fixtures},
     support::{self, Answered, Database, World},
 };
 
@@ -31,18 +26,6 @@ const CHILD: &str = "3ad8805e-d401-424e-9b03-e02a2016a5e2";
 
 fn values() -> toml::Table {
     fixtures(FIXTURES)
-}
-
-/// What the stand-in for the API was asked: the path and the body.
-type Asked = Arc<Mutex<Vec<(String, Value)>>>;
-
-async fn answer(State(asked): State<Asked>, uri: Uri, body: Bytes) -> (StatusCode, String) {
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let id = body["messages"][0]["destinations"][0]["messageId"].clone();
-    asked.lock().unwrap().push((uri.path().to_owned(), body));
-    let status = json!({ "groupName": "PENDING", "name": "PENDING_ACCEPTED" });
-    let taken = json!({ "id": CHILD, "messages": [{ "messageId": id, "status": status }] });
-    (StatusCode::OK, taken.to_string())
 }
 
 /// Posts a webhook as Infobip does, which is answered with nothing.
@@ -101,61 +84,26 @@ pub(crate) const DIALECT: Dialect = Dialect {
         ]
     },
     rings: |_, asked| {
-        let dialog = asked.iter().find(|one| one.path == "/calls/1/dialogs").unwrap().json();
+        let dialog = asked.iter().find(|one| one.line == "POST /calls/1/dialogs").unwrap().json();
         let child = &dialog["childCallRequest"];
         [&child["from"], &child["endpoint"]["phoneNumber"]]
             .map(|number| format!("+{}", number.as_str().unwrap()))
     },
 };
 
-struct Stage {
-    world: World,
-    market: Market,
-    session: Opened,
-    asked: Asked,
-    _api: AbortOnDropHandle<()>,
+struct Stage(Scene);
+
+impl Deref for Stage {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.0
+    }
 }
 
 impl Stage {
     async fn open(database: &Database, rules: Rules) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Asked::default();
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&asked));
-        let served = async move { fake::axum_serve(listener, router).await };
-        let api = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
-        let mut config = support::settings(database);
-        config.allow_sandbox = true;
-        config.carriers.push(CarrierConfig {
-            id: "infobip".into(),
-            kind: "infobip".into(),
-            api_base: Some(base),
-            values: values(),
-        });
-        let world = World::with(config).await;
-        let market = Market::at("infobip", &world, 2, 2, rules).await;
-        let session = market.session([0, 1], 0, None).await.unwrap();
-        Self { world, market, session, asked, _api: api }
-    }
-
-    /// What was asked since the last time.
-    fn asked(&self) -> Vec<(String, Value)> {
-        std::mem::take(&mut *self.asked.lock().unwrap())
-    }
-
-    /// The one thing that was asked, which must have gone there.
-    fn only_asked(&self, path: &str) -> Value {
-        let asked = self.asked();
-        let [(got, body)] = &asked[..] else { panic!("{asked:?}") };
-        assert_eq!(got, path);
-        body.clone()
-    }
-
-    /// A person's number and the one that they dial, as Infobip writes them.
-    fn bare(&self, place: usize) -> (String, String) {
-        let number = |text: &str| text.trim_start_matches('+').to_owned();
-        let person = number(self.market.people[place].number.expose());
-        (person, number(self.session.dials[place].expose()))
+        Self(Scene::open(&DIALECT, database, rules).await)
     }
 
     async fn webhook(&self, hook: &str, body: &Value) -> Answered {
@@ -190,25 +138,14 @@ impl Stage {
     async fn screened(&self) -> Value {
         self.call().await;
         let asked = self.asked();
-        let paths: Vec<&str> = asked.iter().map(|(path, _)| path.as_str()).collect();
-        let ringing = format!("/calls/1/calls/{CALL}/send-ringing");
-        assert_eq!(paths, [ringing.as_str(), "/calls/1/calls"]);
-        let child = &asked[1].1;
+        let lines: Vec<&str> = asked.iter().map(|one| one.line.as_str()).collect();
+        let ringing = format!("POST /calls/1/calls/{CALL}/send-ringing");
+        assert_eq!(lines, [ringing.as_str(), "POST /calls/1/calls"]);
+        let child = asked[1].json();
         let (caller, _) = self.bare(0);
         assert!(!child.to_string().contains(&caller), "I17: {child}");
         assert_eq!(child["endpoint"]["phoneNumber"], json!(self.bare(1).0));
         child["customData"].clone()
-    }
-
-    async fn only(&self) -> Interaction {
-        let mut all = support::interactions(&self.world).await;
-        assert_eq!(all.len(), 1);
-        all.pop().unwrap()
-    }
-
-    async fn end(self, database: Database) {
-        self.world.running.shutdown().await;
-        database.drop().await;
     }
 }
 
@@ -231,7 +168,7 @@ async fn a_text_is_relayed_over_infobip() {
             stage.webhook("message", &text).await;
         }
         stage.world.running.jobs.idle().await;
-        let sent = stage.only_asked("/sms/3/messages")["messages"][0].clone();
+        let sent = stage.only_asked("POST /sms/3/messages")["messages"][0].clone();
         assert_eq!(
             (&sent["sender"], &sent["destinations"][0]["to"]),
             (&json!(shown), &json!(reader))
@@ -254,7 +191,7 @@ async fn a_text_is_relayed_over_infobip() {
         let legs = legs::of_interaction(&mut tx, &stage.market.account, &log.id).await.unwrap();
         assert_eq!(legs[1].state, "delivered");
         drop(tx);
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -266,7 +203,7 @@ async fn a_call_is_bridged_over_infobip() {
         let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
         let ((caller, _), (callee, shown)) = (stage.bare(0), stage.bare(1));
         stage.call().await;
-        let dialog = stage.only_asked("/calls/1/dialogs");
+        let dialog = stage.only_asked("POST /calls/1/dialogs");
         let child = &dialog["childCallRequest"];
         assert_eq!(dialog["parentCallId"], CALL);
         assert_eq!(child["from"], json!(shown));
@@ -276,15 +213,15 @@ async fn a_call_is_bridged_over_infobip() {
         for kind in ["CALL_STARTED", "CALL_RINGING", "CALL_ESTABLISHED"] {
             stage.news(kind, CHILD, json!({ "direction": "OUTBOUND" }), data).await;
         }
-        assert_eq!(stage.asked(), []);
+        assert!(stage.asked().is_empty());
         let log =
             json!({ "state": "FINISHED", "answerTime": "2026-11-22T10:00:00Z", "duration": 42 });
         stage.news("CALL_FINISHED", CHILD, log, data).await;
-        stage.only_asked(&format!("/calls/1/calls/{CALL}/hangup"));
+        stage.only_asked(&format!("POST /calls/1/calls/{CALL}/hangup"));
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -296,19 +233,19 @@ async fn one_accepts_over_infobip() {
         let stage = Stage::open(&database, press_one()).await;
         let data = stage.screened().await;
         stage.news("CALL_ESTABLISHED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
-        let asked = stage.only_asked(&format!("/calls/1/calls/{CHILD}/capture/dtmf"));
+        let asked = stage.only_asked(&format!("POST /calls/1/calls/{CHILD}/capture/dtmf"));
         stage.news("DTMF_CAPTURED", CHILD, json!({ "dtmf": "1" }), &asked["customData"]).await;
-        let kept = stage.only_asked(&format!("/calls/1/calls/{CALL}/answer"));
+        let kept = stage.only_asked(&format!("POST /calls/1/calls/{CALL}/answer"));
         let shown = json!({ "direction": "INBOUND" });
         stage.news("CALL_ESTABLISHED", CALL, shown, &kept["customData"]).await;
-        stage.only_asked(&format!("/calls/1/dialogs/parent-call/{CALL}/child-call/{CHILD}"));
+        stage.only_asked(&format!("POST /calls/1/dialogs/parent-call/{CALL}/child-call/{CHILD}"));
         let log = json!({
             "state": "FINISHED", "answerTime": "2026-11-22T10:00:00Z", "duration": 9,
             "dialogId": "034e622a-cc7e-456d-8a10-0ba43b11aa5e",
         });
         stage.news("CALL_FINISHED", CHILD, log, &asked["customData"]).await;
         assert_eq!(stage.only().await.outcome, Some(Outcome::Connected));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -319,19 +256,19 @@ async fn i3_who_is_turned_away_over_infobip_is_hung_up() {
     for database in support::databases().await {
         let stage = Stage::open(&database, press_one()).await;
         let data = stage.screened().await;
-        let hung_up = format!("/calls/1/calls/{CHILD}/hangup");
+        let hung_up = format!("POST /calls/1/calls/{CHILD}/hangup");
         stage.news("CALL_ESTABLISHED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
-        let asked = stage.only_asked(&format!("/calls/1/calls/{CHILD}/capture/dtmf"));
+        let asked = stage.only_asked(&format!("POST /calls/1/calls/{CHILD}/capture/dtmf"));
         let kept = &asked["customData"];
         stage.news("DTMF_CAPTURED", CHILD, json!({ "dtmf": "1" }), kept).await;
-        let caller = stage.only_asked(&format!("/calls/1/calls/{CALL}/answer"));
+        let caller = stage.only_asked(&format!("POST /calls/1/calls/{CALL}/answer"));
         stage.market.close(&stage.session.id).await.unwrap();
         let shown = json!({ "direction": "INBOUND" });
         stage.news("CALL_ESTABLISHED", CALL, shown, &caller["customData"]).await;
         stage.only_asked(&hung_up);
         stage.news("DTMF_CAPTURED", CHILD, json!({ "dtmf": "1" }), kept).await;
         stage.only_asked(&hung_up);
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -342,16 +279,16 @@ async fn a_call_that_nobody_accepts_over_infobip() {
         let stage = Stage::open(&database, press_one()).await;
         let data = stage.screened().await;
         stage.news("CALL_ESTABLISHED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
-        let asked = stage.only_asked(&format!("/calls/1/calls/{CHILD}/capture/dtmf"));
+        let asked = stage.only_asked(&format!("POST /calls/1/calls/{CHILD}/capture/dtmf"));
         stage.news("DTMF_CAPTURED", CHILD, json!({ "timeout": true }), &asked["customData"]).await;
-        stage.only_asked(&format!("/calls/1/calls/{CHILD}/hangup"));
+        stage.only_asked(&format!("POST /calls/1/calls/{CHILD}/hangup"));
         let log =
             json!({ "state": "FINISHED", "answerTime": "2026-11-22T10:00:00Z", "duration": 9 });
         stage.news("CALL_FINISHED", CHILD, log, &asked["customData"]).await;
-        stage.only_asked(&format!("/calls/1/calls/{CALL}/hangup"));
+        stage.only_asked(&format!("POST /calls/1/calls/{CALL}/hangup"));
         let log = stage.only().await;
         assert_eq!((log.outcome, log.reason), (Some(Outcome::Missed), Some(Reason::NotAccepted)));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -363,13 +300,13 @@ async fn who_answers_too_late_over_infobip_is_hung_up() {
         let stage = Stage::open(&database, press_one()).await;
         let data = stage.screened().await;
         stage.news("CALL_FAILED", CALL, json!({ "state": "CANCELLED" }), &json!({})).await;
-        assert_eq!(stage.asked(), []);
+        assert!(stage.asked().is_empty());
         stage.news("CALL_ESTABLISHED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
-        stage.only_asked(&format!("/calls/1/calls/{CHILD}/hangup"));
+        stage.only_asked(&format!("POST /calls/1/calls/{CHILD}/hangup"));
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Cancelled));
         assert_eq!(log.reason, Some(Reason::CallerHungUp));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -392,7 +329,7 @@ async fn a_call_is_placed_over_infobip() {
         placed.await.unwrap();
         stage.market.relay.wake().notify_one();
         stage.world.running.jobs.idle().await;
-        let first = stage.only_asked("/calls/1/calls");
+        let first = stage.only_asked("POST /calls/1/calls");
         let is_buyer = first["endpoint"]["phoneNumber"] == json!(stage.bare(0).0);
         let (one, other) = if is_buyer { (0, 1) } else { (1, 0) };
         let ((caller, seen), (callee, _)) = (stage.bare(one), stage.bare(other));
@@ -400,10 +337,10 @@ async fn a_call_is_placed_over_infobip() {
         assert_eq!(first["from"], json!(seen));
         let shown = json!({ "direction": "OUTBOUND" });
         stage.news("CALL_ESTABLISHED", CHILD, shown, &first["customData"]).await;
-        let dialog = stage.only_asked("/calls/1/dialogs");
+        let dialog = stage.only_asked("POST /calls/1/dialogs");
         assert_eq!(dialog["parentCallId"], CHILD);
         assert_eq!(dialog["childCallRequest"]["endpoint"]["phoneNumber"], json!(callee));
         assert_eq!(dialog["propagationOptions"]["ringbackGeneration"], json!({ "enabled": true }));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }

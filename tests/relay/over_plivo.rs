@@ -1,54 +1,25 @@
 //! Texts and calls over Plivo: signed forms in, Plivo XML and REST requests out.
 
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{Method, Uri},
-};
+use axum::body::Bytes;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use entremise::{
-    config::CarrierConfig,
     domain::{interaction::Outcome, interaction::Reason, policy::Rules},
-    store::{interactions::Interaction, legs},
+    store::legs,
 };
 use http::StatusCode;
 use ring::hmac;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
-    dialect::{Dialect, between, fixtures},
-    fake,
-    market::{Market, Opened},
-    support::{self, Answered, World},
+    dialect::{Dialect, Scene, between, fixtures},
+    support::{self, Answered, Database, World},
 };
 
 const FIXTURES: &str = include_str!("../../fixtures/plivo/carrier.toml");
 const CALL: &str = "97ceeb52-58b6-11e1-86da-77300b68f8bb";
 const RUNG: &str = "2ff27b0e-58b7-11e1-86da-adf28403fe48";
-
-/// What the stand-in for the API was asked: the method and the path, and the body.
-type Asked = Arc<Mutex<Vec<(String, Value)>>>;
-
-async fn answer(
-    State(asked): State<Asked>,
-    method: Method,
-    uri: Uri,
-    body: Bytes,
-) -> (StatusCode, String) {
-    let mut asked = asked.lock().unwrap();
-    let body = serde_json::from_slice(&body).unwrap_or_default();
-    asked.push((format!("{method} {}", uri.path()), body));
-    if method == Method::DELETE {
-        return (StatusCode::NO_CONTENT, String::new());
-    }
-    let id = format!("00000000-0000-4000-8000-{:012}", asked.len());
-    (StatusCode::ACCEPTED, json!({ "message_uuid": [id], "api_id": CALL }).to_string())
-}
 
 /// Posts a webhook as Plivo does, to one of our addresses.
 async fn webhook(world: &World, path: &str, fields: &[(&str, &str)]) -> Answered {
@@ -102,6 +73,9 @@ pub(crate) const DIALECT: Dialect = Dialect {
         })
     },
     answer: |asked| {
+        if asked.line.starts_with("DELETE ") {
+            return (StatusCode::NO_CONTENT, String::new());
+        }
         let id = format!("00000000-0000-4000-8000-{:012}", asked.place);
         (StatusCode::ACCEPTED, json!({ "message_uuid": [id], "api_id": CALL }).to_string())
     },
@@ -117,48 +91,19 @@ pub(crate) const DIALECT: Dialect = Dialect {
     },
 };
 
-struct Stage {
-    world: World,
-    market: Market,
-    session: Opened,
-    asked: Asked,
-    _api: AbortOnDropHandle<()>,
+struct Stage(Scene);
+
+impl Deref for Stage {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.0
+    }
 }
 
 impl Stage {
-    async fn open(database: &support::Database, rules: Rules) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Asked::default();
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&asked));
-        let served = async move { fake::axum_serve(listener, router).await };
-        let api = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
-        let mut config = support::settings(database);
-        config.allow_sandbox = true;
-        config.carriers.push(CarrierConfig {
-            id: "plivo".into(),
-            kind: "plivo".into(),
-            api_base: Some(base),
-            values: fixtures(FIXTURES),
-        });
-        let world = World::with(config).await;
-        let market = Market::at("plivo", &world, 2, 2, rules).await;
-        let session = market.session([0, 1], 0, None).await.unwrap();
-        Self { world, market, session, asked, _api: api }
-    }
-
-    /// A person's number as Plivo writes it.
-    fn person(&self, place: usize) -> String {
-        self.market.people[place].number.expose().trim_start_matches('+').to_owned()
-    }
-
-    /// The number that a person dials, likewise.
-    fn dials(&self, place: usize) -> String {
-        self.session.dials[place].expose().trim_start_matches('+').to_owned()
-    }
-
-    fn asked(&self) -> Vec<(String, Value)> {
-        self.asked.lock().unwrap().clone()
+    async fn open(database: &Database, rules: Rules) -> Self {
+        Self(Scene::open(&DIALECT, database, rules).await)
     }
 
     async fn webhook(&self, path: &str, fields: &[(&str, &str)]) -> Answered {
@@ -174,7 +119,7 @@ impl Stage {
 
     /// The buyer calls; the document that dials the other side.
     async fn call(&self) -> String {
-        let (from, to) = (self.person(0), self.dials(0));
+        let (from, to) = self.bare(0);
         let call = [
             ("CallUUID", CALL),
             ("From", &*from),
@@ -206,17 +151,6 @@ impl Stage {
         ];
         self.asks(&path_in(self, document, "action"), &fields).await
     }
-
-    async fn only(&self) -> Interaction {
-        let mut all = support::interactions(&self.world).await;
-        assert_eq!(all.len(), 1);
-        all.pop().unwrap()
-    }
-
-    async fn end(self, database: support::Database) {
-        self.world.running.shutdown().await;
-        database.drop().await;
-    }
 }
 
 /// The path of the address in the first such attribute of a document, as Plivo asks for it: without
@@ -233,7 +167,7 @@ fn path_in(stage: &Stage, document: &str, attribute: &str) -> String {
 async fn a_text_is_relayed_over_plivo() {
     for database in support::databases().await {
         let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
-        let (from, to) = (stage.person(0), stage.dials(0));
+        let (from, to) = stage.bare(0);
         let text = [
             ("MessageUUID", CALL),
             ("From", &*from),
@@ -246,10 +180,10 @@ async fn a_text_is_relayed_over_plivo() {
             assert_eq!(answer.status, StatusCode::OK);
         }
         stage.world.running.jobs.idle().await;
-        let asked = stage.asked();
-        let [(line, sent)] = &asked[..] else { panic!("a duplicate webhook sends nothing") };
-        assert_eq!(line, "POST /v1/Account/MAENTREMISE000000000/Message/");
-        assert_eq!((&sent["dst"], &sent["src"]), (&stage.person(1).into(), &stage.dials(1).into()));
+        // A duplicate webhook sends nothing.
+        let sent = stage.only_asked("POST /v1/Account/MAENTREMISE000000000/Message/");
+        let (reader, shown) = stage.bare(1);
+        assert_eq!((&sent["dst"], &sent["src"]), (&json!(reader), &json!(shown)));
         assert_eq!(sent["text"], "Is it still there?");
         assert!(!sent.to_string().contains(&from), "I17: {sent}");
         let log = stage.only().await;
@@ -263,7 +197,7 @@ async fn a_text_is_relayed_over_plivo() {
         let legs = legs::of_interaction(&mut tx, &stage.market.account, &log.id).await.unwrap();
         assert_eq!(legs[1].state, "delivered");
         drop(tx);
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -275,9 +209,9 @@ async fn a_call_is_bridged_by_plivo_xml() {
         let rules = Rules { press_one: true, ..Rules::new("Bikes".into()) };
         let stage = Stage::open(&database, rules).await;
         let document = stage.call().await;
-        let proxy = stage.dials(1);
+        let (callee, proxy) = stage.bare(1);
         assert!(document.contains(&format!(r#" callerId="{proxy}" callerName="{proxy}""#)));
-        assert!(document.contains(&format!("<Number>{}</Number>", stage.person(1))), "{document}");
+        assert!(document.contains(&format!("<Number>{callee}</Number>")), "{document}");
         assert!(document.contains(r#" confirmKey="1""#), "{document}");
         let sounds = [("CallUUID", CALL), ("Event", "DialRemoteSounds")];
         let question = stage.asks(&path_in(&stage, &document, "confirmSound"), &sounds).await;
@@ -292,7 +226,7 @@ async fn a_call_is_bridged_by_plivo_xml() {
         assert_eq!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
         assert!(stage.asked().is_empty());
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -310,7 +244,7 @@ async fn a_call_that_nobody_accepts_over_plivo() {
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Missed));
         assert_eq!(log.reason, Some(Reason::NotAccepted));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -324,7 +258,7 @@ async fn a_busy_line_over_plivo() {
         stage.dialled(&document, "busy", "").await;
         stage.news(&document, "hangup", &[("DialBLegHangupCauseCode", "3010")]).await;
         assert_eq!(stage.only().await.outcome, Some(Outcome::Busy));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -337,7 +271,7 @@ async fn i3_who_answers_too_late_over_plivo_is_hung_up() {
         stage.market.close(&stage.session.id).await.unwrap();
         stage.news(&document, "answer", &[]).await;
         let line = format!("DELETE /v1/Account/MAENTREMISE000000000/Call/{CALL}/");
-        assert_eq!(stage.asked(), [(line, Value::Null)]);
-        stage.end(database).await;
+        assert_eq!(stage.only_asked(&line), Value::Null);
+        stage.0.end(database).await;
     }
 }

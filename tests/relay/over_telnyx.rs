@@ -1,36 +1,21 @@
 //! Texts and calls over Telnyx: JSON and forms signed with Ed25519 in, `TeXML` and REST requests out.
 
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
 
-use axum::{Router, body::Bytes, extract::State, http::Uri};
+use axum::body::Bytes;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use entremise::{
-    config::CarrierConfig,
     domain::{interaction::Outcome, interaction::Reason, policy::Rules},
-    store::{interactions::Interaction, legs},
+    store::legs,
 };
 use http::StatusCode;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use serde_json::json;
 
 use crate::{
-    dialect::{Dialect, between},
-    fake,
-    market::{Market, Opened},
-    support::{self, Answered, World},
+    dialect::{Dialect, Scene, between},
+    support::{self, Answered, Database, World},
 };
-
-/// What the stand-in for the API was asked: the path and the body.
-type Asked = Arc<Mutex<Vec<(String, Value)>>>;
-
-async fn answer(State(asked): State<Asked>, uri: Uri, body: Bytes) -> (StatusCode, String) {
-    let mut asked = asked.lock().unwrap();
-    asked.push((uri.path().to_owned(), serde_json::from_slice(&body).unwrap_or_default()));
-    let id = format!("00000000-0000-4000-8000-{:012}", asked.len());
-    (StatusCode::OK, json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }).to_string())
-}
 
 fn key() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
@@ -101,38 +86,19 @@ pub(crate) const DIALECT: Dialect = Dialect {
     },
 };
 
-struct Stage {
-    world: World,
-    market: Market,
-    session: Opened,
-    asked: Asked,
-    _api: AbortOnDropHandle<()>,
+struct Stage(Scene);
+
+impl Deref for Stage {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.0
+    }
 }
 
 impl Stage {
-    async fn open(database: &support::Database, rules: Rules) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Asked::default();
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&asked));
-        let served = async move { fake::axum_serve(listener, router).await };
-        let api = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
-        let mut config = support::settings(database);
-        config.allow_sandbox = true;
-        config.carriers.push(CarrierConfig {
-            id: "telnyx".into(),
-            kind: "telnyx".into(),
-            api_base: Some(base),
-            values: values(),
-        });
-        let world = World::with(config).await;
-        let market = Market::at("telnyx", &world, 2, 2, rules).await;
-        let session = market.session([0, 1], 0, None).await.unwrap();
-        Self { world, market, session, asked, _api: api }
-    }
-
-    fn person(&self, place: usize) -> &str {
-        self.market.people[place].number.expose()
+    async fn open(database: &Database, rules: Rules) -> Self {
+        Self(Scene::open(&DIALECT, database, rules).await)
     }
 
     /// Posts a webhook as Telnyx does, to one of our addresses.
@@ -146,17 +112,6 @@ impl Stage {
         let answer = self.webhook(path, form).await;
         assert_eq!(answer.status, StatusCode::OK);
         String::from_utf8(answer.body).unwrap()
-    }
-
-    async fn only(&self) -> Interaction {
-        let mut all = support::interactions(&self.world).await;
-        assert_eq!(all.len(), 1);
-        all.pop().unwrap()
-    }
-
-    async fn end(self, database: support::Database) {
-        self.world.running.shutdown().await;
-        database.drop().await;
     }
 }
 
@@ -184,9 +139,8 @@ async fn a_text_is_relayed_over_telnyx() {
             assert_eq!(answer.status, StatusCode::OK);
         }
         stage.world.running.jobs.idle().await;
-        let asked = stage.asked.lock().unwrap().clone();
-        let [(path, text)] = &asked[..] else { panic!("a duplicate webhook sends nothing") };
-        assert_eq!(path, "/v2/messages");
+        // A duplicate webhook sends nothing.
+        let text = stage.only_asked("POST /v2/messages");
         assert_eq!(text["to"], stage.person(1));
         assert_eq!(text["from"], stage.session.dials[1].expose());
         assert_eq!(text["text"], "Is it still there?");
@@ -204,7 +158,7 @@ async fn a_text_is_relayed_over_telnyx() {
         let legs = legs::of_interaction(&mut tx, &stage.market.account, &log.id).await.unwrap();
         assert_eq!(legs[1].state, "delivered");
         drop(tx);
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -243,7 +197,7 @@ async fn a_call_is_bridged_by_texml() {
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
@@ -276,6 +230,6 @@ async fn a_call_that_nobody_accepts_is_not_connected() {
         let log = stage.only().await;
         assert_ne!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.reason, Some(Reason::NotAccepted));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }

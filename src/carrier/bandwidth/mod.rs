@@ -19,6 +19,7 @@ use super::{
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
     is_id,
+    settings::BASIC_CHALLENGE,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -70,7 +71,7 @@ impl Carrier for Bandwidth {
     }
 
     fn challenge(&self) -> Option<&'static str> {
-        Some(webhook::CHALLENGE)
+        Some(BASIC_CHALLENGE)
     }
 
     fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), WebhookError> {

@@ -22,9 +22,6 @@ use crate::{
     ids::LegId,
 };
 
-/// What a webhook without credentials is answered with: Bandwidth sends none before it was asked.
-pub(super) const CHALLENGE: &str = "Basic realm=\"entremise\", charset=\"UTF-8\"";
-
 /// The most pictures and files that are read of one text.
 const MEDIA_MAX: usize = 10;
 

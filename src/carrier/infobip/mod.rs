@@ -24,6 +24,7 @@ use super::{
     capabilities::{CallerIdRule, Control, Dedupe},
     fields, is_id,
     listing::{Page, Query},
+    settings::BASIC_CHALLENGE,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -66,6 +67,10 @@ fn build(settings: &Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>> {
 impl Carrier for Infobip {
     fn capabilities(&self) -> &Capabilities {
         &CAPABILITIES
+    }
+
+    fn challenge(&self) -> Option<&'static str> {
+        Some(BASIC_CHALLENGE)
     }
 
     fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), WebhookError> {

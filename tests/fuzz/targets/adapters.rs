@@ -30,7 +30,6 @@ const VONAGE: &str = include_str!("../../../fixtures/vonage/carrier.toml");
 const PLIVO: &str = include_str!("../../../fixtures/plivo/carrier.toml");
 const BANDWIDTH_API: &str = "http://127.0.0.1:1";
 const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml");
-pub(crate) const INFOBIP_API: &str = "http://127.0.0.1:1";
 const INFOBIP: &str = include_str!("../../../fixtures/infobip/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
@@ -49,7 +48,7 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "vonage" => adapter("vonage", VONAGE_API, &vonage_settings()).carrier,
         "plivo" => adapter("plivo", VONAGE_API, &plivo_settings()).carrier,
         "bandwidth" => adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()).carrier,
-        "infobip" => adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)).carrier,
+        "infobip" => adapter("infobip", BANDWIDTH_API, &settings_of(INFOBIP)).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -73,8 +72,11 @@ pub(crate) fn vonage_setting(key: &str) -> String {
     setting(&vonage_settings(), key)
 }
 
-pub(crate) fn bandwidth_setting(key: &str) -> String {
-    setting(&bandwidth_settings(), key)
+/// The name and the password that carrier's webhooks have here.
+pub(crate) fn webhook_password(kind: &str) -> String {
+    let facts = if kind == "infobip" { INFOBIP } else { BANDWIDTH };
+    let word = |key: &str| setting(&settings_of(facts), key);
+    format!("{}:{}", word("webhook_username"), word("webhook_password"))
 }
 
 fn setting(settings: &str, key: &str) -> String {
@@ -84,10 +86,6 @@ fn setting(settings: &str, key: &str) -> String {
 
 fn vonage_settings() -> String {
     settings_of(VONAGE)
-}
-
-pub(crate) fn infobip_setting(key: &str) -> String {
-    setting(&settings_of(INFOBIP), key)
 }
 
 fn plivo_settings() -> String {
@@ -146,7 +144,7 @@ static BANDWIDTH_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()));
 
 static INFOBIP_ADAPTER: LazyLock<Adapter> =
-    LazyLock::new(|| adapter("infobip", INFOBIP_API, &settings_of(INFOBIP)));
+    LazyLock::new(|| adapter("infobip", BANDWIDTH_API, &settings_of(INFOBIP)));
 
 /// Every carrier that can be configured has an adapter here.
 pub(crate) fn all() -> [&'static Adapter; 7] {

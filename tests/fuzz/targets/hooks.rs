@@ -114,9 +114,8 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
         builder
             .header("telnyx-timestamp", at.to_string())
             .header("telnyx-signature-ed25519", STANDARD.encode(tag))
-    } else if kind == "bandwidth" {
-        let setting = adapters::bandwidth_setting;
-        let said = format!("{}:{}", setting("webhook_username"), setting("webhook_password"));
+    } else if matches!(kind, "bandwidth" | "infobip") {
+        let said = adapters::webhook_password(kind);
         builder
             .header("content-type", "application/json")
             .header("authorization", format!("Basic {}", STANDARD.encode(said)))
@@ -151,12 +150,6 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("x-plivo-signature-v3", STANDARD.encode(tag))
             .header("x-plivo-signature-v3-nonce", "1")
-    } else if kind == "infobip" {
-        let name = adapters::infobip_setting("webhook_username");
-        let password = adapters::infobip_setting("webhook_password");
-        builder
-            .header("content-type", "application/json")
-            .header("authorization", format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {

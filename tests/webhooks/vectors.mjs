@@ -1,0 +1,121 @@
+// The carriers' own libraries check the webhooks that our tests take as signed by each: what we take,
+// they take, and neither takes it with a byte changed.
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { parse } from "smol-toml";
+
+const require = createRequire(import.meta.url);
+const twilio = require("twilio");
+const { validateV3Signature } = require("plivo/dist/utils/v3Security.js");
+const { TelnyxWebhook } = require("telnyx/lib/webhooks.js");
+const { verifySignature } = require("@vonage/jwt");
+
+const root = new URL("../../fixtures/", import.meta.url);
+
+/** A captured webhook: the method, the whole address, headers by lower-case name, and the body. */
+function read(path, origin) {
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf("\n\n");
+  const crlf = bytes.indexOf("\r\n\r\n");
+  const [head, body] =
+    crlf >= 0 && (at < 0 || crlf < at)
+      ? [bytes.subarray(0, crlf), bytes.subarray(crlf + 4)]
+      : [bytes.subarray(0, at), bytes.subarray(at + 2)];
+  const [first, ...lines] = head.toString().split(/\r?\n/);
+  const [method, target] = first.split(" ");
+  const headers = {};
+  for (const line of lines) {
+    const cut = line.indexOf(":");
+    headers[line.slice(0, cut).toLowerCase()] = line.slice(cut + 1).trim();
+  }
+  return { method, url: origin + target, headers, body: body.toString() };
+}
+
+/** The parameters of a form: a name that is there twice has a list. */
+function form(body) {
+  const fields = {};
+  for (const [name, value] of new URLSearchParams(body)) {
+    fields[name] = name in fields ? [fields[name], value].flat() : value;
+  }
+  return fields;
+}
+
+/** For each carrier whether its library takes a webhook; undefined for what the library can't check. */
+const carriers = {
+  twilio({ headers, url, body }, { auth_token, auth_token_secondary }) {
+    // The library knows no shared keys.
+    if (headers["x-twilio-webhooks-signature-settings"]) return undefined;
+    const signature = headers["x-twilio-signature"];
+    return [auth_token, auth_token_secondary].some((token) =>
+      url.includes("bodySHA256=")
+        ? twilio.validateRequestWithBody(token, signature, url, body)
+        : twilio.validateRequest(token, signature, url, form(body)),
+    );
+  },
+  plivo({ method, headers, url, body }, { auth_token, auth_token_secondary }) {
+    const nonce = headers["x-plivo-signature-v3-nonce"];
+    const signatures = ["x-plivo-signature-v3", "x-plivo-signature-ma-v3"].map((name) => headers[name]);
+    const parameters = method === "POST" ? form(body) : {};
+    return signatures
+      .filter(Boolean)
+      .some((signature) =>
+        [auth_token, auth_token_secondary].some((token) =>
+          validateV3Signature(method, url, nonce, token, signature, parameters),
+        ),
+      );
+  },
+  async telnyx({ headers, body }, { public_key }) {
+    // The library takes text.
+    if (body.includes("\ufffd")) return undefined;
+    try {
+      await new TelnyxWebhook(public_key.replace(/=*$/, "=")).verify(body, headers);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  vonage({ method, headers, body }, { signature_secret, signature_secret_secondary }) {
+    const token = headers.authorization?.replace(/^Bearer /, "");
+    const secrets = [signature_secret, signature_secret_secondary];
+    if (!token || !secrets.some((secret) => secret && verifySignature(token, secret))) return false;
+    // The library leaves the body to its caller.
+    const claims = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+    const hash = createHash("sha256").update(body).digest("hex");
+    return method === "GET" || claims.payload_hash === hash;
+  },
+};
+
+let failed = 0;
+for (const [name, takes] of Object.entries(carriers)) {
+  const folder = new URL(`${name}/`, root);
+  const facts = parse(readFileSync(new URL("carrier.toml", folder), "utf8"));
+  Date.now = () => Number(facts.now);
+  const cases = readdirSync(folder).filter(
+    (file) => file.endsWith(".http") && !/\.(response|list)\.http$/.test(file),
+  );
+  const counts = { taken: 0, "not checked": 0, forged: 0 };
+  for (const file of cases) {
+    const webhook = read(new URL(file, folder), facts.public_url);
+    const taken = await takes(webhook, facts.settings);
+    if (taken === undefined) {
+      counts["not checked"] += 1;
+      continue;
+    }
+    counts.taken += 1;
+    if (!taken) {
+      failed += 1;
+      console.error(`${name}: the library refuses ${file}`);
+    }
+    // A question that is got has no body: there it is the token that counts.
+    const changed = webhook.body ? { body: `${webhook.body}x` } : { headers: {} };
+    counts.forged += 1;
+    if (await takes({ ...webhook, ...changed }, facts.settings)) {
+      failed += 1;
+      console.error(`${name}: the library takes ${file} with a byte more`);
+    }
+  }
+  if (counts.taken === 0 || counts["not checked"] > counts.taken) failed += 1;
+  console.log(`${name}: ${JSON.stringify(counts)}`);
+}
+process.exitCode = failed ? 1 : 0;
