@@ -70,7 +70,9 @@ fn i21_every_flipped_byte_is_refused() {
         for (case, request) in &fixtures.requests {
             for (what, changed) in fixtures::flips(request, &fixtures.facts) {
                 tried += 1;
-                assert!(!takes(&*carrier, &changed, &fixtures), "{case}: taken with {what}");
+                let covered = fixtures.facts.signs_body || !what.contains("of the body");
+                let taken = takes(&*carrier, &changed, &fixtures);
+                assert!(!(covered && taken), "{case}: taken with {what}");
                 if let Err(error) = carrier.parse(&changed) {
                     fixtures.assert_masked(case, &format!("{error} {error:?}"));
                 }

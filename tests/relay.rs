@@ -54,6 +54,9 @@ mod over_plivo;
 #[path = "relay/over_signalwire.rs"]
 mod over_signalwire;
 #[cfg(test)]
+#[path = "relay/over_sinch.rs"]
+mod over_sinch;
+#[cfg(test)]
 #[path = "relay/over_telnyx.rs"]
 mod over_telnyx;
 #[cfg(test)]

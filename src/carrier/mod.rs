@@ -26,6 +26,7 @@ mod plivo;
 mod sandbox;
 mod settings;
 mod signalwire;
+mod sinch;
 mod telnyx;
 mod twilio;
 mod twiml;
@@ -269,6 +270,7 @@ pub static KINDS: &[Kind] = &[
     plivo::KIND,
     bandwidth::KIND,
     infobip::KIND,
+    sinch::KIND,
     signalwire::KIND,
 ];
 

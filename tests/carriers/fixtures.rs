@@ -19,6 +19,9 @@ pub(crate) struct Facts {
     api_base: Option<String>,
     pub(crate) signature_headers: Vec<String>,
     pub(crate) signs_url: bool,
+    /// Not for a carrier whose webhooks have nothing but a password.
+    #[serde(default = "yes")]
+    pub(crate) signs_body: bool,
     pub(crate) signs_time: bool,
     /// The case whose webhook the answers are for, where their words depend on it.
     about: Option<String>,
@@ -223,6 +226,11 @@ pub(crate) fn flips(request: &Request, facts: &Facts) -> Vec<(String, Request)> 
         for (at, bit) in bits(value.len()) {
             let mut bytes = value.as_bytes().to_vec();
             bytes[at] ^= bit;
+            // The case of a scheme's letters does not count (RFC 9110 §11.1).
+            let scheme = value.as_bytes().iter().take_while(|b| **b != b' ').count();
+            if name == "authorization" && at < scheme && bit == 0x20 {
+                continue;
+            }
             // Some bytes can't stand in a header at all.
             let Ok(value) = HeaderValue::from_bytes(&bytes) else { continue };
             let mut changed = request.clone();

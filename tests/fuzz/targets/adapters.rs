@@ -25,12 +25,12 @@ pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const TOKEN_SECONDARY: &str = "00112233445566778899aabbccddeeff";
 pub(crate) const SHARED_KEY: &str = "shared_01";
 /// Where nobody answers: no input may reach the real one.
-pub(crate) const VONAGE_API: &str = "http://127.0.0.1:1";
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:1";
 const VONAGE: &str = include_str!("../../../fixtures/vonage/carrier.toml");
 const PLIVO: &str = include_str!("../../../fixtures/plivo/carrier.toml");
-const BANDWIDTH_API: &str = "http://127.0.0.1:1";
 const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml");
 const INFOBIP: &str = include_str!("../../../fixtures/infobip/carrier.toml");
+const SINCH: &str = include_str!("../../../fixtures/sinch/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
 /// An adapter and the addresses that it is given.
@@ -45,10 +45,11 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
     match kind {
         "sandbox" => adapter("sandbox", SANDBOX_API, &sandbox_settings()).carrier,
         "telnyx" => adapter("telnyx", TELNYX_API, &telnyx_settings()).carrier,
-        "vonage" => adapter("vonage", VONAGE_API, &vonage_settings()).carrier,
-        "plivo" => adapter("plivo", VONAGE_API, &plivo_settings()).carrier,
-        "bandwidth" => adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()).carrier,
-        "infobip" => adapter("infobip", BANDWIDTH_API, &settings_of(INFOBIP)).carrier,
+        "vonage" => adapter("vonage", NOWHERE, &vonage_settings()).carrier,
+        "plivo" => adapter("plivo", NOWHERE, &plivo_settings()).carrier,
+        "bandwidth" => adapter("bandwidth", NOWHERE, &bandwidth_settings()).carrier,
+        "infobip" => adapter("infobip", NOWHERE, &settings_of(INFOBIP)).carrier,
+        "sinch" => adapter("sinch", NOWHERE, &settings_of(SINCH)).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -86,6 +87,10 @@ fn setting(settings: &str, key: &str) -> String {
 
 fn vonage_settings() -> String {
     settings_of(VONAGE)
+}
+
+pub(crate) fn sinch_setting(key: &str) -> String {
+    setting(&settings_of(SINCH), key)
 }
 
 fn plivo_settings() -> String {
@@ -135,19 +140,22 @@ pub(crate) static TELNYX: LazyLock<Adapter> =
     LazyLock::new(|| adapter("telnyx", TELNYX_API, &telnyx_settings()));
 
 static VONAGE_ADAPTER: LazyLock<Adapter> =
-    LazyLock::new(|| adapter("vonage", VONAGE_API, &vonage_settings()));
+    LazyLock::new(|| adapter("vonage", NOWHERE, &vonage_settings()));
 
 static PLIVO_ADAPTER: LazyLock<Adapter> =
-    LazyLock::new(|| adapter("plivo", VONAGE_API, &plivo_settings()));
+    LazyLock::new(|| adapter("plivo", NOWHERE, &plivo_settings()));
 
 static BANDWIDTH_ADAPTER: LazyLock<Adapter> =
-    LazyLock::new(|| adapter("bandwidth", BANDWIDTH_API, &bandwidth_settings()));
+    LazyLock::new(|| adapter("bandwidth", NOWHERE, &bandwidth_settings()));
 
 static INFOBIP_ADAPTER: LazyLock<Adapter> =
-    LazyLock::new(|| adapter("infobip", BANDWIDTH_API, &settings_of(INFOBIP)));
+    LazyLock::new(|| adapter("infobip", NOWHERE, &settings_of(INFOBIP)));
+
+static SINCH_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("sinch", NOWHERE, &settings_of(SINCH)));
 
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 7] {
+pub(crate) fn all() -> [&'static Adapter; 8] {
     let all = [
         &*SANDBOX,
         &*TWILIO,
@@ -156,6 +164,7 @@ pub(crate) fn all() -> [&'static Adapter; 7] {
         &*PLIVO_ADAPTER,
         &*BANDWIDTH_ADAPTER,
         &*INFOBIP_ADAPTER,
+        &*SINCH_ADAPTER,
     ];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),

@@ -12,7 +12,8 @@ use entremise::{
     carrier::links::{self, At},
     ids::hex,
 };
-use http::Request;
+use http::{Request, request::Builder};
+use md5::{Digest as _, Md5};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256, digest};
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ pub(crate) fn run(data: &[u8]) {
         let to = &world.dialled[person];
         let form = !body.trim_ascii_start().starts_with(b"{");
         let to = match adapters::all()[carrier].kind {
-            "vonage" | "plivo" | "infobip" => to.replace('+', ""),
+            "vonage" | "plivo" | "infobip" | "sinch" => to.replace('+', ""),
             "bandwidth" => to.clone(),
             _ if form => to.replace('+', "%2B"),
             _ => to.clone(),
@@ -150,6 +151,8 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("x-plivo-signature-v3", STANDARD.encode(tag))
             .header("x-plivo-signature-v3-nonce", "1")
+    } else if kind == "sinch" {
+        signed_by_sinch(builder, path, body)
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {
@@ -165,4 +168,27 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
             .header("x-twilio-signature", STANDARD.encode(hmac(&SHA1, TOKEN.as_bytes(), message.as_bytes())))
     };
     builder.body(body.to_vec()).expect("a request")
+}
+
+/// What has an event is signed as news of a call, and all else as news of a text.
+fn signed_by_sinch(builder: Builder, path: &str, body: &[u8]) -> Builder {
+    let setting = adapters::sinch_setting;
+    let builder = builder.header("content-type", "application/json");
+    if body.windows(7).any(|part| part == b"\"event\"") {
+        let at = "2026-11-21T20:25:27Z";
+        let (hash, bare) = (STANDARD.encode(Md5::digest(body)), path.split('?').next().unwrap_or_default());
+        let message = format!("POST\n{hash}\napplication/json\nx-timestamp:{at}\n{bare}");
+        let secret = STANDARD.decode(setting("application_secret")).unwrap();
+        let tag = STANDARD.encode(hmac(&SHA256, &secret, message.as_bytes()));
+        let credentials = format!("application {}:{tag}", setting("application_key"));
+        return builder.header("x-timestamp", at).header("authorization", credentials);
+    }
+    let at = NOW.seconds().to_string();
+    let message = [body, format!(".1.{at}").as_bytes()].concat();
+    let tag = hmac(&SHA256, setting("sms_webhook_secret").as_bytes(), &message);
+    builder
+        .header("x-sinch-webhook-signature", STANDARD.encode(tag))
+        .header("x-sinch-webhook-signature-nonce", "1")
+        .header("x-sinch-webhook-signature-timestamp", at)
+        .header("x-sinch-webhook-signature-algorithm", "HmacSHA256")
 }
