@@ -4,7 +4,11 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Bytes, extract::State};
-use entremise::{config::CarrierConfig, domain::policy::Rules, store::interactions::Interaction};
+use entremise::{
+    config::CarrierConfig,
+    domain::policy::Rules,
+    store::{interactions::Interaction, legs},
+};
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::Value;
@@ -201,6 +205,14 @@ impl Scene {
         let mut all = support::interactions(&self.world).await;
         assert_eq!(all.len(), 1);
         all.pop().unwrap()
+    }
+
+    /// How far its text has come on the way to its recipient.
+    pub(crate) async fn progress(&self) -> String {
+        let id = self.only().await.id;
+        let mut tx = self.market.relay.db().read().await.unwrap();
+        let legs = legs::of_interaction(&mut tx, &self.market.account, &id).await.unwrap();
+        legs[1].state.clone()
     }
 
     pub(crate) async fn end(self, database: Database) {

@@ -1,3 +1,5 @@
+//! Vectors of Sinch's own, and what the fixtures do not show.
+
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
