@@ -30,10 +30,6 @@ mod sinch;
 mod telnyx;
 mod twilio;
 mod twiml;
-mod twiml_form;
-mod twiml_list;
-mod twiml_number;
-mod twiml_rest;
 mod vonage;
 
 use std::fmt;

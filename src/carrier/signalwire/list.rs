@@ -9,7 +9,7 @@ use crate::{
     carrier::{
         is_id,
         listing::{Page, Query},
-        twiml_list::{self, Dialect},
+        twiml::{self, list::Dialect},
     },
     domain::time::Timestamp,
 };
@@ -26,7 +26,7 @@ static DIALECT: Dialect = Dialect {
 
 /// The request for the first page.
 pub(super) fn request(config: &Config, query: &Query) -> Request {
-    let (path, pairs) = twiml_list::first(&DIALECT, query);
+    let (path, pairs) = twiml::list::first(&DIALECT, query);
     get(config, path, &pairs)
 }
 
@@ -41,7 +41,7 @@ pub(super) fn get(config: &Config, path: &str, pairs: &str) -> Request {
 /// # Errors
 /// For another status than 200, and for what is not a page.
 pub(super) fn page(config: &Config, query: &Query, response: &Response) -> Result<Page, SendError> {
-    twiml_list::page(&DIALECT, query, response, |path, pairs| get(config, path, pairs))
+    twiml::list::page(&DIALECT, query, response, |path, pairs| get(config, path, pairs))
 }
 
 /// The day before, since texts are listed that were sent after a date: in UTC, as `2026-11-20`.

@@ -2,7 +2,7 @@
 
 use super::{Links, NumberFault, Request, Response, config::Config, list};
 use crate::{
-    carrier::twiml_number::{self, Dialect},
+    carrier::twiml::{self, number::Dialect},
     domain::{phone::ProxyNumber, pool::Capabilities},
 };
 
@@ -24,5 +24,5 @@ pub(super) fn faults(
     links: &Links,
     response: &Response,
 ) -> Option<Vec<NumberFault>> {
-    twiml_number::faults(&DIALECT, number, can, links, response)
+    twiml::number::faults(&DIALECT, number, can, links, response)
 }

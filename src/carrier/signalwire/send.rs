@@ -9,7 +9,7 @@ use crate::carrier::{
     },
     form::FORM,
     is_id,
-    twiml_rest::{self, Dialect},
+    twiml::{self, rest::Dialect},
 };
 
 pub(super) static DIALECT: Dialect = Dialect {
@@ -31,7 +31,7 @@ pub(super) fn request(
     outbound: &Outbound,
     links: &Links,
 ) -> Result<Request, SendError> {
-    let (path, body) = twiml_rest::request(&DIALECT, outbound, links)?;
+    let (path, body) = twiml::rest::request(&DIALECT, outbound, links)?;
     Ok(authorized(config, Request::post(config.account_url(&path), FORM, body)))
 }
 
@@ -45,7 +45,7 @@ pub(super) fn authorized(config: &Config, request: Request) -> Request {
 /// # Errors
 /// [`SendError`]; `Unknown` where `SignalWire` may have done it all the same.
 pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
-    twiml_rest::response(&DIALECT, outbound, response)
+    twiml::rest::response(&DIALECT, outbound, response)
 }
 
 /// The codes that say more than their status. Some mean another thing than at Twilio.

@@ -9,7 +9,10 @@ use crate::{
     carrier::{
         form::{FORM, Form, signed_in_order},
         signature,
-        twiml_form::{self, hashed_in_address, same_addresses},
+        twiml::{
+            self,
+            form::{hashed_in_address, same_addresses},
+        },
     },
     ids,
 };
@@ -128,5 +131,5 @@ fn fields(request: &Request) -> Option<Form> {
 /// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
 pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
     let form = fields(request).ok_or(WebhookError::Malformed("body"))?;
-    twiml_form::parse(request, &form, NEW)
+    twiml::form::parse(request, &form, NEW)
 }

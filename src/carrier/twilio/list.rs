@@ -6,7 +6,7 @@ use super::{Request, Response, SendError, config::Config, is_sid, send};
 use crate::{
     carrier::{
         listing::{Page, Query},
-        twiml_list::{self, Dialect},
+        twiml::{self, list::Dialect},
     },
     domain::time::Timestamp,
 };
@@ -21,7 +21,7 @@ static DIALECT: Dialect = Dialect {
 
 /// The request for the first page.
 pub(super) fn request(config: &Config, query: &Query) -> Request {
-    let (path, pairs) = twiml_list::first(&DIALECT, query);
+    let (path, pairs) = twiml::list::first(&DIALECT, query);
     get(config, path, &pairs)
 }
 
@@ -35,7 +35,7 @@ fn get(config: &Config, path: &str, pairs: &str) -> Request {
 /// # Errors
 /// For another status than 200, and for what is not a page.
 pub(super) fn page(config: &Config, query: &Query, response: &Response) -> Result<Page, SendError> {
-    twiml_list::page(&DIALECT, query, response, |path, pairs| get(config, path, pairs))
+    twiml::list::page(&DIALECT, query, response, |path, pairs| get(config, path, pairs))
 }
 
 /// In UTC, to the second.

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{Links, NumberFault, Request, Response, config::Config, send};
 use crate::{
-    carrier::twiml_number::{self, Dialect},
+    carrier::twiml::{self, number::Dialect},
     domain::{phone::ProxyNumber, pool::Capabilities},
 };
 
@@ -28,7 +28,7 @@ pub(super) fn faults(
     links: &Links,
     response: &Response,
 ) -> Option<Vec<NumberFault>> {
-    twiml_number::faults(&DIALECT, number, can, links, response)
+    twiml::number::faults(&DIALECT, number, can, links, response)
 }
 
 #[cfg(test)]

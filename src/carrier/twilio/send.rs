@@ -8,7 +8,7 @@ use super::{
 use crate::carrier::{
     error::SendErrorKind::{self, Config as Misconfigured, InvalidNumber, OptedOut, Throttled},
     form::FORM,
-    twiml_rest::{self, Dialect},
+    twiml::{self, rest::Dialect},
 };
 
 pub(super) static DIALECT: Dialect = Dialect {
@@ -29,7 +29,7 @@ pub(super) fn request(
     outbound: &Outbound,
     links: &Links,
 ) -> Result<Request, SendError> {
-    let (path, body) = twiml_rest::request(&DIALECT, outbound, links)?;
+    let (path, body) = twiml::rest::request(&DIALECT, outbound, links)?;
     Ok(authorized(config, Request::post(config.account_url(&path), FORM, body)))
 }
 
@@ -43,12 +43,12 @@ pub(super) fn authorized(config: &Config, request: Request) -> Request {
 /// # Errors
 /// [`SendError`]; `Unknown` where Twilio may have done it all the same.
 pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
-    twiml_rest::response(&DIALECT, outbound, response)
+    twiml::rest::response(&DIALECT, outbound, response)
 }
 
 /// What an answer that is no success means.
 pub(super) fn failure(response: &Response) -> SendError {
-    twiml_rest::failure(&DIALECT, response)
+    twiml::rest::failure(&DIALECT, response)
 }
 
 /// The codes that say more than their status.

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     carrier::{
         outbound::{OutboundCall, OutboundMessage},
-        twiml_form::same_addresses,
+        twiml::form::same_addresses,
     },
     domain::{
         message::Body,

@@ -7,7 +7,10 @@ use super::{Inbound, Links, Request, WebhookError, config::Config};
 use crate::carrier::{
     form::{FORM, Form, is_form},
     signature,
-    twiml_form::{self, hashed_in_address, same_addresses},
+    twiml::{
+        self,
+        form::{hashed_in_address, same_addresses},
+    },
 };
 
 const SIGNATURE: &str = "x-twilio-signature";
@@ -101,7 +104,7 @@ fn fields(request: &Request) -> Option<Form> {
 /// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
 pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
     match fields(request) {
-        Some(form) => twiml_form::parse(request, &form, &["ringing"]),
+        Some(form) => twiml::form::parse(request, &form, &["ringing"]),
         None => Ok(Inbound::Ignored("not a form")),
     }
 }

@@ -3,18 +3,22 @@
 use serde_json::Value;
 
 use super::{
-    Inbound, Request, Response, SendError,
-    error::{Retry, SendErrorKind, plain_code},
-    event::{InboundCall, InboundMessage},
-    listing::{Page, Query, Record, Recorded, SentText},
-    twiml::call_state,
-    twiml_form::{MEDIA_MAX, heard, message_state},
-    twiml_rest::{self, number},
+    call_state,
+    form::{MEDIA_MAX, heard, message_state},
+    rest::{self, number},
 };
-use crate::domain::{
-    message::{Body, MessageState},
-    phone::{Identifier, ProxyNumber},
-    time::Timestamp,
+use crate::{
+    carrier::{
+        Inbound, Request, Response, SendError,
+        error::{Retry, SendErrorKind, plain_code},
+        event::{InboundCall, InboundMessage},
+        listing::{Page, Query, Record, Recorded, SentText},
+    },
+    domain::{
+        message::{Body, MessageState},
+        phone::{Identifier, ProxyNumber},
+        time::Timestamp,
+    },
 };
 
 /// How many things stand on a page: with long texts about half a megabyte.
@@ -24,23 +28,23 @@ const PAGE_SIZE: &str = "100";
 const QUERY_MAX: usize = 2048;
 
 /// What is the carrier's own in lists that are otherwise Twilio's.
-pub(super) struct Dialect {
+pub(in crate::carrier) struct Dialect {
     /// What its answers mean that are no lists.
-    pub(super) rest: &'static twiml_rest::Dialect,
+    pub(in crate::carrier) rest: &'static rest::Dialect,
     /// Whether a text is an id of a text.
-    pub(super) is_message: fn(&str) -> bool,
+    pub(in crate::carrier) is_message: fn(&str) -> bool,
     /// A time as `DateSent>` takes it, and as `StartTime>` does: nothing of that time or later is left out.
-    pub(super) texts_after: fn(Timestamp) -> String,
-    pub(super) calls_after: fn(Timestamp) -> String,
+    pub(in crate::carrier) texts_after: fn(Timestamp) -> String,
+    pub(in crate::carrier) calls_after: fn(Timestamp) -> String,
     /// Whether the carrier says that the newest come first; else a page must show it.
-    pub(super) newest_first: bool,
+    pub(in crate::carrier) newest_first: bool,
 }
 
 /// The path below the account, and the query, of the first page.
 ///
 /// Texts that were sent are not narrowed by time: `DateSent` is empty as long as the carrier holds one in
 /// its queue, and one that is missed would be sent twice.
-pub(super) fn first(dialect: &Dialect, query: &Query) -> (&'static str, String) {
+pub(in crate::carrier) fn first(dialect: &Dialect, query: &Query) -> (&'static str, String) {
     let mut pairs = form_urlencoded::Serializer::new(String::new());
     match query {
         Query::Sent { from, .. } => {
@@ -69,14 +73,14 @@ const fn path(query: &Query) -> &'static str {
 /// # Errors
 /// For another status than 200, and for what is not a page. In a list of texts that we sent every
 /// entry must be readable: the one that is not may be ours.
-pub(super) fn page(
+pub(in crate::carrier) fn page(
     dialect: &Dialect,
     query: &Query,
     response: &Response,
     get: impl FnOnce(&str, &str) -> Request,
 ) -> Result<Page, SendError> {
     if !response.status.is_success() {
-        return Err(twiml_rest::failure(dialect.rest, response));
+        return Err(rest::failure(dialect.rest, response));
     }
     let answer: Value = serde_json::from_slice(&response.body).map_err(|_| unreadable())?;
     let key = if matches!(query, Query::Calls(_)) { "calls" } else { "messages" };

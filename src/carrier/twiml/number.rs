@@ -2,20 +2,23 @@
 
 use serde_json::Value;
 
-use super::{Links, NumberFault, Response, number::shown, twiml_form::same_addresses};
-use crate::domain::{phone::ProxyNumber, pool::Capabilities};
+use super::form::same_addresses;
+use crate::{
+    carrier::{Links, NumberFault, Response, number::shown},
+    domain::{phone::ProxyNumber, pool::Capabilities},
+};
 
 /// What is the carrier's own about numbers that are otherwise as at Twilio.
-pub(super) struct Dialect {
+pub(in crate::carrier) struct Dialect {
     /// Its name.
-    pub(super) carrier: &'static str,
+    pub(in crate::carrier) carrier: &'static str,
     /// What follows an address that is to be tried again after an error of ours, where the carrier takes
     /// such.
-    pub(super) overrides: Option<&'static str>,
+    pub(in crate::carrier) overrides: Option<&'static str>,
 }
 
 /// What is wrong with the number, by the carrier's answer.
-pub(super) fn faults(
+pub(in crate::carrier) fn faults(
     dialect: &Dialect,
     number: &ProxyNumber,
     can: Capabilities,

@@ -2,17 +2,17 @@
 
 use ring::digest;
 
-use super::{
-    Inbound, Request, WebhookError,
-    event::{
-        CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys, MessageStatus,
-        PlacedCallAnswered, Played,
-    },
-    form::Form,
-    links::{self, Step},
-    twiml::call_state,
-};
+use super::call_state;
 use crate::{
+    carrier::{
+        Inbound, Request, WebhookError,
+        event::{
+            CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
+            MessageStatus, PlacedCallAnswered, Played,
+        },
+        form::Form,
+        links::{self, Step},
+    },
     domain::{
         call::CallState,
         message::{Body, MessageState},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The most pictures and files that one text has.
-pub(super) const MEDIA_MAX: usize = 10;
+pub(in crate::carrier) const MEDIA_MAX: usize = 10;
 
 /// What stands in the place of a number that it was not given: ANONYMOUS, RESTRICTED,
 /// UNAVAILABLE, UNKNOWN and BLOCKED on a keypad. None of them is a number that can be dialled.
@@ -31,7 +31,7 @@ const WITHHELD: &[&str] = &["+266696687", "+7378742833", "+86282452253", "+86566
 /// The address as it stands, and with its port added or left out: carriers sign either.
 ///
 /// Only the port is touched: a user name, a password and an IPv6 address stay what they are.
-pub(super) fn same_addresses(url: &str) -> Vec<String> {
+pub(in crate::carrier) fn same_addresses(url: &str) -> Vec<String> {
     let mut addresses = vec![url.to_owned()];
     let Some((scheme, rest)) = url.split_once("://") else { return addresses };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -49,7 +49,7 @@ pub(super) fn same_addresses(url: &str) -> Vec<String> {
 
 /// Whether a signature of the address alone covers the body too: there is none, or the address names
 /// its SHA-256.
-pub(super) fn hashed_in_address(request: &Request) -> bool {
+pub(in crate::carrier) fn hashed_in_address(request: &Request) -> bool {
     let hash = form_urlencoded::parse(request.query().as_bytes())
         .find_map(|(name, value)| (name == "bodySHA256").then_some(value));
     match hash {
@@ -63,7 +63,11 @@ pub(super) fn hashed_in_address(request: &Request) -> bool {
 ///
 /// # Errors
 /// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
-pub(super) fn parse(request: &Request, form: &Form, new: &[&str]) -> Result<Inbound, WebhookError> {
+pub(in crate::carrier) fn parse(
+    request: &Request,
+    form: &Form,
+    new: &[&str],
+) -> Result<Inbound, WebhookError> {
     let links::At { step, leg, turn } = links::read(request.query());
     if let Some(step) = step {
         let leg = leg.ok_or(WebhookError::Malformed("leg"))?;
@@ -184,7 +188,7 @@ fn message_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbou
 }
 
 /// What a word for the state of a text that was sent means.
-pub(super) fn message_state(status: &str) -> Option<MessageState> {
+pub(in crate::carrier) fn message_state(status: &str) -> Option<MessageState> {
     Some(match status {
         "accepted"
         | "scheduled"
@@ -207,7 +211,7 @@ fn caller(form: &Form) -> Result<Caller, WebhookError> {
 }
 
 /// The caller who is named so.
-pub(super) fn heard(from: &str) -> Caller {
+pub(in crate::carrier) fn heard(from: &str) -> Caller {
     if WITHHELD.contains(&from) {
         return Caller::Withheld;
     }

@@ -6,7 +6,8 @@ use form_urlencoded::Serializer;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{
+use super::seconds;
+use crate::carrier::{
     Capabilities, Links, Outbound, Response, SendError, Sent,
     error::{
         Retry,
@@ -17,7 +18,6 @@ use super::{
     is_id,
     links::Step,
     outbound::{OutboundCall, OutboundMessage},
-    twiml::seconds,
 };
 
 /// The least that ringing, a call and a text's validity can last.
@@ -30,27 +30,27 @@ const THROTTLED: Duration = Duration::from_secs(1);
 const THROTTLED_MAX: Duration = Duration::from_mins(5);
 
 /// What is the carrier's own in an API that is otherwise Twilio's.
-pub(super) struct Dialect {
+pub(in crate::carrier) struct Dialect {
     /// Bounds of ringing, calls and validity.
-    pub(super) can: &'static Capabilities,
+    pub(in crate::carrier) can: &'static Capabilities,
     /// The most pictures and files that one text takes.
-    pub(super) media_max: usize,
+    pub(in crate::carrier) media_max: usize,
     /// Whether a call that we place can be told how long it may last.
-    pub(super) time_limit: bool,
+    pub(in crate::carrier) time_limit: bool,
     /// Whether a text is an id of a call, which becomes a part of a path.
-    pub(super) is_call: fn(&str) -> bool,
+    pub(in crate::carrier) is_call: fn(&str) -> bool,
     /// The codes which say that a call that we end is over already.
-    pub(super) over: &'static [u64],
+    pub(in crate::carrier) over: &'static [u64],
     /// The codes that say more than their status. Carriers warn that codes may change, so any other is
     /// judged by its status.
-    pub(super) kind_of: fn(u64) -> Option<SendErrorKind>,
+    pub(in crate::carrier) kind_of: fn(u64) -> Option<SendErrorKind>,
 }
 
 /// The path below the account, and the form to post there, that do `outbound`.
 ///
 /// # Errors
 /// [`SendError`] with `retry: Never` where the carrier can't do it.
-pub(super) fn request(
+pub(in crate::carrier) fn request(
     dialect: &Dialect,
     outbound: &Outbound,
     links: &Links,
@@ -111,7 +111,7 @@ fn call(dialect: &Dialect, plan: &OutboundCall, links: &Links) -> String {
 ///
 /// # Errors
 /// [`SendError`]; `Unknown` where the carrier may have done it all the same.
-pub(super) fn response(
+pub(in crate::carrier) fn response(
     dialect: &Dialect,
     outbound: &Outbound,
     response: &Response,
@@ -154,7 +154,7 @@ fn ended(
 }
 
 /// What an answer that is no success means.
-pub(super) fn failure(dialect: &Dialect, response: &Response) -> SendError {
+pub(in crate::carrier) fn failure(dialect: &Dialect, response: &Response) -> SendError {
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     error(dialect, response, code_of(&json))
 }
@@ -199,6 +199,6 @@ fn code_of(json: &Value) -> Option<u64> {
 }
 
 /// A code is a number, and in some answers a text of digits.
-pub(super) fn number(value: &Value) -> Option<u64> {
+pub(in crate::carrier) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }

@@ -1,4 +1,11 @@
-//! What the dialects of TwiML have in common.
+//! What carriers share that speak as Twilio does: here the documents, and in files of their own the
+//! webhooks (`form`), the requests (`rest`), the lists and what is wrong with a number. What is a carrier's
+//! own is the `Dialect` that it gives.
+
+pub(super) mod form;
+pub(super) mod list;
+pub(super) mod number;
+pub(super) mod rest;
 
 use std::time::Duration;
 
