@@ -1,5 +1,7 @@
 //! Texts and calls over `SignalWire`: signed forms in, cXML and REST requests out.
 
+use std::ops::Deref;
+
 use axum::body::Bytes;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use entremise::{
@@ -7,16 +9,15 @@ use entremise::{
         interaction::{Outcome, Reason},
         policy::Rules,
     },
-    store::{interactions::Interaction, legs},
+    ids,
 };
 use http::StatusCode;
 use ring::hmac;
 use serde_json::json;
 
 use crate::{
-    dialect::{Dialect, StandIn, between, fixtures},
-    market::{Market, Opened},
-    support::{self, Answered, World},
+    dialect::{Dialect, Scene, between, fixtures},
+    support::{self, Answered, Database, World},
 };
 
 const FIXTURES: &str = include_str!("../../fixtures/signalwire/carrier.toml");
@@ -27,25 +28,34 @@ fn values() -> toml::Table {
     fixtures(FIXTURES)
 }
 
-/// Posts a webhook as SignalWire does, to one of our addresses.
-async fn webhook(world: &World, path: &str, fields: &[(&str, &str)]) -> Answered {
-    let mut sorted = fields.to_vec();
-    sorted.sort_by_key(|(name, _)| *name);
-    let parameters: String = sorted.iter().flat_map(|(name, value)| [*name, value]).collect();
-    let signed = format!("{}{path}{parameters}", world.running.origin);
-    let key = values()["signing_key"].as_str().unwrap().to_owned();
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
-    let tag = STANDARD.encode(hmac::sign(&key, signed.as_bytes()));
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+/// What signs the text, by the project's key.
+fn tag(signed: &str) -> hmac::Tag {
+    let settings = values();
+    let key = settings["signing_key"].as_str().unwrap().as_bytes();
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key), signed.as_bytes())
+}
+
+async fn post(world: &World, path: &str, kind: &str, signature: String, body: String) -> Answered {
     let request = http::Request::post(path)
         .header("host", world.running.address.to_string())
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("x-signalwire-signature", tag)
+        .header("content-type", kind)
+        .header("x-signalwire-signature", signature)
         .body(http_body_util::Full::new(Bytes::from(body)));
     support::request(world.running.address, request.unwrap()).await
 }
 
-/// How SignalWire speaks.
+/// Posts a form as `SignalWire` does, to one of our addresses.
+async fn webhook(world: &World, path: &str, fields: &[(&str, &str)]) -> Answered {
+    let mut sorted = fields.to_vec();
+    sorted.sort_by_key(|(name, _)| *name);
+    let parameters: String = sorted.iter().flat_map(|(name, value)| [*name, value]).collect();
+    let tag = tag(&format!("{}{path}{parameters}", world.running.origin));
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let kind = "application/x-www-form-urlencoded";
+    post(world, path, kind, STANDARD.encode(tag), body).await
+}
+
+/// How `SignalWire` speaks.
 pub(crate) const DIALECT: Dialect = Dialect {
     kind: "signalwire",
     settings: values,
@@ -76,27 +86,19 @@ pub(crate) const DIALECT: Dialect = Dialect {
     },
 };
 
-struct Stage {
-    world: World,
-    market: Market,
-    session: Opened,
-    api: StandIn,
+struct Stage(Scene);
+
+impl Deref for Stage {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.0
+    }
 }
 
 impl Stage {
-    async fn open(database: &support::Database, rules: Rules) -> Self {
-        let api = StandIn::start(&DIALECT).await;
-        let mut config = support::settings(database);
-        config.allow_sandbox = true;
-        config.carriers.push(api.entry());
-        let world = World::with(config).await;
-        let market = Market::at("signalwire", &world, 2, 2, rules).await;
-        let session = market.session([0, 1], 0, None).await.unwrap();
-        Self { world, market, session, api }
-    }
-
-    fn person(&self, place: usize) -> &str {
-        self.market.people[place].number.expose()
+    async fn open(database: &Database, rules: Rules) -> Self {
+        Self(Scene::open(&DIALECT, database, rules).await)
     }
 
     /// A question about a call, and the document that answers it.
@@ -121,9 +123,8 @@ impl Stage {
     }
 
     /// One of our addresses in a document.
-    fn path(&self, cxml: &str, attribute: &str) -> String {
-        let url = between(cxml, &format!("{attribute}=\""), "\"").replace("&amp;", "&");
-        url.strip_prefix(&self.world.running.origin).unwrap().to_owned()
+    fn path_in(&self, cxml: &str, attribute: &str) -> String {
+        self.path(&between(cxml, &format!(" {attribute}=\""), "\"").replace("&amp;", "&"))
     }
 
     /// The dialling is over.
@@ -135,18 +136,7 @@ impl Stage {
             ("DialCallSid", RUNG),
             ("DialCallDuration", seconds),
         ];
-        self.asks(&self.path(cxml, "action"), &ended).await;
-    }
-
-    async fn only(&self) -> Interaction {
-        let mut all = support::interactions(&self.world).await;
-        assert_eq!(all.len(), 1);
-        all.pop().unwrap()
-    }
-
-    async fn end(self, database: support::Database) {
-        self.world.running.shutdown().await;
-        database.drop().await;
+        self.asks(&self.path_in(cxml, "action"), &ended).await;
     }
 }
 
@@ -166,34 +156,25 @@ async fn a_text_is_relayed_by_the_compatibility_api() {
             stage.asks("/hooks/signalwire/message", &text).await;
         }
         stage.world.running.jobs.idle().await;
-        let asked = stage.api.asked();
-        assert_eq!(asked.len(), 1, "a duplicate webhook sends nothing");
+        let asked = stage.asked();
+        let [one] = &asked[..] else { panic!("a duplicate webhook sends nothing: {asked:?}") };
+        let project = values()["project_id"].as_str().unwrap().to_owned();
+        assert_eq!(one.line, format!("POST /api/laml/2010-04-01/Accounts/{project}/Messages"));
         let expected = [stage.session.dials[1].expose(), stage.person(1), "Is it still there? ☃"];
-        assert_eq!((DIALECT.sent)(&asked[0]), expected);
-        let log = stage.only().await;
-        assert_eq!(log.outcome, Some(Outcome::Relayed));
-        let address = asked[0].field("StatusCallback");
-        let path = address.strip_prefix(&stage.world.running.origin).unwrap();
+        assert_eq!((DIALECT.sent)(one), expected);
+        assert_eq!(stage.only().await.outcome, Some(Outcome::Relayed));
+        let address = one.field("StatusCallback");
         let receipt = json!({
             "MessageSid": "00000000-0000-4000-8000-000000000001", "MessageStatus": "delivered",
             "To": stage.person(1), "NumMedia": 0,
         });
         let body = receipt.to_string();
-        let key = values()["signing_key"].as_str().unwrap().to_owned();
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
-        let tag = hmac::sign(&key, format!("{address}{body}").as_bytes());
-        let request = http::Request::post(path)
-            .header("host", stage.world.running.address.to_string())
-            .header("content-type", "application/json")
-            .header("x-signalwire-signature", entremise::ids::hex(tag.as_ref()))
-            .body(http_body_util::Full::new(Bytes::from(body)));
-        let answer = support::request(stage.world.running.address, request.unwrap()).await;
+        let signature = ids::hex(tag(&format!("{address}{body}")).as_ref());
+        let path = stage.path(&address);
+        let answer = post(&stage.world, &path, "application/json", signature, body).await;
         assert_eq!(answer.status, StatusCode::OK);
-        let mut tx = stage.market.relay.db().read().await.unwrap();
-        let legs = legs::of_interaction(&mut tx, &stage.market.account, &log.id).await.unwrap();
-        assert_eq!(legs[1].state, "delivered");
-        drop(tx);
-        stage.end(database).await;
+        assert_eq!(stage.progress().await, "delivered");
+        stage.0.end(database).await;
     }
 }
 
@@ -206,39 +187,40 @@ async fn a_call_is_bridged_by_cxml() {
         let stage = Stage::open(&database, rules).await;
         let cxml = stage.call().await;
         let proxy = stage.session.dials[1].expose();
-        assert!(cxml.contains(&format!("callerId=\"{proxy}\" callerName=\"{proxy}\"")), "{cxml}");
+        let shown = format!("callerId=\"{proxy}\" callerName=\"{}\"", &proxy[1..]);
+        assert!(cxml.contains(&shown), "{cxml}");
         assert!(cxml.contains(&format!(">{}</Number>", stage.person(1))), "{cxml}");
         let leg = [("CallSid", RUNG), ("From", proxy), ("To", stage.person(1))];
-        let whisper = stage.asks(&stage.path(&cxml, "url"), &leg).await;
+        let whisper = stage.asks(&stage.path_in(&cxml, "url"), &leg).await;
         assert!(whisper.contains("numDigits=\"1\""), "{whisper}");
         let pressed = [("CallSid", RUNG), ("Digits", "1")];
-        let accepted = stage.asks(&stage.path(&whisper, "action"), &pressed).await;
+        let accepted = stage.asks(&stage.path_in(&whisper, "action"), &pressed).await;
         assert!(accepted.ends_with("<Response/>"), "{accepted}");
         stage.dialled(&cxml, "completed", "42").await;
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }
 
-/// SignalWire does not say that nobody was connected: a call that nobody accepted counts as such because we
-/// ask to be told that no key came.
+/// `SignalWire` does not say that nobody was connected: a call that nobody accepted counts as such because
+/// we ask to be told that no key came.
 #[tokio::test]
 async fn a_call_over_signalwire_that_nobody_accepts_is_not_connected() {
     for database in support::databases().await {
         let rules = Rules { press_one: true, ..Rules::new("Bikes".into()) };
         let stage = Stage::open(&database, rules).await;
         let cxml = stage.call().await;
-        let whisper = stage.asks(&stage.path(&cxml, "url"), &[("CallSid", RUNG)]).await;
+        let whisper = stage.asks(&stage.path_in(&cxml, "url"), &[("CallSid", RUNG)]).await;
         assert!(whisper.contains("actionOnEmptyResult=\"true\""), "{whisper}");
         let none = [("CallSid", RUNG), ("Digits", "")];
-        let refused = stage.asks(&stage.path(&whisper, "action"), &none).await;
+        let refused = stage.asks(&stage.path_in(&whisper, "action"), &none).await;
         assert!(refused.contains("<Hangup/>"), "{refused}");
         stage.dialled(&cxml, "completed", "12").await;
         let log = stage.only().await;
         assert_ne!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.reason, Some(Reason::NotAccepted));
-        stage.end(database).await;
+        stage.0.end(database).await;
     }
 }

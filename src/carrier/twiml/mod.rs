@@ -38,7 +38,8 @@ pub(super) struct Dialect {
     pub(super) can: &'static Capabilities,
     /// The voice that heeds `language`, where the default one may not.
     pub(super) voice: Option<&'static str>,
-    /// Whether `<Dial>` takes a name to be shown, which is then the proxy number.
+    /// Whether `<Dial>` takes a name to be shown, which is then the proxy number. Letters and digits are
+    /// allowed there: it stands without its plus.
     pub(super) caller_name: bool,
     /// Whether we ask to be told that the key which accepts a call was not pressed: the end of a
     /// `<Dial>` does not say whether two people were connected.
@@ -117,7 +118,7 @@ impl Writer<'_> {
             ("callerId", proxy),
         ];
         if self.dialect.caller_name {
-            attributes.push(("callerName", proxy));
+            attributes.push(("callerName", proxy.trim_start_matches('+')));
         }
         // A call that `<Say>` has answered can't be answered again by the bridge.
         if !answered {

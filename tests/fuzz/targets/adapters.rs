@@ -95,7 +95,7 @@ pub(crate) fn sinch_setting(key: &str) -> String {
     setting(&settings_of(SINCH), key)
 }
 
-/// The key that signs SignalWire's webhooks here.
+/// The key that signs `SignalWire`'s webhooks here.
 pub(crate) fn signalwire_key() -> String {
     setting(&settings_of(SIGNALWIRE), "signing_key")
 }
