@@ -9,6 +9,9 @@ mod across;
 #[path = "relay/callback.rs"]
 mod callback;
 #[cfg(test)]
+#[path = "relay/caller_id.rs"]
+mod caller_id;
+#[cfg(test)]
 #[path = "relay/clocks.rs"]
 mod clocks;
 #[cfg(test)]
@@ -74,6 +77,9 @@ mod races;
 #[cfg(test)]
 #[path = "relay/receiver.rs"]
 mod receiver;
+#[cfg(test)]
+#[path = "relay/registration.rs"]
+mod registration;
 #[cfg(test)]
 #[path = "relay/restored.rs"]
 mod restored;

@@ -189,22 +189,9 @@ async fn connect(
     let data = json!({ "role": interaction.from_role }).to_string();
     events::insert(tx, &account, EventKind::CallReceived, place(&interaction), &data, now).await?;
     for (position, recipient) in (1..).zip(&routed.recipients) {
-        let number = numbers::get(tx, &account, &recipient.number_id).await?;
-        let mut out = inbound::outbound_leg(
-            tx,
-            &interaction,
-            position,
-            recipient,
-            event.carrier,
-            CallState::Queued.as_str(),
-        );
-        // Their carrier must be the caller's: it alone may show their proxy number.
-        if number.is_none_or(|number| number.carrier != event.carrier) {
-            CallState::Failed.as_str().clone_into(&mut out.state);
-            out.outcome = Some(Outcome::Failed);
-            out.reason = Some(Reason::CarrierConfig);
-            out.ended_at = Some(now);
-        }
+        let state = CallState::Queued.as_str();
+        let out =
+            inbound::outbound_leg(tx, &interaction, position, recipient, event.carrier, state);
         legs::insert(tx, &account, &out).await?;
     }
     let step = Step {
@@ -248,12 +235,17 @@ fn at_once(adapter: Option<&dyn Carrier>) -> usize {
 async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
     let rules = &step.service.rules;
     let legs = legs::of_interaction(tx, step.account, &step.caller.interaction).await?;
-    let waiting: Vec<Leg> = legs
+    let mut waiting: Vec<Leg> = legs
         .into_iter()
         .filter(|leg| {
             leg.direction == Direction::Outbound && leg.state == CallState::Queued.as_str()
         })
         .collect();
+    while let Some(head) = waiting.first()
+        && !numbers::is_at(tx, step.account, &head.number, &step.caller.carrier).await?
+    {
+        unshown(tx, step.account, waiting.remove(0), step.now).await?;
+    }
     let Some(head) = waiting.first() else { return Ok(None) };
     let caller_id = head.number.clone();
     let most = match rules.team_ring {
@@ -281,6 +273,22 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
         accept: rules.press_one,
         turn: 0,
     })))
+}
+
+/// Gives up on somebody who sees a number that the caller's carrier does not have for this account, and
+/// so may not show: it was pooled elsewhere, or has moved since the session began.
+async fn unshown(
+    tx: &mut Tx,
+    account: &AccountId,
+    mut leg: Leg,
+    now: Timestamp,
+) -> Result<(), Error> {
+    CallState::Failed.as_str().clone_into(&mut leg.state);
+    leg.outcome = Some(Outcome::Failed);
+    leg.reason = Some(Reason::CarrierConfig);
+    (leg.updated_at, leg.ended_at) = (now, Some(now));
+    legs::update(tx, account, &leg).await?;
+    Ok(())
 }
 
 async fn target(

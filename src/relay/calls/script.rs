@@ -173,8 +173,9 @@ pub(in crate::relay) async fn go_on(
     if at != kept.turn {
         return repeated(tx, event, at + 1 == kept.turn, &state.plan).await.map(Some);
     }
-    let owned = numbers::owner(tx, &leg.number).await?.filter(|(owner, _)| *owner == account);
-    // The number has gone to somebody else meanwhile.
+    let owned = numbers::owner(tx, &leg.number).await?;
+    let owned = owned.filter(|(owner, one)| *owner == account && one.carrier == carrier);
+    // The number has gone to somebody else meanwhile, or to another carrier.
     let Some((_, number)) = owned else { return Ok(Some(Answer::Plan(Plan::Hangup))) };
     let service = services::get_any(tx, &account, &number.service).await?;
     let service = service.ok_or(Error::NotFound("service"))?;
