@@ -22,6 +22,7 @@ mod bandwidth;
 mod fields;
 mod form;
 mod infobip;
+mod jambonz;
 mod plivo;
 mod sandbox;
 mod settings;
@@ -266,6 +267,7 @@ pub static KINDS: &[Kind] = &[
     bandwidth::KIND,
     infobip::KIND,
     sinch::KIND,
+    jambonz::KIND,
 ];
 
 /// The kind of that name.

@@ -153,6 +153,13 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
             .header("x-plivo-signature-v3-nonce", "1")
     } else if kind == "sinch" {
         signed_by_sinch(builder, path, body)
+    } else if kind == "jambonz" {
+        let at = NOW.seconds();
+        let message = [format!("{at}.").as_bytes(), body].concat();
+        let tag = hex(&hmac(&SHA256, adapters::jambonz_secret().as_bytes(), &message));
+        builder
+            .header("content-type", "application/json")
+            .header("jambonz-signature", format!("t={at},v1={tag}"))
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {
