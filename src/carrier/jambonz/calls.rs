@@ -36,7 +36,11 @@ pub(super) fn asked(step: Step, at: At, fields: &Fields) -> Result<Inbound, Webh
                 .text("call_status")
                 .and_then(|word| state(word, None))
                 .is_some_and(CallState::is_final);
-            let state = dial_state(fields, caller_gone);
+            let state = match dial_state(fields) {
+                // The ringing was over because of the caller.
+                CallState::NoAnswer | CallState::Failed if caller_gone => CallState::Cancelled,
+                state => state,
+            };
             // How long the two talked is told by the news of whoever was rung.
             Inbound::DialEnded(DialEnded { leg, state, duration: None, caller_gone, turn })
         }
@@ -54,21 +58,19 @@ fn digits(fields: &Fields) -> Result<String, WebhookError> {
 }
 
 /// How a `dial` ended.
-fn dial_state(fields: &Fields, caller_gone: bool) -> CallState {
+fn dial_state(fields: &Fields) -> CallState {
     let sip = fields.0["dial_sip_status"].as_u64();
     match fields.text("dial_call_status") {
         Some("completed") if sip == Some(200) => CallState::Completed,
         // Without the 200 of a connection whoever answered hung up before it. And what is told of the
         // end of the ringing is how far it had come.
         Some("completed") => CallState::NoAnswer,
-        Some(word) => match state(word, sip) {
+        word => match word.and_then(|word| state(word, sip)) {
             Some(state) if state.is_final() => state,
             Some(_) => CallState::NoAnswer,
             // A word that we don't know must still end the interaction.
             None => CallState::Failed,
         },
-        None if caller_gone => CallState::Cancelled,
-        None => CallState::Failed,
     }
 }
 
