@@ -12,8 +12,6 @@ use entremise::{
         policy::Rules,
     },
     ids::hex,
-    relay,
-    store::participants,
 };
 use ring::hmac;
 use serde_json::{Value, json};
@@ -312,20 +310,7 @@ async fn i3_who_is_turned_away_over_jambonz_is_hung_up() {
 async fn a_call_is_placed_over_jambonz() {
     for database in support::databases().await {
         let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
-        let (account, session) = (stage.market.account.clone(), stage.session.id.clone());
-        let mut tx = stage.market.relay.db().read().await.unwrap();
-        let people = participants::of_session(&mut tx, &account, &session).await.unwrap();
-        drop(tx);
-        let from = people[0].id.clone();
-        let placed = stage.market.relay.db().write(move |tx| {
-            let (account, session, from) = (account.clone(), session.clone(), from.clone());
-            Box::pin(
-                async move { relay::place_call(tx, &account, &session, &from).await.map(drop) },
-            )
-        });
-        placed.await.unwrap();
-        stage.market.relay.wake().notify_one();
-        stage.world.running.jobs.idle().await;
+        stage.place_call().await;
         let account = values()["account_sid"].as_str().unwrap().to_owned();
         let first = stage.only_asked(&format!("POST /v1/Accounts/{account}/Calls"));
         let one = usize::from(first["to"]["number"] != stage.person(0));
