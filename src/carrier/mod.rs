@@ -26,6 +26,7 @@ mod jambonz;
 mod plivo;
 mod sandbox;
 mod settings;
+mod signalwire;
 mod sinch;
 mod telnyx;
 mod twilio;
@@ -267,6 +268,7 @@ pub static KINDS: &[Kind] = &[
     bandwidth::KIND,
     infobip::KIND,
     sinch::KIND,
+    signalwire::KIND,
     jambonz::KIND,
 ];
 
