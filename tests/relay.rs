@@ -51,6 +51,9 @@ mod over_bandwidth;
 #[path = "relay/over_infobip.rs"]
 mod over_infobip;
 #[cfg(test)]
+#[path = "relay/over_jambonz.rs"]
+mod over_jambonz;
+#[cfg(test)]
 #[path = "relay/over_plivo.rs"]
 mod over_plivo;
 #[cfg(test)]

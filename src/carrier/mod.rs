@@ -22,6 +22,7 @@ mod bandwidth;
 mod fields;
 mod form;
 mod infobip;
+mod jambonz;
 mod plivo;
 mod sandbox;
 mod settings;
@@ -268,6 +269,7 @@ pub static KINDS: &[Kind] = &[
     infobip::KIND,
     sinch::KIND,
     signalwire::KIND,
+    jambonz::KIND,
 ];
 
 /// The kind of that name.

@@ -9,8 +9,8 @@ use entremise::{
 use crate::{
     dialect::{Came, Dialect, StandIn},
     market::Market,
-    over_bandwidth, over_infobip, over_plivo, over_signalwire, over_sinch, over_telnyx,
-    over_twilio, over_vonage,
+    over_bandwidth, over_infobip, over_jambonz, over_plivo, over_signalwire, over_sinch,
+    over_telnyx, over_twilio, over_vonage,
     support::{self, World},
 };
 
@@ -23,6 +23,7 @@ const DIALECTS: &[&Dialect] = &[
     &over_infobip::DIALECT,
     &over_sinch::DIALECT,
     &over_signalwire::DIALECT,
+    &over_jambonz::DIALECT,
 ];
 
 /// Every carrier but the one that has no API of its own.

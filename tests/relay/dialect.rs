@@ -7,7 +7,8 @@ use axum::{Router, body::Bytes, extract::State};
 use entremise::{
     config::CarrierConfig,
     domain::policy::Rules,
-    store::{interactions::Interaction, legs},
+    relay,
+    store::{interactions::Interaction, legs, participants},
 };
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -205,6 +206,24 @@ impl Scene {
         let mut all = support::interactions(&self.world).await;
         assert_eq!(all.len(), 1);
         all.pop().unwrap()
+    }
+
+    /// The marketplace asks for a call from the session's first participant.
+    pub(crate) async fn place_call(&self) {
+        let (account, session) = (self.market.account.clone(), self.session.id.clone());
+        let mut tx = self.market.relay.db().read().await.unwrap();
+        let people = participants::of_session(&mut tx, &account, &session).await.unwrap();
+        drop(tx);
+        let from = people[0].id.clone();
+        let placed = self.market.relay.db().write(move |tx| {
+            let (account, session, from) = (account.clone(), session.clone(), from.clone());
+            Box::pin(
+                async move { relay::place_call(tx, &account, &session, &from).await.map(drop) },
+            )
+        });
+        placed.await.unwrap();
+        self.market.relay.wake().notify_one();
+        self.world.running.jobs.idle().await;
     }
 
     /// How far its text has come on the way to its recipient.
