@@ -65,6 +65,8 @@ impl Asked {
 
 /// How a carrier speaks.
 pub(crate) struct Dialect {
+    /// Its kind, and after a dash which of the ways to steer calls, where its settings know several: its id
+    /// here.
     pub(crate) kind: &'static str,
     pub(crate) settings: fn() -> toml::Table,
     /// Tells the relay of a text.
@@ -77,6 +79,13 @@ pub(crate) struct Dialect {
     pub(crate) sent: fn(&Asked) -> [String; 3],
     /// What whoever is rung sees, and who it is: in the answer to a call, or in what the API was asked.
     pub(crate) rings: fn(&str, &[Asked]) -> [String; 2],
+}
+
+impl Dialect {
+    /// The kind alone.
+    pub(crate) fn carrier(&self) -> &'static str {
+        self.kind.split('-').next().unwrap_or_default()
+    }
 }
 
 /// What stands between two pieces of a text.
@@ -139,7 +148,7 @@ impl StandIn {
     pub(crate) fn entry(&self) -> CarrierConfig {
         CarrierConfig {
             id: self.dialect.kind.into(),
-            kind: self.dialect.kind.into(),
+            kind: self.dialect.carrier().into(),
             api_base: Some(self.base.clone()),
             values: (self.dialect.settings)(),
         }
