@@ -1,7 +1,10 @@
 //! A carrier's side of a conversation: its webhooks, worded and signed as it does, and a stand-in for its
 //! API.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use axum::{Router, body::Bytes, extract::State};
 use entremise::{
@@ -170,8 +173,19 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn open(dialect: &'static Dialect, database: &Database, rules: Rules) -> Self {
+        Self::with(dialect, database, rules, Vec::new()).await
+    }
+
+    /// The same where marketplaces at these addresses may be asked.
+    pub(crate) async fn with(
+        dialect: &'static Dialect,
+        database: &Database,
+        rules: Rules,
+        sites: Vec<SocketAddr>,
+    ) -> Self {
         let carrier = StandIn::start(dialect).await;
         let mut config = support::settings(database);
+        config.egress_allow = sites;
         config.allow_sandbox = true;
         config.carriers.push(carrier.entry());
         let world = World::with(config).await;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Deref};
 
+use axum::Router;
 use entremise::{
     domain::{
         interaction::{Outcome, Reason},
@@ -11,11 +12,14 @@ use entremise::{
     relay::{self, AddParticipant},
     store::participants,
 };
-use http::StatusCode;
+use http::{HeaderName, StatusCode, Uri, header::CONTENT_TYPE};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
     dialect::{Asked, Dialect, Scene},
+    fake,
     over_telnyx::{self, received},
     support::{self, Answered, Database, World},
 };
@@ -453,6 +457,66 @@ async fn a_call_is_placed_over_call_control() {
         stage.hangup("v3:second", second, "timeout", BEGAN).await;
         stage.only_asked(&on(RUNG, "hangup"));
         assert_eq!(stage.only().await.outcome, Some(Outcome::Missed));
+        stage.0.end(database).await;
+    }
+}
+
+/// Says what a stranger's call gets, by the path that is asked.
+async fn documents(uri: Uri) -> ([(HeaderName, &'static str); 1], String) {
+    let inside = match uri.path() {
+        "/who" => {
+            r#"<Say>Hello</Say><Gather numDigits="1" action="/next"><Say>Press 1</Say></Gather>"#
+        }
+        "/next" => r#"<Dial action="/after"><Number>+12125550103</Number></Dial>"#,
+        _ => "<Say>Goodbye</Say>",
+    };
+    ([(CONTENT_TYPE, "text/xml")], format!("<Response>{inside}</Response>"))
+}
+
+/// A stranger's call goes through a document that the marketplace wrote: words, keys, somebody to ring, and
+/// words again to the caller, who stays when the other side has hung up. What is told again of an earlier turn
+/// neither ends the call nor begins anything anew.
+#[tokio::test]
+async fn a_script_over_call_control() {
+    for database in support::databases().await {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let site = listener.local_addr().unwrap();
+        let served = fake::axum_serve(listener, Router::new().fallback(documents));
+        let _site = AbortOnDropHandle::new(TaskTracker::new().spawn(served));
+        let mut rules = bikes();
+        rules.proxy.out_of_session_callback_url = format!("http://{site}/who");
+        let stage = Stage(Scene::with(&DIALECT, &database, rules, vec![site]).await);
+        // Whoever calls a closed session is asked about.
+        stage.market.close(&stage.session.id).await.unwrap();
+        stage.call().await;
+        let kept = stage.only_asked(&on(CALLER, "answer"));
+        stage.news("call.answered", CALLER, &kept["client_state"], &none()).await;
+        let hello = stage.only_asked(&on(CALLER, "speak"));
+        assert_eq!(hello["payload"], "Hello");
+        stage.news("call.speak.ended", CALLER, &hello["client_state"], &none()).await;
+        let asked = stage.only_asked(&on(CALLER, "gather_using_speak"));
+        let (keys, pressed) = (&asked["client_state"], json!({ "digits": "1" }));
+        stage.news("call.gather.ended", CALLER, keys, &pressed).await;
+        let transfer = stage.only_asked(&on(CALLER, "transfer"));
+        let shown = ["to", "from", "park_after_unbridge"].map(|key| &transfer[key]);
+        assert_eq!(shown, ["+12125550103", stage.session.dials[0].expose(), "self"]);
+        stage.news("call.gather.ended", CALLER, keys, &pressed).await;
+        assert_eq!(stage.only_asked(&on(CALLER, "transfer")), transfer, "the same command");
+        let (rung, outgoing) =
+            (&transfer["target_leg_client_state"], json!({ "direction": "outgoing" }));
+        stage.news("call.initiated", RUNG, rung, &outgoing).await;
+        stage.news("call.gather.ended", CALLER, keys, &pressed).await;
+        assert!(stage.asked().is_empty(), "it rings already");
+        stage.news("call.answered", RUNG, rung, &none()).await;
+        stage.news("call.bridged", RUNG, rung, &none()).await;
+        let joined = stage.only_asked(&keeps(RUNG));
+        stage.hangup(RUNG, &joined["client_state"], "normal_clearing", BEGAN).await;
+        let goodbye = stage.only_asked(&on(CALLER, "speak"));
+        assert_eq!(goodbye["payload"], "Goodbye");
+        stage.news("call.gather.ended", CALLER, keys, &pressed).await;
+        assert!(stage.asked().is_empty(), "of an earlier turn");
+        stage.news("call.speak.ended", CALLER, &goodbye["client_state"], &none()).await;
+        stage.only_asked(&on(CALLER, "hangup"));
         stage.0.end(database).await;
     }
 }
