@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use super::{
-    Answer, Inbound, Plan,
+    Answer, Inbound, Plan, Reply, Request, Response,
     acts::{Act, Dial, Heard, Wanted},
     event::{CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered, Played},
     memory::{Memory, On, Other},
@@ -215,8 +217,24 @@ impl Manner {
         events
     }
 
+    /// Words an answer to a webhook, which told the news if it was about a call: an empty one, and the
+    /// commands that `word` makes of each step.
+    pub(super) fn reply<I: IntoIterator<Item = Request>>(
+        &self,
+        answer: &Answer,
+        news: Option<&News>,
+        word: impl Fn(&Step) -> I,
+    ) -> Reply {
+        if *answer == Answer::Nack {
+            return Response::empty(StatusCode::SERVICE_UNAVAILABLE).into();
+        }
+        let steps = news.map(|news| self.steps(news, answer)).unwrap_or_default();
+        let commands = steps.iter().flat_map(word).collect();
+        Reply { response: Response::empty(StatusCode::OK), commands }
+    }
+
     /// What is to be done with an answer to the news.
-    pub(super) fn steps(&self, news: &News, answer: &Answer) -> Vec<Step> {
+    fn steps(&self, news: &News, answer: &Answer) -> Vec<Step> {
         match answer {
             Answer::Nack => Vec::new(),
             Answer::Ack => self.go_on(news),

@@ -150,7 +150,8 @@ impl Memory {
     }
 
     /// As a token for `call`, or for a call that is only asked for and has no id yet; in the alphabet and
-    /// with the padding of base64 (RFC 4648 §4). `None` without a key: then nothing is steered.
+    /// with the padding of base64 (RFC 4648 §4). `None` without a key: then nothing is steered. The second
+    /// kind comes back with whichever call the carrier makes, and is replaced by the first command to it.
     ///
     /// The nonce is made of what is sealed, so that it is the same for the same only: an adapter draws no
     /// random numbers, and a command that is repeated is the same command.

@@ -10,7 +10,6 @@ use entremise::{
         policy::{Rules, TeamRing},
     },
     relay::{self, AddParticipant},
-    store::participants,
 };
 use http::{HeaderName, StatusCode, Uri, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -430,20 +429,7 @@ async fn what_calls_keep_is_not_taken_from_others() {
 async fn a_call_is_placed_over_call_control() {
     for database in support::databases().await {
         let stage = Stage::open(&database, bikes()).await;
-        let (account, session) = (stage.market.account.clone(), stage.session.id.clone());
-        let mut tx = stage.market.relay.db().read().await.unwrap();
-        let people = participants::of_session(&mut tx, &account, &session).await.unwrap();
-        drop(tx);
-        let from = people[0].id.clone();
-        let placed = stage.market.relay.db().write(move |tx| {
-            let (account, session, from) = (account.clone(), session.clone(), from.clone());
-            Box::pin(
-                async move { relay::place_call(tx, &account, &session, &from).await.map(drop) },
-            )
-        });
-        placed.await.unwrap();
-        stage.market.relay.wake().notify_one();
-        stage.world.running.jobs.idle().await;
+        stage.place_call().await;
         let first = stage.only_asked("POST /v2/calls");
         let is_buyer = first["to"] == stage.person(0);
         let (one, other) = if is_buyer { (0, 1) } else { (1, 0) };

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
-
-use super::{Answer, Links, Reply, Response, act::requests, config::Config};
+use super::{Answer, Links, Reply, act::requests, config::Config};
 use crate::carrier::commanded::{Direct, Manner, News};
 
 /// How Infobip goes about it: it connects whoever is asked nothing, and takes 32 keys, for a minute.
@@ -19,10 +17,5 @@ pub(super) static MANNER: Manner = Manner {
 
 /// Words an answer: an empty one, and commands for the call that the webhook was about.
 pub(super) fn reply(config: &Config, answer: &Answer, news: Option<&News>, links: &Links) -> Reply {
-    if *answer == Answer::Nack {
-        return Response::empty(StatusCode::SERVICE_UNAVAILABLE).into();
-    }
-    let steps = news.map(|news| MANNER.steps(news, answer)).unwrap_or_default();
-    let commands = steps.iter().flat_map(|step| requests(config, links, step)).collect();
-    Reply { response: Response::empty(StatusCode::OK), commands }
+    MANNER.reply(answer, news, |step| requests(config, links, step))
 }

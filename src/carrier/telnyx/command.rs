@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use http::{
-    Method, StatusCode,
+    Method,
     header::{CONTENT_TYPE, HeaderValue},
 };
 use serde_json::{Value, json};
 
 use super::{
-    Answer, CALL_CONTROL, Links, Reply, Request, Response, config::Config, control::MANNER,
-    is_call_id, send::authorized,
+    Answer, CALL_CONTROL, Links, Reply, Request, config::Config, control::MANNER, is_call_id,
+    send::authorized,
 };
 use crate::{
     carrier::{
@@ -69,12 +69,7 @@ const LANGUAGES: &[&str] = &[
 
 /// Words an answer: an empty one, and commands for the call that the webhook was about.
 pub(super) fn reply(config: &Config, answer: &Answer, news: Option<&News>, links: &Links) -> Reply {
-    if *answer == Answer::Nack {
-        return Response::empty(StatusCode::SERVICE_UNAVAILABLE).into();
-    }
-    let steps = news.map(|news| MANNER.steps(news, answer)).unwrap_or_default();
-    let commands = steps.iter().filter_map(|step| request(config, links, step)).collect();
-    Reply { response: Response::empty(StatusCode::OK), commands }
+    MANNER.reply(answer, news, |step| request(config, links, step))
 }
 
 /// The request for one step; none where a call's id is no id, or where what it is to keep can't be sealed.
