@@ -28,6 +28,7 @@ mod memory;
 mod plivo;
 mod sandbox;
 mod settings;
+mod signalwire;
 mod sinch;
 mod telnyx;
 mod twilio;
@@ -277,6 +278,7 @@ pub static KINDS: &[Kind] = &[
     bandwidth::KIND,
     infobip::KIND,
     sinch::KIND,
+    signalwire::KIND,
 ];
 
 /// The kind of that name.

@@ -9,8 +9,8 @@ use entremise::{
 use crate::{
     dialect::{Came, Dialect, StandIn},
     market::Market,
-    over_bandwidth, over_call_control, over_infobip, over_plivo, over_sinch, over_telnyx,
-    over_twilio, over_vonage,
+    over_bandwidth, over_call_control, over_infobip, over_plivo, over_signalwire, over_sinch,
+    over_telnyx, over_twilio, over_vonage,
     support::{self, World},
 };
 
@@ -22,6 +22,7 @@ const DIALECTS: &[&Dialect] = &[
     &over_bandwidth::DIALECT,
     &over_infobip::DIALECT,
     &over_sinch::DIALECT,
+    &over_signalwire::DIALECT,
     // Another way to steer calls at a carrier that is above.
     &over_call_control::DIALECT,
 ];
