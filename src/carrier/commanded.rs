@@ -206,7 +206,8 @@ impl Manner {
         }
         let Some(leg) = memory.leg.clone() else { return events };
         let id = news.call.clone();
-        if memory.is_apart() {
+        // Whom the carrier connects by itself may be cut off at once, where that is not to be.
+        if memory.is_apart() || (memory.caller.is_some() && self.tells_joined) {
             events.push(Inbound::CalleeAnswered(CalleeAnswered { leg, id }));
         } else if memory.on == On::Placed {
             events.push(Inbound::PlacedCallAnswered(PlacedCallAnswered { leg, id }));
@@ -284,6 +285,8 @@ impl Manner {
     fn follow(&self, news: &News, plan: &Plan) -> Vec<Step> {
         let mut call = self.steered(news);
         match plan {
+            // The carrier does so without our word.
+            Plan::Proceed | Plan::Whisper(_) if news.memory.direct => Vec::new(),
             Plan::Reject(_) if call.up => vec![Step::HangUp { call: call.call, up: true }],
             Plan::Reject(why) => vec![Step::Reject { call: call.call, why: *why }],
             Plan::Hangup => match news.rung() {

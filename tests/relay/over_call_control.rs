@@ -160,6 +160,22 @@ impl Stage {
         state
     }
 
+    /// The buyer calls, hears the announcement and is transferred; what the seller's call keeps.
+    async fn announced(&self) -> Value {
+        self.call().await;
+        let kept = self.only_asked(&on(CALLER, "answer"));
+        assert!(!kept.to_string().contains(&self.person(1)[1..]), "sealed: {kept}");
+        self.news("call.answered", CALLER, &kept["client_state"], &none()).await;
+        let spoken = self.only_asked(&on(CALLER, "speak"));
+        assert_eq!(spoken["payload"], "A moment, please.");
+        self.news("call.speak.ended", CALLER, &spoken["client_state"], &none()).await;
+        let transfer = self.only_asked(&on(CALLER, "transfer"));
+        assert_eq!(transfer["to"], self.person(1));
+        assert_eq!(transfer["from"], self.session.dials[1].expose());
+        assert!(!transfer.to_string().contains(&self.person(0)[1..]), "I17: {transfer}");
+        transfer["target_leg_client_state"].clone()
+    }
+
     /// Whoever was rung has agreed; what the caller's call and theirs keep now.
     fn agreed(&self) -> [Value; 2] {
         let [answer, keep] = self.exactly([&on(CALLER, "answer"), &keeps(RUNG)]);
@@ -345,29 +361,28 @@ async fn i3_a_session_that_closes_between_events_connects_nobody() {
     }
 }
 
-/// A caller who hears an announcement is answered for it, and then transferred.
+/// A caller who hears an announcement is answered for it, and then transferred. I3: where the session has
+/// closed by the time that the other side answers, they are hung up at once.
 #[tokio::test]
 async fn an_announcement_over_call_control() {
-    for database in support::databases().await {
-        let rules = Rules { caller_announcement: "A moment, please.".into(), ..bikes() };
-        let stage = Stage::open(&database, rules).await;
-        stage.call().await;
-        let kept = stage.only_asked(&on(CALLER, "answer"));
-        assert!(!kept.to_string().contains(&stage.person(1)[1..]), "sealed: {kept}");
-        stage.news("call.answered", CALLER, &kept["client_state"], &none()).await;
-        let spoken = stage.only_asked(&on(CALLER, "speak"));
-        assert_eq!(spoken["payload"], "A moment, please.");
-        stage.news("call.speak.ended", CALLER, &spoken["client_state"], &none()).await;
-        let transfer = stage.only_asked(&on(CALLER, "transfer"));
-        assert_eq!(transfer["to"], stage.person(1));
-        assert_eq!(transfer["from"], stage.session.dials[1].expose());
-        assert!(!transfer.to_string().contains(&stage.person(0)[1..]), "I17: {transfer}");
-        let rung = &transfer["target_leg_client_state"];
-        stage.news("call.answered", RUNG, rung, &none()).await;
-        stage.hangup(RUNG, rung, "normal_clearing", BEGAN).await;
-        stage.only_asked(&on(CALLER, "hangup"));
-        assert_eq!(stage.only().await.outcome, Some(Outcome::Connected));
-        stage.0.end(database).await;
+    for closes in [false, true] {
+        for database in support::databases().await {
+            let rules = Rules { caller_announcement: "A moment, please.".into(), ..bikes() };
+            let stage = Stage::open(&database, rules).await;
+            let rung = stage.announced().await;
+            if closes {
+                stage.market.close(&stage.session.id).await.unwrap();
+            }
+            stage.news("call.answered", RUNG, &rung, &none()).await;
+            if closes {
+                stage.only_asked(&on(RUNG, "hangup"));
+            }
+            assert!(stage.asked().is_empty());
+            stage.hangup(RUNG, &rung, "normal_clearing", BEGAN).await;
+            stage.only_asked(&on(CALLER, "hangup"));
+            assert_eq!(stage.only().await.outcome, Some(Outcome::Connected));
+            stage.0.end(database).await;
+        }
     }
 }
 

@@ -243,9 +243,11 @@ fn an_announcement_comes_before_the_dialling() {
     assert_eq!(transfer["privacy"], "none");
     assert_eq!(transfer["park_after_unbridge"], Value::Null);
     let state = &transfer["target_leg_client_state"];
-    let (events, commands) = told("call.answered", B, state, &Answer::Ack);
-    assert!(matches!(events[..], [Inbound::CallStatus(_)]), "{events:?}");
-    assert_eq!(commands, []);
+    let (events, commands) = told("call.answered", B, state, &proceed());
+    let expected = matches!(events[..], [Inbound::CallStatus(_), Inbound::CalleeAnswered(_)]);
+    assert!(expected && commands.is_empty(), "{events:?}");
+    let (_, commands) = told("call.answered", B, state, &plan(Plan::Hangup));
+    only(commands, &on(B, "hangup"));
     let (_, commands) = told("call.bridged", B, state, &Answer::Ack);
     let kept = only(commands, &keeps(B));
     let late = "2026-11-22T10:01:00.000Z";
