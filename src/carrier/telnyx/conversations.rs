@@ -434,7 +434,7 @@ fn calls_are_placed_and_ended() {
     };
     assert_eq!(seconds(Duration::ZERO), (5, 30));
     assert_eq!(seconds(Duration::MAX), (600, 14_400));
-    let state = place(Duration::from_secs(60))["client_state"].clone();
+    let state = place(Duration::from_mins(1))["client_state"].clone();
     let next = plan(Plan::Connect(connect()));
     let (events, commands) = told("call.answered", B, &state, &next);
     assert!(matches!(events[..], [Inbound::CallStatus(_), Inbound::PlacedCallAnswered(_)]));
