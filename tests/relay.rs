@@ -48,6 +48,9 @@ mod outage;
 #[path = "relay/over_bandwidth.rs"]
 mod over_bandwidth;
 #[cfg(test)]
+#[path = "relay/over_call_control.rs"]
+mod over_call_control;
+#[cfg(test)]
 #[path = "relay/over_infobip.rs"]
 mod over_infobip;
 #[cfg(test)]

@@ -303,6 +303,24 @@ async fn who_answers_too_late_over_infobip_is_hung_up() {
     }
 }
 
+/// A caller who gives up stops the ringing of somebody who is screened, once Infobip has told that it rings; an
+/// event that comes again rings nobody twice.
+#[tokio::test]
+async fn a_phone_stops_ringing_over_infobip() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, press_one()).await;
+        let data = stage.screened().await;
+        stage.news("CALL_STARTED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
+        stage.call().await;
+        assert!(stage.asked().is_empty());
+        stage.news("CALL_FAILED", CALL, json!({ "state": "CANCELLED" }), &json!({})).await;
+        stage.world.running.jobs.idle().await;
+        stage.only_asked(&format!("POST /calls/1/calls/{CHILD}/hangup"));
+        assert_eq!(stage.only().await.outcome, Some(Outcome::Cancelled));
+        stage.0.end(database).await;
+    }
+}
+
 /// A call that the marketplace asks for rings one side, and once they answer the other, with a tone.
 #[tokio::test]
 async fn a_call_is_placed_over_infobip() {
