@@ -205,6 +205,7 @@ impl App {
             let secret = one.values.get("secret").and_then(toml::Value::as_str);
             let options = Options {
                 hooks_base: format!("{origin}/hooks/{}", one.id),
+                media_base: settings(one, &local).api_base.unwrap_or_default() + "/v1/media",
                 secret: secret.unwrap_or_default().to_owned(),
                 clock: clock.clone(),
                 seed: 0,

@@ -30,6 +30,9 @@ mod long_texts;
 #[path = "relay/market.rs"]
 mod market;
 #[cfg(test)]
+#[path = "relay/media.rs"]
+mod media;
+#[cfg(test)]
 #[path = "relay/model.rs"]
 mod model;
 #[cfg(test)]
@@ -80,6 +83,9 @@ mod ringing;
 #[cfg(test)]
 #[path = "support/rng.rs"]
 mod rng;
+#[cfg(test)]
+#[path = "relay/s3.rs"]
+mod s3;
 #[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;

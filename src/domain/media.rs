@@ -84,14 +84,15 @@ impl MediaType {
             Some(Self::Pdf)
         } else if at(4, b"ftyp") {
             of_frame(bytes)
+        } else if is_vcard(bytes) {
+            // Before sound: a mark of byte order looks like the head of a frame.
+            Some(Self::Vcard)
         } else if starts(b"ID3") || is_mpeg_frame(bytes) {
             Some(Self::Mpeg)
         } else if starts(b"#!AMR") {
             Some(Self::Amr)
         } else if starts(b"OggS") {
             Some(Self::Ogg)
-        } else if is_vcard(bytes) {
-            Some(Self::Vcard)
         } else {
             None
         }

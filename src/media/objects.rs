@@ -99,6 +99,8 @@ impl Objects {
             .with_bucket_name(&s3.bucket)
             .with_region(&s3.region)
             .with_retry(retry)
+            // Not every store that speaks as S3 does can delete many at once.
+            .with_disable_bulk_delete(true)
             .with_http_connector(Connector);
         if let Some(endpoint) = &s3.endpoint {
             builder = builder.with_endpoint(endpoint).with_allow_http(true);

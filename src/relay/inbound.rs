@@ -380,6 +380,7 @@ pub(super) async fn log_missed(
     let logged = Interaction {
         outcome: outcome_now,
         reason,
+        media_refused: event.media,
         ended_at: Some(now),
         ..interaction(tx, event, routed)
     };

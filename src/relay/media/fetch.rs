@@ -35,9 +35,9 @@ const REDIRECTS_MAX: usize = 3;
 /// How long one request may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How long a worker may be at one text's files, and then somebody else may.
-const LEASE: Duration = Duration::from_secs(75);
-/// How long it gives itself.
-const WORK_MAX: Duration = Duration::from_mins(1);
+const LEASE: Duration = Duration::from_secs(45);
+/// How long it gives itself: a stop waits for it.
+const WORK_MAX: Duration = Duration::from_secs(30);
 /// How soon a text is looked at again whose files somebody else fetches.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// A text that would not be worth sending so long after the next try goes without what is missing.
