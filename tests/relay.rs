@@ -66,6 +66,9 @@ mod over_twilio;
 #[path = "relay/over_vonage.rs"]
 mod over_vonage;
 #[cfg(test)]
+#[path = "relay/picture_stage.rs"]
+mod picture_stage;
+#[cfg(test)]
 #[path = "relay/poison.rs"]
 mod poison;
 #[cfg(test)]

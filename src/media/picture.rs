@@ -226,12 +226,12 @@ mod tests {
         }
     }
 
-    fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn chunk(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
         let mut crc = crc32fast::Hasher::new();
-        crc.update(kind);
+        crc.update(&kind);
         crc.update(content);
         let length = u32::try_from(content.len()).unwrap().to_be_bytes();
-        [&length[..], kind, content, &crc.finalize().to_be_bytes()].concat()
+        [&length[..], &kind, content, &crc.finalize().to_be_bytes()].concat()
     }
 
     /// A photograph's place, maker, comment, profile, thumbnail and what stands behind its end are gone,
@@ -260,9 +260,9 @@ mod tests {
         let (head, rest) = plain.split_at(33);
         let bytes = [
             head.to_vec(),
-            chunk(b"tEXt", b"Author\0Jane Doe"),
-            chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0http://ns.adobe.com/xap Jane Doe"),
-            chunk(b"eXIf", b"MM\0\x2a\0\0\0\x08\0\0GPSLatitude48.8583"),
+            chunk(*b"tEXt", b"Author\0Jane Doe"),
+            chunk(*b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0http://ns.adobe.com/xap Jane Doe"),
+            chunk(*b"eXIf", b"MM\0\x2a\0\0\0\x08\0\0GPSLatitude48.8583"),
             rest.to_vec(),
             b"behind the end".to_vec(),
         ]
@@ -318,9 +318,9 @@ mod tests {
             ihdr.extend([8, 2, 0, 0, 0]);
             [
                 b"\x89PNG\r\n\x1a\n".to_vec(),
-                chunk(b"IHDR", &ihdr),
-                chunk(b"IDAT", &[]),
-                chunk(b"IEND", &[]),
+                chunk(*b"IHDR", &ihdr),
+                chunk(*b"IDAT", &[]),
+                chunk(*b"IEND", &[]),
             ]
             .concat()
         };

@@ -1,7 +1,8 @@
-//! A stand-in for S3: it checks each request's signature (SigV4) by hand, and keeps objects in memory.
+//! A stand-in for S3: it checks each request's signature (AWS' fourth version) by hand, and keeps objects in memory.
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     sync::{Arc, Mutex},
 };
 
@@ -125,7 +126,7 @@ fn signed(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Resul
     let names = part(authorization, "SignedHeaders")?;
     let mut signed = String::new();
     for name in names.split(';') {
-        signed.push_str(&format!("{name}:{}\n", text(name)?.trim()));
+        writeln!(signed, "{name}:{}", text(name)?.trim()).unwrap();
     }
     let request = format!(
         "{method}\n{}\n{}\n{signed}\n{names}\n{hash}",

@@ -24,7 +24,6 @@ use crate::{
         time::Timestamp,
     },
     ids::{AccountId, InteractionId, SessionId, hex},
-    privacy::DataKey,
     store::{
         Tx,
         events::{self, Place},
@@ -68,10 +67,14 @@ pub(super) struct Owner<'a> {
 pub(super) async fn want(
     tx: &mut Tx,
     owner: Owner<'_>,
-    key: &DataKey,
+    session: &Session,
     wanted: Wanted<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
+    if wanted.addresses.is_empty() {
+        return Ok(());
+    }
+    let key = session.data_key(tx)?;
     for (position, address) in (0..).zip(wanted.addresses.iter().take(MEDIA_MAX)) {
         let mut random = [0; 16];
         tx.random(&mut random);
@@ -85,7 +88,7 @@ pub(super) async fn want(
             now,
             expires_at: now + OFFERED,
         };
-        media::insert(tx, owner.account, key, &new).await?;
+        media::insert(tx, owner.account, &key, &new).await?;
     }
     Ok(())
 }

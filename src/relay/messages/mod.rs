@@ -185,9 +185,8 @@ async fn relay(
     let owner =
         Owner { account: &account, session: &routed.session.id, interaction: &interaction.id };
     let reasons = if files {
-        let key = routed.session.data_key(tx)?;
         let wanted = Wanted { carrier: Some(event.carrier), addresses: &message.media };
-        media::want(tx, owner, &key, wanted, now).await?;
+        media::want(tx, owner, &routed.session, wanted, now).await?;
         vec![MediaRefusal::TooMany; message.media.len().saturating_sub(MEDIA_MAX)]
     } else {
         vec![MediaRefusal::Off; message.media.len()]
@@ -335,13 +334,13 @@ pub async fn send_to_participant(
     };
     interactions::insert(tx, account, &interaction).await?;
     let service = services::get(tx, account, &session.service).await?;
-    let key = session.data_key(tx)?;
     if service.is_some_and(|service| service.rules.keep_texts) {
+        let key = session.data_key(tx)?;
         interactions::keep_words(tx, account, &interaction.id, &key, &text.body).await?;
     }
     let owner = Owner { account, session: &session.id, interaction: &interaction.id };
     let wanted = Wanted { carrier: None, addresses: &text.media };
-    media::want(tx, owner, &key, wanted, now).await?;
+    media::want(tx, owner, &session, wanted, now).await?;
     inbound::touch(tx, account, &mut session, now).await?;
     let data = json!({ "participant_id": to.id, "role": to.role }).to_string();
     events::insert(tx, account, EventKind::MessageCreated, place(&interaction), &data, now).await?;
