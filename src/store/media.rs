@@ -246,7 +246,8 @@ pub async fn put_off(tx: &mut Tx, one: &Medium, until: Timestamp) -> Result<(), 
 /// Notes that it is kept, and as what, and forgets where it lay; whether it was still wanted.
 pub async fn keep(tx: &mut Tx, one: &Medium, kind: MediaType, bytes: i64) -> Result<bool, Error> {
     const SQL: &str = "
-        UPDATE media SET state = 'kept', content_type = $3, bytes = $4, address = NULL
+        UPDATE media SET state = 'kept', content_type = $3, bytes = $4, address = NULL,
+            lease_until = 0
         WHERE account = $1 AND id = $2 AND state = 'wanted'";
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(&one.account)
@@ -262,7 +263,7 @@ pub async fn keep(tx: &mut Tx, one: &Medium, kind: MediaType, bytes: i64) -> Res
 /// Notes that it is not passed on, and forgets where it lay; whether it was still wanted.
 pub async fn refuse(tx: &mut Tx, one: &Medium, why: MediaRefusal) -> Result<bool, Error> {
     const SQL: &str = "
-        UPDATE media SET state = 'refused', refusal = $3, address = NULL
+        UPDATE media SET state = 'refused', refusal = $3, address = NULL, lease_until = 0
         WHERE account = $1 AND id = $2 AND state = 'wanted'";
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(&one.account)

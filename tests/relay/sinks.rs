@@ -285,8 +285,7 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
         world.running.shutdown().await;
         if let Some(path) = database.url.strip_prefix("sqlite:") {
             let folder = std::path::Path::new(path).parent().unwrap();
-            for file in std::fs::read_dir(folder).unwrap() {
-                let path = file.unwrap().path();
+            for path in crate::media::files(folder) {
                 let bytes = std::fs::read(&path).unwrap();
                 if !bytes.is_empty() {
                     look(&path.display().to_string(), &bytes, &canaries);
