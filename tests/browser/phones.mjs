@@ -179,8 +179,8 @@ async function converse(page, mark) {
   assert.ok(await buyer.words.evaluate((node) => node === document.activeElement), "focus is lost");
 
   // A picture, chosen with the keyboard alone: both phones show it, the seller from the relay's address.
-  await tabTo(page, buyer.button("Send a picture"));
   const choosing = page.waitForEvent("filechooser");
+  await tabTo(page, buyer.button("Send a picture"));
   await page.keyboard.press("Enter");
   await (await choosing).setFiles({ name: "bike.png", mimeType: "image/png", buffer: PICTURE });
   const got = seller.root.getByRole("img", { name: "Picture that you got" }).last();
