@@ -26,6 +26,7 @@ mod own;
 mod plivo;
 mod sandbox;
 mod settings;
+mod signalwire;
 mod sinch;
 mod telnyx;
 mod twilio;
@@ -279,6 +280,7 @@ pub static KINDS: &[Kind] = &[
     bandwidth::KIND,
     infobip::KIND,
     sinch::KIND,
+    signalwire::KIND,
 ];
 
 /// The kind of that name.
