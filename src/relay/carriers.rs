@@ -22,17 +22,20 @@ pub struct Configured {
 }
 
 /// All of them; the first is the default.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Carriers {
     by_id: BTreeMap<String, Configured>,
     order: Vec<String>,
+    /// Whether there is a store for files.
+    keeps: bool,
 }
 
 impl Carriers {
     /// In order of the configuration.
     pub fn new(list: Vec<Configured>) -> Self {
         let order = list.iter().map(|one| one.id.clone()).collect();
-        Self { by_id: list.into_iter().map(|one| (one.id.clone(), one)).collect(), order }
+        let by_id = list.into_iter().map(|one| (one.id.clone(), one)).collect();
+        Self { by_id, order, keeps: false }
     }
 
     /// The same, whose addresses are sealed under `ring`.
@@ -43,6 +46,11 @@ impl Carriers {
         self
     }
 
+    /// The same, where there is a store for files, or none.
+    pub(super) fn keeping(&self, keeps: bool) -> Self {
+        Self { keeps, ..self.clone() }
+    }
+
     /// The one with that id.
     pub fn get(&self, id: &str) -> Option<&Configured> {
         self.by_id.get(id)
@@ -51,7 +59,7 @@ impl Carriers {
     /// Where something came from that this carrier told.
     pub(super) fn source<'a>(&'a self, carrier: &'a str) -> Source<'a> {
         let adapter = self.get(carrier).map(|one| &*one.adapter);
-        Source { carrier, adapter }
+        Source { carrier, adapter, keeps: self.keeps }
     }
 
     /// The first one.

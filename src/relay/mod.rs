@@ -33,6 +33,7 @@ mod signed;
 mod staff;
 mod stored_plan;
 pub mod twilio_proxy;
+mod voicemail;
 
 use std::sync::Arc;
 
@@ -117,7 +118,8 @@ impl Relay {
     /// passed on.
     #[must_use]
     pub fn with_objects(self, objects: Option<Objects>) -> Self {
-        Self { objects, ..self }
+        let carriers = Arc::new(self.carriers.keeping(objects.is_some()));
+        Self { objects, carriers, ..self }
     }
 
     /// The database, for reading.

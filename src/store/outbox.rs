@@ -17,6 +17,10 @@ closed_set! {
         Call = "call",
         /// A call to end.
         EndCall = "end_call",
+        /// A recording to fetch.
+        FetchRecording = "fetch_recording",
+        /// A recording to delete at its carrier.
+        DropRecording = "drop_recording",
     }
 }
 

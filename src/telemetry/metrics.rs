@@ -106,6 +106,9 @@ metrics_table! {
          too_large, unreadable, unavailable, recipient.";
     MEDIA_BYTES = Counter "entremise_media_kept_bytes_total" Bytes []
         "Bytes of pictures and files that were kept to be passed on.";
+    VOICEMAIL = Counter "entremise_voicemail_total" Count ["outcome"]
+        "Voicemail: offered to callers; messages kept, retry, lost, unwanted; dropped: deleted at their \
+         carrier.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
     SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
@@ -337,6 +340,11 @@ pub fn media_bytes(bytes: u64) {
     counter(&MEDIA_BYTES, []).increment(bytes);
 }
 
+/// Voicemail came to that, of the metric's help.
+pub fn voicemail(outcome: &'static str) {
+    counter(&VOICEMAIL, [outcome.into()]).increment(1);
+}
+
 /// The recipient's `carrier` took a text `latency` after it arrived.
 pub fn relayed(carrier: &str, latency: Duration) {
     histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
@@ -421,6 +429,7 @@ mod tests {
         intercept_asked("passed");
         media("kept");
         media_bytes(1);
+        voicemail("kept");
         relayed("main", second);
         session_opened();
         session_closed("expired");
