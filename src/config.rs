@@ -76,6 +76,8 @@ pub struct CarrierConfig {
     pub kind: String,
     /// Overrides the carrier's API address; trusted. No slash at the end.
     pub api_base: Option<String>,
+    /// How much it is sent.
+    pub rates: Rates,
     /// The kind's own keys; a `…_file` key has become the key without it and the file's text.
     /// Values from variables are strings.
     pub values: toml::Table,
@@ -87,9 +89,21 @@ impl std::fmt::Debug for CarrierConfig {
             .field("id", &self.id)
             .field("kind", &self.kind)
             .field("api_base", &self.api_base)
+            .field("rates", &self.rates)
             .field("values", &self.values.keys().collect::<Vec<_>>())
             .finish()
     }
+}
+
+/// How much a carrier is sent: the time between two; `None` for as much as there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rates {
+    /// Of texts.
+    pub texts: Option<Duration>,
+    /// Of texts from one proxy number.
+    pub texts_of_number: Option<Duration>,
+    /// Of calls that we place.
+    pub calls: Option<Duration>,
 }
 
 /// `[limits]`: what one client, and all of them together, may take.

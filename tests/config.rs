@@ -363,7 +363,17 @@ fn known_keys() -> BTreeSet<String> {
     for table in TABLES.into_iter().chain(["carriers"]) {
         assert!(known.remove(table), "{table}");
     }
-    known.extend(["id", "kind", "api_base"].map(|key| format!("carriers.{key}")));
+    known.extend(
+        [
+            "id",
+            "kind",
+            "api_base",
+            "texts_per_second",
+            "texts_per_second_per_number",
+            "calls_per_second",
+        ]
+        .map(|key| format!("carriers.{key}")),
+    );
     known
 }
 

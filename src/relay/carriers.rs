@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::inbound::Source;
+use super::{health::Rates, inbound::Source};
 use crate::{
     carrier::{Carrier, Links},
     privacy::Keyring,
@@ -26,13 +26,27 @@ pub struct Configured {
 pub struct Carriers {
     by_id: BTreeMap<String, Configured>,
     order: Vec<String>,
+    rates: BTreeMap<String, Rates>,
 }
 
 impl Carriers {
     /// In order of the configuration.
     pub fn new(list: Vec<Configured>) -> Self {
         let order = list.iter().map(|one| one.id.clone()).collect();
-        Self { by_id: list.into_iter().map(|one| (one.id.clone(), one)).collect(), order }
+        let by_id = list.into_iter().map(|one| (one.id.clone(), one)).collect();
+        Self { by_id, order, rates: BTreeMap::new() }
+    }
+
+    /// The same, of which the one with that id is sent so much and no more.
+    #[must_use]
+    pub fn at_rates(mut self, id: &str, rates: Rates) -> Self {
+        self.rates.insert(id.to_owned(), rates);
+        self
+    }
+
+    /// How much the one with that id is sent.
+    pub(super) fn rates(&self, id: &str) -> Rates {
+        self.rates.get(id).copied().unwrap_or_default()
     }
 
     /// The same, whose addresses are sealed under `ring`.

@@ -14,6 +14,7 @@ mod deliver;
 mod endpoints;
 mod error;
 mod fence;
+mod health;
 mod hook;
 mod housekeeping;
 mod idempotent;
@@ -52,6 +53,7 @@ pub use self::{
     },
     error::{Error, Exhausted, Fault},
     fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
+    health::{Health, Leave, Rates, Report as HealthReport, State as CarrierState, Trouble},
     idempotent::{Answer, Key},
     inventory::{
         NewNumber, NewService, UpdateNumber, add_number, create_service, default_brand,
@@ -79,6 +81,7 @@ pub struct Relay {
     db: Db,
     carriers: Arc<Carriers>,
     client: Client,
+    health: Arc<Health>,
     egress: Egress,
     asking: consult::Open,
     /// Apart from the above: workers that wait for a marketplace keep no caller from being asked about.
@@ -92,10 +95,12 @@ impl Relay {
     /// other address.
     pub fn new(db: Db, carriers: Carriers, client: Client, egress: Egress) -> Self {
         let carriers = Arc::new(carriers.sealed(db.keyring()));
+        let health = Arc::new(Health::new(&carriers, db.watch().clone()));
         Self {
             db,
             carriers,
             client,
+            health,
             egress,
             asking: consult::Open::default(),
             asking_on_texts: consult::Open::default(),
@@ -124,6 +129,11 @@ impl Relay {
     /// The configured carriers.
     pub fn carriers(&self) -> &Carriers {
         &self.carriers
+    }
+
+    /// How the carriers do, as this process sees it.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Calls addresses that an account or a carrier gave us.

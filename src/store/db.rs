@@ -308,6 +308,11 @@ impl Db {
         }
     }
 
+    /// This node's clock itself, for how long something lasts. Nothing that is stored is judged by it.
+    pub fn watch(&self) -> &Clock {
+        &self.shared.clock
+    }
+
     /// This node's clock, for what leaves it. Nothing that is stored is judged by it.
     pub fn clock(&self) -> Timestamp {
         self.shared.clock.now()

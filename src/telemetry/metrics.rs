@@ -77,6 +77,11 @@ metrics_table! {
     CARRIER_DURATION = Histogram "entremise_carrier_request_duration_seconds" Seconds
         ["carrier", "operation"]
         "How long carriers took to answer.";
+    CARRIER_STATE = Gauge "entremise_carrier_state" Count ["carrier"]
+        "Whether this node sends to a carrier: 0 it does, 1 one at a time to see, 2 the carrier is down \
+         and what is owed to it waits.";
+    CARRIER_TURNS = Counter "entremise_carrier_turns_total" Count ["carrier", "state"]
+        "Changes of that: to closed, half_open, open.";
     EGRESS_REQUESTS = Counter "entremise_egress_requests_total" Count ["outcome"]
         "Requests to addresses that marketplaces and carriers gave us: answered, refused, \
          unreachable, untrusted, timeout, broken, too_large.";
@@ -272,6 +277,16 @@ pub fn carrier_request(
     histogram(&CARRIER_DURATION, [text(carrier), operation.into()]).record(took);
 }
 
+/// Whether a carrier is sent to: 0, 1 or 2 as the metric's help says.
+pub fn carrier_state(carrier: &str, level: u32) {
+    gauge(&CARRIER_STATE, [text(carrier)]).set(f64::from(level));
+}
+
+/// Whether a carrier is sent to has changed, to a `state` from the metric's help.
+pub fn carrier_turned(carrier: &str, state: &'static str) {
+    counter(&CARRIER_TURNS, [text(carrier), state.into()]).increment(1);
+}
+
 /// A stranger's address was called, or refused, with an `outcome` from the metric's help.
 pub fn egress_request(outcome: &'static str) {
     counter(&EGRESS_REQUESTS, [outcome.into()]).increment(1);
@@ -397,6 +412,8 @@ mod tests {
         egress_request("answered");
         looked_up("main", "found");
         resent("main");
+        carrier_state("main", 2);
+        carrier_turned("main", "open");
         gap_filled("main", "message", "relayed");
         reconciled("main", "call", "complete");
         message("delivered");

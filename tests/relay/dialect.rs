@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Bytes, extract::State};
 use entremise::{
-    config::CarrierConfig,
+    config::{CarrierConfig, Rates},
     domain::policy::Rules,
     store::{interactions::Interaction, legs},
 };
@@ -141,6 +141,7 @@ impl StandIn {
             id: self.dialect.kind.into(),
             kind: self.dialect.kind.into(),
             api_base: Some(self.base.clone()),
+            rates: Rates::default(),
             values: (self.dialect.settings)(),
         }
     }

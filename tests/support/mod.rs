@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entremise::{
     app::{App, Environment, Listeners, Running, StartError},
     clock::Clock,
-    config::{CarrierConfig, Config, Secret},
+    config::{CarrierConfig, Config, Rates, Secret},
     ids::{Entropy as _, Ids, SystemEntropy, hex},
     relay::NewAccount,
     sandbox::{Network, Pace},
@@ -125,8 +125,13 @@ pub(crate) fn settings(database: &Database) -> Config {
     SystemEntropy.fill(&mut key);
     let mut values = toml::Table::new();
     values.insert("secret".into(), SECRET.into());
-    let sandbox =
-        CarrierConfig { id: CARRIER.into(), kind: "sandbox".into(), api_base: None, values };
+    let sandbox = CarrierConfig {
+        id: CARRIER.into(),
+        kind: "sandbox".into(),
+        api_base: None,
+        rates: Rates::default(),
+        values,
+    };
     let mut config = Config::minimal(key);
     config.database_url = Secret::new(database.url.clone());
     config.carriers = vec![sandbox];

@@ -6,6 +6,7 @@
 mod account;
 mod auth;
 mod calls;
+mod carriers;
 mod check;
 mod deliveries;
 mod docs;

@@ -53,6 +53,13 @@ pub(super) struct Page<T> {
     next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The only page of a short list.
+    pub(super) const fn whole(data: Vec<T>) -> Self {
+        Self { data, has_more: false, next_cursor: None }
+    }
+}
+
 /// A list that was asked for.
 #[derive(Debug)]
 pub(super) struct Listing<F> {

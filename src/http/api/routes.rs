@@ -7,8 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api, account, calls, deliveries, endpoints, events, interactions, keys, messages, numbers,
-    opening, participants, services, sessions,
+    Api, account, calls, carriers, deliveries, endpoints, events, interactions, keys, messages,
+    numbers, opening, participants, services, sessions,
 };
 
 /// Where a session is found by its own id.
@@ -53,6 +53,7 @@ routes! {
         get "/api/v1/api-keys" keys::list,
         post "/api/v1/api-keys" keys::create,
         delete "/api/v1/api-keys/{key}" keys::revoke,
+        get "/api/v1/carriers" carriers::list,
         get "/api/v1/services" services::list,
         post "/api/v1/services" services::create,
         get "/api/v1/services/{service}" services::read,

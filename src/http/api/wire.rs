@@ -180,6 +180,7 @@ words! {
     Capability = Ability, "What a number can do";
     ClosedReason = session::ClosedReason, "Why a session is closed";
     AttemptOutcome = deliveries::AttemptOutcome, "How an attempt ended";
+    CarrierState = relay::CarrierState, "Whether a carrier is sent to: one at a time while half open";
     DeliveryState = deliveries::DeliveryState, "How far a delivery has come";
     DisabledReason = endpoints::DisabledReason, "Why an endpoint was switched off";
     EndpointKind = endpoints::EndpointKind, "What an endpoint gets";

@@ -140,7 +140,29 @@ async fn hot_queries_read_by_index(lab: &Lab) {
         ("number", numbers::GET, vec![account.clone(), id("PN", 1234)]),
         ("find", holds::FIND, vec![account.clone(), id("PN", 1234), id("", 123)]),
         ("lock", sessions::GET, vec![account.clone(), id("KC", 1234)]),
-        ("due", outbox::DUE, vec!["100".into(), "20".into(), text(" a  b ")]),
+        (
+            "due",
+            outbox::DUE,
+            vec![
+                "100".into(),
+                "20".into(),
+                text(" a  b "),
+                text(" c/message "),
+                text(" +33937101234 "),
+            ],
+        ),
+        (
+            "due of an account",
+            outbox::DUE_OF,
+            vec![
+                "100".into(),
+                "20".into(),
+                text(" a  b "),
+                text(" c/message "),
+                text(" +33937101234 "),
+                account.clone(),
+            ],
+        ),
         ("expired", sessions::DUE, vec!["100".into(), "20".into()]),
         (
             "next_in_ring",
