@@ -26,7 +26,7 @@ use crate::{
     ids::Ids,
     jobs::{self, Jobs},
     privacy::{MasterKey, MasterKeyError},
-    relay::{self, Carriers, Client, Configured, Doubt, Rates, Relay},
+    relay::{self, Budgets, Carriers, Client, Configured, Doubt, Prices, Rates, Relay},
     sandbox::{Network, Options, Pace},
     store::{self, Failure, Lane, ServeLock, meta},
     telemetry::{metrics, redact::Redactor},
@@ -430,7 +430,15 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
     if !faults.is_empty() {
         return Err(Faults(faults));
     }
-    let carriers = Carriers::new(list);
+    let mut prices = Prices::default();
+    for one in &config.prices {
+        prices.add(&one.carrier, one.code, one.per, one.price);
+    }
+    let mut budgets = Budgets::new(config.account_budget);
+    for one in &config.carriers {
+        budgets.add(&one.id, one.budget);
+    }
+    let carriers = Carriers::new(list).at_prices(prices).within(budgets);
     Ok(rates.into_iter().fold(carriers, |carriers, (id, rates)| carriers.at_rates(id, rates)))
 }
 

@@ -6,6 +6,7 @@
 
 mod fault;
 mod overlay;
+mod prices;
 mod reader;
 mod rules;
 mod secret;
@@ -17,8 +18,11 @@ use std::{
 };
 
 use self::reader::Reader;
+use crate::domain::budget::Budget;
+
 pub use self::{
     fault::{Fault, Faults},
+    prices::PriceEntry,
     rules::LogFormat,
     secret::{MasterKey, Secret},
 };
@@ -43,6 +47,10 @@ pub struct Config {
     pub master_key: MasterKey,
     /// The carriers, in order of the file: the first is the default one.
     pub carriers: Vec<CarrierConfig>,
+    /// What carriers cost where they do not say it themselves.
+    pub prices: Vec<PriceEntry>,
+    /// What may be spent for each account, at all carriers.
+    pub account_budget: Budget,
     /// Addresses with ports that the guarded client may call although they are not public.
     pub egress_allow: Vec<SocketAddr>,
     /// Address ranges (first address, prefix length in bits) of the proxies that we believe.
@@ -78,6 +86,8 @@ pub struct CarrierConfig {
     pub api_base: Option<String>,
     /// How much it is sent.
     pub rates: Rates,
+    /// What may be spent at it.
+    pub budget: Budget,
     /// The kind's own keys; a `…_file` key has become the key without it and the file's text.
     /// Values from variables are strings.
     pub values: toml::Table,
@@ -90,6 +100,7 @@ impl std::fmt::Debug for CarrierConfig {
             .field("kind", &self.kind)
             .field("api_base", &self.api_base)
             .field("rates", &self.rates)
+            .field("budget", &self.budget)
             .field("values", &self.values.keys().collect::<Vec<_>>())
             .finish()
     }
@@ -239,6 +250,8 @@ impl Config {
             database_url: Secret::new("sqlite:entremise.db"),
             master_key: MasterKey::new(master_key),
             carriers: Vec::new(),
+            prices: Vec::new(),
+            account_budget: Budget::default(),
             egress_allow: Vec::new(),
             trusted_proxies: Vec::new(),
             tls_cert: None,
@@ -323,6 +336,7 @@ fn read_file(path: &Path, faults: &mut Vec<Fault>) -> toml::Table {
 fn read(mut top: Reader<'_>) -> Config {
     let defaults = Config::minimal([0; 32]);
     let master_key = rules::master_key(&mut top);
+    let carriers = rules::carriers(&mut top);
     let config = Config {
         listen: top.value("listen", defaults.listen, rules::ADDRESS, rules::address),
         ops_listen: top.value("ops_listen", defaults.ops_listen, rules::ADDRESS, rules::address),
@@ -334,7 +348,14 @@ fn read(mut top: Reader<'_>) -> Config {
             rules::database_url,
         ),
         master_key,
-        carriers: rules::carriers(&mut top),
+        account_budget: top.section("account_budget", |budget| Budget {
+            per_day: budget.optional("per_day", prices::PRICE, prices::money),
+            per_month: budget.optional("per_month", prices::PRICE, prices::money),
+            texts: budget.optional("texts_per_day", rules::COUNT, rules::count),
+            minutes: budget.optional("minutes_per_day", rules::COUNT, rules::count),
+        }),
+        prices: prices::prices(&mut top, &carriers),
+        carriers,
         egress_allow: top.value(
             "egress_allow",
             defaults.egress_allow,

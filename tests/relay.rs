@@ -69,6 +69,9 @@ mod over_vonage;
 #[path = "relay/poison.rs"]
 mod poison;
 #[cfg(test)]
+#[path = "relay/prices.rs"]
+mod prices;
+#[cfg(test)]
 #[path = "relay/races.rs"]
 mod races;
 #[cfg(test)]

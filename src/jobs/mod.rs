@@ -7,14 +7,18 @@ use std::{
     collections::{HashMap, HashSet},
     future::Future,
     panic::AssertUnwindSafe,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{ids::OutboxId, relay::Relay, store::Lane};
+use crate::{
+    ids::OutboxId,
+    relay::{self, Relay},
+    store::Lane,
+};
 
 /// How often what is old is forgotten.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
@@ -82,6 +86,24 @@ impl Jobs {
         tracker.spawn(every(MEASURE_EVERY, stop.clone(), "measure", move || {
             let relay = each.clone();
             async move { relay.measure().await.map(drop) }
+        }));
+        let each = relay.clone();
+        tracker.spawn(every(MEASURE_EVERY, stop.clone(), "price", move || {
+            let relay = each.clone();
+            async move { relay.price_charges().await.map(drop) }
+        }));
+        let each = relay.clone();
+        let ended = stop.clone();
+        tracker.spawn(every(MEASURE_EVERY, stop.clone(), "budgets", move || {
+            let (relay, stop) = (each.clone(), ended.clone());
+            async move {
+                let started = Instant::now();
+                relay.measure_budgets().await?;
+                // A sum of very many takes a twentieth of the time, and no more.
+                let rest = time::sleep(started.elapsed() * 20);
+                stop.run_until_cancelled(rest).await;
+                Ok::<_, relay::Error>(())
+            }
         }));
         reconcile::start(relay, options.reconcile, tracker, stop);
         Self { relay: relay.clone(), quiet, quiet_events }

@@ -14,7 +14,7 @@ use crate::{
         listing::{Page, Query},
     },
     store::{
-        self, Tx,
+        self, Tx, charges,
         outbox::{self, Entry, OutboxKind, OutboxState},
     },
     telemetry::metrics,
@@ -198,7 +198,8 @@ impl Relay {
     async fn deliver_message(&self, entry: Entry) -> Result<bool, Error> {
         let dedupe = self.dedupe(&entry.carrier);
         let dedupes = matches!(dedupe, Dedupe::Key { .. });
-        let (claimed, judged) = match self.claim_message(&entry, None).await {
+        let spent = self.spending.over(&entry.carrier, &entry.account).then(Verdict::over_budget);
+        let (claimed, judged) = match self.claim_message(&entry, spent).await {
             Err(Error::Ask(question)) => {
                 let verdict = self.consult_on_text(&question, INTERCEPT_MAX).await;
                 let Some(verdict) = verdict else { return Ok(false) };
@@ -226,6 +227,7 @@ impl Relay {
             self.write_entry(entry, |tx, entry| Box::pin(messages::hand_back(tx, entry))).await?;
             return Ok(true);
         }
+        let used = charges::News::of_text(&message.body);
         let result = self.ask(&entry.carrier, &Outbound::Message(message), "message").await;
         let created = entry.created_at;
         let carrier = entry.carrier.clone();
@@ -235,6 +237,9 @@ impl Relay {
                 let (entry, result) = (entry.clone(), result.clone());
                 Box::pin(async move {
                     messages::sent(tx, &entry, &result, dedupes).await?;
+                    if result.is_ok() {
+                        charges::note(tx, &entry.account, &entry.leg, used).await?;
+                    }
                     Ok::<_, Error>(tx.now().await?)
                 })
             })
@@ -271,6 +276,11 @@ impl Relay {
     }
 
     async fn deliver_call(&self, entry: Entry) -> Result<bool, Error> {
+        let untried = entry.attempts == 0 && entry.state == OutboxState::Ready;
+        if untried && self.spending.over(&entry.carrier, &entry.account) {
+            self.write_entry(entry, |tx, entry| Box::pin(calls::over_budget(tx, entry))).await?;
+            return Ok(true);
+        }
         let (claimed, judged) = self
             .db
             .write(move |tx| {

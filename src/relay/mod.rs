@@ -5,6 +5,7 @@
 mod access;
 mod adopt;
 mod allocate;
+mod budgets;
 mod calls;
 mod carriers;
 mod client;
@@ -25,6 +26,7 @@ mod look_up;
 mod messages;
 mod missed;
 mod notify;
+mod prices;
 mod reconcile;
 mod rented;
 mod sessions;
@@ -41,6 +43,7 @@ use tokio::sync::Notify;
 pub use self::{
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
+    budgets::Budgets,
     calls::place_call,
     carriers::{Carriers, Configured},
     client::{Client, Transport},
@@ -60,6 +63,7 @@ pub use self::{
         loose_name_fault, name_fault, restore_number, update_number, update_service,
     },
     messages::send_to_participant,
+    prices::Prices,
     rented::LookedUp,
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
@@ -82,6 +86,7 @@ pub struct Relay {
     carriers: Arc<Carriers>,
     client: Client,
     health: Arc<Health>,
+    spending: budgets::Spending,
     egress: Egress,
     asking: consult::Open,
     /// Apart from the above: workers that wait for a marketplace keep no caller from being asked about.
@@ -101,6 +106,7 @@ impl Relay {
             carriers,
             client,
             health,
+            spending: budgets::Spending::default(),
             egress,
             asking: consult::Open::default(),
             asking_on_texts: consult::Open::default(),

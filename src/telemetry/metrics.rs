@@ -80,6 +80,8 @@ metrics_table! {
     CARRIER_STATE = Gauge "entremise_carrier_state" Count ["carrier"]
         "Whether this node sends to a carrier: 0 it does, 1 one at a time to see, 2 the carrier is down \
          and what is owed to it waits.";
+    BUDGET_USED = Gauge "entremise_budget_used_ratio" Count ["carrier"]
+        "How much of a carrier's budget is spent, of what is nearest its end: 1 and more when nothing is left.";
     CARRIER_TURNS = Counter "entremise_carrier_turns_total" Count ["carrier", "state"]
         "Changes of that: to closed, half_open, open.";
     EGRESS_REQUESTS = Counter "entremise_egress_requests_total" Count ["outcome"]
@@ -282,6 +284,12 @@ pub fn carrier_state(carrier: &str, level: u32) {
     gauge(&CARRIER_STATE, [text(carrier)]).set(f64::from(level));
 }
 
+/// So many percent of a carrier's budget are spent.
+pub fn budget_used(carrier: &str, percent: u64) {
+    let percent = u32::try_from(percent).unwrap_or(u32::MAX);
+    gauge(&BUDGET_USED, [text(carrier)]).set(f64::from(percent) / 100.0);
+}
+
 /// Whether a carrier is sent to has changed, to a `state` from the metric's help.
 pub fn carrier_turned(carrier: &str, state: &'static str) {
     counter(&CARRIER_TURNS, [text(carrier), state.into()]).increment(1);
@@ -414,6 +422,7 @@ mod tests {
         resent("main");
         carrier_state("main", 2);
         carrier_turned("main", "open");
+        budget_used("main", 80);
         gap_filled("main", "message", "relayed");
         reconciled("main", "call", "complete");
         message("delivered");

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::{Router, body::Bytes, extract::State};
 use entremise::{
     config::{CarrierConfig, Rates},
+    domain::budget::Budget,
     domain::policy::Rules,
     store::{interactions::Interaction, legs},
 };
@@ -142,6 +143,7 @@ impl StandIn {
             kind: self.dialect.kind.into(),
             api_base: Some(self.base.clone()),
             rates: Rates::default(),
+            budget: Budget::default(),
             values: (self.dialect.settings)(),
         }
     }

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use entremise::{
     clock::Clock,
     config::{CarrierConfig, Config, Rates},
+    domain::budget::Budget,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -48,6 +49,8 @@ struct Script {
     down: Option<StatusCode>,
     /// Seconds of `Retry-After` with each 429.
     rest: Option<u32>,
+    /// What each text costs, as it is listed: the amount and the currency.
+    price: Option<(&'static str, &'static str)>,
     /// What the API lists, newest first.
     messages: Vec<Value>,
     calls: Vec<Value>,
@@ -121,6 +124,11 @@ impl Api {
     /// Each 429 says to wait so many seconds.
     pub(crate) fn wants_rest(&self, seconds: u32) {
         self.script.lock().unwrap().rest = Some(seconds);
+    }
+
+    /// What each text costs from now on, as it is listed.
+    pub(crate) fn charges(&self, amount: &'static str, currency: &'static str) {
+        self.script.lock().unwrap().price = Some((amount, currency));
     }
 
     /// The words of the texts that it took, in order.
@@ -205,6 +213,8 @@ async fn answer(
             "sid": format!("SM{count:032x}"), "direction": "outbound-api", "status": "queued",
             "from": fields["From"], "to": fields["To"], "body": fields["Body"],
             "date_created": script.now(), "date_sent": null, "error_code": null,
+            "price": script.price.map(|price| price.0),
+            "price_unit": script.price.map(|price| price.1),
         });
         script.messages.insert(0, entry);
     }
@@ -293,6 +303,7 @@ pub(crate) fn settings(database: &Database, api: &Api) -> Config {
         kind: "twilio".into(),
         api_base: Some(api.base.clone()),
         rates: Rates::default(),
+        budget: Budget::default(),
         values: values(),
     });
     config

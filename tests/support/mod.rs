@@ -6,6 +6,7 @@ use entremise::{
     app::{App, Environment, Listeners, Running, StartError},
     clock::Clock,
     config::{CarrierConfig, Config, Rates, Secret},
+    domain::budget::Budget,
     ids::{Entropy as _, Ids, SystemEntropy, hex},
     relay::NewAccount,
     sandbox::{Network, Pace},
@@ -130,6 +131,7 @@ pub(crate) fn settings(database: &Database) -> Config {
         kind: "sandbox".into(),
         api_base: None,
         rates: Rates::default(),
+        budget: Budget::default(),
         values,
     };
     let mut config = Config::minimal(key);

@@ -129,6 +129,7 @@ fn came_in(about: &About) -> Result<Inbound, WebhookError> {
 
 fn status(about: &About, state: CallState) -> Inbound {
     Inbound::CallStatus(CallStatus {
+        price: None,
         leg: about.memory.leg.clone(),
         id: about.call.clone(),
         state,
@@ -198,6 +199,7 @@ fn over(about: &About) -> Vec<Inbound> {
     let code = log.0["errorCode"]["name"].as_str().filter(|name| *name != "NORMAL_HANGUP");
     let code = code.filter(|_| !talked).and_then(plain_code);
     let mut events = vec![Inbound::CallStatus(CallStatus {
+        price: None,
         leg: memory.leg.clone(),
         id: about.call.clone(),
         state,

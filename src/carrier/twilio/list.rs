@@ -19,6 +19,7 @@ use crate::{
     domain::{
         message::{Body, MessageState},
         phone::{Identifier, ProxyNumber},
+        price::Price,
         time::Timestamp,
     },
 };
@@ -144,6 +145,7 @@ fn sent(one: &Value) -> Option<Recorded> {
     let code = &one["error_code"];
     let code = code.as_u64().or_else(|| code.as_str()?.parse().ok()).filter(|code| *code > 0);
     Some(Recorded::Sent(SentText {
+        price: price(one),
         id: message_id(one)?,
         to: Identifier::parse(one["to"].as_str()?).ok()?,
         // Twilio keeps no words where the account says so: then there are none to compare.
@@ -152,6 +154,12 @@ fn sent(one: &Value) -> Option<Recorded> {
         state: message_state(one["status"].as_str()?).unwrap_or(MessageState::Sent),
         carrier_code: code.and_then(|code| plain_code(&code.to_string())),
     }))
+}
+
+/// What a text cost: written below zero, and not there until Twilio knows.
+fn price(one: &Value) -> Option<Price> {
+    let amount = one["price"].as_str()?;
+    Price::parse(amount.strip_prefix('-').unwrap_or(amount), one["price_unit"].as_str()?)
 }
 
 fn text(one: &Value) -> Option<Recorded> {

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::{App, Environment, Listeners, Running},
     config::{CarrierConfig, Config, Rates, Secret, Sqlite},
+    domain::budget::Budget,
     ids::{Entropy as _, SystemEntropy, hex},
     sandbox::Pace,
     telemetry::{
@@ -108,6 +109,7 @@ fn settings(folder: &Folder) -> Config {
         kind: "sandbox".into(),
         api_base: None,
         rates: Rates::default(),
+        budget: Budget::default(),
         values,
     };
     Config {

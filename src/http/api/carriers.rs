@@ -30,6 +30,9 @@ pub(super) struct Carrier {
     default: bool,
     can: Abilities,
     health: Health,
+    /// How much of its budget is spent, in percent, of what is nearest its end; null without a budget. At
+    /// 100 nothing more is sent.
+    budget_used_percent: Option<u64>,
 }
 
 /// What a carrier can do.
@@ -123,6 +126,7 @@ fn shown(relay: &Relay, one: &Configured) -> Option<Carrier> {
         default: relay.carriers().default_id() == Some(&*one.id),
         can: one.adapter.capabilities().into(),
         health: relay.health().report(&one.id)?.into(),
+        budget_used_percent: relay.budget_used(&one.id),
     })
 }
 

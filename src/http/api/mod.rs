@@ -26,6 +26,7 @@ mod routes;
 mod services;
 mod sessions;
 mod twilio_proxy;
+mod usage;
 mod wire;
 mod write;
 

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 
 use super::{
     Api, account, calls, carriers, deliveries, endpoints, events, interactions, keys, messages,
-    numbers, opening, participants, services, sessions,
+    numbers, opening, participants, services, sessions, usage,
 };
 
 /// Where a session is found by its own id.
@@ -67,6 +67,7 @@ routes! {
         post "/api/v1/sessions" opening::create,
         get "/api/v1/interactions" interactions::list,
         get "/api/v1/interactions/{interaction}" interactions::read,
+        get "/api/v1/usage" usage::list,
         get "/api/v1/events" events::list,
         get "/api/v1/events/{event}" events::read,
         get "/api/v1/events/{event}/deliveries" deliveries::of_event,
