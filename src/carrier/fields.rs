@@ -69,7 +69,7 @@ impl Fields {
 }
 
 /// A decimal as it was written: a text, or a number, whose shortest form is what was meant.
-fn decimal(value: &Value) -> Option<String> {
+pub(super) fn decimal(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
