@@ -348,12 +348,7 @@ fn read(mut top: Reader<'_>) -> Config {
             rules::database_url,
         ),
         master_key,
-        account_budget: top.section("account_budget", |budget| Budget {
-            per_day: budget.optional("per_day", prices::PRICE, prices::money),
-            per_month: budget.optional("per_month", prices::PRICE, prices::money),
-            texts: budget.optional("texts_per_day", rules::COUNT, rules::count),
-            minutes: budget.optional("minutes_per_day", rules::COUNT, rules::count),
-        }),
+        account_budget: top.section("account_budget", prices::account_budget),
         prices: prices::prices(&mut top, &carriers),
         carriers,
         egress_allow: top.value(

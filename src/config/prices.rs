@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use toml::Value;
 
 use super::{CarrierConfig, reader::Reader};
-use crate::domain::price::{Per, Price};
+use crate::domain::{
+    budget::Budget,
+    price::{Per, Price},
+};
 
 /// One `[[prices]]` entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +24,12 @@ pub struct PriceEntry {
 }
 
 const CODE: &str = "a calling code, such as \"+44\"";
+const COUNT: &str = "a whole number from 0 to 1000000000";
 const PER: &str = "\"segment\", \"call\", \"minute\" or \"inbound_minute\"";
-pub(super) const PRICE: &str = "an amount and a currency, such as \"0.0075 USD\"";
+const PRICE: &str = "an amount and a currency, such as \"0.0075 USD\"";
 
 /// An amount and a currency.
-pub(super) fn money(value: &Value) -> Option<Price> {
+fn money(value: &Value) -> Option<Price> {
     Price::parse_both(value.as_str()?)
 }
 
@@ -54,6 +58,32 @@ pub(super) fn prices(reader: &mut Reader<'_>, carriers: &[CarrierConfig]) -> Vec
         }
     }
     prices
+}
+
+/// What may be spent for each account.
+pub(super) fn account_budget(section: &mut Reader<'_>) -> Budget {
+    Budget {
+        per_day: section.optional("per_day", PRICE, money),
+        per_month: section.optional("per_month", PRICE, money),
+        texts: section.optional("texts_per_day", COUNT, count),
+        minutes: section.optional("minutes_per_day", COUNT, count),
+    }
+}
+
+/// What may be spent at a carrier.
+pub(super) fn carrier_budget(entry: &mut Reader<'_>) -> Budget {
+    Budget {
+        per_day: entry.optional("budget_per_day", PRICE, money),
+        per_month: entry.optional("budget_per_month", PRICE, money),
+        texts: entry.optional("texts_per_day", COUNT, count),
+        minutes: entry.optional("minutes_per_day", COUNT, count),
+    }
+}
+
+/// How many a day.
+fn count(value: &Value) -> Option<u64> {
+    let count = value.as_integer().and_then(|count| u64::try_from(count).ok());
+    count.filter(|count| *count <= 1_000_000_000)
 }
 
 fn price(entry: &mut Reader<'_>, carriers: &[CarrierConfig]) -> Option<PriceEntry> {

@@ -11,11 +11,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use toml::{Table, Value};
 
 use super::{
-    CarrierConfig, Config, MasterKey, Rates, Secret,
-    prices::{PRICE, money},
-    reader::Reader,
+    CarrierConfig, Config, MasterKey, Rates, Secret, prices::carrier_budget, reader::Reader,
 };
-use crate::domain::budget::Budget;
 
 pub(super) const ADDRESS: &str = "an address with a port, such as \"127.0.0.1:8080\"";
 pub(super) const PUBLIC_URL: &str = "an origin such as \"https://relay.example\": https (http only \
@@ -34,7 +31,6 @@ const MASTER_KEY: &str = "32 bytes in base64; to make one: head -c 32 /dev/urand
 const CARRIER_ID: &str = "1 to 32 of a-z, 0-9 and -, not beginning with -, and unique";
 const API_BASE: &str = "an http or https address without a query, such as \"https://api.example\"";
 
-pub(super) const COUNT: &str = "a whole number from 0 to 1000000000";
 const RATE: &str = "a number from 0.01 to 10000, such as 0.5 or 20";
 
 /// The form of a line of the log.
@@ -214,20 +210,9 @@ fn carrier(entry: &mut Reader<'_>, ids: &mut BTreeSet<String>) -> CarrierConfig 
         texts_of_number: entry.optional("texts_per_second_per_number", RATE, rate),
         calls: entry.optional("calls_per_second", RATE, rate),
     };
-    let budget = Budget {
-        per_day: entry.optional("budget_per_day", PRICE, money),
-        per_month: entry.optional("budget_per_month", PRICE, money),
-        texts: entry.optional("texts_per_day", COUNT, count),
-        minutes: entry.optional("minutes_per_day", COUNT, count),
-    };
+    let budget = carrier_budget(entry);
     let table = entry.rest();
     CarrierConfig { id, kind, api_base, rates, budget, values: with_files_read(&table, entry) }
-}
-
-/// How many a day.
-pub(super) fn count(value: &Value) -> Option<u64> {
-    let count = value.as_integer().and_then(|count| u64::try_from(count).ok());
-    count.filter(|count| *count <= 1_000_000_000)
 }
 
 /// The time between two of so many in a second.

@@ -120,9 +120,6 @@ impl Health {
         };
         let carriers: BTreeMap<_, _> =
             carriers.iter().map(|each| (each.id.clone(), Mutex::new(one(&each.id)))).collect();
-        for id in carriers.keys() {
-            metrics::carrier_state(id, 0);
-        }
         Self { clock, carriers }
     }
 
@@ -243,6 +240,15 @@ impl Health {
         self.one(carrier).map_or(worked, |one| one.breaker.back(worked, now))
     }
 
+    /// Sets the gauges of how they do.
+    pub(super) fn measure(&self) {
+        for id in self.carriers.keys() {
+            if let Some(report) = self.report(id) {
+                metrics::carrier_state(id, level(report.state));
+            }
+        }
+    }
+
     /// How one of them does; `None` for a carrier that is not configured.
     pub fn report(&self, carrier: &str) -> Option<Report> {
         let now = at(&self.clock);
@@ -321,15 +327,19 @@ fn millis(length: Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Tells that a carrier's state changed.
-fn turn(carrier: &str, turned: Option<State>, why: Option<Trouble>) {
-    let Some(state) = turned else { return };
-    let level = match state {
+/// A state as the metric has it.
+const fn level(state: State) -> u32 {
+    match state {
         State::Closed => 0,
         State::HalfOpen => 1,
         State::Open => 2,
-    };
-    metrics::carrier_state(carrier, level);
+    }
+}
+
+/// Tells that a carrier's state changed.
+fn turn(carrier: &str, turned: Option<State>, why: Option<Trouble>) {
+    let Some(state) = turned else { return };
+    metrics::carrier_state(carrier, level(state));
     metrics::carrier_turned(carrier, state.as_str());
     match state {
         State::Closed => tracing::warn!(carrier, "a carrier takes again what it is asked"),
