@@ -21,6 +21,7 @@ mod housekeeping;
 mod idempotent;
 mod inbound;
 mod inventory;
+mod judge;
 mod long_texts;
 mod look_up;
 mod messages;
@@ -59,9 +60,10 @@ pub use self::{
     health::{Health, Leave, Rates, Report as HealthReport, State as CarrierState, Trouble},
     idempotent::{Answer, Key},
     inventory::{
-        NewNumber, NewService, UpdateNumber, add_number, create_service, default_brand,
-        loose_name_fault, name_fault, restore_number, update_number, update_service,
+        NewNumber, NewService, UpdateNumber, add_number, add_registered_number, create_service,
+        default_brand, loose_name_fault, name_fault, restore_number, update_number, update_service,
     },
+    judge::{judge_numbers, misjudged},
     messages::send_to_participant,
     prices::Prices,
     rented::LookedUp,
