@@ -1,9 +1,10 @@
 -- What is owed, account by account: whoever owes much keeps nobody else waiting.
 CREATE INDEX outbox_due_of_account ON outbox (account, run_at, id) WHERE state IN ('ready', 'sending');
 
--- What each leg used and cost: a text's parts, a call's seconds, and a price in millionths, as its
--- carrier tells ('carrier') or by our own table ('table'); 'none' where the table has no price. `session` and
--- `service` are empty where there is none, and `code` is the calling code of whoever was reached.
+-- What each leg used and cost: a text's parts (0 of one with pictures), a call's seconds, and a price in
+-- millionths, as its carrier tells ('carrier') or by our own table ('table'); 'none' where the table has no
+-- price. `session` and `service` are empty where there is none, and `code` is the calling code of whoever was
+-- reached.
 CREATE TABLE charges (
     account     TEXT   NOT NULL,
     leg         TEXT   NOT NULL,

@@ -357,8 +357,17 @@ fn example() -> Vec<Shown> {
 
 /// The keys that the reader knows, from what it says of an unknown one.
 fn known_keys() -> BTreeSet<String> {
-    const TABLES: [&str; 8] =
-        ["limits", "log", "jobs", "api", "twilio_proxy", "numbers", "sqlite", "account_budget"];
+    const TABLES: [&str; 9] = [
+        "limits",
+        "log",
+        "jobs",
+        "api",
+        "twilio_proxy",
+        "numbers",
+        "sqlite",
+        "media",
+        "account_budget",
+    ];
     let tables = TABLES.map(|table| format!("[{table}]\nx = 1\n")).concat();
     let toml = &format!("x = 1\n{tables}");
     let mut known = BTreeSet::new();

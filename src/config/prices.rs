@@ -25,7 +25,7 @@ pub struct PriceEntry {
 
 const CODE: &str = "a calling code, such as \"+44\"";
 const COUNT: &str = "a whole number from 0 to 1000000000";
-const PER: &str = "\"segment\", \"call\", \"minute\" or \"inbound_minute\"";
+const PER: &str = "\"segment\", \"media\", \"call\", \"minute\" or \"inbound_minute\"";
 const PRICE: &str = "an amount and a currency, such as \"0.0075 USD\"";
 
 /// An amount and a currency.

@@ -38,6 +38,7 @@ pub mod budget;
 pub mod call;
 pub mod event;
 pub mod interaction;
+pub mod media;
 pub mod message;
 pub mod opt_out;
 pub mod phone;

@@ -27,6 +27,8 @@ closed_set! {
     Per {
         /// Each part of a text that is sent.
         Segment = "segment",
+        /// Each text with pictures or files that is sent.
+        Media = "media",
         /// Each call that we make or put through.
         Call = "call",
         /// Each minute of it that was begun.

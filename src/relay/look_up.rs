@@ -53,7 +53,7 @@ impl Relay {
         message: &OutboundMessage,
     ) -> Result<(), Error> {
         let carrier = entry.carrier.clone();
-        let used = charges::News::of_text(&message.body);
+        let used = charges::News::of_text(&message.body, !message.media.is_empty());
         let fate = match tokio::time::timeout(LOOK_UP_MAX, self.fate(&entry, message)).await {
             Ok(fate) => fate?,
             Err(_) => Err(incomplete()),

@@ -36,7 +36,10 @@ impl Prices {
     pub fn of(&self, charge: &Charge) -> Option<Price> {
         let price = |per| self.get(&charge.carrier, charge.code, per);
         if charge.kind == Kind::Message {
-            return price(Per::Segment)?.times(charge.segments.unwrap_or(1));
+            return match charge.segments {
+                Some(0) => price(Per::Media),
+                parts => price(Per::Segment)?.times(parts.unwrap_or(1)),
+            };
         }
         let minutes = charge.lasted.unwrap_or_default().as_secs().div_ceil(60);
         if charge.direction == Direction::Inbound {
@@ -104,7 +107,7 @@ mod tests {
         }
     }
 
-    /// A text costs its parts, a call its minutes that were begun and what each call costs; the price of
+    /// A text costs its parts, or once what a picture does, a call its minutes that were begun and what each call costs; the price of
     /// its own country comes before that of all others, and another carrier's is none.
     #[test]
     fn the_table_says_what_it_costs() {
@@ -123,7 +126,12 @@ mod tests {
         for code in [Some(33), None] {
             assert_eq!(of(&Charge { code, ..text.clone() }).as_deref(), Some("0.30 EUR"));
         }
-        assert_eq!(of(&Charge { carrier: "b".into(), ..text }), None);
+        assert_eq!(of(&Charge { carrier: "b".into(), ..text.clone() }), None);
+        text.segments = Some(0);
+        assert_eq!(of(&text), None);
+        prices.add("a", None, Per::Media, price("0.2 EUR"));
+        let of = |charge: &Charge| prices.of(charge).map(|price| price.to_string());
+        assert_eq!(of(&text).as_deref(), Some("0.20 EUR"));
         let mut call = charge(Kind::Call, Direction::Outbound, Some(33));
         for (seconds, cost) in
             [(0, "0.00 EUR"), (1, "0.01 EUR"), (60, "0.01 EUR"), (61, "0.02 EUR")]

@@ -44,7 +44,7 @@ closed_set! {
 /// What became known of a leg.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct News {
-    /// In how many parts a text was sent.
+    /// In how many parts a text was sent; none if with pictures or files.
     pub segments: Option<u64>,
     /// How long it lasted.
     pub lasted: Option<Duration>,
@@ -53,9 +53,10 @@ pub struct News {
 }
 
 impl News {
-    /// A text was sent that says this.
-    pub fn of_text(body: &Body) -> Self {
-        Self { segments: Some(segments(body.expose())), ..Self::default() }
+    /// A text was sent that says this; one with pictures or files has no parts.
+    pub fn of_text(body: &Body, files: bool) -> Self {
+        let segments = if files { 0 } else { segments(body.expose()) };
+        Self { segments: Some(segments), ..Self::default() }
     }
 
     /// It cost so much.
@@ -81,7 +82,7 @@ pub struct Charge {
     pub direction: Direction,
     /// The calling code of whoever was reached, where that is known.
     pub code: Option<u16>,
-    /// In how many parts a text was sent, where that is known.
+    /// In how many parts a text was sent, where that is known; none if with pictures or files.
     pub segments: Option<u64>,
     /// How long it lasted.
     pub lasted: Option<Duration>,

@@ -44,6 +44,8 @@ pub(super) struct Interaction {
     reason: Option<Reason>,
     /// How many pictures and files it had.
     media: i64,
+    /// How many of those were not passed on; the events `media.refused` say why.
+    media_refused: i64,
     /// How long two people spoke.
     duration_seconds: Option<u64>,
     /// What its legs cost, in each currency, as far as it is known.
@@ -80,7 +82,7 @@ pub(super) struct Leg {
     /// recipient may have it twice.
     possible_duplicate: bool,
     duration_seconds: Option<u64>,
-    /// In how many parts a text was sent, once its carrier took it.
+    /// In how many parts a text was sent, once its carrier took it; 0 for one with pictures or files.
     segments: Option<u64>,
     /// What it cost, where its carrier or the table of the settings says so. It may change.
     price: Option<LegPrice>,
@@ -126,6 +128,7 @@ impl From<interactions::Interaction> for Interaction {
             outcome: one.outcome.map(Outcome),
             reason: one.reason.map(Reason),
             media: one.media,
+            media_refused: one.media_refused,
             duration_seconds: one.duration.map(|length| length.as_secs()),
             prices: Vec::new(),
             legs: None,

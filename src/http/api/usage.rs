@@ -64,7 +64,7 @@ pub(super) struct UsageSum {
     key: Option<String>,
     /// Texts that carriers took.
     texts: u64,
-    /// In how many parts.
+    /// In how many parts; those with pictures or files have none.
     segments: u64,
     /// Legs of calls that lasted: a call that was put through has two.
     call_legs: u64,

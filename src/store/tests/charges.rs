@@ -21,7 +21,8 @@ fn price(text: &str) -> Price {
 
 async fn of(lab: &Lab, world: &World, interaction: &InteractionId) -> Charge {
     let mut tx = lab.db.read().await.unwrap();
-    let all = charges::of_interactions(&mut tx, &world.account, &[interaction.clone()]).await;
+    let one = std::slice::from_ref(interaction);
+    let all = charges::of_interactions(&mut tx, &world.account, one).await;
     all.unwrap().remove(0)
 }
 
@@ -136,6 +137,28 @@ impl<T: PartialEq> OrAny<T> for Option<T> {
     }
 }
 
+/// Makes these legs of an account's.
+async fn fill(lab: &Lab, owner: &World, legs: &[Made]) {
+    for made in legs {
+        let mut one = owner.interaction(made.session.as_ref());
+        one.service = Some(made.service.clone());
+        let mut leg = owner.leg(&one.id, 1);
+        leg.created_at = made.at;
+        leg.session.clone_from(&made.session);
+        leg.carrier.clone_from(&made.carrier);
+        leg.kind = made.kind;
+        leg.direction = Direction::Outbound;
+        let (account, news) = (owner.account.clone(), made.news);
+        commit!(lab.db, [account, one, leg], |tx| {
+            interactions::insert(tx, &account, &one).await?;
+            legs::insert(tx, &account, &leg).await?;
+            charges::note(tx, &account, &leg.id, news).await
+        })
+        .await
+        .unwrap();
+    }
+}
+
 /// 300 random legs, summed in each way, narrowed in each way and page by page, are what a sum by hand
 /// is; and no currency is added to another.
 async fn sums_are_what_is_added_up(lab: &Lab) {
@@ -170,26 +193,8 @@ async fn sums_are_what_is_added_up(lab: &Lab) {
             },
         });
     }
-    for (owner, legs) in [(&world, &all[..]), (&other, &all[..9])] {
-        for made in legs {
-            let mut one = owner.interaction(made.session.as_ref());
-            one.service = Some(made.service.clone());
-            let mut leg = owner.leg(&one.id, 1);
-            leg.created_at = made.at;
-            leg.session.clone_from(&made.session);
-            leg.carrier.clone_from(&made.carrier);
-            leg.kind = made.kind;
-            leg.direction = Direction::Outbound;
-            let (account, news) = (owner.account.clone(), made.news);
-            commit!(lab.db, [account, one, leg], |tx| {
-                interactions::insert(tx, &account, &one).await?;
-                legs::insert(tx, &account, &leg).await?;
-                charges::note(tx, &account, &leg.id, news).await
-            })
-            .await
-            .unwrap();
-        }
-    }
+    fill(lab, &world, &all).await;
+    fill(lab, &other, &all[..9]).await;
     let mut tx = lab.db.read().await.unwrap();
     for group in GroupBy::ALL {
         let whole = Usage {

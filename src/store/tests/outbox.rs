@@ -85,7 +85,9 @@ async fn an_entry_reads_back(lab: &Lab) {
     // What stands in another carrier's id, or beside it, is not that carrier.
     for (without, there) in [(&["c"][..], 0), (&["b", "c"], 0), (&["b", "cc"], 1), (&["b"], 1)] {
         let mut held = Held::default();
-        without.iter().for_each(|carrier| held.carrier(carrier));
+        for carrier in without {
+            held.carrier(carrier);
+        }
         assert_eq!(outbox::due(&mut tx, at(5), &held, 9).await.unwrap().len(), there);
     }
     let found = outbox::due(&mut tx, at(5), &Held::default(), 9).await.unwrap().remove(0);
