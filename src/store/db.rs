@@ -68,7 +68,7 @@ pub struct DbOptions {
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     doors: Doors,
     lane: Lane,
     urgent: bool,
@@ -310,11 +310,6 @@ impl Db {
             Doors::Sqlite { path, .. } => Some(EpochFile::beside(path)),
             Doors::Postgres { .. } => None,
         }
-    }
-
-    /// This node's clock itself, for how long something lasts. Nothing that is stored is judged by it.
-    pub fn watch(&self) -> &Clock {
-        &self.shared.clock
     }
 
     /// This node's clock, for what leaves it. Nothing that is stored is judged by it.

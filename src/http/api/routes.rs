@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 
 use super::{
     Api, account, calls, carriers, deliveries, endpoints, events, interactions, keys, messages,
-    numbers, opening, participants, services, sessions, usage,
+    numbers, opening, participants, services, sessions, usage, wire,
 };
 
 /// Where a session is found by its own id.
@@ -42,7 +42,11 @@ macro_rules! routes {
 
         /// What the annotations of the handlers say.
         #[derive(OpenApi)]
-        #[openapi(paths($($module::$handler,)* $($smodule::$shandler,)*))]
+        #[openapi(
+            paths($($module::$handler,)* $($smodule::$shandler,)*),
+            // No body names it.
+            components(schemas(wire::GroupBy))
+        )]
         pub(super) struct Annotated;
     };
 }
