@@ -5,6 +5,7 @@
 mod access;
 mod adopt;
 mod allocate;
+mod budgets;
 mod calls;
 mod carriers;
 mod client;
@@ -14,6 +15,7 @@ mod deliver;
 mod endpoints;
 mod error;
 mod fence;
+mod health;
 mod hook;
 mod housekeeping;
 mod idempotent;
@@ -26,6 +28,7 @@ mod media;
 mod messages;
 mod missed;
 mod notify;
+mod prices;
 mod reconcile;
 mod rented;
 mod sessions;
@@ -42,6 +45,7 @@ use tokio::sync::Notify;
 pub use self::{
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
+    budgets::Budgets,
     calls::place_call,
     carriers::{Carriers, Configured},
     client::{Client, NotFetched, Transport},
@@ -54,6 +58,7 @@ pub use self::{
     },
     error::{Error, Exhausted, Fault},
     fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
+    health::{Health, Leave, Rates, Report as HealthReport, State as CarrierState, Trouble},
     idempotent::{Answer, Key},
     inventory::{
         NewNumber, NewService, UpdateNumber, add_number, add_registered_number, create_service,
@@ -62,6 +67,7 @@ pub use self::{
     judge::{judge_numbers, misjudged},
     media::Offered,
     messages::{NewText, send_to_participant},
+    prices::Prices,
     rented::LookedUp,
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
@@ -84,6 +90,8 @@ pub struct Relay {
     db: Db,
     carriers: Arc<Carriers>,
     client: Client,
+    health: Arc<Health>,
+    spending: budgets::Spending,
     egress: Egress,
     objects: Option<Objects>,
     places: Arc<media::Places>,
@@ -99,10 +107,13 @@ impl Relay {
     /// other address.
     pub fn new(db: Db, carriers: Carriers, client: Client, egress: Egress) -> Self {
         let carriers = Arc::new(carriers.sealed(db.keyring()));
+        let health = Arc::new(Health::new(&carriers, db.watch().clone()));
         Self {
             db,
             carriers,
             client,
+            health,
+            spending: budgets::Spending::default(),
             egress,
             objects: None,
             places: Arc::default(),
@@ -140,6 +151,11 @@ impl Relay {
     /// The configured carriers.
     pub fn carriers(&self) -> &Carriers {
         &self.carriers
+    }
+
+    /// How the carriers do, as this process sees it.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Calls addresses that an account or a carrier gave us.

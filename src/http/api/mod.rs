@@ -6,6 +6,7 @@
 mod account;
 mod auth;
 mod calls;
+mod carriers;
 mod check;
 mod deliveries;
 mod docs;
@@ -25,6 +26,7 @@ mod routes;
 mod services;
 mod sessions;
 mod twilio_proxy;
+mod usage;
 mod wire;
 mod write;
 
