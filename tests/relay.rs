@@ -36,6 +36,9 @@ mod model;
 #[path = "relay/neutral.rs"]
 mod neutral;
 #[cfg(test)]
+#[path = "relay/ordering.rs"]
+mod ordering;
+#[cfg(test)]
 #[path = "relay/out_of_session.rs"]
 mod out_of_session;
 #[cfg(test)]
@@ -80,6 +83,9 @@ mod ringing;
 #[cfg(test)]
 #[path = "support/rng.rs"]
 mod rng;
+#[cfg(test)]
+#[path = "relay/shop.rs"]
+mod shop;
 #[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;

@@ -51,13 +51,26 @@ impl Step {
 pub struct Links {
     base: String,
     key: Option<[u8; 32]>,
+    fallback: Option<String>,
 }
 
 impl Links {
     /// Addresses below `<public_url>/hooks/<carrier>`, without seals: to be shown, or compared with
     /// what is set at a carrier.
     pub fn new(public_url: &str, carrier: &str) -> Self {
-        Self { base: format!("{}/hooks/{carrier}", public_url.trim_end_matches('/')), key: None }
+        let base = format!("{}/hooks/{carrier}", public_url.trim_end_matches('/'));
+        Self { base, key: None, fallback: None }
+    }
+
+    /// The same, with where calls go while no node of ours can be reached.
+    #[must_use]
+    pub fn with_fallback(self, fallback: Option<String>) -> Self {
+        Self { fallback, ..self }
+    }
+
+    /// Where calls go while no node of ours can be reached: a document that somebody else hosts.
+    pub fn fallback(&self) -> Option<&str> {
+        self.fallback.as_deref()
     }
 
     /// The same, sealed under a key that is this carrier's alone.

@@ -26,6 +26,7 @@ pub(super) const FILTER: &str = "a filter, such as \"info,entremise::relay=debug
 pub(super) const FORMAT: &str = "\"auto\", \"json\" or \"human\"";
 const MASTER_KEY: &str = "32 bytes in base64; to make one: head -c 32 /dev/urandom | base64";
 const CARRIER_ID: &str = "1 to 32 of a-z, 0-9 and -, not beginning with -, and unique";
+const FALLBACK_URL: &str = "an address such as \"https://static.example/fallback.xml\"";
 const API_BASE: &str = "an http or https address without a query, such as \"https://api.example\"";
 
 /// The form of a line of the log.
@@ -200,8 +201,21 @@ fn carrier(entry: &mut Reader<'_>, ids: &mut BTreeSet<String>) -> CarrierConfig 
             && url.fragment().is_none();
         good.then(|| url.as_str().trim_end_matches('/').to_owned())
     });
+    let buying = entry.value("buying", false, BOOLEAN, Value::as_bool);
+    let fallback_url = entry.optional("fallback_url", FALLBACK_URL, |value| {
+        let url = url::Url::parse(value.as_str()?).ok()?;
+        let good = matches!(url.scheme(), "http" | "https") && url.has_host();
+        good.then(|| url.as_str().to_owned())
+    });
     let table = entry.rest();
-    CarrierConfig { id, kind, api_base, values: with_files_read(&table, entry) }
+    CarrierConfig {
+        id,
+        kind,
+        api_base,
+        buying,
+        fallback_url,
+        values: with_files_read(&table, entry),
+    }
 }
 
 fn required(

@@ -24,6 +24,7 @@ mod look_up;
 mod messages;
 mod missed;
 mod notify;
+mod ordering;
 mod reconcile;
 mod rented;
 mod sessions;
@@ -58,6 +59,10 @@ pub use self::{
         loose_name_fault, name_fault, restore_number, update_number, update_service,
     },
     messages::send_to_participant,
+    ordering::{
+        AtCarrier, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced, Which,
+        order_numbers, release_number,
+    },
     rented::LookedUp,
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
@@ -85,6 +90,7 @@ pub struct Relay {
     asking_on_texts: consult::Open,
     wake: Arc<Notify>,
     wake_events: Arc<Notify>,
+    wake_orders: Arc<Notify>,
 }
 
 impl Relay {
@@ -101,6 +107,7 @@ impl Relay {
             asking_on_texts: consult::Open::default(),
             wake: Arc::default(),
             wake_events: Arc::default(),
+            wake_orders: Arc::default(),
         }
     }
 
@@ -139,6 +146,16 @@ impl Relay {
     /// Told after each commit that may owe something to an endpoint.
     pub fn wake_events(&self) -> &Notify {
         &self.wake_events
+    }
+
+    /// Told after each commit that may have ordered a number.
+    pub fn wake_orders(&self) -> &Notify {
+        &self.wake_orders
+    }
+
+    /// Tells the loop that a number was ordered.
+    pub fn ordered(&self) {
+        self.wake_orders.notify_one();
     }
 
     /// Tells the loops that something was committed.

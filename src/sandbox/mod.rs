@@ -15,6 +15,7 @@ mod network;
 mod phone;
 mod record;
 mod state;
+mod stock;
 mod webhook;
 
 pub use self::{
@@ -28,4 +29,5 @@ pub use self::{
     },
     record::CameIn,
     state::{CALLS_KEPT, TEXTS_KEPT},
+    stock::{NoSale, Rented, Wish},
 };

@@ -10,6 +10,7 @@ use super::{
     line::Deed,
     phone::{CallId, CallView, Contact, PhoneId, PhoneView, TextView},
     record::CameIn,
+    stock::Stock,
     webhook::Job,
 };
 use crate::domain::{phone::Identifier, time::Timestamp};
@@ -38,6 +39,8 @@ pub(super) struct State {
     pub(super) keys: Keys,
     /// Texts and calls to the relay, the oldest first.
     pub(super) came_in: VecDeque<CameIn>,
+    /// Numbers on sale, and what became of them.
+    pub(super) stock: Stock,
     pub(super) faults: Faults,
     pub(super) dice: Dice,
     pub(super) version: u64,
@@ -62,6 +65,7 @@ impl State {
             waiting: 0,
             keys: Keys::default(),
             came_in: VecDeque::new(),
+            stock: Stock::default(),
             faults: Faults::default(),
             dice: Dice::new(seed),
             version,
@@ -166,6 +170,10 @@ impl Keys {
     pub(super) fn remember(&mut self, key: &str, known: Known, now: Timestamp) {
         self.known.insert(key.to_owned(), known);
         self.order.push_back((now, key.to_owned()));
+    }
+
+    pub(super) fn forget(&mut self, key: &str) {
+        self.known.remove(key);
     }
 
     pub(super) fn rename(&mut self, key: &str, id: &str) {

@@ -31,6 +31,7 @@ pub mod legs;
 pub mod long_texts;
 pub mod meta;
 pub mod moving;
+pub mod number_orders;
 pub mod numbers;
 mod old;
 mod open;

@@ -18,7 +18,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Plan, Reply,
     Request, Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     is_id,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
@@ -49,6 +49,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     // Eight seconds for a text, fifteen for a call.
     patience: Duration::from_secs(8),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::None,
 };
 
 /// One configured Plivo account.

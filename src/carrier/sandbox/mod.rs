@@ -4,6 +4,7 @@
 
 mod config;
 mod list;
+mod provision;
 mod rented;
 mod send;
 mod voice;
@@ -20,9 +21,10 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, Outbound, Reply, Request, Response,
     SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     listing::{Page, Query},
     number::{Rented, Wanted},
+    provisioning::Provisioning,
 };
 use crate::domain::time::Timestamp;
 
@@ -46,6 +48,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(24),
     patience: Duration::from_secs(15),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::Buy,
 };
 
 struct Sandbox {
@@ -98,6 +101,10 @@ impl Carrier for Sandbox {
 
     fn rented_one(&self, _: &Wanted, response: &Response) -> Result<Option<Rented>, SendError> {
         rented::read(response)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        Some(self)
     }
 
     fn list(&self, query: &Query) -> Option<Request> {

@@ -3,6 +3,7 @@
 
 mod config;
 mod number;
+mod provision;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,9 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     is_id,
+    provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -46,6 +48,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(4),
     patience: Duration::from_secs(2),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::Buy,
 };
 
 /// One configured Telnyx account.
@@ -101,6 +104,10 @@ impl Carrier for Telnyx {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::faults(&self.config, number, can, response)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        Some(self)
     }
 
     fn account(&self) -> Vec<Request> {

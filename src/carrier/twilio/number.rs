@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Makes Twilio try five times, and also after an error of ours (its "connection overrides").
-const OVERRIDES: &str = "#rc=5&rp=all";
+pub(super) const OVERRIDES: &str = "#rc=5&rp=all";
 
 /// Asks for the number by its digits. Not secret: it is ours.
 pub(super) fn request(config: &Config, number: &ProxyNumber) -> Request {

@@ -20,7 +20,7 @@ use self::config::{Config, Texts};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
@@ -48,6 +48,7 @@ static MESSAGES: Capabilities = Capabilities {
     // Fifteen seconds for a text, five for a call.
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::None,
 };
 
 /// The same where texts go through the SMS API, which knows no pictures.
