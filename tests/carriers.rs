@@ -15,6 +15,8 @@ mod fixtures;
 mod layout;
 #[path = "carriers/lists.rs"]
 mod lists;
+#[path = "carriers/numbers.rs"]
+mod numbers;
 #[path = "carriers/render.rs"]
 mod render;
 #[path = "carriers/samples.rs"]

@@ -17,7 +17,7 @@ struct Range {
     country: &'static str,
     kind: &'static str,
     area: &'static str,
-    /// Before the last digits.
+    /// Before the last digits, without the plus.
     prefix: &'static str,
     /// How many last digits there are.
     digits: usize,
@@ -37,9 +37,9 @@ const fn us(area: &'static str, prefix: &'static str) -> Range {
         kind,
         area,
         prefix,
-        digits: 2,
-        first: 0,
-        last: 99,
+        digits: 4,
+        first: 100,
+        last: 199,
         mms: true,
         price: 115,
         currency,
@@ -48,14 +48,14 @@ const fn us(area: &'static str, prefix: &'static str) -> Range {
 
 /// +1 NPA 555 01xx, +44 7700 900xxx and +33 9 37: no subscriber has any of them, or they are for masks.
 const RANGES: &[Range] = &[
-    us("628", "+162855501"),
-    us("737", "+173755501"),
-    us("872", "+187255501"),
+    us("628", "1628555"),
+    us("737", "1737555"),
+    us("872", "1872555"),
     Range {
         country: "GB",
         kind: "mobile",
         area: "7700",
-        prefix: "+44770090",
+        prefix: "44770090",
         digits: 4,
         first: 700,
         last: 799,
@@ -67,7 +67,7 @@ const RANGES: &[Range] = &[
         country: "FR",
         kind: "national",
         area: "937",
-        prefix: "+339379",
+        prefix: "339379",
         digits: 5,
         first: 0,
         last: 999,
@@ -125,11 +125,12 @@ pub(super) struct Stock {
 impl Range {
     fn numbers(&self) -> impl Iterator<Item = String> {
         let (prefix, digits) = (self.prefix, self.digits);
-        (self.first..=self.last).map(move |place| format!("{prefix}{place:0digits$}"))
+        (self.first..=self.last).map(move |place| format!("+{prefix}{place:0digits$}"))
     }
 
     fn has(&self, number: &str) -> bool {
-        let rest = number.strip_prefix(self.prefix).filter(|rest| rest.len() == self.digits);
+        let rest = number.strip_prefix('+').and_then(|number| number.strip_prefix(self.prefix));
+        let rest = rest.filter(|rest| rest.len() == self.digits);
         let place = rest.and_then(|rest| rest.parse::<u32>().ok());
         place.is_some_and(|place| (self.first..=self.last).contains(&place))
     }

@@ -393,7 +393,7 @@ pub async fn save(tx: &mut Tx, order: &NumberOrder) -> Result<bool, Error> {
         UPDATE number_orders SET state = $4, number = $5, number_id = $6, capabilities = $7,
             carrier_order = $8, carrier_number = $9, previous = $10, reason = $11,
             carrier_code = $12, choices = $13, attempts = $14, run_at = $15, asked_at = $16,
-            updated_at = $17, ended_at = $18, buys = $19
+            updated_at = $17, ended_at = $18, buys = $19, wanted = $20
         WHERE account = $1 AND id = $2 AND fence = $3 AND ended_at IS NULL";
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(&order.account)
@@ -415,6 +415,7 @@ pub async fn save(tx: &mut Tx, order: &NumberOrder) -> Result<bool, Error> {
         .bind(order.updated_at.millis())
         .bind(order.ended_at.map(Timestamp::millis))
         .bind(order.buys)
+        .bind(&order.wanted)
         .execute(conn)
         .await?
         .rows_affected());

@@ -21,6 +21,8 @@ use crate::{
     },
 };
 
+/// How often it is looked how far orders have come.
+const LOOK: Duration = Duration::from_millis(100);
 /// How many orders are shown.
 const SHOWN: i64 = 1_000;
 
@@ -254,14 +256,12 @@ async fn follow(
                 *order = relay.number_order(&order.account, &order.id).await.map_err(refusal)?;
             }
         }
-        let now = relay.db().clock();
-        let open = || orders.iter().filter(|order| order.ended_at.is_none());
-        let Some(next) = open().map(|order| order.run_at.since(now)).min() else { break };
-        let draining = open().all(|order| order.state == OrderState::Draining);
-        if draining || began.elapsed() + next > wait {
+        let mut open = orders.iter().filter(|order| order.ended_at.is_none());
+        // One that drains takes as long as its sessions. What somebody else works on is looked at again.
+        if open.all(|order| order.state == OrderState::Draining) || began.elapsed() > wait {
             break;
         }
-        tokio::time::sleep(next.max(Duration::from_millis(50))).await;
+        tokio::time::sleep(LOOK).await;
     }
     Ok(orders)
 }

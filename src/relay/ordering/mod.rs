@@ -130,6 +130,9 @@ struct Terms {
     can: String,
     #[serde(default)]
     chosen_here: bool,
+    /// Those that were chosen, and gone before they were bought.
+    #[serde(default)]
+    gone: Vec<String>,
     #[serde(default)]
     reserved: bool,
     price_max: Option<i64>,

@@ -181,7 +181,8 @@ impl Relay {
                 failure = why;
                 continue;
             }
-            let taken = numbers::owner(&mut tx, &offer.number).await?.is_some()
+            let taken = terms.gone.iter().any(|gone| gone == offer.number.as_str())
+                || numbers::owner(&mut tx, &offer.number).await?.is_some()
                 || number_orders::under_way(&mut tx, &offer.number).await?.is_some();
             if taken {
                 continue;
@@ -399,12 +400,20 @@ impl At<'_> {
     /// It was certainly not bought: another one is chosen, where any will do.
     fn gone(&self, error: &SendError) -> Step {
         let order = self.order;
-        let another = Terms::read(order).chosen_here && order.choices < CHOICES_MAX;
+        let mut terms = Terms::read(order);
+        let another = terms.chosen_here && order.choices < CHOICES_MAX;
         if error.kind != SendErrorKind::Rejected || !another {
             return refused(error);
         }
-        let state = OrderState::Queued;
-        on(NumberOrder { state, number: None, asked_at: None, buys: 0, ..order.clone() })
+        terms.gone.extend(order.number.as_ref().map(|number| number.as_str().to_owned()));
+        on(NumberOrder {
+            state: OrderState::Queued,
+            number: None,
+            wanted: terms.text(),
+            asked_at: None,
+            buys: 0,
+            ..order.clone()
+        })
     }
 }
 
