@@ -270,11 +270,11 @@ pub trait Provisioning: Send + Sync {
     /// The request for all numbers that the customer has: the first page, or the one after.
     fn page(&self, next: Option<&str>) -> Request;
 
-    /// What its answer lists.
+    /// What the answer to [`Self::page`] of `at` lists.
     ///
     /// # Errors
     /// [`SendError`] for anything but a page that can be read whole.
-    fn listed(&self, response: &Response) -> Result<HeldPage, SendError>;
+    fn listed(&self, at: Option<&str>, response: &Response) -> Result<HeldPage, SendError>;
 }
 
 /// It could not be read, or the carrier could not tell.

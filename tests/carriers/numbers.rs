@@ -92,7 +92,7 @@ fn meaning(numbers: &dyn Provisioning, case: &str, response: &Response) -> Strin
             format!("{held:#?}\n{}", settings.concat())
         }
         "changed" => format!("{:#?}", numbers.changed(response)),
-        "page" => format!("{:#?}", numbers.listed(response)),
+        "page" => format!("{:#?}", numbers.listed(None, response)),
         other => panic!("{other}: what does it answer?"),
     }
 }
@@ -117,7 +117,8 @@ fn what_is_declared_is_there() {
         assert_eq!(has("search", &offers), sells, "{name}: an offer that reads");
         let bought = |one: &Response| numbers.bought(&purchase(), one).is_ok();
         assert_eq!(has("buy", &bought), sells, "{name}: a purchase that reads");
-        let pages = |one: &Response| numbers.listed(one).is_ok_and(|page| !page.held.is_empty());
+        let pages =
+            |one: &Response| numbers.listed(None, one).is_ok_and(|page| !page.held.is_empty());
         assert!(has("page", &pages), "{name}: a page that reads");
         assert!(has("held", &|one| numbers.held_one(&number(), one) == Ok(None)), "{name}");
         let orders = fixtures.numbers.iter().any(|(case, one)| {

@@ -141,7 +141,7 @@ impl Provisioning for Sandbox {
         query(&self.config, "/v1/rented", &[("after", next.unwrap_or_default())])
     }
 
-    fn listed(&self, response: &Response) -> Result<HeldPage, SendError> {
+    fn listed(&self, _: Option<&str>, response: &Response) -> Result<HeldPage, SendError> {
         let numbers = numbers(response)?;
         let held: Vec<Held> = numbers.iter().filter_map(held).collect();
         let last = held.last().map(|one| one.number.as_str().to_owned());

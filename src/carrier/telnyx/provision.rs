@@ -247,7 +247,7 @@ impl Provisioning for Telnyx {
         get(&self.config, "/phone_numbers", &pairs)
     }
 
-    fn listed(&self, response: &Response) -> Result<HeldPage, SendError> {
+    fn listed(&self, _: Option<&str>, response: &Response) -> Result<HeldPage, SendError> {
         let held = list(response)?.iter().filter_map(held).collect();
         let answer: Value = serde_json::from_slice(&response.body).map_err(|_| unreadable())?;
         let meta = &answer["meta"];

@@ -229,7 +229,7 @@ impl Provisioning for Twilio {
         get(&self.config, "/IncomingPhoneNumbers", next.unwrap_or(&first))
     }
 
-    fn listed(&self, response: &Response) -> Result<HeldPage, SendError> {
+    fn listed(&self, _: Option<&str>, response: &Response) -> Result<HeldPage, SendError> {
         let answer = answer(response)?;
         let listed = answer["incoming_phone_numbers"].as_array().ok_or_else(unreadable)?;
         // Short codes and numbers that can only fax have no place here.

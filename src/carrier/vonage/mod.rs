@@ -4,6 +4,7 @@
 mod config;
 mod events;
 mod number;
+mod provision;
 mod send;
 mod sms;
 #[cfg(test)]
@@ -48,7 +49,7 @@ static MESSAGES: Capabilities = Capabilities {
     // Fifteen seconds for a text, five for a call.
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
-    numbers: Numbers::None,
+    numbers: Numbers::Buy,
 };
 
 /// The same where texts go through the SMS API, which knows no pictures.
@@ -137,6 +138,10 @@ impl Carrier for Vonage {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::application_faults(&self.config, links, response)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        Some(self)
     }
 
     fn number(&self, number: &ProxyNumber) -> Option<Request> {

@@ -142,7 +142,8 @@ impl Relay {
         let (mut all, mut next) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
             let request = provisioning.page(next.as_deref());
-            let read = |response: &Response| provisioning.listed(response);
+            let at = next.as_deref();
+            let read = |response: &Response| provisioning.listed(at, response);
             let page = self.tell(carrier, "number_list", request, read).await?;
             all.extend(page.held);
             next = page.next;
