@@ -49,7 +49,7 @@ fn purchase() -> Purchase {
 fn held(fixtures: &Fixtures, numbers: &dyn Provisioning) -> Held {
     let captured = fixtures.numbers.iter().filter(|(case, _)| case.starts_with("held"));
     let mut found = captured.filter_map(|(_, response)| numbers.held_one(&number(), response).ok());
-    found.find_map(|held| held).expect(fixtures.name)
+    found.find_map(|held| held).expect(&fixtures.name)
 }
 
 fn requests(fixtures: &Fixtures, numbers: &dyn Provisioning) -> Vec<(&'static str, Request)> {
@@ -103,8 +103,12 @@ fn meaning(numbers: &dyn Provisioning, case: &str, response: &Response) -> Strin
 fn what_is_declared_is_there() {
     for fixtures in fixtures::all() {
         let carrier = fixtures.carrier();
+        // A variant of a carrier deals with numbers as the carrier does.
+        if fixtures.name.contains('/') {
+            continue;
+        }
         let declared = carrier.capabilities().numbers;
-        let name = fixtures.name;
+        let name = &fixtures.name;
         assert_eq!(carrier.provisioning().is_some(), declared != Numbers::None, "{name}");
         assert_eq!(fixtures.numbers.is_empty(), declared == Numbers::None, "{name}");
         let Some(numbers) = carrier.provisioning() else { continue };
@@ -135,6 +139,9 @@ fn requests_are_built() {
     for fixtures in fixtures::all() {
         let carrier = fixtures.carrier();
         let Some(numbers) = carrier.provisioning() else { continue };
+        if fixtures.numbers.is_empty() {
+            continue;
+        }
         let mut text = String::new();
         for (name, request) in requests(&fixtures, numbers) {
             fixtures.assert_no_secret(name, &request.url);
@@ -152,6 +159,9 @@ fn answers_are_understood() {
     for fixtures in fixtures::all() {
         let carrier: Box<dyn Carrier> = fixtures.carrier();
         let Some(numbers) = carrier.provisioning() else { continue };
+        if fixtures.numbers.is_empty() {
+            continue;
+        }
         let mut text = String::new();
         for (case, response) in &fixtures.numbers {
             writeln!(text, "== {case}\n{}", meaning(numbers, case, response)).unwrap();

@@ -8,7 +8,7 @@ use std::{
 use entremise::{
     carrier::{self, Links, Settings, provisioning::NumberKind},
     clock::Clock,
-    domain::{phone::ProxyNumber, policy::Rules, pool::Capabilities},
+    domain::{phone::Permits, phone::ProxyNumber, policy::Rules, pool::Capabilities},
     egress::Egress,
     ids::{AccountId, Ids, ServiceId},
     privacy::{Keyring, MasterKey},
@@ -95,6 +95,7 @@ impl Bench {
             ids: Ids::default(),
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 4,
+            permits: Permits::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();

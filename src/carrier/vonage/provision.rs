@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use form_urlencoded::Serializer;
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Links, Request, Response, SendError, Vonage, bare,

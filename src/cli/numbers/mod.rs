@@ -12,9 +12,10 @@ use super::Failed;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Numbers {
-    /// Import proxy numbers from a CSV file with the columns number,carrier,capabilities.
+    /// Import proxy numbers from a CSV file with the columns number,carrier,capabilities, and
+    /// registration if it is known.
     ///
-    /// A line looks like `+14155550100,twilio,voice|sms`. All lines are imported, or none. A
+    /// A line looks like `+14155550100,twilio,voice|sms,10dlc`. All lines are imported, or none. A
     /// number that the account has already is left as it is.
     Import(import::Options),
     /// Show numbers that a carrier would sell; costs nothing.

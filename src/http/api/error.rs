@@ -10,7 +10,7 @@ use crate::{
     },
     domain::pool::{Narrowing, Rule},
     http::problem::{Code, FieldFault, Problem},
-    relay::{Error, Exhausted},
+    relay::{Error, Exhausted, Fault},
     store,
 };
 
@@ -19,11 +19,7 @@ impl From<Error> for Problem {
         match error {
             Error::Store(error) => error.into(),
             Error::NotFound(what) => not_found(what),
-            Error::Invalid(faults) => Self::invalid(
-                faults
-                    .into_iter()
-                    .map(|fault| FieldFault::body(ours(fault.pointer), fault.code, fault.message)),
-            ),
+            Error::Invalid(faults) => Self::invalid(faults.into_iter().map(field_fault)),
             Error::UniqueNameTaken => {
                 Self::new(Code::UniqueNameTaken, "Choose another `unique_name`.")
             }
@@ -113,6 +109,10 @@ impl From<store::Error> for Problem {
             | store::Error::Panicked => Self::internal(error),
         }
     }
+}
+
+fn field_fault(fault: Fault) -> FieldFault {
+    FieldFault::body(ours(fault.pointer), fault.code, fault.message)
 }
 
 /// Why nothing is done about a number at its carrier.

@@ -12,6 +12,7 @@ pub use self::sync::{Difference, Synced};
 use super::{
     Configured, Relay,
     error::{Error, Fault},
+    inventory::number_faults,
 };
 use crate::{
     carrier::{
@@ -19,7 +20,11 @@ use crate::{
         capabilities::Numbers,
         provisioning::{NumberKind, Search},
     },
-    domain::{closed_set, phone::ProxyNumber, pool::Capabilities},
+    domain::{
+        closed_set,
+        phone::{ProxyNumber, Registered},
+        pool::Capabilities,
+    },
     ids::{AccountId, NumberId, ServiceId},
     store::{
         Tx, holds,
@@ -269,6 +274,10 @@ pub async fn order_numbers(
         Which::Adopt(number) => (OrderKind::Adopt, Some(number), 1),
     };
     if let Some(number) = number {
+        let faults = number_faults(tx, number, &Registered::default());
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
         if numbers::owner(tx, number).await?.is_some() {
             return Err(Error::NumberTaken);
         }
@@ -351,7 +360,10 @@ pub async fn release_number(
     }
     let now = tx.now().await?;
     if number.state == NumberState::Active {
-        let change = super::UpdateNumber { reserved: None, state: Some(NumberState::Draining) };
+        let change = super::UpdateNumber {
+            state: Some(NumberState::Draining),
+            ..super::UpdateNumber::default()
+        };
         super::update_number(tx, account, id, change, None).await?;
     }
     let wanted = Terms {

@@ -9,8 +9,12 @@ use crate::{
         error::{Retry, SendErrorKind},
         provisioning::{Bought, Held, Offer, Progress, Purchase},
     },
-    domain::{phone::ProxyNumber, pool::Capabilities, time::Timestamp},
-    relay::{Configured, Error, Relay},
+    domain::{
+        phone::{ProxyNumber, Registered},
+        pool::Capabilities,
+        time::Timestamp,
+    },
+    relay::{Configured, Error, Relay, inventory::number_faults},
     store::{
         number_orders::{self, NumberOrder, OrderFailure, OrderKind, OrderState},
         numbers,
@@ -181,7 +185,10 @@ impl Relay {
                 failure = why;
                 continue;
             }
-            let taken = terms.gone.iter().any(|gone| gone == offer.number.as_str())
+            // What the pool may not have is not bought for it.
+            let barred = !number_faults(&tx, &offer.number, &Registered::default()).is_empty();
+            let taken = barred
+                || terms.gone.iter().any(|gone| gone == offer.number.as_str())
                 || numbers::owner(&mut tx, &offer.number).await?.is_some()
                 || number_orders::under_way(&mut tx, &offer.number).await?.is_some();
             if taken {

@@ -281,7 +281,8 @@ async fn drain(tx: &mut Tx, order: NumberOrder) -> Result<Noted, Error> {
                 number_orders::save(tx, &later).await?;
                 return Ok(Noted::Left);
             }
-            let retired = UpdateNumber { reserved: None, state: Some(NumberState::Retired) };
+            let retired =
+                UpdateNumber { state: Some(NumberState::Retired), ..UpdateNumber::default() };
             update_number(tx, account, &id, retired, None).await?;
             NumberOrder { state: OrderState::Releasing, ..order }
         }

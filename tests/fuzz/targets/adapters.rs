@@ -31,6 +31,8 @@ const PLIVO: &str = include_str!("../../../fixtures/plivo/carrier.toml");
 const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml");
 const INFOBIP: &str = include_str!("../../../fixtures/infobip/carrier.toml");
 const SINCH: &str = include_str!("../../../fixtures/sinch/carrier.toml");
+const SIGNALWIRE: &str = include_str!("../../../fixtures/signalwire/carrier.toml");
+const JAMBONZ: &str = include_str!("../../../fixtures/jambonz/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
 /// An adapter and the addresses that it is given.
@@ -50,6 +52,8 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "bandwidth" => adapter("bandwidth", NOWHERE, &bandwidth_settings()).carrier,
         "infobip" => adapter("infobip", NOWHERE, &settings_of(INFOBIP)).carrier,
         "sinch" => adapter("sinch", NOWHERE, &settings_of(SINCH)).carrier,
+        "signalwire" => adapter("signalwire", NOWHERE, &settings_of(SIGNALWIRE)).carrier,
+        "jambonz" => adapter("jambonz", NOWHERE, &settings_of(JAMBONZ)).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -91,6 +95,16 @@ fn vonage_settings() -> String {
 
 pub(crate) fn sinch_setting(key: &str) -> String {
     setting(&settings_of(SINCH), key)
+}
+
+/// The key that signs `SignalWire`'s webhooks here.
+pub(crate) fn signalwire_key() -> String {
+    setting(&settings_of(SIGNALWIRE), "signing_key")
+}
+
+/// The secret that signs jambonz's webhooks here.
+pub(crate) fn jambonz_secret() -> String {
+    setting(&settings_of(JAMBONZ), "webhook_secret")
 }
 
 fn plivo_settings() -> String {
@@ -154,8 +168,13 @@ static INFOBIP_ADAPTER: LazyLock<Adapter> =
 static SINCH_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("sinch", NOWHERE, &settings_of(SINCH)));
 
+static SIGNALWIRE_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("signalwire", NOWHERE, &settings_of(SIGNALWIRE)));
+static JAMBONZ_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("jambonz", NOWHERE, &settings_of(JAMBONZ)));
+
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 8] {
+pub(crate) fn all() -> [&'static Adapter; 10] {
     let all = [
         &*SANDBOX,
         &*TWILIO,
@@ -165,6 +184,8 @@ pub(crate) fn all() -> [&'static Adapter; 8] {
         &*BANDWIDTH_ADAPTER,
         &*INFOBIP_ADAPTER,
         &*SINCH_ADAPTER,
+        &*SIGNALWIRE_ADAPTER,
+        &*JAMBONZ_ADAPTER,
     ];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),
