@@ -8,7 +8,11 @@ use std::fmt;
 use super::{Links, Request, Response, SendError};
 use crate::{
     carrier::error::{Retry, SendErrorKind},
-    domain::{closed_set, phone::ProxyNumber, pool::Capabilities},
+    domain::{
+        closed_set,
+        phone::{Country, ProxyNumber},
+        pool::Capabilities,
+    },
 };
 
 closed_set! {
@@ -50,6 +54,18 @@ pub struct Search {
     pub can: Capabilities,
     /// How many at most; 1 to 50.
     pub limit: u8,
+}
+
+impl Search {
+    /// Whether a number has the digits that are looked for. Not every carrier can be asked so closely.
+    pub fn fits(&self, number: &ProxyNumber) -> bool {
+        let digits = number.as_str().trim_start_matches('+');
+        let code = Country::parse(&self.country).and_then(Country::calling_code);
+        let begins =
+            |area: &String| code.is_none_or(|code| digits.starts_with(&format!("{code}{area}")));
+        self.area.as_ref().is_none_or(begins)
+            && self.contains.as_ref().is_none_or(|part| digits.contains(part.as_str()))
+    }
 }
 
 /// An amount of money: millionths of its currency's unit.
@@ -304,6 +320,32 @@ mod tests {
         }
         assert_eq!(Price::parse("1", "usd").unwrap().currency, "USD");
         assert_eq!(Price::parse("1", "dollars"), None);
+    }
+
+    /// The area code is what follows the calling code, and nothing else in the number.
+    #[test]
+    fn digits_that_fit() {
+        let search = |country: &str, area: Option<&str>, contains: Option<&str>| Search {
+            country: country.into(),
+            kind: NumberKind::Local,
+            area: area.map(str::to_owned),
+            contains: contains.map(str::to_owned),
+            can: Capabilities::default(),
+            limit: 5,
+        };
+        let number = ProxyNumber::parse("+442079460155").unwrap();
+        for (country, area, contains, fits) in [
+            ("GB", None, None, true),
+            ("GB", Some("20"), None, true),
+            ("GB", Some("20"), Some("0155"), true),
+            ("GB", Some("794"), None, false),
+            ("GB", Some("20"), Some("0156"), false),
+            ("US", Some("20"), None, false),
+            ("US", None, Some("4420"), true),
+        ] {
+            let search = search(country, area, contains);
+            assert_eq!(search.fits(&number), fits, "{search:?}");
+        }
     }
 
     /// What a number's settings were is in no debug output: they may hold passwords.

@@ -512,12 +512,15 @@ async fn a_release_is_taken_back() {
         let how = ReleaseNumber { at_carrier: Some(AtCarrier::Keep), force: false };
         let order = bench.release(&number, how).await;
         let (account, id) = (bench.account.clone(), order.number_id.clone().unwrap());
-        let active = relay::UpdateNumber { reserved: None, state: Some(NumberState::Active) };
+        let active = relay::UpdateNumber {
+            state: Some(NumberState::Active),
+            ..relay::UpdateNumber::default()
+        };
         bench
             .relay
             .db()
             .write(move |tx| {
-                let (account, id) = (account.clone(), id.clone());
+                let (account, id, active) = (account.clone(), id.clone(), active.clone());
                 Box::pin(async move {
                     relay::update_number(tx, &account, &id, active, None).await.map(drop)
                 })

@@ -3,6 +3,7 @@
 mod config;
 mod list;
 mod number;
+mod provision;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use super::{
     capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     is_id,
     listing::{Page, Query},
+    provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -45,7 +47,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(48),
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
-    numbers: Numbers::None,
+    numbers: Numbers::Buy,
 };
 
 /// One configured `SignalWire` project.
@@ -109,6 +111,10 @@ impl Carrier for SignalWire {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::faults(number, can, links, response)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        Some(self)
     }
 
     fn list(&self, query: &Query) -> Option<Request> {

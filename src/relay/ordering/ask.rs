@@ -61,8 +61,9 @@ impl Relay {
         let request = provisioning.search(search).ok_or_else(unsupported)?;
         let read = |response: &Response| provisioning.found(search, response);
         let mut offers = self.tell(carrier, "number_search", request, read).await?;
-        // What does not do what it must is none.
-        offers.retain(|offer| offer.can.covers(search.can));
+        // What does not do what it must, or has other digits, is none.
+        offers.retain(|offer| offer.can.covers(search.can) && search.fits(&offer.number));
+        offers.truncate(usize::from(search.limit));
         if let Some(request) = provisioning.prices(search).filter(|_| !offers.is_empty()) {
             let read = |response: &Response| Ok(provisioning.priced(search, response));
             // Without its price a number can be shown all the same.

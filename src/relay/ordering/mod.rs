@@ -22,7 +22,7 @@ use crate::{
     },
     domain::{
         closed_set,
-        phone::{ProxyNumber, Registered},
+        phone::{Kind, ProxyNumber, Registered},
         pool::Capabilities,
     },
     ids::{AccountId, NumberId, ServiceId},
@@ -181,16 +181,27 @@ impl Terms {
     }
 
     fn criteria(&self, number: Option<&ProxyNumber>) -> Criteria {
-        let kind = NumberKind::parse(&self.kind).unwrap_or(NumberKind::Local);
         let can = Capabilities::parse(&self.can).unwrap_or_default();
         if self.chosen_here {
+            let kind = NumberKind::parse(&self.kind).unwrap_or(NumberKind::Local);
             let (area, contains) = (self.area.clone(), self.contains.clone());
             return Criteria { country: self.country.clone(), kind, area, contains, can };
         }
         let country = number.and_then(ProxyNumber::country);
         let country = country.map(|country| country.as_str().to_owned()).unwrap_or_default();
+        let kind = number.map_or(NumberKind::Local, sold_as);
         let digits = number.map(|number| number.as_str().trim_start_matches('+').to_owned());
         Criteria { country, kind, area: None, contains: digits, can }
+    }
+}
+
+/// As what carriers sell it, by its numbering plan.
+fn sold_as(number: &ProxyNumber) -> NumberKind {
+    match number.kind() {
+        Kind::TollFree => NumberKind::TollFree,
+        Kind::Mobile => NumberKind::Mobile,
+        Kind::FixedLine | Kind::FixedOrMobile | Kind::Unknown => NumberKind::Local,
+        _ => NumberKind::National,
     }
 }
 
