@@ -15,6 +15,8 @@ mod fixtures;
 mod layout;
 #[path = "carriers/lists.rs"]
 mod lists;
+#[path = "carriers/media.rs"]
+mod media;
 #[path = "carriers/numbers.rs"]
 mod numbers;
 #[path = "carriers/render.rs"]

@@ -9,6 +9,7 @@ use super::{
     faults::{Dice, Faults},
     line::Deed,
     phone::{CallId, CallView, Contact, PhoneId, PhoneView, TextView},
+    pictures::Pictures,
     record::CameIn,
     stock::Stock,
     webhook::Job,
@@ -39,6 +40,7 @@ pub(super) struct State {
     pub(super) keys: Keys,
     /// Texts and calls to the relay, the oldest first.
     pub(super) came_in: VecDeque<CameIn>,
+    pub(super) pictures: Pictures,
     /// Numbers on sale, and what became of them.
     pub(super) stock: Stock,
     pub(super) faults: Faults,
@@ -65,6 +67,7 @@ impl State {
             waiting: 0,
             keys: Keys::default(),
             came_in: VecDeque::new(),
+            pictures: Pictures::default(),
             stock: Stock::default(),
             faults: Faults::default(),
             dice: Dice::new(seed),

@@ -20,7 +20,7 @@ use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Plan, Reply,
     Request, Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe, Numbers},
-    is_id,
+    is_id, own,
     provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
@@ -138,6 +138,11 @@ impl Carrier for Plivo {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::account_faults(links, response)
+    }
+
+    fn media(&self, address: &str) -> Option<Request> {
+        let request = own::below(&self.config.messages_base(), address)?;
+        Some(send::authorized(&self.config, request))
     }
 
     fn secrets(&self) -> Vec<String> {
