@@ -428,7 +428,8 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
                     id: one.id.clone(),
                     kind: kind.name,
                     adapter: adapter.into(),
-                    links: Links::new(origin, &one.id),
+                    links: Links::new(origin, &one.id).with_fallback(one.fallback_url.clone()),
+                    buying: one.buying,
                 });
                 let config::Rates { texts, texts_of_number, calls } = one.rates;
                 rates.push((&one.id, Rates { texts, texts_of_number, calls }));

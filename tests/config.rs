@@ -392,6 +392,8 @@ fn known_keys() -> BTreeSet<String> {
             "budget_per_month",
             "texts_per_day",
             "minutes_per_day",
+            "buying",
+            "fallback_url",
         ]
         .map(|key| format!("carriers.{key}")),
     );

@@ -105,6 +105,8 @@ pub(crate) fn config(url: &str, key: &str, carrier: Option<&str>) -> Result<Conf
         api_base: carrier.map(|address| format!("http://{address}")),
         rates: Rates::default(),
         budget: Budget::default(),
+        buying: false,
+        fallback_url: None,
         values,
     }];
     config.limits.connections_per_client = 4096;

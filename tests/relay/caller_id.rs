@@ -47,6 +47,8 @@ impl Moved {
             api_base: None,
             rates: Rates::default(),
             budget: Budget::default(),
+            buying: false,
+            fallback_url: None,
             values,
         });
         let world = World::with(config).await;

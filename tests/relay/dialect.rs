@@ -157,6 +157,8 @@ impl StandIn {
             api_base: Some(self.base.clone()),
             rates: Rates::default(),
             budget: Budget::default(),
+            buying: true,
+            fallback_url: None,
             values: (self.dialect.settings)(),
         }
     }

@@ -304,6 +304,8 @@ pub(crate) fn settings(database: &Database, api: &Api) -> Config {
         api_base: Some(api.base.clone()),
         rates: Rates::default(),
         budget: Budget::default(),
+        buying: false,
+        fallback_url: None,
         values: values(),
     });
     config

@@ -166,6 +166,8 @@ impl Stage {
             api_base: Some(twilio.url("")),
             rates: Rates::default(),
             budget: Budget::default(),
+            buying: false,
+            fallback_url: None,
             values: fake::values(),
         });
         config.carriers.push(telnyx.entry());

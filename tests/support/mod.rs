@@ -152,6 +152,8 @@ pub(crate) fn settings(database: &Database) -> Config {
         api_base: None,
         rates: Rates::default(),
         budget: Budget::default(),
+        buying: true,
+        fallback_url: None,
         values,
     };
     let mut config = Config::minimal(key);

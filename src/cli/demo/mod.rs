@@ -110,6 +110,8 @@ fn settings(folder: &Folder) -> Config {
         api_base: None,
         rates: Rates::default(),
         budget: Budget::default(),
+        buying: false,
+        fallback_url: None,
         values,
     };
     Config {

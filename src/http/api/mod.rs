@@ -5,6 +5,7 @@
 
 mod account;
 mod auth;
+mod available;
 mod calls;
 mod carriers;
 mod check;
@@ -17,6 +18,7 @@ mod input;
 mod interactions;
 mod keys;
 mod messages;
+mod number_orders;
 mod numbers;
 mod openapi;
 mod opening;
