@@ -7,6 +7,8 @@
     reason = "helpers of tests are tests; clippy knows only their functions"
 )]
 
+#[path = "carriers/api.rs"]
+mod api;
 #[path = "carriers/documents.rs"]
 mod documents;
 #[path = "carriers/fixtures.rs"]
@@ -19,6 +21,8 @@ mod lists;
 mod render;
 #[path = "carriers/samples.rs"]
 mod samples;
+#[path = "carriers/schema.rs"]
+mod schema;
 #[path = "carriers/table.rs"]
 mod table;
 

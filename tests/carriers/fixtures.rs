@@ -27,7 +27,12 @@ pub(crate) struct Facts {
     about: Option<String>,
     pub(crate) call_id: String,
     people: Vec<String>,
+    /// Why nothing says what requests to this carrier may be: `none: …`.
+    pub(crate) api: Option<String>,
     settings: toml::Table,
+    /// Settings that change what is asked of the carrier, each over `settings`.
+    #[serde(default)]
+    variants: Vec<toml::Table>,
 }
 
 const fn yes() -> bool {
@@ -71,8 +76,9 @@ impl Fixtures {
                 let request = request(&fs::read(&path).unwrap(), &facts.public_url);
                 requests.push((case.to_owned(), request));
             } else {
+                let known = file == "api.json" || file.starts_with('.');
                 assert!(
-                    path.extension().is_some_and(|kind| kind == "toml") || file.starts_with('.'),
+                    known || path.extension().is_some_and(|kind| kind == "toml"),
                     "{file}: what is it?"
                 );
             }
@@ -98,6 +104,16 @@ impl Fixtures {
 
     pub(crate) fn carrier(&self) -> Box<dyn Carrier> {
         self.build(self.facts.settings.clone())
+    }
+
+    /// The carrier, and once more with each of the variants.
+    pub(crate) fn variants(&self) -> Vec<Box<dyn Carrier>> {
+        let with = |variant: &toml::Table| {
+            let mut settings = self.facts.settings.clone();
+            settings.extend(variant.clone());
+            self.build(settings)
+        };
+        std::iter::once(self.carrier()).chain(self.facts.variants.iter().map(with)).collect()
     }
 
     /// The same carrier with every secret changed.
