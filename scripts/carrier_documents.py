@@ -145,6 +145,30 @@ class Bxml(Elements):
         return "content=" in inspect.getsource(kind.__init__)
 
 
+class Pages:
+    """Attributes as tables of a carrier's documentation in Markdown have them: for dialects without a builder."""
+
+    TYPES = {"URL": "string", "string": "string", "integer": "integer", "boolean": "boolean"}
+
+    def __init__(self, extract):
+        self.extract, self.source = extract, extract.source
+
+    def read(self):
+        inside = self.source["inside"]
+        for name, (file, heading) in self.source["verbs"].items():
+            attributes = self.attributes(self.extract.file(file), heading) if file else {}
+            children, words = inside.get(name, []), name in self.source["words"]
+            self.extract.types.types[name] = element(name, attributes, children, words)
+        self.extract.document(self.source["kind"], {"$ref": "Response"})
+
+    def attributes(self, text, heading):
+        parts = re.split(r"^#+ (.*)$", text, flags=re.M)
+        section = dict(zip(parts[1::2], parts[2::2])).get(heading, "")
+        found = re.findall(r'<ParamField path="(\w+)" type="(\w+)"', section)
+        found += re.findall(r"^\| `(\w+)` \| (\w+) ", section, re.M)
+        return {name: {"type": self.TYPES[kind]} for name, kind in found}
+
+
 class JambonzVerbs:
     """jambonz's own specification of its verbs: types by name, in a notation of its own."""
 

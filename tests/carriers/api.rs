@@ -425,6 +425,28 @@ fn shortened(api: &Api, request: &Request) -> Vec<(String, Request)> {
     required.into_iter().map(|name| (name.to_owned(), without(name))).collect()
 }
 
+/// Where the facts about a carrier's API are from, or why there are none.
+pub(crate) fn sources(fixtures: &Fixtures) -> String {
+    let Some(api) = Api::of(fixtures.name) else {
+        return fixtures.facts.api.clone().unwrap_or_default();
+    };
+    let word = |source: &Value, key: &str| source[key].as_str().unwrap_or_default().to_owned();
+    let mut named: Vec<String> = Vec::new();
+    for source in &api.sources {
+        let name = if source["repository"].is_string() {
+            format!("`{}` at `{:.9}`", word(source, "repository"), word(source, "commit"))
+        } else if source["package"].is_string() {
+            format!("`{}` {}", word(source, "package"), word(source, "version"))
+        } else {
+            word(source, "what")
+        };
+        if !named.contains(&name) {
+            named.push(name);
+        }
+    }
+    named.join(", ")
+}
+
 /// Every carrier has an extract, or says why there is none; and each extract is of the sources in
 /// `scripts/carrier-api.toml`.
 #[test]
