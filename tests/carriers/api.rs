@@ -60,6 +60,9 @@ struct Operation {
     auth: Vec<String>,
 }
 
+/// Names and what stands for them.
+type Pairs = Vec<(String, String)>;
+
 impl Api {
     fn of(name: &str) -> Option<Self> {
         let text = fs::read_to_string(fixtures::folder(name).join("api.json")).ok()?;
@@ -67,7 +70,7 @@ impl Api {
     }
 
     /// The one operation that a request is, and what stands for the names in its path.
-    fn find(&self, request: &Request) -> Result<(&str, Vec<(String, String)>), String> {
+    fn find(&self, request: &Request) -> Result<(&str, Pairs), String> {
         let address = request.url.split('?').next().unwrap();
         let asked = format!("{} {address}", request.method);
         let mut found: Vec<_> = self
@@ -146,12 +149,12 @@ fn read_body<'a>(schemas: &Schemas<'a>, schema: &'a Value, kind: &str, body: &[u
     }
 }
 
-fn pairs(text: &[u8]) -> Vec<(String, String)> {
+fn pairs(text: &[u8]) -> Pairs {
     form_urlencoded::parse(text).into_owned().collect()
 }
 
 /// What stands for the names of a template in an address that it fits.
-fn placed(template: &str, asked: &str) -> Option<Vec<(String, String)>> {
+fn placed(template: &str, asked: &str) -> Option<Pairs> {
     let names = Regex::new(r"\\\{([A-Za-z_]+)\\\}").unwrap();
     let escaped = regex::escape(template);
     let pattern = format!("^{}$", names.replace_all(&escaped, "([^/?#]+)"));
@@ -331,7 +334,7 @@ fn a_changed_request_is_refused() {
         for (name, request) in requests(&fixtures) {
             // One of each shape will do.
             let fields = body_fields(&request).into_iter().map(|(name, _)| name);
-            if !seen.insert((api.find(&request).unwrap().0, Vec::from_iter(fields))) {
+            if !seen.insert((api.find(&request).unwrap().0, fields.collect::<Vec<_>>())) {
                 continue;
             }
             let refused = |changed: &Request, what: &str| {
@@ -383,7 +386,7 @@ fn with_fields(request: &Request, fields: Vec<(String, Value)>) -> Request {
 fn respelt(request: &Request) -> Vec<(String, Request)> {
     let swapped = |name: &str| {
         let mut letters: Vec<char> = name.chars().collect();
-        let last = letters.iter().rposition(|c| c.is_ascii_alphabetic()).unwrap();
+        let last = letters.iter().rposition(char::is_ascii_alphabetic).unwrap();
         let letter = letters[last];
         let lower = letter.is_ascii_lowercase();
         letters[last] =

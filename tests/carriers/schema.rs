@@ -103,15 +103,11 @@ impl<'a> Schemas<'a> {
         if schema["maxLength"].as_u64().is_some_and(|most| length > most) {
             faults.push(format!("{at} is too long"));
         }
-        if let Some(pattern) = schema["pattern"].as_str() {
-            if !matches(pattern, text) {
-                faults.push(format!("{at} is not of the form {pattern}"));
-            }
+        if let Some(pattern) = schema["pattern"].as_str().filter(|one| !matches(one, text)) {
+            faults.push(format!("{at} is not of the form {pattern}"));
         }
-        if let Some(format) = schema["format"].as_str() {
-            if !formatted(format, text) {
-                faults.push(format!("{at} is no {format}"));
-            }
+        if let Some(format) = schema["format"].as_str().filter(|one| !formatted(one, text)) {
+            faults.push(format!("{at} is no {format}"));
         }
         if let Some(inner) = schema.get("holds") {
             match serde_json::from_str(text) {
