@@ -51,6 +51,9 @@ mod over_infobip;
 #[path = "relay/over_plivo.rs"]
 mod over_plivo;
 #[cfg(test)]
+#[path = "relay/over_signalwire.rs"]
+mod over_signalwire;
+#[cfg(test)]
 #[path = "relay/over_sinch.rs"]
 mod over_sinch;
 #[cfg(test)]

@@ -214,6 +214,8 @@ fn carriers_are_strangers() {
         .map(|entry| entry.unwrap())
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        // What carriers share that speak as Twilio does.
+        .filter(|name| name != "twiml")
         .collect();
     assert!(!carriers.is_empty());
     let mut faults = Vec::new();

@@ -7,7 +7,7 @@ use std::{
 
 use http::{Method, header::CONTENT_TYPE};
 
-use super::{Request, WebhookError};
+use super::{Request, WebhookError, is_id};
 
 /// The type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
@@ -33,23 +33,22 @@ impl Form {
     /// ASCII, escapes that are cut short or in lower case, and values that are not UTF-8. Twilio
     /// signs the decoded values, so leniency would let a changed body pass as the signed one.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
+        Some(Self::of(pairs(body)?))
+    }
+
+    /// The form with these names and values.
+    pub(super) fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut form = Self::default();
-        for pair in body.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
-            let cut = pair.iter().position(|b| *b == b'=');
-            let (name, value) = cut.map_or((pair, &[][..]), |at| (&pair[..at], &pair[at + 1..]));
-            form.0.entry(decode(name)?).or_default().insert(decode(value)?);
+        for (name, value) in pairs {
+            form.0.entry(name).or_default().insert(value);
         }
-        Some(form)
+        form
     }
 
     /// Reads a query, or a body that is signed as it stands: leniently, since no other bytes would
     /// pass for the signed ones.
     pub(super) fn read_query(query: &str) -> Self {
-        let mut form = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            form.0.entry(name.into_owned()).or_default().insert(value.into_owned());
-        }
-        form
+        Self::of(form_urlencoded::parse(query.as_bytes()).into_owned())
     }
 
     /// Each name with its one value; `None` where a name has several.
@@ -105,19 +104,15 @@ impl Form {
         self.one(name)?.ok_or(WebhookError::Malformed(name))
     }
 
-    /// An id under the first of `names` that is there: at most 64 letters and digits.
+    /// An id under the first of `names` that is there: at most 64 letters, digits and dashes.
     ///
     /// # Errors
     /// [`WebhookError::Malformed`] naming the first of them.
     pub(super) fn id(&self, names: &[&'static str]) -> Result<String, WebhookError> {
         for name in names {
             if let Some(id) = self.one(name)? {
-                let fits = (1..=64).contains(&id.len());
-                return if fits && id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-                    Ok(id.to_owned())
-                } else {
-                    Err(WebhookError::Malformed(name))
-                };
+                let fits = is_id(id).then(|| id.to_owned());
+                return fits.ok_or(WebhookError::Malformed(name));
             }
         }
         Err(WebhookError::Malformed(names.first().copied().unwrap_or("Sid")))
@@ -144,6 +139,24 @@ impl Form {
         let seconds = self.one(name)?.and_then(|text| text.parse::<u32>().ok());
         Ok(seconds.map(|seconds| Duration::from_secs(seconds.into())))
     }
+}
+
+/// Names and values in byte order of the names, without separators; values of one name stay in the order
+/// in which they came: what `SignalWire` appends to the address.
+pub(super) fn signed_in_order(body: &[u8]) -> Option<String> {
+    let mut pairs = pairs(body)?;
+    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Some(pairs.into_iter().flat_map(|(name, value)| [name, value]).collect())
+}
+
+/// The pairs of a body as [`Form::read`] reads it, in order.
+fn pairs(body: &[u8]) -> Option<Vec<(String, String)>> {
+    let pairs = body.split(|b| *b == b'&').filter(|pair| !pair.is_empty());
+    let pair = |pair: &[u8]| {
+        let cut = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+        Some((decode(&pair[..cut])?, decode(pair.get(cut + 1..).unwrap_or_default())?))
+    };
+    pairs.map(pair).collect()
 }
 
 fn decode(text: &[u8]) -> Option<String> {

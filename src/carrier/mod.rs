@@ -25,6 +25,7 @@ mod infobip;
 mod plivo;
 mod sandbox;
 mod settings;
+mod signalwire;
 mod sinch;
 mod telnyx;
 mod twilio;
@@ -266,6 +267,7 @@ pub static KINDS: &[Kind] = &[
     bandwidth::KIND,
     infobip::KIND,
     sinch::KIND,
+    signalwire::KIND,
 ];
 
 /// The kind of that name.

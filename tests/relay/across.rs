@@ -9,7 +9,8 @@ use entremise::{
 use crate::{
     dialect::{Came, Dialect, StandIn},
     market::Market,
-    over_bandwidth, over_infobip, over_plivo, over_sinch, over_telnyx, over_twilio, over_vonage,
+    over_bandwidth, over_infobip, over_plivo, over_signalwire, over_sinch, over_telnyx,
+    over_twilio, over_vonage,
     support::{self, World},
 };
 
@@ -21,6 +22,7 @@ const DIALECTS: &[&Dialect] = &[
     &over_bandwidth::DIALECT,
     &over_infobip::DIALECT,
     &over_sinch::DIALECT,
+    &over_signalwire::DIALECT,
 ];
 
 /// Every carrier but the one that has no API of its own.

@@ -1,4 +1,5 @@
-//! Twilio: signed form webhooks in, TwiML and REST requests out.
+//! Twilio: signed form webhooks in, TwiML and REST requests out. What other carriers have of it too is in
+//! `carrier::twiml`.
 
 mod config;
 mod list;

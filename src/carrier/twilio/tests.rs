@@ -5,9 +5,12 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 use serde::Deserialize;
 
-use super::{webhook::same_addresses, *};
+use super::*;
 use crate::{
-    carrier::outbound::{OutboundCall, OutboundMessage},
+    carrier::{
+        outbound::{OutboundCall, OutboundMessage},
+        twiml::form::same_addresses,
+    },
     domain::{
         message::Body,
         phone::{Identifier, ProxyNumber},

@@ -31,6 +31,7 @@ const PLIVO: &str = include_str!("../../../fixtures/plivo/carrier.toml");
 const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml");
 const INFOBIP: &str = include_str!("../../../fixtures/infobip/carrier.toml");
 const SINCH: &str = include_str!("../../../fixtures/sinch/carrier.toml");
+const SIGNALWIRE: &str = include_str!("../../../fixtures/signalwire/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
 /// An adapter and the addresses that it is given.
@@ -50,6 +51,7 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "bandwidth" => adapter("bandwidth", NOWHERE, &bandwidth_settings()).carrier,
         "infobip" => adapter("infobip", NOWHERE, &settings_of(INFOBIP)).carrier,
         "sinch" => adapter("sinch", NOWHERE, &settings_of(SINCH)).carrier,
+        "signalwire" => adapter("signalwire", NOWHERE, &settings_of(SIGNALWIRE)).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -91,6 +93,11 @@ fn vonage_settings() -> String {
 
 pub(crate) fn sinch_setting(key: &str) -> String {
     setting(&settings_of(SINCH), key)
+}
+
+/// The key that signs `SignalWire`'s webhooks here.
+pub(crate) fn signalwire_key() -> String {
+    setting(&settings_of(SIGNALWIRE), "signing_key")
 }
 
 fn plivo_settings() -> String {
@@ -154,8 +161,11 @@ static INFOBIP_ADAPTER: LazyLock<Adapter> =
 static SINCH_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("sinch", NOWHERE, &settings_of(SINCH)));
 
+static SIGNALWIRE_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("signalwire", NOWHERE, &settings_of(SIGNALWIRE)));
+
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 8] {
+pub(crate) fn all() -> [&'static Adapter; 9] {
     let all = [
         &*SANDBOX,
         &*TWILIO,
@@ -165,6 +175,7 @@ pub(crate) fn all() -> [&'static Adapter; 8] {
         &*BANDWIDTH_ADAPTER,
         &*INFOBIP_ADAPTER,
         &*SINCH_ADAPTER,
+        &*SIGNALWIRE_ADAPTER,
     ];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),

@@ -153,6 +153,8 @@ fn signed(kind: &str, path: &str, body: &[u8]) -> Request<Vec<u8>> {
             .header("x-plivo-signature-v3-nonce", "1")
     } else if kind == "sinch" {
         signed_by_sinch(builder, path, body)
+    } else if kind == "signalwire" {
+        signed_by_signalwire(builder, url, body)
     } else {
         let mut message = url;
         for (name, mut values) in pairs(body) {
@@ -191,4 +193,25 @@ fn signed_by_sinch(builder: Builder, path: &str, body: &[u8]) -> Builder {
         .header("x-sinch-webhook-signature-nonce", "1")
         .header("x-sinch-webhook-signature-timestamp", at)
         .header("x-sinch-webhook-signature-algorithm", "HmacSHA256")
+}
+
+/// JSON is signed as it stands, and a form by its names in order, each with all that it says.
+fn signed_by_signalwire(builder: Builder, url: String, body: &[u8]) -> Builder {
+    let tag = |message: &[u8]| hmac(&SHA1, adapters::signalwire_key().as_bytes(), message);
+    if body.trim_ascii_start().starts_with(b"{") {
+        let message = [url.as_bytes(), body].concat();
+        return builder
+            .header("content-type", "application/json")
+            .header("x-signalwire-signature", hex(&tag(&message)));
+    }
+    let mut message = url;
+    for (name, values) in pairs(body) {
+        for value in values {
+            message.push_str(&name);
+            message.push_str(&value);
+        }
+    }
+    builder
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("x-signalwire-signature", STANDARD.encode(tag(message.as_bytes())))
 }

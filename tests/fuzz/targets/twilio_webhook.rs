@@ -152,7 +152,8 @@ impl Sent {
     fn is_id(&self, id: &str, names: &[&str]) {
         let first = names.iter().find_map(|name| self.one(name));
         assert_eq!(first, Some(id));
-        assert!((1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()));
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        assert!((1..=64).contains(&id.len()) && id.bytes().all(plain));
     }
 
     fn came(&self, from: &Caller, to: &ProxyNumber) {

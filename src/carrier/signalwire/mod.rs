@@ -1,0 +1,124 @@
+//! `SignalWire`, by its Compatibility API: signed forms in, cXML and REST requests out.
+
+mod config;
+mod list;
+mod number;
+mod send;
+#[cfg(test)]
+mod tests;
+mod voice;
+mod webhook;
+
+use std::time::Duration;
+
+use self::config::Config;
+use super::{
+    Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
+    Response, SendError, Sent, SettingFault, Settings, WebhookError,
+    capabilities::{CallerIdRule, Control, Dedupe},
+    is_id,
+    listing::{Page, Query},
+};
+use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
+
+pub(super) const KIND: Kind = Kind {
+    name: "signalwire",
+    readme: include_str!("../../../docs/carriers/signalwire.md"),
+    build,
+};
+
+/// Limits of the documented API: `<Dial>` and `<Number>`, `Messages` and `Calls`.
+static CAPABILITIES: Capabilities = Capabilities {
+    voice: true,
+    sms: true,
+    mms: true,
+    control: Control::Documents,
+    receipts: true,
+    // No key makes a send idempotent, but the list of sent messages can be searched.
+    dedupe: Dedupe::Lookup,
+    lists: true,
+    answer_on_bridge: true,
+    whisper: true,
+    simultaneous: 10,
+    ring_timeout: (Duration::from_secs(5), Duration::from_mins(10)),
+    duration_max: Some(Duration::from_hours(4)),
+    validity_max: Duration::from_hours(48),
+    patience: Duration::from_secs(5),
+    caller_id: CallerIdRule::OwnNumbers,
+};
+
+/// One configured `SignalWire` project.
+#[derive(Debug)]
+struct SignalWire {
+    config: Config,
+}
+
+fn build(settings: &Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>> {
+    Ok(Box::new(SignalWire { config: Config::read(settings)? }))
+}
+
+impl Carrier for SignalWire {
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
+    }
+
+    /// `SignalWire` signs no time: a replay is found by its id, never by its age.
+    fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), WebhookError> {
+        webhook::verify(&self.config, request)
+    }
+
+    fn parse(&self, request: &Request) -> Result<Vec<Inbound>, WebhookError> {
+        Ok(vec![webhook::parse(request)?])
+    }
+
+    fn reply(&self, answer: &Answer, links: &Links) -> Reply {
+        voice::reply(answer, links)
+    }
+
+    fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError> {
+        send::request(&self.config, outbound, links)
+    }
+
+    fn response(&self, outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
+        send::response(outbound, response)
+    }
+
+    fn probe(&self) -> Option<Request> {
+        Some(list::get(&self.config, "/Messages", "PageSize=1"))
+    }
+
+    /// A token's rights to texts and to calls are apart.
+    fn probe_calls(&self) -> Option<Request> {
+        Some(list::get(&self.config, "/Calls", "PageSize=1"))
+    }
+
+    fn sample(&self, links: &Links, _now: Timestamp) -> Option<Request> {
+        webhook::sample(&self.config, links)
+    }
+
+    fn number(&self, number: &ProxyNumber) -> Option<Request> {
+        Some(number::request(&self.config, number))
+    }
+
+    fn number_faults(
+        &self,
+        number: &ProxyNumber,
+        can: pool::Capabilities,
+        links: &Links,
+        response: &Response,
+    ) -> Option<Vec<NumberFault>> {
+        number::faults(number, can, links, response)
+    }
+
+    fn list(&self, query: &Query) -> Option<Request> {
+        Some(list::request(&self.config, query))
+    }
+
+    fn listed(&self, query: &Query, response: &Response) -> Result<Page, SendError> {
+        list::page(&self.config, query, response)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.config.secrets()
+    }
+}

@@ -1,0 +1,67 @@
+//! Requests to the Compatibility API, and what its answers mean.
+
+use http::header::AUTHORIZATION;
+
+use super::{CAPABILITIES, Links, Outbound, Request, Response, SendError, Sent, config::Config};
+use crate::carrier::{
+    error::SendErrorKind::{
+        self, Config as Misconfigured, InvalidNumber, OptedOut, Throttled, Unreachable,
+    },
+    form::FORM,
+    is_id,
+    twiml::{self, rest::Dialect},
+};
+
+pub(super) static DIALECT: Dialect = Dialect {
+    can: &CAPABILITIES,
+    media_max: 8,
+    time_limit: false,
+    is_call: is_id,
+    // 10000 is also the code of an argument that is wrong: none of ours can be, in such a request.
+    over: &[21220, 10000],
+    kind_of,
+};
+
+/// The request that does `outbound`.
+///
+/// # Errors
+/// [`SendError`] with `retry: Never` where `SignalWire` can't do it.
+pub(super) fn request(
+    config: &Config,
+    outbound: &Outbound,
+    links: &Links,
+) -> Result<Request, SendError> {
+    let (path, body) = twiml::rest::request(&DIALECT, outbound, links)?;
+    Ok(authorized(config, Request::post(config.account_url(&path), FORM, body)))
+}
+
+/// The same request with the project's credentials.
+pub(super) fn authorized(config: &Config, request: Request) -> Request {
+    request.with_header(AUTHORIZATION, &config.authorization())
+}
+
+/// What `SignalWire`'s answer means.
+///
+/// # Errors
+/// [`SendError`]; `Unknown` where `SignalWire` may have done it all the same.
+pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
+    twiml::rest::response(&DIALECT, outbound, response)
+}
+
+/// The codes that say more than their status. Some mean another thing than at Twilio.
+fn kind_of(code: u64) -> Option<SendErrorKind> {
+    Some(match code {
+        // Not a number, not one that takes texts, a landline, or not reachable; 30003 to 30006 also as
+        // the reason of a text that failed at once.
+        21211 | 21217 | 21606 | 21614 | 30003 | 30005 | 30006 => InvalidNumber,
+        21610 => OptedOut,
+        20429 | 21611 => Throttled,
+        // "An unknown error", "an internal error" and a connection that timed out.
+        20001 | 20504 | 31003 => Unreachable,
+        // Credentials and their rights, the account's balance and its trial, the From number and its
+        // campaign, and our own callback addresses.
+        4001 | 10001 | 10003 | 10004 | 20003 | 20010 | 21205 | 21210 | 21212 | 21213 | 21219
+        | 21402 | 21408 | 21456 | 21601 | 21717 | 30002 => Misconfigured,
+        _ => return None,
+    })
+}
