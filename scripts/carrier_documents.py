@@ -177,12 +177,14 @@ class JambonzVerbs:
 
     def read(self):
         self.verbs = json.loads(self.extract.file(self.source["file"]))
-        anyone = [{"$ref": self.type(verb)} for verb in self.source["verbs"]]
-        self.verb_names = set(self.source["verbs"])
+        types, anyone = self.extract.types.types, []
         for verb in self.source["verbs"]:
-            known = self.extract.types.types[verb]
-            known["properties"]["verb"] = {"type": "string", "enum": [verb]}
-            known["required"] = sorted({*known.get("required", []), "verb"})
+            # Where one stands inside another, its name is that of the field.
+            inner = types[self.type(verb)]
+            name = f"{verb}, a verb"
+            types[name] = {**inner, "required": sorted({*inner.get("required", []), "verb"}), "properties": {
+                "verb": {"type": "string", "enum": [verb]}, **inner["properties"]}}
+            anyone.append({"$ref": name})
         self.extract.document(self.source["kind"], {"type": "array", "items": {"anyOf": anyone}})
 
     def type(self, name):
@@ -202,6 +204,9 @@ class JambonzVerbs:
         if isinstance(one, dict):
             return {key: one[key] for key in ("type", "enum") if key in one}
         kinds = [kind.strip() for kind in one.split("|")]
+        # What we never send is named, and not held.
+        if one.startswith("#") and one[1:] in self.source["left_out"]:
+            return {"of": one[1:]}
         several = [{"$ref": self.type(kind[1:])} if kind.startswith("#") and kind[1:] in self.verbs
                    else {"type": kind} if not kind.startswith("#") else {} for kind in kinds]
         return several[0] if len(several) == 1 else {"anyOf": several}
