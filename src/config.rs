@@ -22,6 +22,7 @@ pub use self::{
     rules::LogFormat,
     secret::{MasterKey, Secret},
 };
+use crate::domain::phone::Permits;
 
 /// What makes a variable ours.
 pub const PREFIX: &str = "ENTREMISE_";
@@ -63,6 +64,8 @@ pub struct Config {
     pub api: Api,
     /// The Twilio Proxy API.
     pub twilio_proxy: TwilioProxy,
+    /// The pools' numbers.
+    pub numbers: Numbers,
     /// The embedded database.
     pub sqlite: Sqlite,
 }
@@ -198,6 +201,13 @@ impl Default for TwilioProxy {
     }
 }
 
+/// `[numbers]`: the pools' numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Numbers {
+    /// What may join a pool although a country's rule refuses it.
+    pub allow: Permits,
+}
+
 /// `[sqlite]`: the embedded database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sqlite {
@@ -235,6 +245,7 @@ impl Config {
             jobs: Jobs::default(),
             api: Api::default(),
             twilio_proxy: TwilioProxy::default(),
+            numbers: Numbers::default(),
             sqlite: Sqlite::default(),
         }
     }
@@ -368,6 +379,9 @@ fn read(mut top: Reader<'_>) -> Config {
                     most,
                 ),
             }
+        }),
+        numbers: top.section("numbers", |numbers| Numbers {
+            allow: numbers.value("allow", Permits::default(), rules::PERMITS, rules::permits),
         }),
         sqlite: top.section("sqlite", |sqlite| {
             let default = Sqlite::default().ballast / MIB;

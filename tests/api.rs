@@ -13,6 +13,9 @@ mod document;
 #[path = "api/isolation.rs"]
 mod isolation;
 #[cfg(test)]
+#[path = "api/numbers.rs"]
+mod numbers;
+#[cfg(test)]
 #[path = "api/problems.rs"]
 mod problems;
 #[cfg(test)]

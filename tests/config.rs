@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use entremise::config::{Config, Faults, LogFormat};
+use entremise::{
+    config::{Config, Faults, LogFormat},
+    domain::phone::Permits,
+};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -81,6 +84,8 @@ fn the_file_sets_everything() {
         [twilio_proxy]
         pool_max = 2
         pool_reserved_max = 1
+        [numbers]
+        allow = ["+33612 permit 7 of Arcep"]
         [sqlite]
         ballast_mib = 3
         [[carriers]]
@@ -105,6 +110,8 @@ fn the_file_sets_everything() {
     assert_eq!(config.log.format, LogFormat::Human);
     assert_eq!(config.jobs.poll, Duration::from_millis(50));
     assert_eq!((config.twilio_proxy.pool_max, config.twilio_proxy.pool_reserved_max), (2, 1));
+    let permits = Permits::parse(["+33612 permit 7 of Arcep"]).unwrap();
+    assert_eq!(config.numbers.allow, permits);
     assert_eq!(config.sqlite.ballast, 3 * 1024 * 1024);
     assert_eq!(config.carriers[0].api_base.as_deref(), Some("http://127.0.0.1:4010"));
     assert_eq!(config.carriers[0].values["account_sid"].as_str(), Some("AC0"));
@@ -350,7 +357,7 @@ fn example() -> Vec<Shown> {
 
 /// The keys that the reader knows, from what it says of an unknown one.
 fn known_keys() -> BTreeSet<String> {
-    const TABLES: [&str; 6] = ["limits", "log", "jobs", "api", "twilio_proxy", "sqlite"];
+    const TABLES: [&str; 7] = ["limits", "log", "jobs", "api", "twilio_proxy", "numbers", "sqlite"];
     let tables = TABLES.map(|table| format!("[{table}]\nx = 1\n")).concat();
     let toml = &format!("x = 1\n{tables}");
     let mut known = BTreeSet::new();

@@ -9,6 +9,9 @@ mod across;
 #[path = "relay/callback.rs"]
 mod callback;
 #[cfg(test)]
+#[path = "relay/caller_id.rs"]
+mod caller_id;
+#[cfg(test)]
 #[path = "relay/clocks.rs"]
 mod clocks;
 #[cfg(test)]
@@ -45,8 +48,14 @@ mod outage;
 #[path = "relay/over_bandwidth.rs"]
 mod over_bandwidth;
 #[cfg(test)]
+#[path = "relay/over_call_control.rs"]
+mod over_call_control;
+#[cfg(test)]
 #[path = "relay/over_infobip.rs"]
 mod over_infobip;
+#[cfg(test)]
+#[path = "relay/over_jambonz.rs"]
+mod over_jambonz;
 #[cfg(test)]
 #[path = "relay/over_plivo.rs"]
 mod over_plivo;
@@ -74,6 +83,9 @@ mod races;
 #[cfg(test)]
 #[path = "relay/receiver.rs"]
 mod receiver;
+#[cfg(test)]
+#[path = "relay/registration.rs"]
+mod registration;
 #[cfg(test)]
 #[path = "relay/restored.rs"]
 mod restored;

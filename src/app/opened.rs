@@ -82,6 +82,7 @@ impl Opened {
             ids: ids.clone(),
             keyring: Arc::new(Keyring::new(master)),
             connections: CONNECTIONS,
+            permits: config.numbers.allow.clone(),
             ballast,
         };
         let db = Db::open(options, &tracker, stop.clone()).await?;
@@ -186,6 +187,10 @@ async fn settle_in(db: &Db) -> Result<(), StartError> {
         .await?;
     if let Some(file) = file {
         file.raise(epoch)?;
+    }
+    let changed = relay::judge_numbers(db).await?;
+    if changed > 0 {
+        tracing::warn!(changed, "numbers stand otherwise by the rules of docs/numbering.md");
     }
     Ok(())
 }

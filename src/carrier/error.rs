@@ -14,6 +14,9 @@ pub enum WebhookError {
     /// It came to an address that names a leg and that we did not give out.
     #[error("the address is not one that was given to the carrier")]
     BadAddress,
+    /// What a call keeps for us is not what it was given, or is another call's.
+    #[error("what the call keeps for us was changed, or is another call's")]
+    BadToken,
     /// A field that we need is missing or wrong. Names the field, never its value.
     #[error("field {0} is missing or malformed")]
     Malformed(&'static str),

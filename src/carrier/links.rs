@@ -79,6 +79,11 @@ impl Links {
         signature::same(&tag(key, &at, rung.as_ref()), &seal)
     }
 
+    /// A key that is this carrier's alone and for one purpose; `None` without seals.
+    pub(super) fn derived(&self, purpose: &str) -> Option<Vec<u8>> {
+        self.key.map(|key| signature::sign_sha256(&key, purpose.as_bytes()))
+    }
+
     /// The address with its seal, if it names a leg and there is a key.
     fn seal(&self, address: String) -> String {
         let Some((key, (_, query))) = self.key.as_ref().zip(address.split_once('?')) else {

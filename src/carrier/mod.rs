@@ -18,10 +18,14 @@ pub mod plan;
 pub mod signature;
 pub mod wire;
 
+mod acts;
 mod bandwidth;
+mod commanded;
 mod fields;
 mod form;
 mod infobip;
+mod jambonz;
+mod memory;
 mod plivo;
 mod sandbox;
 mod settings;
@@ -70,6 +74,14 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
     fn parse(&self, request: &Request) -> Result<Vec<Inbound>, WebhookError>;
+
+    /// The same for a carrier whose calls bring back what they keep for us, sealed under `links`.
+    ///
+    /// # Errors
+    /// The same, and [`WebhookError::BadToken`].
+    fn parse_with(&self, request: &Request, _links: &Links) -> Result<Vec<Inbound>, WebhookError> {
+        self.parse(request)
+    }
 
     /// Words an answer in the carrier's dialect.
     fn reply(&self, answer: &Answer, links: &Links) -> Reply;
@@ -268,6 +280,7 @@ pub static KINDS: &[Kind] = &[
     infobip::KIND,
     sinch::KIND,
     signalwire::KIND,
+    jambonz::KIND,
 ];
 
 /// The kind of that name.

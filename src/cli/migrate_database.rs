@@ -12,6 +12,7 @@ use super::{ConfigFile, Failed, output};
 use crate::{
     app::Opened,
     clock::Clock,
+    domain::phone::Permits,
     ids::Ids,
     store::{
         Db, DbOptions, Error,
@@ -104,6 +105,7 @@ async fn migrate(source: &Opened, url: &str) -> Result<serde_json::Value, Failed
         ids: Ids::default(),
         keyring: Arc::clone(source.db.keyring()),
         connections: 2,
+        permits: Permits::default(),
         ballast: 0,
     };
     let target = Db::open(options, &tracker, stop.clone())

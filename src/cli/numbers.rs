@@ -10,7 +10,11 @@ use super::{
     output,
 };
 use crate::{
-    domain::{phone::ProxyNumber, policy::Rules, pool::Capabilities},
+    domain::{
+        phone::{Permits, ProxyNumber, Registered, Registration, Standing},
+        policy::Rules,
+        pool::Capabilities,
+    },
     ids::{AccountId, ServiceId},
     relay::{self, NewNumber, NewService},
     store::{self, Tx, accounts, services},
@@ -18,9 +22,10 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Numbers {
-    /// Import proxy numbers from a CSV file with the columns number,carrier,capabilities.
+    /// Import proxy numbers from a CSV file with the columns number,carrier,capabilities, and
+    /// registration if it is known.
     ///
-    /// A line looks like `+14155550100,twilio,voice|sms`. All lines are imported, or none. A
+    /// A line looks like `+14155550100,twilio,voice|sms,10dlc`. All lines are imported, or none. A
     /// number that the account has already is left as it is.
     Import {
         #[command(flatten)]
@@ -43,7 +48,10 @@ struct Line {
     number: ProxyNumber,
     carrier: String,
     capabilities: Capabilities,
+    registered: Registered,
 }
+
+const COLUMNS: [&str; 4] = ["number", "carrier", "capabilities", "registration"];
 
 pub(super) async fn run(command: Numbers) -> Result<(), Failed> {
     let Numbers::Import { file, account, service, csv } = command;
@@ -51,7 +59,7 @@ pub(super) async fn run(command: Numbers) -> Result<(), Failed> {
     let known: Vec<String> = config.carriers.iter().map(|one| one.id.clone()).collect();
     let text = std::fs::read(&csv)
         .map_err(|error| Failed(format!("{} cannot be read: {error}", csv.display())))?;
-    let lines = read(&text, &known)?;
+    let lines = read(&text, &known, &config.numbers.allow)?;
     let opened = open(&file).await?;
     let total = lines.len();
     let result = relay(&opened)
@@ -68,9 +76,8 @@ pub(super) async fn run(command: Numbers) -> Result<(), Failed> {
             Failed("a number belongs to another account; nothing was imported".into())
         }
         relay::Error::Invalid(faults) => {
-            let all: Vec<String> =
-                faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect();
-            Failed(format!("--service: {}", all.join("; ")))
+            let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Failed(format!("nothing was imported: {}", all.join("; ")))
         }
         other => Failed(other.to_string()),
     })?;
@@ -82,12 +89,17 @@ pub(super) async fn run(command: Numbers) -> Result<(), Failed> {
 }
 
 /// Reads the file; every fault with its line.
-fn read(text: &[u8], carriers: &[String]) -> Result<Vec<Line>, Failed> {
+fn read(text: &[u8], carriers: &[String], permits: &Permits) -> Result<Vec<Line>, Failed> {
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text);
     let headers = reader.headers().map_err(|error| Failed(format!("the file: {error}")))?.clone();
-    if headers.iter().ne(["number", "carrier", "capabilities"]) {
-        return Err(Failed("the first line must be: number,carrier,capabilities".into()));
+    let width = headers.len();
+    if width < 3 || headers.iter().ne(COLUMNS.into_iter().take(width)) {
+        return Err(Failed(
+            "the first line must be: number,carrier,capabilities or \
+             number,carrier,capabilities,registration"
+                .into(),
+        ));
     }
     let (mut lines, mut faults) = (Vec::new(), Vec::new());
     for record in reader.records() {
@@ -99,29 +111,61 @@ fn read(text: &[u8], carriers: &[String]) -> Result<Vec<Line>, Failed> {
             }
         };
         let at = record.position().map_or(0, csv::Position::line);
-        let column = |place: usize| record.get(place).unwrap_or_default();
-        if record.len() != 3 {
-            faults.push(format!("line {at}: must have three columns"));
+        if record.len() != width {
+            let columns = if width == 3 { "three" } else { "four" };
+            faults.push(format!("line {at}: must have {columns} columns"));
             continue;
         }
-        let number = ProxyNumber::parse(column(0));
-        if let Err(error) = &number {
-            faults.push(format!("line {at}: number {error}"));
-        }
-        let carrier = column(1);
-        if !carriers.iter().any(|one| one == carrier) {
-            let all = carriers.join(", ");
-            faults.push(format!("line {at}: carrier must be one of the configured: {all}"));
-        }
-        let capabilities = Capabilities::parse(column(2));
-        if capabilities.is_none() {
-            faults.push(format!("line {at}: capabilities must be of voice|sms|mms"));
-        }
-        if let (Ok(number), Some(capabilities)) = (number, capabilities) {
-            lines.push(Line { number, carrier: carrier.to_owned(), capabilities });
+        match line(&record, carriers, permits) {
+            Ok(line) => lines.push(line),
+            Err(found) => faults.extend(found.iter().map(|fault| format!("line {at}: {fault}"))),
         }
     }
     if faults.is_empty() { Ok(lines) } else { Err(Failed(faults.join("\n"))) }
+}
+
+fn line(
+    record: &csv::StringRecord,
+    carriers: &[String],
+    permits: &Permits,
+) -> Result<Line, Vec<String>> {
+    let column = |place: usize| record.get(place).unwrap_or_default();
+    let mut faults = Vec::new();
+    let number = ProxyNumber::parse(column(0));
+    match number.as_ref().map(|number| permits.judge(number)) {
+        Err(error) => faults.push(format!("number {error}")),
+        Ok(Standing::Barred(class)) => faults.push(format!("number {}", class.refusal())),
+        Ok(Standing::Free | Standing::Permitted(_)) => {}
+    }
+    let carrier = column(1);
+    if !carriers.iter().any(|one| one == carrier) {
+        faults.push(format!("carrier must be one of the configured: {}", carriers.join(", ")));
+    }
+    let capabilities = Capabilities::parse(column(2));
+    if capabilities.is_none() {
+        faults.push("capabilities must be of voice|sms|mms".into());
+    }
+    let registration = match column(3) {
+        "" => Some(Registration::Unknown),
+        word => Registration::parse(word),
+    };
+    let registered = registration.map(|registration| Registered { registration, campaign: None });
+    match (&registered, &number) {
+        (None, _) => {
+            let all: Vec<&str> = Registration::ALL.iter().map(|one| one.as_str()).collect();
+            faults.push(format!("registration must be one of {}", all.join(", ")));
+        }
+        (Some(registered), Ok(number)) => {
+            faults.extend(registered.fault(number).map(|(member, why)| format!("{member} {why}")));
+        }
+        (Some(_), Err(_)) => {}
+    }
+    match (number, capabilities, registered) {
+        (Ok(number), Some(capabilities), Some(registered)) if faults.is_empty() => {
+            Ok(Line { number, carrier: carrier.to_owned(), capabilities, registered })
+        }
+        _ => Err(faults),
+    }
 }
 
 async fn import(
@@ -157,7 +201,7 @@ async fn import(
         match store::numbers::owner(tx, &line.number).await? {
             Some((other, _)) if other == *account => {}
             _ => {
-                relay::add_number(tx, account, &new).await?;
+                relay::add_registered_number(tx, account, &new, &line.registered).await?;
                 added += 1;
             }
         }
@@ -174,7 +218,7 @@ mod tests {
     fn all_faults_with_their_lines() {
         let text = b"number,carrier,capabilities\n+14155550100,sandbox,voice|sms\n\
             4155550101,sandbox,voice\n+14155550102,nobody,fax\n+14155550103,sandbox\n";
-        let Failed(message) = read(text, &["sandbox".into()]).unwrap_err();
+        let Failed(message) = read(text, &["sandbox".into()], &Permits::default()).unwrap_err();
         let lines: Vec<&str> = message.lines().collect();
         assert_eq!(lines.len(), 4, "{message}");
         assert!(lines[0].starts_with("line 3: number"));
@@ -182,5 +226,31 @@ mod tests {
         assert!(lines[2].starts_with("line 4: capabilities"));
         assert!(lines[3].starts_with("line 5: must have three"));
         assert!(!message.contains("4155550101"));
+    }
+
+    /// The fourth column says for what a number is registered; a file without it stays valid. A number that a
+    /// rule refuses is a fault that names the rule and its source, unless the operator lets it in.
+    #[test]
+    fn registration_and_rules() {
+        let carriers = ["sandbox".to_owned()];
+        let permits = Permits::parse(["+33639 permit 7 of Arcep"]).unwrap();
+        let text = b"number,carrier,capabilities,registration\n+14155550100,sandbox,sms,10dlc\n\
+            +14155550101,sandbox,sms,\n+33639980001,sandbox,voice,none\n";
+        let lines = read(text, &carriers, &permits).unwrap();
+        let said: Vec<_> = lines.iter().map(|line| line.registered.registration).collect();
+        assert_eq!(said, [Registration::TenDlc, Registration::Unknown, Registration::None]);
+        let Failed(message) = read(text, &carriers, &Permits::default()).unwrap_err();
+        assert!(message.starts_with("line 4: number is kept for one natural person"), "{message}");
+        assert!(message.contains("rule fr-mobile, https://arcep.fr/"), "{message}");
+
+        let three = b"number,carrier,capabilities\n+14155550100,sandbox,sms\n";
+        let lines = read(three, &carriers, &permits).unwrap();
+        assert_eq!(lines[0].registered, Registered::default());
+        let wrong =
+            b"number,carrier,capabilities,registration\n+14155550100,sandbox,sms,toll_free\n\
+            +14155550101,sandbox,sms,yes\n";
+        let Failed(message) = read(wrong, &carriers, &permits).unwrap_err();
+        assert!(message.contains("line 2: registration must be 10dlc"), "{message}");
+        assert!(message.contains("line 3: registration must be one of unknown"), "{message}");
     }
 }

@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use toml::{Table, Value};
 
 use super::{CarrierConfig, Config, MasterKey, Secret, reader::Reader};
+use crate::domain::phone::Permits;
 
 pub(super) const ADDRESS: &str = "an address with a port, such as \"127.0.0.1:8080\"";
 pub(super) const PUBLIC_URL: &str = "an origin such as \"https://relay.example\": https (http only \
@@ -20,6 +21,8 @@ pub(super) const CALLABLE: &str = "a list of addresses with ports, such as [\"10
                                    \"[fd00::5]:443\"]; no names, no ranges";
 pub(super) const RANGES: &str =
     "a list of addresses or ranges, such as [\"10.0.0.0/8\", \"::1\"]; no host bits";
+pub(super) const PERMITS: &str = "a list of prefixes, each with a space and the reason of 3 to 200 \
+                                 characters, such as [\"+33612 Permit 17 of Arcep\"]";
 pub(super) const FILE: &str = "the path of a PEM file";
 pub(super) const BOOLEAN: &str = "true or false";
 pub(super) const FILTER: &str = "a filter, such as \"info,entremise::relay=debug\"";
@@ -106,6 +109,11 @@ pub(super) fn callable(value: &Value) -> Option<Vec<SocketAddr>> {
 
 pub(super) fn ranges(value: &Value) -> Option<Vec<(IpAddr, u8)>> {
     list(value, range)
+}
+
+pub(super) fn permits(value: &Value) -> Option<Permits> {
+    let entries: Vec<&str> = value.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
+    Permits::parse(entries)
 }
 
 /// An address is a range of one. Bits after the prefix must be zero: `10.1.0.0/8` is a mistake.

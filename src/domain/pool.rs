@@ -1,9 +1,11 @@
 //! Which proxy numbers suit a person: narrowing a pool's classes, and saying which rule left none.
 //!
-//! A pool is described by its classes (country × area × carrier × capabilities) and how many
-//! numbers each has, so that a choice never reads the pool itself.
+//! A pool is described by its classes (country × area × carrier × capabilities × what may be done
+//! with them) and how many numbers each has, so that a choice never reads the pool itself.
 
 use std::collections::BTreeSet;
+
+use super::phone::Registration;
 
 /// What a number can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -49,6 +51,19 @@ impl Capabilities {
     }
 }
 
+/// What a number is, besides where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind {
+    /// The carrier's id in the configuration.
+    pub carrier: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Whether it may text, under +1.
+    pub registration: Registration,
+    /// Whether a country's rule keeps it from calls.
+    pub barred: bool,
+}
+
 /// Numbers of one kind in a service's pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
@@ -56,10 +71,8 @@ pub struct Class {
     pub country: String,
     /// Area code, or empty.
     pub area: String,
-    /// The carrier's id in the configuration.
-    pub carrier: String,
-    /// What they can do.
-    pub capabilities: Capabilities,
+    /// What they are.
+    pub kind: Kind,
     /// How many are active and not reserved.
     pub free: u64,
     /// How many are reserved: given only when named.
@@ -79,6 +92,15 @@ pub struct Need {
     pub any_area: bool,
     /// The carrier that it must be at; `None` for any.
     pub carrier: Option<String>,
+    /// The country of the person's own number, where texts go to; `None` where it is not known.
+    pub to: Option<String>,
+}
+
+impl Need {
+    /// Whether texts to the person may be sent from a number of that area and registration.
+    pub fn may_text(&self, area: &str, registration: Registration) -> bool {
+        !self.capabilities.sms || registration.lets_text(area, self.to.as_deref())
+    }
 }
 
 closed_set! {
@@ -94,12 +116,23 @@ closed_set! {
         Carrier = "carrier",
         /// None that can do what the session's mode needs.
         Capability = "capability",
+        /// None that is registered for texts to where the person's own number is.
+        Registration = "registration",
+        /// Only ones that a country's rule keeps from calls.
+        NumberClass = "number_class",
         /// Only reserved ones.
         Reserved = "reserved",
         /// The person holds every one of them in open sessions.
         InUse = "in_use",
         /// Every one is held by the person in open sessions or in quarantine.
         Quarantine = "quarantine",
+    }
+}
+
+impl Rule {
+    /// Whether it is about what a number may be used for, and not about what is asked for.
+    const fn is_of_use(self) -> bool {
+        matches!(self, Self::Registration | Self::NumberClass)
     }
 }
 
@@ -122,8 +155,8 @@ pub struct Ring {
     pub country: String,
     /// The area; `None` for all of the country's.
     pub area: Option<String>,
-    /// The kinds of numbers in it: carrier and capabilities.
-    pub kinds: Vec<(String, Capabilities)>,
+    /// The kinds of numbers in it.
+    pub kinds: Vec<Kind>,
     /// How many numbers it has.
     pub size: u64,
 }
@@ -156,15 +189,20 @@ pub struct Narrowed {
     pub steps: Vec<Narrowing>,
 }
 
-/// Narrows a pool's classes to the rings that suit `need`.
+/// Narrows a pool's classes to the rings that suit `need`. The rules on what a number may be used for
+/// are named only where they take some away.
 pub fn narrow(classes: &[Class], need: &Need) -> Narrowed {
     let mut left: Vec<&Class> = classes.iter().collect();
     let mut steps = Vec::new();
     let total = |left: &[&Class]| left.iter().map(|class| class.free + class.reserved).sum::<u64>();
     let mut keep = |rule: Rule, left: &mut Vec<&Class>, suits: &dyn Fn(&Class) -> bool| {
+        let before = total(left);
         left.retain(|class| suits(class));
-        steps.push(Narrowing { rule, left: total(left) });
-        total(left) > 0
+        let (named, left) = (!rule.is_of_use(), total(left));
+        if named || left < before {
+            steps.push(Narrowing { rule, left });
+        }
+        left > 0
     };
     let in_area =
         |class: &Class| need.areas.is_empty() || need.any_area || need.areas.contains(&class.area);
@@ -174,9 +212,17 @@ pub fn narrow(classes: &[Class], need: &Need) -> Narrowed {
         })
         && keep(Rule::Area, &mut left, &in_area)
         && keep(Rule::Carrier, &mut left, &|class| {
-            need.carrier.as_ref().is_none_or(|carrier| *carrier == class.carrier)
+            need.carrier.as_ref().is_none_or(|carrier| *carrier == class.kind.carrier)
         })
-        && keep(Rule::Capability, &mut left, &|class| class.capabilities.covers(need.capabilities));
+        && keep(Rule::Capability, &mut left, &|class| {
+            class.kind.capabilities.covers(need.capabilities)
+        })
+        && keep(Rule::Registration, &mut left, &|class| {
+            need.may_text(&class.area, class.kind.registration)
+        })
+        && keep(Rule::NumberClass, &mut left, &|class| {
+            !(need.capabilities.voice && class.kind.barred)
+        });
     let mut rings = Vec::new();
     if suited {
         left.retain(|class| class.free > 0);
@@ -217,7 +263,7 @@ fn ring<'a>(
     let mut kinds = BTreeSet::new();
     let mut size = 0;
     for class in classes {
-        kinds.insert((class.carrier.clone(), class.capabilities));
+        kinds.insert(class.kind.clone());
         size += class.free;
     }
     Ring {
@@ -232,22 +278,15 @@ fn ring<'a>(
 /// ones with the most numbers first.
 pub fn carriers_in_common(narrowed: &[Narrowed]) -> Vec<String> {
     let mut counts: Vec<(u64, String)> = Vec::new();
-    let carriers: BTreeSet<&String> = narrowed
-        .iter()
-        .flat_map(|one| one.rings.iter().flat_map(|ring| ring.kinds.iter().map(|(c, _)| c)))
-        .collect();
+    let is_in = |ring: &Ring, carrier: &String| ring.kinds.iter().any(|k| k.carrier == *carrier);
+    let rings = || narrowed.iter().flat_map(|one| &one.rings);
+    let carriers: BTreeSet<&String> =
+        rings().flat_map(|ring| ring.kinds.iter().map(|kind| &kind.carrier)).collect();
     for carrier in carriers {
-        let has = |one: &Narrowed| {
-            one.rings.iter().any(|ring| ring.kinds.iter().any(|(c, _)| c == carrier))
-        };
+        let has = |one: &Narrowed| one.rings.iter().any(|ring| is_in(ring, carrier));
         if narrowed.iter().all(has) {
-            let size = narrowed
-                .iter()
-                .flat_map(|one| &one.rings)
-                .filter(|ring| ring.kinds.iter().any(|(c, _)| c == carrier))
-                .map(|ring| ring.size)
-                .sum();
-            counts.push((size, carrier.clone()));
+            let there = rings().filter(|ring| is_in(ring, carrier));
+            counts.push((there.map(|ring| ring.size).sum(), carrier.clone()));
         }
     }
     counts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
@@ -271,8 +310,12 @@ mod tests {
         Class {
             country: country.into(),
             area: area.into(),
-            carrier: carrier.into(),
-            capabilities,
+            kind: Kind {
+                carrier: carrier.into(),
+                capabilities,
+                registration: Registration::Unknown,
+                barred: false,
+            },
             free,
             reserved: 0,
         }
@@ -285,6 +328,7 @@ mod tests {
             areas: vec![],
             any_area: true,
             carrier: None,
+            to: Some("US".into()),
         }
     }
 
@@ -306,6 +350,38 @@ mod tests {
         let mut reserved = class("US", "", "a", BOTH, 0);
         reserved.reserved = 4;
         assert_eq!(last(&need(), &[reserved]), Rule::Reserved);
+    }
+
+    /// Numbers that lack their registration are left out where texts go to a country that asks for it, and
+    /// barred ones where there are calls; each rule is named only where it takes some away.
+    #[test]
+    fn what_a_number_may_be_used_for() {
+        let mut unregistered = class("US", "415", "a", BOTH, 3);
+        unregistered.kind.registration = Registration::None;
+        let mut registered = class("US", "415", "a", BOTH, 2);
+        registered.kind.registration = Registration::TenDlc;
+        let mut barred = class("US", "900", "a", BOTH, 4);
+        barred.kind.barred = true;
+        let pool = [unregistered.clone(), registered, barred.clone()];
+        let rules = |narrowed: &Narrowed| -> Vec<_> {
+            let rules = narrowed.steps.iter().filter(|step| step.rule.is_of_use());
+            rules.map(|step| (step.rule, step.left)).collect()
+        };
+        let both = narrow(&pool, &need());
+        assert_eq!(rules(&both), [(Rule::Registration, 6), (Rule::NumberClass, 2)]);
+        assert_eq!(both.rings[0].size, 2);
+        let texts = Need { capabilities: TEXTS, ..need() };
+        assert_eq!(rules(&narrow(&pool, &texts)), [(Rule::Registration, 6)]);
+        let calls = Capabilities { sms: false, ..BOTH };
+        let calls = Need { capabilities: calls, ..need() };
+        assert_eq!(rules(&narrow(&pool, &calls)), [(Rule::NumberClass, 5)]);
+        let to_canada = Need { to: Some("CA".into()), ..need() };
+        assert_eq!(rules(&narrow(&pool, &to_canada)), [(Rule::NumberClass, 5)]);
+        for (alone, rule) in [(unregistered, Rule::Registration), (barred, Rule::NumberClass)] {
+            let narrowed = narrow(&[alone], &need());
+            assert!(narrowed.rings.is_empty());
+            assert_eq!(narrowed.steps.last().unwrap(), &Narrowing { rule, left: 0 });
+        }
     }
 
     /// Near areas come first, in the order asked for; then the whole country.

@@ -2,10 +2,16 @@
 
 use super::{
     error::Error,
-    inventory::{NewNumber, NewService, add_number_as, create_service_as},
+    inventory::{
+        Elsewhere, NewNumber, NewService, add_number_as, create_service_as, number_faults,
+    },
 };
 use crate::{
-    domain::{phone::ProxyNumber, policy::Rules, pool::Capabilities},
+    domain::{
+        phone::{ProxyNumber, Registered},
+        policy::Rules,
+        pool::Capabilities,
+    },
     ids::{AccountId, NumberId, ServiceId},
     store::{
         Tx,
@@ -77,7 +83,8 @@ pub async fn adopt_number(
     let AdoptNumber { id, service, number, carrier, capabilities, reserved, friendly_name } =
         new.clone();
     let new = NewNumber { service, number, carrier, capabilities, reserved };
-    add_number_as(tx, account, Some(id), friendly_name, &new).await?;
+    let known = Elsewhere { id: Some(id), friendly_name, ..Elsewhere::default() };
+    add_number_as(tx, account, known, &new).await?;
     Ok(true)
 }
 
@@ -99,9 +106,15 @@ pub async fn in_the_way(
     }
     for one in pool {
         let owner = numbers::owner(tx, &one.number).await?;
-        if owner.is_some_and(|(owner, there)| owner != *account || there.id != one.id) {
+        let here = match owner {
+            Some((owner, there)) if owner == *account && there.id == one.id => continue,
+            other => other.is_some(),
+        };
+        if here {
             faults.push(format!("number {}: it is in an inventory here already", one.id));
         }
+        let refused = number_faults(tx, &one.number, &Registered::default());
+        faults.extend(refused.iter().map(|why| format!("number {}: it {}", one.id, why.message)));
     }
     Ok(faults)
 }

@@ -6,7 +6,7 @@
 use super::error::{Error, Exhausted, Fault};
 use crate::{
     domain::{
-        phone::nanp,
+        phone::{ProxyClass, nanp},
         policy::{GeoMatch, Selection},
         pool::{self, Capabilities, ChosenBy, Class, Narrowed, Narrowing, Need, Ring, Rule},
         session::Mode,
@@ -17,7 +17,8 @@ use crate::{
     store::{
         Tx,
         holds::{self, Claim},
-        numbers::{self, Number, NumberState, Seeker},
+        numbers::{self, Number, NumberState},
+        rings::{self, Seeker},
         services::{self, Service},
     },
 };
@@ -69,7 +70,7 @@ pub(super) async fn allocate(
     ctx: For<'_>,
     wanted: &[Wanted],
 ) -> Result<Vec<Chosen>, Error> {
-    let classes = numbers::classes(tx, ctx.account, &ctx.service.id).await?;
+    let classes = rings::classes(tx, ctx.account, &ctx.service.id).await?;
     let mut carriers: Vec<Option<String>> = vec![ctx.carrier.map(str::to_owned)];
     if ctx.mode.voice() && ctx.carrier.is_none() {
         let pinned = pinned_carrier(tx, ctx, wanted).await?;
@@ -136,7 +137,7 @@ async fn pinned_carrier(
     let mut carrier = None;
     for (place, one) in wanted.iter().enumerate() {
         let Some(id) = &one.pinned else { continue };
-        let number = pinned_number(tx, ctx, place, id).await?;
+        let number = pinned_number(tx, ctx, one, place, id).await?;
         match &carrier {
             None => carrier = Some(number.carrier),
             Some(other) if *other == number.carrier => {}
@@ -155,10 +156,11 @@ async fn pinned_carrier(
 async fn pinned_number(
     tx: &mut Tx,
     ctx: For<'_>,
+    who: &Wanted,
     place: usize,
     id: &NumberId,
 ) -> Result<Number, Error> {
-    let fault = |code, message| {
+    let fault = |code, message: &str| {
         let pointer = format!("/participants/{place}/proxy_number_id");
         Error::Invalid(vec![Fault::new(pointer, code, message)])
     };
@@ -174,6 +176,18 @@ async fn pinned_number(
             "number_not_capable",
             "must be able to do what the session's mode needs",
         ));
+    }
+    if !may_text(&need(ctx, who, None), &number) {
+        return Err(fault(
+            "number_not_registered",
+            "must be registered for texts to where the participant's own number is \
+             (docs/numbering.md)",
+        ));
+    }
+    if ctx.mode.voice() && number.barred {
+        let class = ProxyClass::of(&number.number).map(ProxyClass::refusal);
+        let words = format!("must not be a number that {}", class.unwrap_or_default());
+        return Err(fault("number_class", &words));
     }
     if ctx.carrier.is_some_and(|carrier| ctx.mode.voice() && carrier != number.carrier) {
         return Err(fault(
@@ -212,6 +226,7 @@ fn need(ctx: For<'_>, wanted: &Wanted, carrier: Option<&str>) -> Need {
         areas,
         any_area: rules.geo_fallback,
         carrier: carrier.map(str::to_owned),
+        to: wanted.country.clone(),
     }
 }
 
@@ -247,7 +262,7 @@ async fn choose(
     carrier: Option<&str>,
 ) -> Result<Chosen, Error> {
     if let Some(id) = &wanted.pinned {
-        let number = pinned_number(tx, ctx, place, id).await?;
+        let number = pinned_number(tx, ctx, wanted, place, id).await?;
         return if take(tx, ctx, wanted, &number).await? {
             Ok(Chosen { number, by: ChosenBy::Pinned, steps: Vec::new() })
         } else {
@@ -259,7 +274,7 @@ async fn choose(
     if narrowed.rings.is_empty() {
         return Err(Error::PoolExhausted(refused_by_rule(place, &narrowed)));
     }
-    let sticky = sticky_number(tx, ctx, wanted, &narrowed.rings).await?;
+    let sticky = sticky_number(tx, ctx, wanted, &need, &narrowed.rings).await?;
     if ctx.service.rules.selection == Selection::PreferSticky
         && let Some(number) = &sticky
         && take(tx, ctx, wanted, number).await?
@@ -269,7 +284,7 @@ async fn choose(
     }
     let avoid = sticky.as_ref().filter(|_| ctx.service.rules.selection == Selection::AvoidSticky);
     for ring in &narrowed.rings {
-        if let Some(number) = walk(tx, ctx, wanted, ring, &ring.key(&need), avoid).await? {
+        if let Some(number) = walk(tx, ctx, wanted, ring, &need, avoid).await? {
             return Ok(Chosen { number, by: ChosenBy::Ring, steps: narrowed.steps });
         }
     }
@@ -298,23 +313,31 @@ fn in_rings(rings: &[Ring], number: &Number) -> bool {
     rings.iter().any(|ring| {
         ring.country == number.country
             && ring.area.as_ref().is_none_or(|area| *area == number.area)
-            && ring.kinds.iter().any(|(carrier, capabilities)| {
-                *carrier == number.carrier && *capabilities == number.capabilities
-            })
+            && ring.kinds.contains(&number.kind())
     })
+}
+
+/// Whether a number that a ring has may text where the person's own number is: of one kind there may be
+/// toll-free numbers and others.
+fn may_text(need: &Need, number: &Number) -> bool {
+    need.may_text(&number.area, number.registered.registration)
 }
 
 async fn sticky_number(
     tx: &mut Tx,
     ctx: For<'_>,
     wanted: &Wanted,
+    need: &Need,
     rings: &[Ring],
 ) -> Result<Option<Number>, Error> {
     let id = holds::sticky(tx, ctx.account, &ctx.service.id, &wanted.person, &wanted.counterpart);
     let Some(id) = id.await? else { return Ok(None) };
     let number = numbers::get(tx, ctx.account, &id).await?;
     Ok(number.filter(|number| {
-        number.state == NumberState::Active && !number.reserved && in_rings(rings, number)
+        number.state == NumberState::Active
+            && !number.reserved
+            && in_rings(rings, number)
+            && may_text(need, number)
     }))
 }
 
@@ -324,9 +347,10 @@ async fn walk(
     ctx: For<'_>,
     wanted: &Wanted,
     ring: &Ring,
-    key: &str,
+    need: &Need,
     avoid: Option<&Number>,
 ) -> Result<Option<Number>, Error> {
+    let key = &ring.key(need);
     let seeker = Seeker {
         account: ctx.account,
         service: &ctx.service.id,
@@ -339,9 +363,9 @@ async fn walk(
         None => first_place(tx, seeker, ring).await?,
     };
     for (mut from, to) in [(start, i64::MAX), (0, start)] {
-        while let Some(number) = numbers::next_in_ring(tx, seeker, ring, from, to).await? {
+        while let Some(number) = rings::next_in_ring(tx, seeker, ring, from, to).await? {
             let avoided = avoid.is_some_and(|other| other.id == number.id);
-            if !avoided && take(tx, ctx, wanted, &number).await? {
+            if !avoided && may_text(need, &number) && take(tx, ctx, wanted, &number).await? {
                 let place = number.place;
                 holds::set_ring_place(tx, ctx.account, &wanted.person, key, place).await?;
                 return Ok(Some(number));
@@ -360,7 +384,7 @@ async fn first_place(tx: &mut Tx, seeker: Seeker<'_>, ring: &Ring) -> Result<i64
     for half in [0..15, 16..31] {
         let digits = seeker.person.as_str().get(half).unwrap_or("0");
         let place = i64::from_str_radix(digits, 16).unwrap_or(0) % places;
-        let Some(number) = numbers::next_in_ring(tx, seeker, ring, place, i64::MAX).await? else {
+        let Some(number) = rings::next_in_ring(tx, seeker, ring, place, i64::MAX).await? else {
             continue;
         };
         let load = holds::load(tx, seeker.account, &number.id, LOAD_MAX).await?;

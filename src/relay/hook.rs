@@ -133,12 +133,15 @@ impl Relay {
 
     async fn news(&self, carrier: &str, event: &Inbound) -> Result<Handled, Error> {
         let (carrier, event) = (carrier.to_owned(), event.clone());
+        let carriers = Arc::clone(&self.carriers);
         let known = self.db.write(move |tx| {
             let (carrier, event) = (carrier.clone(), event.clone());
+            let carriers = Arc::clone(&carriers);
             Box::pin(async move {
+                let source = carriers.source(&carrier);
                 match &event {
                     Inbound::MessageStatus(news) => messages::status(tx, &carrier, news).await,
-                    Inbound::CallStatus(news) => calls::status(tx, &carrier, news).await,
+                    Inbound::CallStatus(news) => calls::status(tx, source, news).await,
                     _ => Ok::<_, Error>(false),
                 }
             })

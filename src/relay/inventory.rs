@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{
         event::EventKind,
-        phone::{Identifier, ProxyNumber},
+        phone::{Identifier, ProxyNumber, Registered, Registration, Standing},
         policy::Rules,
         pool::Capabilities,
     },
@@ -203,26 +203,77 @@ pub struct NewNumber {
 }
 
 /// Adds a number to a service's pool. One that was retired comes back under its id, since its
-/// quarantines do.
+/// quarantines do. Whether it is registered for texts is not known, or as it was.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::NumberTaken`], [`Error::Invalid`].
+/// [`Error::NotFound`], [`Error::NumberTaken`], [`Error::Invalid`], also where a country's rule refuses
+/// it.
 pub async fn add_number(
     tx: &mut Tx,
     account: &AccountId,
     new: &NewNumber,
 ) -> Result<Number, Error> {
-    add_number_as(tx, account, None, None, new).await
+    add_number_as(tx, account, Elsewhere::default(), new).await
 }
 
-/// The same with the id and the name that it has elsewhere.
+/// The same with what is known of its registration.
+///
+/// # Errors
+/// The same; [`Error::Invalid`] also for a registration that it can't have.
+pub async fn add_registered_number(
+    tx: &mut Tx,
+    account: &AccountId,
+    new: &NewNumber,
+    registered: &Registered,
+) -> Result<Number, Error> {
+    let known = Elsewhere { registered: registered.clone(), ..Elsewhere::default() };
+    add_number_as(tx, account, known, new).await
+}
+
+/// What a new number brings along.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Elsewhere {
+    /// The id that it has elsewhere.
+    pub(super) id: Option<NumberId>,
+    /// What it is called there.
+    pub(super) friendly_name: Option<String>,
+    /// Whether it is registered for texts.
+    pub(super) registered: Registered,
+}
+
+/// What stands for and against a number: whether it is kept from calls, and why it is let in.
+pub(super) fn standing(tx: &Tx, number: &ProxyNumber) -> (bool, Option<String>) {
+    match tx.permits().judge(number) {
+        Standing::Free => (false, None),
+        Standing::Permitted(reason) => (false, Some(reason.to_owned())),
+        Standing::Barred(_) => (true, None),
+    }
+}
+
+/// What is wrong with a number, whoever's it is: the rule that refuses it, and a registration that it
+/// can't have.
+pub(super) fn number_faults(tx: &Tx, number: &ProxyNumber, registered: &Registered) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if let Standing::Barred(class) = tx.permits().judge(number) {
+        faults.push(Fault::new("/number", "number_class", class.refusal()));
+    }
+    if let Some((member, allowed)) = registered.fault(number) {
+        faults.push(Fault::new(format!("/{member}"), "not_allowed", allowed));
+    }
+    faults
+}
+
 pub(super) async fn add_number_as(
     tx: &mut Tx,
     account: &AccountId,
-    id: Option<NumberId>,
-    friendly_name: Option<String>,
+    known: Elsewhere,
     new: &NewNumber,
 ) -> Result<Number, Error> {
+    let Elsewhere { id, friendly_name, registered } = known;
+    let faults = number_faults(tx, &new.number, &registered);
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
     services::get(tx, account, &new.service).await?.ok_or(Error::NotFound("service"))?;
     let keys = accounts::keys(tx, account).await?;
     if holds::any_open(tx, account, &keys.index.person(&new.number.canonical())).await? {
@@ -232,10 +283,11 @@ pub(super) async fn add_number_as(
     let now = tx.now().await?;
     let retired = numbers::retired(tx, account, &new.number).await?;
     if let Some(retired) = retired.filter(|one| id.as_ref().is_none_or(|id| *id == one.id)) {
-        return come_back(tx, account, retired, new).await;
+        return come_back(tx, account, retired, new, registered).await;
     }
     let id = id.unwrap_or_else(|| tx.id_at(now));
     let country = new.number.country().map(|country| country.as_str().to_owned());
+    let (barred, permit) = standing(tx, &new.number);
     let number = Number {
         id: id.clone(),
         number: new.number.clone(),
@@ -244,6 +296,9 @@ pub(super) async fn add_number_as(
         country: country.unwrap_or_default(),
         area: new.number.area().to_owned(),
         capabilities: new.capabilities,
+        registered: registered.of(&new.number),
+        barred,
+        permit,
         reserved: new.reserved,
         state: NumberState::Active,
         friendly_name,
@@ -267,12 +322,18 @@ async fn come_back(
     account: &AccountId,
     before: Number,
     new: &NewNumber,
+    registered: Registered,
 ) -> Result<Number, Error> {
     let now = tx.now().await?;
+    let (barred, permit) = standing(tx, &new.number);
+    let known = registered.registration != Registration::Unknown;
     let number = Number {
         service: new.service.clone(),
         carrier: new.carrier.clone(),
         capabilities: new.capabilities,
+        registered: if known { registered.of(&new.number) } else { before.registered.clone() },
+        barred,
+        permit,
         reserved: new.reserved,
         state: NumberState::Active,
         version: before.version + 1,
@@ -316,18 +377,46 @@ pub async fn restore_number(
 }
 
 /// What may change in a number.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct UpdateNumber {
     /// Whether it is given only when named.
     pub reserved: Option<bool>,
     /// Whether it is given at all.
     pub state: Option<NumberState>,
+    /// Whether it is registered for texts. Without a campaign of its own one that is not registered
+    /// loses the one that it had.
+    pub registration: Option<Registration>,
+    /// Its campaign; `Some(None)` for none.
+    pub campaign: Option<Option<String>>,
+}
+
+impl UpdateNumber {
+    fn apply(self, number: &mut Number) -> Result<(), Error> {
+        number.reserved = self.reserved.unwrap_or(number.reserved);
+        number.state = self.state.unwrap_or(number.state);
+        if self.registration.is_none() && self.campaign.is_none() {
+            return Ok(());
+        }
+        let registration = self.registration.unwrap_or(number.registered.registration);
+        let kept = number
+            .registered
+            .campaign
+            .take()
+            .filter(|_| matches!(registration, Registration::TenDlc | Registration::TollFree));
+        let registered = Registered { registration, campaign: self.campaign.unwrap_or(kept) };
+        if let Some((member, allowed)) = registered.fault(&number.number) {
+            let fault = Fault::new(format!("/{member}"), "not_allowed", allowed);
+            return Err(Error::Invalid(vec![fault]));
+        }
+        number.registered = registered.of(&number.number);
+        Ok(())
+    }
 }
 
 /// Changes a number. One with open sessions can be drained, not retired.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::NumberHasSessions`].
+/// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::NumberHasSessions`], [`Error::Invalid`].
 pub async fn update_number(
     tx: &mut Tx,
     account: &AccountId,
@@ -343,8 +432,7 @@ pub async fn update_number(
         return Err(Error::VersionMismatch);
     }
     let mut after = before.clone();
-    after.reserved = change.reserved.unwrap_or(before.reserved);
-    after.state = change.state.unwrap_or(before.state);
+    change.apply(&mut after)?;
     after.version += 1;
     after.updated_at = tx.now().await?;
     if !numbers::update(tx, account, &before, &after).await? {

@@ -19,6 +19,7 @@ mod housekeeping;
 mod idempotent;
 mod inbound;
 mod inventory;
+mod judge;
 mod long_texts;
 mod look_up;
 mod messages;
@@ -54,9 +55,10 @@ pub use self::{
     fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
     idempotent::{Answer, Key},
     inventory::{
-        NewNumber, NewService, UpdateNumber, add_number, create_service, default_brand,
-        loose_name_fault, name_fault, restore_number, update_number, update_service,
+        NewNumber, NewService, UpdateNumber, add_number, add_registered_number, create_service,
+        default_brand, loose_name_fault, name_fault, restore_number, update_number, update_service,
     },
+    judge::{judge_numbers, misjudged},
     messages::send_to_participant,
     rented::LookedUp,
     sessions::{

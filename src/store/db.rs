@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::time::Timestamp,
+    domain::{phone::Permits, time::Timestamp},
     ids::{AccountId, Id, Ids},
     privacy::Keyring,
 };
@@ -58,6 +58,8 @@ pub struct DbOptions {
     pub keyring: Arc<Keyring>,
     /// How many connections each lane may hold.
     pub connections: u32,
+    /// Numbers that may join a pool against a rule, whichever way they come.
+    pub permits: Permits,
     /// Room in bytes that is kept back beside a SQLite file for urgent writes on a full disk; 0 for
     /// none. For a server: a command needs none.
     pub ballast: u64,
@@ -101,6 +103,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     ids: Ids,
     keyring: Arc<Keyring>,
+    pub(super) permits: Permits,
     pub(super) time: Time,
     /// Whether anything was ever owed to an endpoint here.
     owed: AtomicBool,
@@ -117,6 +120,7 @@ impl Shared {
             clock: options.clock.clone(),
             ids: options.ids.clone(),
             keyring: Arc::clone(&options.keyring),
+            permits: options.permits.clone(),
             time: Time::new(&options.clock),
             owed: AtomicBool::new(false),
             account_keys: RwLock::default(),

@@ -5,6 +5,7 @@ use crate::domain::time::Timestamp;
 
 const HIGH_WATER_MARK: &str = "high_water_mark";
 const KEY_ID: &str = "master_key_id";
+const NUMBER_RULES: &str = "number_rules";
 
 pub(super) async fn get(tx: &mut Tx, name: &'static str) -> Result<Option<String>, Error> {
     const SQL: &str = "SELECT value FROM meta WHERE name = $1";
@@ -73,4 +74,14 @@ pub async fn key_id(tx: &mut Tx) -> Result<Option<String>, Error> {
 /// Answers if the database does.
 pub async fn ping(tx: &mut Tx) -> Result<(), Error> {
     get(tx, KEY_ID).await.map(drop)
+}
+
+/// By which rules the numbers were judged last; `None` if they never were.
+pub async fn number_rules(tx: &mut Tx) -> Result<Option<String>, Error> {
+    get(tx, NUMBER_RULES).await
+}
+
+/// Notes by which rules the numbers were judged.
+pub async fn set_number_rules(tx: &mut Tx, rules: &str) -> Result<(), Error> {
+    set(tx, NUMBER_RULES, rules).await
 }

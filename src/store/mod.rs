@@ -38,6 +38,7 @@ pub mod opt_outs;
 pub mod outbox;
 pub mod participants;
 pub mod reconciled;
+pub mod rings;
 pub mod scripts;
 pub mod services;
 pub mod sessions;

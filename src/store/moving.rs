@@ -18,7 +18,8 @@ use super::{
 /// Stands while a database is being moved, and for ever once it was: then with where to.
 const MOVING: &str = "moving";
 /// Facts of `meta` that are about one database and not about what it holds.
-const OF_THE_PLACE: &str = "('home', 'copy_of_epoch', 'moving', 'high_water_mark')";
+const OF_THE_PLACE: &str =
+    "('home', 'copy_of_epoch', 'moving', 'high_water_mark', 'oldest_schema')";
 /// How many values one statement binds at most; both engines take three times as many.
 const VALUES_MAX: usize = 10_000;
 /// How many rows one statement reads or writes at most.

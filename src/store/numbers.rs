@@ -1,4 +1,4 @@
-//! Proxy numbers, the classes of a pool, and the walk around a ring.
+//! Proxy numbers, and how many there are of each class of a pool.
 
 use super::{
     Error, Tx,
@@ -9,12 +9,11 @@ use super::{
 use crate::{
     domain::{
         closed_set,
-        phone::{Identifier, ProxyNumber},
-        pool::{Capabilities, Class, Ring},
+        phone::{Identifier, Permits, ProxyNumber, Registered, Registration},
+        pool::{Capabilities, Kind},
         time::Timestamp,
     },
     ids::{AccountId, NumberId, ServiceId},
-    privacy::{Counterpart, Person},
 };
 
 closed_set! {
@@ -46,6 +45,12 @@ pub struct Number {
     pub area: String,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// Whether it may text, under +1.
+    pub registered: Registered,
+    /// Whether a country's rule keeps it from new sessions with calls.
+    pub barred: bool,
+    /// Why the operator lets it in against a rule, if one refuses it.
+    pub permit: Option<String>,
     /// Whether it is given only when named.
     pub reserved: bool,
     /// Whether it is given at all.
@@ -63,7 +68,7 @@ pub struct Number {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: NumberId,
     number: String,
     service: ServiceId,
@@ -71,6 +76,10 @@ struct Row {
     country: String,
     area: String,
     capabilities: String,
+    registration: String,
+    campaign: Option<String>,
+    barred: bool,
+    permit: Option<String>,
     reserved: bool,
     state: String,
     friendly_name: Option<String>,
@@ -82,10 +91,12 @@ struct Row {
 
 macro_rules! columns {
     () => {
-        "n.id, n.number, n.service, n.carrier, n.country, n.area, n.capabilities, n.reserved, \
-         n.state, n.friendly_name, n.place, n.version, n.created_at, n.updated_at"
+        "n.id, n.number, n.service, n.carrier, n.country, n.area, n.capabilities, n.registration, \
+         n.campaign, n.barred, n.permit, n.reserved, n.state, n.friendly_name, n.place, n.version, \
+         n.created_at, n.updated_at"
     };
 }
+pub(super) use columns;
 
 impl TryFrom<Row> for Number {
     type Error = Error;
@@ -103,6 +114,16 @@ impl TryFrom<Row> for Number {
                 Capabilities::parse,
                 &row.capabilities
             )?,
+            registered: Registered {
+                registration: from_text!(
+                    "numbers"."registration",
+                    Registration::parse,
+                    &row.registration
+                )?,
+                campaign: row.campaign,
+            },
+            barred: row.barred,
+            permit: row.permit,
             reserved: row.reserved,
             state: from_text!("numbers"."state", NumberState::parse, &row.state)?,
             friendly_name: row.friendly_name,
@@ -111,6 +132,25 @@ impl TryFrom<Row> for Number {
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),
         })
+    }
+}
+
+impl Number {
+    /// What it is, besides where.
+    pub fn kind(&self) -> Kind {
+        Kind {
+            carrier: self.carrier.clone(),
+            capabilities: self.capabilities,
+            registration: self.registered.registration,
+            barred: self.barred,
+        }
+    }
+}
+
+impl Tx {
+    /// Which numbers the operator lets in against a rule.
+    pub fn permits(&self) -> &Permits {
+        &self.shared.permits
     }
 }
 
@@ -141,8 +181,10 @@ async fn own(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Er
 pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO numbers (account, id, number, service, carrier, country, area, capabilities,
-            reserved, state, place, version, created_at, updated_at, friendly_name)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+            reserved, state, place, version, created_at, updated_at, friendly_name, registration,
+            campaign, barred, permit)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+            $19)";
     // The service first: imports into one pool then never wait for each other crosswise.
     let place = services::take_places(tx, account, &number.service, 1).await?;
     own(tx, account, number).await?;
@@ -163,6 +205,10 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result
             .bind(number.created_at.millis())
             .bind(number.updated_at.millis())
             .bind(&number.friendly_name)
+            .bind(number.registered.registration.as_str())
+            .bind(&number.registered.campaign)
+            .bind(number.barred)
+            .bind(&number.permit)
             .execute(conn)
             .await?;
     });
@@ -196,7 +242,8 @@ pub async fn retired(
 pub async fn restore(tx: &mut Tx, account: &AccountId, number: &Number) -> Result<(), Error> {
     const SQL: &str = "
         UPDATE numbers SET service = $3, carrier = $4, capabilities = $5, reserved = $6,
-            state = $7, place = $8, version = $9, updated_at = $10
+            state = $7, place = $8, version = $9, updated_at = $10, registration = $11,
+            campaign = $12, barred = $13, permit = $14
         WHERE account = $1 AND id = $2 AND version = $9 - 1 AND state = 'retired'";
     let place = services::take_places(tx, account, &number.service, 1).await?;
     own(tx, account, number).await?;
@@ -211,6 +258,10 @@ pub async fn restore(tx: &mut Tx, account: &AccountId, number: &Number) -> Resul
         .bind(place)
         .bind(number.version)
         .bind(number.updated_at.millis())
+        .bind(number.registered.registration.as_str())
+        .bind(&number.registered.campaign)
+        .bind(number.barred)
+        .bind(&number.permit)
         .execute(conn)
         .await?
         .rows_affected());
@@ -252,10 +303,12 @@ pub async fn retire_all(
 async fn count(tx: &mut Tx, account: &AccountId, number: &Number, by: i64) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO pool_classes
-            (account, service, country, area, carrier, capabilities, free, reserved)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ON CONFLICT (account, service, country, area, carrier, capabilities) DO UPDATE
-        SET free = pool_classes.free + excluded.free,
+            (account, service, country, area, carrier, capabilities, registration, barred, free,
+            reserved)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT
+            (account, service, country, area, carrier, capabilities, registration, barred)
+        DO UPDATE SET free = pool_classes.free + excluded.free,
             reserved = pool_classes.reserved + excluded.reserved";
     if number.state != NumberState::Active {
         return Ok(());
@@ -269,6 +322,8 @@ async fn count(tx: &mut Tx, account: &AccountId, number: &Number, by: i64) -> Re
             .bind(&number.area)
             .bind(&number.carrier)
             .bind(number.capabilities.text())
+            .bind(number.registered.registration.as_str())
+            .bind(number.barred)
             .bind(free)
             .bind(reserved)
             .execute(conn)
@@ -289,7 +344,7 @@ pub async fn counted(
     Ok(on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(service).fetch_one(conn).await?))
 }
 
-/// Writes a number's `reserved` and `state` if it is still at the version before
+/// Writes a number's `reserved`, `state` and standing if it is still at the version before
 /// `after.version`; whether it was. A retired number belongs to nobody any more.
 pub async fn update(
     tx: &mut Tx,
@@ -298,7 +353,8 @@ pub async fn update(
     after: &Number,
 ) -> Result<bool, Error> {
     const SQL: &str = "
-        UPDATE numbers SET reserved = $3, state = $4, version = $5, updated_at = $6
+        UPDATE numbers SET reserved = $3, state = $4, version = $5, updated_at = $6,
+            registration = $7, campaign = $8, barred = $9, permit = $10
         WHERE account = $1 AND id = $2 AND version = $5 - 1";
     const DISOWN: &str = "DELETE FROM number_owners WHERE number = $1 AND account = $2";
     let done = on!(tx, |conn| sqlx::query(SQL)
@@ -308,6 +364,10 @@ pub async fn update(
         .bind(after.state.as_str())
         .bind(after.version)
         .bind(after.updated_at.millis())
+        .bind(after.registered.registration.as_str())
+        .bind(&after.registered.campaign)
+        .bind(after.barred)
+        .bind(&after.permit)
         .execute(conn)
         .await?
         .rows_affected());
@@ -348,6 +408,25 @@ pub async fn owner(
     Ok(number.map(|number| (account, number)))
 }
 
+/// Whether the account has a number at that carrier, which then may show it.
+pub async fn is_at(
+    tx: &mut Tx,
+    account: &AccountId,
+    number: &ProxyNumber,
+    carrier: &str,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM number_owners o JOIN numbers n ON n.account = o.account AND n.id = o.id
+        WHERE o.number = $1 AND o.account = $2 AND n.carrier = $3";
+    let count: i64 = on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(number.as_str())
+        .bind(account)
+        .bind(carrier)
+        .fetch_one(conn)
+        .await?);
+    Ok(count > 0)
+}
+
 /// Whether a person's number is one of the proxy numbers of any account: it can't take part.
 pub async fn is_ours(tx: &mut Tx, number: &Identifier) -> Result<bool, Error> {
     const SQL: &str = "SELECT COUNT(*) FROM number_owners WHERE number = $1";
@@ -356,11 +435,20 @@ pub async fn is_ours(tx: &mut Tx, number: &Identifier) -> Result<bool, Error> {
     Ok(count > 0)
 }
 
-/// Numbers of a service (all if `None`) after `after`, in order of their ids.
+/// Which numbers of an account are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only of this service.
+    pub service: Option<ServiceId>,
+    /// Only of this registration.
+    pub registration: Option<Registration>,
+}
+
+/// Numbers after `after`, in order of their ids.
 pub async fn list(
     tx: &mut Tx,
     account: &AccountId,
-    service: Option<&ServiceId>,
+    filter: &Filter,
     after: &str,
     limit: i64,
 ) -> Result<Vec<Number>, Error> {
@@ -371,8 +459,11 @@ pub async fn list(
             " FROM numbers n WHERE n.account = "
         ));
         query.push_bind(account);
-        if let Some(service) = service {
+        if let Some(service) = &filter.service {
             query.push(" AND n.service = ").push_bind(service);
+        }
+        if let Some(registration) = filter.registration {
+            query.push(" AND n.registration = ").push_bind(registration.as_str());
         }
         query.push(" AND n.id > ").push_bind(after);
         query.push(" ORDER BY n.id LIMIT ").push_bind(limit);
@@ -424,108 +515,27 @@ pub async fn of_carrier(tx: &mut Tx, carrier: &str, limit: i64) -> Result<Vec<Nu
     rows.into_iter().map(Number::try_from).collect()
 }
 
-/// The classes of a service's pool.
-pub async fn classes(
-    tx: &mut Tx,
-    account: &AccountId,
-    service: &ServiceId,
-) -> Result<Vec<Class>, Error> {
+/// Numbers in use that a rule keeps from calls, over all accounts, in order of their digits. For
+/// commands: it reads every number.
+pub async fn barred(tx: &mut Tx) -> Result<Vec<ProxyNumber>, Error> {
     const SQL: &str = "
-        SELECT country, area, carrier, capabilities, free, reserved FROM pool_classes
-        WHERE account = $1 AND service = $2
-        ORDER BY country, area, carrier, capabilities";
-    let rows: Vec<(String, String, String, String, i64, i64)> =
-        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(service).fetch_all(conn).await?);
-    rows.into_iter()
-        .map(|(country, area, carrier, capabilities, free, reserved)| {
-            Ok(Class {
-                country,
-                area,
-                carrier,
-                capabilities: from_text!(
-                    "pool_classes"."capabilities",
-                    Capabilities::parse,
-                    &capabilities
-                )?,
-                free: u64::try_from(free).unwrap_or(0),
-                reserved: u64::try_from(reserved).unwrap_or(0),
-            })
-        })
-        .collect()
+        SELECT number FROM numbers WHERE barred AND state <> 'retired' ORDER BY number";
+    let rows: Vec<String> = on!(tx, |conn| sqlx::query_scalar(SQL).fetch_all(conn).await?);
+    rows.iter().map(|text| proxy(text)).collect()
 }
 
-/// Whose next number is looked for.
-#[derive(Debug, Clone, Copy)]
-pub struct Seeker<'a> {
-    /// The account.
-    pub account: &'a AccountId,
-    /// The service whose pool it is.
-    pub service: &'a ServiceId,
-    /// The person.
-    pub person: &'a Person,
-    /// The counterparts: a number in quarantine after the same ones may be taken again.
-    pub counterpart: &'a Counterpart,
-    /// The time.
-    pub now: Timestamp,
-}
-
-macro_rules! walk {
-    ($area:literal) => {
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM numbers n
-            WHERE n.account = $1 AND n.service = $2 AND n.country = $3 AND n.carrier = $4
-              AND n.capabilities = $5 AND n.state = 'active' AND NOT n.reserved
-              AND n.place >= $6 AND n.place < $7",
-            $area,
-            " AND NOT EXISTS (
-                SELECT 1 FROM holds h
-                WHERE h.account = n.account AND h.number_id = n.id AND h.person = $8
-                  AND (h.state = 'open' OR (h.release_at > $9 AND h.counterpart <> $10)))
-            ORDER BY n.place LIMIT 1"
-        )
-    };
-}
-
-pub(super) const WALK: &str = walk!("");
-pub(super) const WALK_AREA: &str = walk!(" AND n.area = $11");
-
-/// The first number of the ring at `from` or later, before `to`, that the person may take.
-///
-/// One indexed walk for each kind of number in the ring; it passes only what this person holds.
-pub async fn next_in_ring(
+/// Numbers under +1 in use that can text and are of this registration, over all accounts, in order of
+/// their digits, each with its carrier. For commands: it reads every number.
+pub async fn texting_as(
     tx: &mut Tx,
-    seeker: Seeker<'_>,
-    ring: &Ring,
-    from: i64,
-    to: i64,
-) -> Result<Option<Number>, Error> {
-    let mut best: Option<Number> = None;
-    let now = tx.certain(seeker.now);
-    for (carrier, capabilities) in &ring.kinds {
-        let sql = if ring.area.is_some() { WALK_AREA } else { WALK };
-        let row: Option<Row> = on!(tx, |conn| {
-            let query = sqlx::query_as(sql)
-                .bind(seeker.account)
-                .bind(seeker.service)
-                .bind(&ring.country)
-                .bind(carrier)
-                .bind(capabilities.text())
-                .bind(from)
-                .bind(to)
-                .bind(seeker.person)
-                .bind(now.millis())
-                .bind(seeker.counterpart);
-            let query = if let Some(area) = &ring.area { query.bind(area) } else { query };
-            query.fetch_optional(conn).await?
-        });
-        let found = row.map(Number::try_from).transpose()?;
-        if let Some(found) = found
-            && best.as_ref().is_none_or(|best| found.place < best.place)
-        {
-            best = Some(found);
-        }
-    }
-    Ok(best)
+    registration: Registration,
+) -> Result<Vec<(String, ProxyNumber)>, Error> {
+    const SQL: &str = "
+        SELECT carrier, number FROM numbers
+        WHERE registration = $1 AND state <> 'retired' AND area <> ''
+          AND capabilities LIKE '%sms%'
+        ORDER BY carrier, number";
+    let rows: Vec<(String, String)> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(registration.as_str()).fetch_all(conn).await?);
+    rows.into_iter().map(|(carrier, text)| Ok((carrier, proxy(&text)?))).collect()
 }

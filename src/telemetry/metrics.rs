@@ -70,7 +70,7 @@ metrics_table! {
     PANICS = Counter "entremise_panics_total" Count ["listener"]
         "Panics that became an answer with status 500. Each is a bug.";
     WEBHOOKS = Counter "entremise_carrier_webhooks_total" Count ["carrier", "kind", "outcome"]
-        "Webhooks from carriers: accepted, ignored, duplicate, challenged, bad_signature, stale, bad_address, challenged, malformed.";
+        "Webhooks from carriers: accepted, ignored, duplicate, challenged, bad_signature, stale, bad_address, bad_token, challenged, malformed.";
     CARRIER_REQUESTS = Counter "entremise_carrier_requests_total" Count
         ["carrier", "operation", "outcome"]
         "Requests to carriers.";

@@ -52,8 +52,9 @@ async fn services() {
 async fn nobodys_own_number_joins_a_pool() {
     each(async |world| {
         world.pool("rides", 2).await;
-        let session = world.session("rides").await;
-        let theirs = json!({ "number": SELLER, "service_id": "rides" });
+        let own = proxy(900);
+        let session = world.post("/api/v1/sessions", between("rides", BUYER, &own)).await.is(201);
+        let theirs = json!({ "number": own, "service_id": "rides" });
         let refused = world.post("/api/v1/numbers", theirs.clone()).await;
         let problem = refused.problem(422, "validation_failed");
         assert_eq!(problem["errors"][0]["pointer"], "/number");

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use entremise::{
     carrier::{self, Links, Settings},
     clock::Clock,
+    domain::phone::Permits,
     egress::Egress,
     http::{
         api::{self, ApiState},
@@ -188,6 +189,7 @@ impl World {
             ids: Ids::default(),
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 8,
+            permits: Permits::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop_db.clone()).await.unwrap();

@@ -9,9 +9,10 @@ use std::{
 
 use entremise::{
     carrier::{
-        Carrier,
+        Answer, Carrier, Plan,
         number::Wanted,
         outbound::{Outbound, OutboundCall, OutboundMessage},
+        plan::{Prompt, Script, Sound, Then},
         wire::{Request, Response},
     },
     domain::{message::Body, phone::ProxyNumber},
@@ -166,8 +167,8 @@ fn placed(template: &str, asked: &str) -> Option<Pairs> {
 
 /// Everything that the adapter asks its carrier, by what it is for.
 fn requests(fixtures: &Fixtures) -> Vec<(String, Request)> {
-    let variants = fixtures.variants();
-    let all = variants.iter().flat_map(|carrier| requests_of(fixtures, &**carrier));
+    let carriers = fixtures.carriers();
+    let all = carriers.iter().flat_map(|carrier| requests_of(fixtures, &**carrier));
     let mut seen = BTreeSet::new();
     let is_new = |(_, one): &(String, Request)| {
         seen.insert((one.method.to_string(), one.url.clone(), one.body.clone()))
@@ -208,8 +209,8 @@ fn commands(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(String, Request)
     let links = fixtures.links();
     let mut all = Vec::new();
     for (case, webhook) in &fixtures.requests {
-        let Ok(events) = carrier.parse(webhook) else { continue };
-        for (name, answer) in samples::answers(samples::WORDS) {
+        let Ok(events) = carrier.parse_with(webhook, &links) else { continue };
+        for (name, answer) in spoken() {
             let reply = carrier.reply_for(&answer, webhook, &events, &links);
             let commands = reply.commands.into_iter();
             all.extend(commands.map(|one| (format!("{name} after {case}"), one)));
@@ -222,13 +223,37 @@ fn commands(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(String, Request)
 fn answers(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(String, Response)> {
     let links = fixtures.links();
     let mut all = Vec::new();
-    for (name, answer) in samples::answers(samples::WORDS) {
+    for (name, answer) in spoken() {
         all.push((name.to_owned(), carrier.reply(&answer, &links).response));
         for (case, webhook) in &fixtures.requests {
-            let Ok(events) = carrier.parse(webhook) else { continue };
+            let Ok(events) = carrier.parse_with(webhook, &links) else { continue };
             let reply = carrier.reply_for(&answer, webhook, &events, &links);
             all.push((format!("{name} after {case}"), reply.response));
         }
+    }
+    all
+}
+
+/// The samples, and keys that are waited for at once: after words, after a file, and in silence.
+fn spoken() -> Vec<(&'static str, Answer)> {
+    let mut all = samples::answers(samples::WORDS);
+    let keys = all.iter().filter_map(|(_, answer)| match answer {
+        Answer::Plan(Plan::Script(script)) if matches!(script.then, Then::Keys(_)) => Some(script),
+        _ => None,
+    });
+    let mut at_once = Script { sounds: Vec::new(), ..(**keys.last().unwrap()).clone() };
+    let file = Sound::Play("https://m.example/hold?a=1&b=2".to_owned());
+    let words =
+        Sound::Say(Prompt { text: samples::WORDS.to_owned(), language: "en-GB".to_owned() });
+    for (name, prompts) in [
+        ("keys at once", Vec::new()),
+        ("keys after a file", vec![file]),
+        ("keys after words", vec![words]),
+    ] {
+        if let Then::Keys(gather) = &mut at_once.then {
+            gather.prompts = prompts;
+        }
+        all.push((name, Answer::Plan(Plan::Script(Box::new(at_once.clone())))));
     }
     all
 }
@@ -280,18 +305,18 @@ fn id() -> NumberId {
 fn requests_are_those_of_the_published_api() {
     let mut wrong = BTreeMap::new();
     for fixtures in fixtures::all() {
-        let Some(api) = Api::of(fixtures.name) else { continue };
+        let Some(api) = Api::of(&fixtures.name) else { continue };
         let mut used = BTreeSet::new();
         for (name, request) in requests(&fixtures) {
             let (operation, faults) = api.faults(&request);
             used.extend(operation);
-            let asked = operation.unwrap_or(fixtures.name);
+            let asked = operation.unwrap_or(&fixtures.name);
             for fault in faults {
                 wrong.entry(format!("{asked}: {fault}")).or_insert(name.clone());
             }
         }
         let unused = api.operations.keys().filter(|one| !used.contains(&***one));
-        wrong.extend(unused.map(|one| (format!("{one} is not used"), fixtures.name.to_owned())));
+        wrong.extend(unused.map(|one| (format!("{one} is not used"), fixtures.name.clone())));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -301,7 +326,7 @@ fn requests_are_those_of_the_published_api() {
 fn answers_are_documents_of_the_published_kind() {
     let mut wrong = BTreeMap::new();
     for fixtures in fixtures::all() {
-        let Some(api) = Api::of(fixtures.name) else { continue };
+        let Some(api) = Api::of(&fixtures.name) else { continue };
         let (schemas, mut read) = (Schemas::new(&api.types), 0);
         for (name, response) in answers(&fixtures, &*fixtures.carrier()) {
             let kind = response.headers.get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap());
@@ -329,7 +354,7 @@ fn answers_are_documents_of_the_published_kind() {
 #[test]
 fn a_changed_request_is_refused() {
     for fixtures in fixtures::all() {
-        let Some(api) = Api::of(fixtures.name) else { continue };
+        let Some(api) = Api::of(&fixtures.name) else { continue };
         let (mut misspelt, mut missing, mut seen) = (0, 0, BTreeSet::new());
         for (name, request) in requests(&fixtures) {
             // One of each shape will do.
@@ -430,7 +455,7 @@ fn shortened(api: &Api, request: &Request) -> Vec<(String, Request)> {
 
 /// Where the facts about a carrier's API are from, or why there are none.
 pub(crate) fn sources(fixtures: &Fixtures) -> String {
-    let Some(api) = Api::of(fixtures.name) else {
+    let Some(api) = Api::of(&fixtures.name) else {
         return fixtures.facts.api.clone().unwrap_or_default();
     };
     let word = |source: &Value, key: &str| source[key].as_str().unwrap_or_default().to_owned();
@@ -457,7 +482,7 @@ fn every_carrier_says_what_its_api_is() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/carrier-api.toml");
     let listed: toml::Table = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     for fixtures in fixtures::all() {
-        let name = fixtures.name;
+        let name = &*fixtures.name;
         let Some(api) = Api::of(name) else {
             let reason = fixtures.facts.api.as_deref().and_then(|api| api.strip_prefix("none: "));
             assert!(

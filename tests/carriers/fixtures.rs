@@ -23,8 +23,11 @@ pub(crate) struct Facts {
     #[serde(default = "yes")]
     pub(crate) signs_body: bool,
     pub(crate) signs_time: bool,
-    /// The case whose webhook the answers are for, where their words depend on it.
-    about: Option<String>,
+    /// The cases whose webhooks the answers are for, where their words depend on it.
+    #[serde(default)]
+    about: Vec<String>,
+    /// What our addresses, and what calls keep for us, are sealed with: 32 bytes in hex.
+    links_key: Option<String>,
     pub(crate) call_id: String,
     people: Vec<String>,
     /// Why nothing says what requests to this carrier may be: `none: …`.
@@ -32,7 +35,7 @@ pub(crate) struct Facts {
     settings: toml::Table,
     /// Settings that change what is asked of the carrier, each over `settings`.
     #[serde(default)]
-    variants: Vec<toml::Table>,
+    also: Vec<toml::Table>,
 }
 
 const fn yes() -> bool {
@@ -40,7 +43,8 @@ const fn yes() -> bool {
 }
 
 pub(crate) struct Fixtures {
-    pub(crate) name: &'static str,
+    /// The carrier's name, and its variant's after a slash.
+    pub(crate) name: String,
     pub(crate) facts: Facts,
     pub(crate) requests: Vec<(String, Request)>,
     pub(crate) responses: Vec<(String, Response)>,
@@ -53,20 +57,34 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
-/// The fixtures of every carrier.
+/// The fixtures of every carrier, and of every variant that its settings make of it.
 pub(crate) fn all() -> Vec<Fixtures> {
-    carrier::KINDS.iter().map(Fixtures::read).collect()
+    carrier::KINDS.iter().flat_map(variants).collect()
+}
+
+fn variants(kind: &'static Kind) -> Vec<Fixtures> {
+    let entries = fs::read_dir(folder(kind.name)).expect(kind.name).map(Result::unwrap);
+    let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+    let mut names: Vec<String> = folders
+        .map(|folder| format!("{}/{}", kind.name, folder.file_name().to_str().unwrap()))
+        .collect();
+    names.sort();
+    names.insert(0, kind.name.to_owned());
+    names.into_iter().map(|name| Fixtures::read(kind, name)).collect()
 }
 
 impl Fixtures {
-    fn read(kind: &'static Kind) -> Self {
-        let folder = folder(kind.name);
+    fn read(kind: &'static Kind, name: String) -> Self {
+        let folder = folder(&name);
         let facts = fs::read_to_string(folder.join("carrier.toml")).expect("carrier.toml");
-        let facts: Facts = toml::from_str(&facts).expect(kind.name);
+        let facts: Facts = toml::from_str(&facts).expect(&name);
         let (mut requests, mut responses) = (Vec::new(), Vec::new());
         let mut lists = Vec::new();
         for entry in fs::read_dir(&folder).expect(kind.name) {
             let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
             let file = path.file_name().unwrap().to_str().unwrap();
             if let Some(case) = file.strip_suffix(".response.http") {
                 responses.push((case.to_owned(), response(&fs::read(&path).unwrap())));
@@ -86,8 +104,8 @@ impl Fixtures {
         requests.sort_by(|a, b| a.0.cmp(&b.0));
         responses.sort_by(|a, b| a.0.cmp(&b.0));
         lists.sort_by(|a, b| a.0.cmp(&b.0));
-        assert!(!requests.is_empty() && !responses.is_empty(), "{}: no cases", kind.name);
-        Self { name: kind.name, facts, requests, responses, lists, kind }
+        assert!(!requests.is_empty() && !responses.is_empty(), "{name}: no cases");
+        Self { name, facts, requests, responses, lists, kind }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -95,7 +113,10 @@ impl Fixtures {
     }
 
     pub(crate) fn links(&self) -> Links {
-        Links::new(&self.facts.public_url, self.name)
+        let links = Links::new(&self.facts.public_url, self.kind.name);
+        let Some(key) = &self.facts.links_key else { return links };
+        let byte = |at| u8::from_str_radix(&key[2 * at..2 * at + 2], 16).unwrap();
+        links.sealed(std::array::from_fn(byte))
     }
 
     pub(crate) fn people(&self) -> impl Iterator<Item = &str> {
@@ -106,14 +127,14 @@ impl Fixtures {
         self.build(self.facts.settings.clone())
     }
 
-    /// The carrier, and once more with each of the variants.
-    pub(crate) fn variants(&self) -> Vec<Box<dyn Carrier>> {
-        let with = |variant: &toml::Table| {
+    /// The carrier, and once more with each of the settings of `also`.
+    pub(crate) fn carriers(&self) -> Vec<Box<dyn Carrier>> {
+        let with = |also: &toml::Table| {
             let mut settings = self.facts.settings.clone();
-            settings.extend(variant.clone());
+            settings.extend(also.clone());
             self.build(settings)
         };
-        std::iter::once(self.carrier()).chain(self.facts.variants.iter().map(with)).collect()
+        std::iter::once(self.carrier()).chain(self.facts.also.iter().map(with)).collect()
     }
 
     /// The same carrier with every secret changed.
@@ -132,19 +153,32 @@ impl Fixtures {
         self.build(settings.as_table().unwrap().clone())
     }
 
-    /// What the carrier answers to the webhook that its answers are for, or to any.
-    pub(crate) fn reply(&self, carrier: &dyn Carrier, answer: &Answer) -> Reply {
-        let Some(about) = &self.facts.about else { return carrier.reply(answer, &self.links()) };
-        let case = self.requests.iter().find(|(case, _)| case == about);
-        let (_, webhook) = case.expect("the case that `about` names");
-        let events = carrier.parse(webhook).unwrap();
-        carrier.reply_for(answer, webhook, &events, &self.links())
+    /// What the carrier answers to each of the webhooks that its answers are for, or to any; after the first
+    /// with its case.
+    pub(crate) fn replies(&self, carrier: &dyn Carrier, answer: &Answer) -> Vec<(String, Reply)> {
+        let (links, about) = (self.links(), &self.facts.about);
+        if about.is_empty() {
+            return vec![(String::new(), carrier.reply(answer, &links))];
+        }
+        let reply = |(place, about): (usize, &String)| {
+            let case = self.requests.iter().find(|(case, _)| case == about);
+            let (_, webhook) = case.expect("the case that `about` names");
+            let events = carrier.parse_with(webhook, &links).unwrap();
+            let after = if place == 0 { String::new() } else { format!(", after {about}") };
+            (after, carrier.reply_for(answer, webhook, &events, &links))
+        };
+        about.iter().enumerate().map(reply).collect()
     }
 
     fn build(&self, values: toml::Table) -> Box<dyn Carrier> {
         let api_base = self.facts.api_base.clone();
-        let settings = Settings { id: self.name.to_owned(), api_base, values };
-        (self.kind.build)(&settings).expect(self.name)
+        let settings = Settings { id: self.kind.name.to_owned(), api_base, values };
+        (self.kind.build)(&settings).expect(&self.name)
+    }
+
+    /// Where the carrier's page is, below `docs`.
+    pub(crate) fn page(&self) -> String {
+        format!("carriers/{}.md", self.kind.name)
     }
 
     /// Every text of the settings, by dotted key.

@@ -55,7 +55,7 @@ fn what_is_declared_can_be_asked() {
                 Query::Texts(_) => can.lists && can.sms,
                 Query::Calls(_) => can.lists && can.voice,
             };
-            let name = fixtures.name;
+            let name = &fixtures.name;
             assert_eq!(carrier.list(&query).is_some(), declared, "{name}: {word}");
             let read = fixtures
                 .lists

@@ -13,7 +13,8 @@ use crate::fixtures::Fixtures;
 /// Compares `text` with `tests/snapshots/carriers__<carrier>__<what>.snap`.
 pub(crate) fn snapshot(fixtures: &Fixtures, what: &str, text: &str) {
     insta::with_settings!({ omit_expression => true, snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
-        insta::assert_snapshot!(format!("carriers__{}__{what}", fixtures.name), text);
+        let name = fixtures.name.replace('/', "_");
+        insta::assert_snapshot!(format!("carriers__{name}__{what}"), text);
     });
 }
 

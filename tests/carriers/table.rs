@@ -97,8 +97,8 @@ fn page(all: &[Fixtures]) -> String {
             let carrier = fixtures.carrier();
             let cells: Vec<String> =
                 columns.iter().map(|(_, cell)| cell(carrier.capabilities(), fixtures)).collect();
-            let (name, cells) = (fixtures.name, cells.join(" | "));
-            writeln!(page, "| [`{name}`](carriers/{name}.md) | {cells} |").unwrap();
+            let (name, cells) = (fixtures.name.replace('/', ", "), cells.join(" | "));
+            writeln!(page, "| [`{name}`]({}) | {cells} |", fixtures.page()).unwrap();
         }
     }
     page

@@ -210,3 +210,56 @@ fn unwise_settings_are_told() {
     let report = consistent(&place.run(&["check", "--json"]));
     assert_eq!(with_status(&report, "warn"), ["carriers"]);
 }
+
+/// `check` lists the numbers that a rule keeps from calls and those whose registration is missing or not
+/// known, each with its fix; a simulated network asks for no registration.
+#[test]
+fn numbers_are_looked_at() {
+    let place = Place::with_sandbox();
+    let twilio = "[[carriers]]\nid = \"twilio\"\nkind = \"twilio\"\n\
+                  account_sid = \"AC00000000000000000000000000000000\"\nauth_token = \"t\"\n";
+    let key = format!("master_key = \"{KEY}\"\nallow_sandbox = true\n");
+    let settings = format!("{key}{}{twilio}", sandbox("127.0.0.1:0"));
+    let permit = "[numbers]\nallow = [\"+33639 permit 7 of Arcep\"]\n";
+    place.settings(&format!("{settings}{permit}"));
+    let account = place.account();
+    let import = |lines: &str| {
+        let head = "number,carrier,capabilities,registration\n";
+        let file = place.file("numbers.csv", &format!("{head}{lines}"));
+        place.run(&["numbers", "import", "--account", &account, &file])
+    };
+    import(
+        "+14155550100,twilio,voice|sms,10dlc\n+14155550101,twilio,sms,none\n\
+         +14155550102,twilio,sms,\n+14155550103,twilio,voice,none\n+14155550104,sandbox,sms,\n\
+         +33639980001,twilio,voice|sms,\n",
+    )
+    .succeeded();
+    let warnings = || {
+        let report = consistent(&place.run(&["check", "--json"]));
+        let checks = report["checks"].as_array().unwrap().clone();
+        let warned = checks.into_iter().filter(|line| line["status"] == "warn");
+        warned
+            .map(|line| format!("{}: {}", line["check"], line["message"]))
+            .filter(|line| line.contains("number"))
+            .collect::<Vec<_>>()
+    };
+    let found = warnings();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("+14155550101 is registered for no texts"), "{found:?}");
+    assert!(found[1].contains("+14155550102 is used for texts"), "{found:?}");
+
+    // Without the permit it is refused, and what stands there is to be judged again.
+    place.settings(&settings);
+    let refused = import("+33639980002,twilio,voice,\n");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("line 2: number is kept for one natural person"), "{refused:?}");
+    let found = warnings();
+    assert!(found[0].contains("1 stand otherwise"), "{found:?}");
+    let server = place.serve();
+    server.terminate();
+    assert_eq!(server.ended(), Some(0));
+    let found = warnings();
+    assert!(found[0].starts_with("\"numbers of rule fr-mobile\": \"+33639980001 is"), "{found:?}");
+    assert!(found[0].contains("https://arcep.fr/"), "{found:?}");
+    assert_eq!(found.len(), 3, "{found:?}");
+}

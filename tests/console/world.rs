@@ -9,7 +9,7 @@ use entremise::{
     domain::{
         call::CallState,
         message::{Body as Words, MessageState},
-        phone::{Caller, Identifier, ProxyNumber},
+        phone::{Caller, Identifier, Permits, ProxyNumber},
         policy::{GeoMatch, Rules},
         pool::Capabilities,
         session::{ClosedReason, Mode},
@@ -81,6 +81,7 @@ impl World {
             ids: Ids::default(),
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 4,
+            permits: Permits::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();

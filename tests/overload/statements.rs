@@ -13,7 +13,7 @@ use entremise::{
     domain::{
         message::Body,
         opt_out::StopWords,
-        phone::{Caller, Identifier, ProxyNumber},
+        phone::{Caller, Identifier, Permits, ProxyNumber},
         policy::Rules,
         pool::Capabilities,
         session::{ClosedReason, Mode},
@@ -108,6 +108,7 @@ impl Quiet {
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             // One: what was stated before a statement was told of before it.
             connections: 1,
+            permits: Permits::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();

@@ -1,13 +1,17 @@
 //! A carrier's side of a conversation: its webhooks, worded and signed as it does, and a stand-in for its
 //! API.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use axum::{Router, body::Bytes, extract::State};
 use entremise::{
     config::CarrierConfig,
     domain::policy::Rules,
-    store::{interactions::Interaction, legs},
+    relay,
+    store::{interactions::Interaction, legs, participants},
 };
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -65,6 +69,8 @@ impl Asked {
 
 /// How a carrier speaks.
 pub(crate) struct Dialect {
+    /// Its kind, and after a dash which of the ways to steer calls, where its settings know several: its id
+    /// here.
     pub(crate) kind: &'static str,
     pub(crate) settings: fn() -> toml::Table,
     /// Tells the relay of a text.
@@ -77,6 +83,13 @@ pub(crate) struct Dialect {
     pub(crate) sent: fn(&Asked) -> [String; 3],
     /// What whoever is rung sees, and who it is: in the answer to a call, or in what the API was asked.
     pub(crate) rings: fn(&str, &[Asked]) -> [String; 2],
+}
+
+impl Dialect {
+    /// The kind alone.
+    pub(crate) fn carrier(&self) -> &'static str {
+        self.kind.split('-').next().unwrap_or_default()
+    }
 }
 
 /// What stands between two pieces of a text.
@@ -139,7 +152,7 @@ impl StandIn {
     pub(crate) fn entry(&self) -> CarrierConfig {
         CarrierConfig {
             id: self.dialect.kind.into(),
-            kind: self.dialect.kind.into(),
+            kind: self.dialect.carrier().into(),
             api_base: Some(self.base.clone()),
             values: (self.dialect.settings)(),
         }
@@ -161,8 +174,19 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn open(dialect: &'static Dialect, database: &Database, rules: Rules) -> Self {
+        Self::with(dialect, database, rules, Vec::new()).await
+    }
+
+    /// The same where marketplaces at these addresses may be asked.
+    pub(crate) async fn with(
+        dialect: &'static Dialect,
+        database: &Database,
+        rules: Rules,
+        sites: Vec<SocketAddr>,
+    ) -> Self {
         let carrier = StandIn::start(dialect).await;
         let mut config = support::settings(database);
+        config.egress_allow = sites;
         config.allow_sandbox = true;
         config.carriers.push(carrier.entry());
         let world = World::with(config).await;
@@ -207,12 +231,48 @@ impl Scene {
         all.pop().unwrap()
     }
 
+    /// The marketplace asks for a call from the session's first participant.
+    pub(crate) async fn place_call(&self) {
+        let (account, session) = (self.market.account.clone(), self.session.id.clone());
+        let mut tx = self.market.relay.db().read().await.unwrap();
+        let people = participants::of_session(&mut tx, &account, &session).await.unwrap();
+        drop(tx);
+        let from = people[0].id.clone();
+        let placed = self.market.relay.db().write(move |tx| {
+            let (account, session, from) = (account.clone(), session.clone(), from.clone());
+            Box::pin(
+                async move { relay::place_call(tx, &account, &session, &from).await.map(drop) },
+            )
+        });
+        placed.await.unwrap();
+        self.market.relay.wake().notify_one();
+        self.world.running.jobs.idle().await;
+    }
+
     /// How far its text has come on the way to its recipient.
     pub(crate) async fn progress(&self) -> String {
         let id = self.only().await.id;
         let mut tx = self.market.relay.db().read().await.unwrap();
         let legs = legs::of_interaction(&mut tx, &self.market.account, &id).await.unwrap();
         legs[1].state.clone()
+    }
+
+    /// The marketplace asks for a call, and all that is owed is done.
+    pub(crate) async fn place_call(&self) {
+        let (account, session) = (self.market.account.clone(), self.session.id.clone());
+        let mut tx = self.market.relay.db().read().await.unwrap();
+        let people = participants::of_session(&mut tx, &account, &session).await.unwrap();
+        drop(tx);
+        let from = people[0].id.clone();
+        let placed = self.market.relay.db().write(move |tx| {
+            let (account, session, from) = (account.clone(), session.clone(), from.clone());
+            Box::pin(
+                async move { relay::place_call(tx, &account, &session, &from).await.map(drop) },
+            )
+        });
+        placed.await.unwrap();
+        self.market.relay.wake().notify_one();
+        self.world.running.jobs.idle().await;
     }
 
     pub(crate) async fn end(self, database: Database) {

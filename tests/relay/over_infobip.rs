@@ -4,13 +4,9 @@ use std::ops::Deref;
 
 use axum::body::Bytes;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use entremise::{
-    domain::{
-        interaction::{Outcome, Reason},
-        policy::Rules,
-    },
-    relay,
-    store::participants,
+use entremise::domain::{
+    interaction::{Outcome, Reason},
+    policy::Rules,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -307,25 +303,30 @@ async fn who_answers_too_late_over_infobip_is_hung_up() {
     }
 }
 
+/// A caller who gives up stops the ringing of somebody who is screened, once Infobip has told that it rings; an
+/// event that comes again rings nobody twice.
+#[tokio::test]
+async fn a_phone_stops_ringing_over_infobip() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, press_one()).await;
+        let data = stage.screened().await;
+        stage.news("CALL_STARTED", CHILD, json!({ "direction": "OUTBOUND" }), &data).await;
+        stage.call().await;
+        assert!(stage.asked().is_empty());
+        stage.news("CALL_FAILED", CALL, json!({ "state": "CANCELLED" }), &json!({})).await;
+        stage.world.running.jobs.idle().await;
+        stage.only_asked(&format!("POST /calls/1/calls/{CHILD}/hangup"));
+        assert_eq!(stage.only().await.outcome, Some(Outcome::Cancelled));
+        stage.0.end(database).await;
+    }
+}
+
 /// A call that the marketplace asks for rings one side, and once they answer the other, with a tone.
 #[tokio::test]
 async fn a_call_is_placed_over_infobip() {
     for database in support::databases().await {
         let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
-        let (account, session) = (stage.market.account.clone(), stage.session.id.clone());
-        let mut tx = stage.market.relay.db().read().await.unwrap();
-        let people = participants::of_session(&mut tx, &account, &session).await.unwrap();
-        drop(tx);
-        let from = people[0].id.clone();
-        let placed = stage.market.relay.db().write(move |tx| {
-            let (account, session, from) = (account.clone(), session.clone(), from.clone());
-            Box::pin(
-                async move { relay::place_call(tx, &account, &session, &from).await.map(drop) },
-            )
-        });
-        placed.await.unwrap();
-        stage.market.relay.wake().notify_one();
-        stage.world.running.jobs.idle().await;
+        stage.place_call().await;
         let first = stage.only_asked("POST /calls/1/calls");
         let is_buyer = first["endpoint"]["phoneNumber"] == json!(stage.bare(0).0);
         let (one, other) = if is_buyer { (0, 1) } else { (1, 0) };

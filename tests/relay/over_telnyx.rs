@@ -18,7 +18,7 @@ fn key() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
 }
 
-fn values() -> toml::Table {
+pub(crate) fn values() -> toml::Table {
     let values = [
         ("api_key", "KEY0123"),
         ("public_key", &STANDARD.encode(key().public_key())),
@@ -29,7 +29,7 @@ fn values() -> toml::Table {
 }
 
 /// Posts a webhook as Telnyx does, to one of our addresses.
-async fn webhook(world: &World, path: &str, body: String) -> Answered {
+pub(crate) async fn webhook(world: &World, path: &str, body: String) -> Answered {
     let at = world.clock.now().millis() / 1000;
     let tag = STANDARD.encode(key().sign(format!("{at}|{body}").as_bytes()));
     let request = http::Request::post(path)
@@ -40,7 +40,7 @@ async fn webhook(world: &World, path: &str, body: String) -> Answered {
     support::request(world.running.address, request.unwrap()).await
 }
 
-fn received(id: &str, from: &str, to: &str, words: &str) -> String {
+pub(crate) fn received(id: &str, from: &str, to: &str, words: &str) -> String {
     json!({ "data": { "event_type": "message.received", "payload": {
         "id": id, "direction": "inbound", "type": "SMS", "from": { "phone_number": from },
         "media": [], "cc": [], "to": [{ "phone_number": to }], "text": words,

@@ -15,7 +15,7 @@ use entremise::{
     domain::{
         interaction::{Outcome, Reason},
         message::Body,
-        phone::{Caller, ProxyNumber},
+        phone::{Caller, Permits, ProxyNumber},
         policy::Rules,
     },
     egress::{self, Egress},
@@ -94,6 +94,7 @@ impl Bare {
             ids: Ids::default(),
             keyring: Arc::new(Keyring::new(master)),
             connections: 4,
+            permits: Permits::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();

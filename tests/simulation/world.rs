@@ -8,7 +8,7 @@ use std::{
 use entremise::{
     carrier::{Links, Settings, kind},
     clock::Clock,
-    domain::time::Timestamp,
+    domain::{phone::Permits, time::Timestamp},
     egress::Egress,
     ids::{Entropy, Ids},
     privacy::{Keyring, MasterKey},
@@ -140,6 +140,7 @@ async fn open(
         ids: ids.clone(),
         keyring: Arc::new(Keyring::new(MasterKey::from_bytes(key).unwrap())),
         connections: 1,
+        permits: Permits::default(),
         ballast: 0,
     };
     let db = Db::open(options, &tracker, stop.clone()).await.unwrap();

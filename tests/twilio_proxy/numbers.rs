@@ -1,6 +1,6 @@
 //! The pool: numbers come, are named, are reserved, run out and leave.
 
-use entremise::config::Config;
+use entremise::{config::Config, domain::phone::Permits};
 use serde_json::json;
 
 use crate::{
@@ -52,6 +52,30 @@ async fn numbers_come_and_go() {
         for method in ["GET", "POST", "DELETE"] {
             a.ask(method, &format!("{short}/{}", address.1), b"").await.refused(404, 20404);
         }
+    })
+    .await;
+}
+
+/// A number that a country's rule refuses joins no pool here either, unless the operator lets it in.
+#[tokio::test]
+async fn a_refused_number_is_told() {
+    const MOBILE: [(&str, &str); 1] = [("PhoneNumber", "+33639980001")];
+    each(async |_, a| {
+        let pool = format!("{}/PhoneNumbers", a.service("one", 0).await);
+        let refused = a.post(&pool, &MOBILE).await.refused(400, 80701);
+        let words = refused["message"].as_str().unwrap();
+        assert!(words.starts_with("PhoneNumber is kept for one natural person"), "{words}");
+        assert!(words.contains("rule fr-mobile, https://arcep.fr/"), "{words}");
+    })
+    .await;
+    let permit = |config: &mut Config| {
+        config.numbers.allow = Permits::parse(["+33639 permit 7 of Arcep"]).unwrap();
+    };
+    each_set(permit, async |_, a| {
+        let pool = format!("{}/PhoneNumbers", a.service("one", 0).await);
+        a.post(&pool, &MOBILE).await.is(201);
+        let (status, listed) = a.native("/api/v1/numbers").await;
+        assert_eq!((status, &listed["data"][0]["permit"]), (200, &json!("permit 7 of Arcep")));
     })
     .await;
 }

@@ -10,6 +10,9 @@ const twilio = require("twilio");
 const { validateV3Signature } = require("plivo/dist/utils/v3Security.js");
 const { TelnyxWebhook } = require("telnyx/lib/webhooks.js");
 const { verifySignature } = require("@vonage/jwt");
+const sinch = require("@sinch/sdk-core");
+const { WebhookResponse } = require("@jambonz/node-client");
+const jambonz = require("@jambonz/verb-specifications");
 
 const root = new URL("../../fixtures/", import.meta.url);
 
@@ -84,6 +87,26 @@ const carriers = {
     const hash = createHash("sha256").update(body).digest("hex");
     return method === "GET" || claims.payload_hash === hash;
   },
+  sinch({ method, headers, url, body }, settings) {
+    const secrets = [settings.sms_webhook_secret, settings.sms_webhook_secret_secondary];
+    if (headers["x-sinch-webhook-signature"]) {
+      return secrets.some((secret) => sinch.validateWebhookSignature(secret, headers, body));
+    }
+    const { application_key, application_secret } = settings;
+    const path = new URL(url).pathname;
+    return sinch.validateAuthenticationHeader(application_key, application_secret, headers, body, path, method);
+  },
+  jambonz({ headers, body }, { webhook_secret, webhook_secret_secondary }) {
+    const check = WebhookResponse.verifyJambonzSignature([webhook_secret, webhook_secret_secondary]);
+    const request = { get: (name) => headers[name.toLowerCase()], body: Buffer.from(body) };
+    let taken = false;
+    try {
+      check(request, {}, () => (taken = true));
+    } catch {
+      return false;
+    }
+    return taken;
+  },
 };
 
 let failed = 0;
@@ -118,4 +141,28 @@ for (const [name, takes] of Object.entries(carriers)) {
   if (counts.taken === 0 || counts["not checked"] > counts.taken) failed += 1;
   console.log(`${name}: ${JSON.stringify(counts)}`);
 }
+
+// jambonz's own specification of its verbs takes each document that we answer with, and refuses it with
+// a field that it does not know.
+const snapshot = new URL("../snapshots/carriers__jambonz__answers.snap", import.meta.url);
+const documents = readFileSync(snapshot, "utf8").split("\n").filter((line) => line.startsWith("["));
+const log = { info() {} };
+for (const text of documents) {
+  const verbs = JSON.parse(text);
+  try {
+    jambonz.validate(log, verbs);
+  } catch (error) {
+    failed += 1;
+    console.error(`jambonz: ${error.message}: ${text}`);
+  }
+  try {
+    jambonz.validate(log, [{ ...verbs[0], callerIdent: "x" }]);
+    failed += 1;
+    console.error(`jambonz: an unknown field is taken: ${text}`);
+  } catch {
+    // As it should be.
+  }
+}
+if (documents.length < 15) failed += 1;
+console.log(`jambonz: ${documents.length} documents of verbs`);
 process.exitCode = failed ? 1 : 0;

@@ -4,7 +4,6 @@ mod act;
 mod calls;
 mod config;
 mod list;
-mod memory;
 mod number;
 mod send;
 #[cfg(test)]
@@ -77,13 +76,18 @@ impl Carrier for Infobip {
         webhook::verify(&self.config, request)
     }
 
+    /// Without what seals it, what a call keeps can't be read.
     fn parse(&self, request: &Request) -> Result<Vec<Inbound>, WebhookError> {
-        webhook::parse(&self.config, request)
+        self.parse_with(request, &Links::new("", ""))
+    }
+
+    fn parse_with(&self, request: &Request, links: &Links) -> Result<Vec<Inbound>, WebhookError> {
+        webhook::parse(&self.config, request, links)
     }
 
     /// Without a webhook there is no call that a command could name.
-    fn reply(&self, answer: &Answer, _links: &Links) -> Reply {
-        voice::reply(&self.config, answer, None)
+    fn reply(&self, answer: &Answer, links: &Links) -> Reply {
+        voice::reply(&self.config, answer, None, links)
     }
 
     fn reply_for(
@@ -91,13 +95,14 @@ impl Carrier for Infobip {
         answer: &Answer,
         webhook: &Request,
         _events: &[Inbound],
-        _links: &Links,
+        links: &Links,
     ) -> Reply {
-        voice::reply(&self.config, answer, calls::About::read(&webhook.body).as_ref())
+        let news = calls::news(&self.config, &webhook.body, links).ok().flatten();
+        voice::reply(&self.config, answer, news.as_ref(), links)
     }
 
-    fn request(&self, outbound: &Outbound, _links: &Links) -> Result<Request, SendError> {
-        send::request(&self.config, outbound)
+    fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError> {
+        send::request(&self.config, outbound, links)
     }
 
     fn response(&self, outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {

@@ -6,13 +6,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    CAPABILITIES, Outbound, Request, Response, SendError, Sent,
-    act::{hang_up, post},
+    CAPABILITIES, Links, Outbound, Request, Response, SendError, Sent,
+    act::{custom_data, hang_up, post},
     bare,
     config::Config,
-    is_id,
-    memory::{Memory, On},
-    seconds,
+    is_id, seconds,
 };
 use crate::carrier::{
     error::{
@@ -22,6 +20,7 @@ use crate::carrier::{
             Unsupported,
         },
     },
+    memory::{Memory, On},
     outbound::{OutboundCall, OutboundMessage},
 };
 
@@ -38,16 +37,23 @@ const LATER: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// [`SendError`] with `retry: Never` where Infobip can't do it.
-pub(super) fn request(config: &Config, outbound: &Outbound) -> Result<Request, SendError> {
+pub(super) fn request(
+    config: &Config,
+    outbound: &Outbound,
+    links: &Links,
+) -> Result<Request, SendError> {
     match outbound {
         Outbound::Message(text) if text.media.is_empty() => {
             Ok(post(config, "/sms/3/messages", &message(text)))
         }
         Outbound::Message(_) => Err(SendError::new(Unsupported, Retry::Never)),
-        Outbound::Call(plan) => Ok(post(config, "/calls/1/calls", &call(config, plan))),
+        Outbound::Call(plan) => {
+            let call = call(config, plan, links);
+            let call = call.ok_or(SendError::new(Misconfigured, Retry::Never))?;
+            Ok(post(config, "/calls/1/calls", &call))
+        }
         Outbound::EndCall { id } => {
-            let request = hang_up(config, id, None).pop();
-            request.ok_or(SendError::new(Rejected, Retry::Never))
+            hang_up(config, id).ok_or(SendError::new(Rejected, Retry::Never))
         }
     }
 }
@@ -68,18 +74,19 @@ fn message(text: &OutboundMessage) -> Value {
     }] })
 }
 
-fn call(config: &Config, plan: &OutboundCall) -> Value {
+/// `None` where what it is to keep can't be sealed.
+fn call(config: &Config, plan: &OutboundCall, links: &Links) -> Option<Value> {
     let (least, most) = CAPABILITIES.ring_timeout;
     let longest = CAPABILITIES.duration_max.unwrap_or(plan.duration_max);
     let memory = Memory { leg: Some(plan.leg.clone()), on: On::Placed, ..Memory::default() };
-    json!({
+    Some(json!({
         "endpoint": { "type": "PHONE", "phoneNumber": bare(plan.to.expose()) },
         "from": bare(plan.from.as_str()),
         "connectTimeout": seconds(plan.ring_timeout, least, most),
         "maxDuration": seconds(plan.duration_max, Duration::from_secs(1), longest),
         "callsConfigurationId": config.calls_configuration,
-        "customData": memory.to_json(),
-    })
+        "customData": custom_data(&memory, None, links)?,
+    }))
 }
 
 /// What Infobip's answer means.

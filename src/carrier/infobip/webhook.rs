@@ -3,7 +3,7 @@
 use http::{Method, header::AUTHORIZATION};
 use serde_json::Value;
 
-use super::{Inbound, Links, Request, WebhookError, calls, config::Config, texts};
+use super::{Inbound, Links, Request, WebhookError, calls, config::Config, texts, voice::MANNER};
 use crate::carrier::signature;
 
 /// Whether a webhook has the name and a password that were given to Infobip. Nothing shows more: it is
@@ -31,11 +31,18 @@ pub(super) fn sample(config: &Config, links: &Links) -> Option<Request> {
 /// addresses.
 ///
 /// # Errors
-/// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
-pub(super) fn parse(config: &Config, request: &Request) -> Result<Vec<Inbound>, WebhookError> {
+/// [`WebhookError::Malformed`] where a field that we need is missing or wrong; [`WebhookError::BadToken`].
+pub(super) fn parse(
+    config: &Config,
+    request: &Request,
+    links: &Links,
+) -> Result<Vec<Inbound>, WebhookError> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-    match body["results"].as_array() {
-        Some(records) => texts::parse(records),
-        None => calls::parse(config, &request.body),
+    if let Some(records) = body["results"].as_array() {
+        return texts::parse(records);
     }
+    Ok(match calls::news(config, &request.body, links)? {
+        Some(news) => MANNER.events(&news),
+        None => vec![Inbound::Ignored("neither a text nor news of a call")],
+    })
 }

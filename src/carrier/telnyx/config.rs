@@ -13,6 +13,7 @@ const API_BASE: &str = "https://api.telnyx.com";
 /// The keys that this kind knows, for the message about any other.
 const KEYS: &[&str] = &[
     "api_key",
+    "voice",
     "public_key",
     "public_key_secondary",
     "account_sid",
@@ -23,11 +24,22 @@ const KEYS: &[&str] = &[
 /// How many bytes an Ed25519 public key has (RFC 8032).
 const PUBLIC_KEY_BYTES: usize = 32;
 
+/// How calls are steered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Voice {
+    /// By documents in answers.
+    Texml,
+    /// By commands of ours.
+    CallControl,
+}
+
 /// One Telnyx account.
 pub(super) struct Config {
-    /// The account's organization.
+    /// How its calls are steered.
+    pub(super) voice: Voice,
+    /// The account's organization; empty where no call is ended below it.
     pub(super) account_sid: String,
-    /// The `TeXML` application that places calls, and that its numbers are assigned to.
+    /// The `TeXML` or Call Control application that places calls, and that its numbers are assigned to.
     pub(super) application_id: String,
     /// The messaging profile that its numbers are assigned to, where it is to be checked.
     pub(super) messaging_profile_id: Option<String>,
@@ -54,16 +66,28 @@ impl Config {
                 .into_iter()
                 .flatten()
                 .collect();
-        let account_sid = faults.need(values, "account_sid");
+        let voice = match faults.text(values, "voice").as_deref() {
+            None | Some("texml") => Voice::Texml,
+            Some("call_control") => Voice::CallControl,
+            Some(_) => {
+                faults.add("voice", "must be texml or call_control");
+                Voice::Texml
+            }
+        };
+        let account_sid = match voice {
+            Voice::Texml => faults.need(values, "account_sid"),
+            Voice::CallControl => Some(faults.text(values, "account_sid").unwrap_or_default()),
+        };
         let application_id = faults.need(values, "application_id");
         let messaging_profile_id = faults.text(values, "messaging_profile_id");
         let ids = [
             ("account_sid", &account_sid, "the organization_id of `GET /v2/whoami`"),
-            ("application_id", &application_id, "the id of a TeXML application"),
+            ("application_id", &application_id, "the id of a TeXML or Call Control application"),
             ("messaging_profile_id", &messaging_profile_id, "the id of a messaging profile"),
         ];
         for (key, value, meaning) in ids {
-            if value.as_deref().is_some_and(|value| !is_id(value)) {
+            // Empty is what was left out, or has its fault already.
+            if value.as_deref().is_some_and(|value| !value.is_empty() && !is_id(value)) {
                 faults.add(key, &format!("must be {meaning}: letters, digits and dashes"));
             }
         }
@@ -83,6 +107,7 @@ impl Config {
             return Err(faults.0);
         };
         Ok(Self {
+            voice,
             account_sid,
             application_id,
             messaging_profile_id,
@@ -121,6 +146,7 @@ fn public_key(text: &str) -> Option<Vec<u8>> {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
+            .field("voice", &self.voice)
             .field("account_sid", &self.account_sid)
             .field("application_id", &self.application_id)
             .field("public_keys", &self.public_keys.len())

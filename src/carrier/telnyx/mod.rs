@@ -1,7 +1,11 @@
-//! Telnyx: webhooks signed with Ed25519 in, forms for calls and JSON for texts; `TeXML` and REST requests
-//! out.
+//! Telnyx: webhooks signed with Ed25519 in, forms of `TeXML` or JSON for calls and JSON for texts; `TeXML`,
+//! commands of Call Control and REST requests out.
 
+mod command;
 mod config;
+mod control;
+#[cfg(test)]
+mod conversations;
 mod number;
 mod send;
 #[cfg(test)]
@@ -13,7 +17,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use self::config::Config;
+use self::config::{Config, Voice};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
@@ -26,7 +30,7 @@ pub(super) const KIND: Kind =
     Kind { name: "telnyx", readme: include_str!("../../../docs/carriers/telnyx.md"), build };
 
 /// Limits of the documented API: `TeXML`'s `<Dial>` and `<Number>`, `/messages` and placed calls.
-static CAPABILITIES: Capabilities = Capabilities {
+const CAPABILITIES: Capabilities = Capabilities {
     voice: true,
     sms: true,
     mms: true,
@@ -48,6 +52,17 @@ static CAPABILITIES: Capabilities = Capabilities {
     caller_id: CallerIdRule::OwnNumbers,
 };
 
+static TEXML: Capabilities = CAPABILITIES;
+
+/// The same where calls are steered by Call Control: `/calls` and what is done with one.
+static CALL_CONTROL: Capabilities = Capabilities {
+    control: Control::Commands,
+    // Each is rung by a call of their own: whoever answers second would hear nobody.
+    simultaneous: 1,
+    ring_timeout: (Duration::from_secs(5), Duration::from_mins(10)),
+    ..CAPABILITIES
+};
+
 /// One configured Telnyx account.
 #[derive(Debug)]
 struct Telnyx {
@@ -60,19 +75,45 @@ fn build(settings: &Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>> {
 
 impl Carrier for Telnyx {
     fn capabilities(&self) -> &Capabilities {
-        &CAPABILITIES
+        match self.config.voice {
+            Voice::Texml => &TEXML,
+            Voice::CallControl => &CALL_CONTROL,
+        }
     }
 
     fn verify(&self, request: &Request, now: Timestamp) -> Result<(), WebhookError> {
         webhook::verify(&self.config, request, now)
     }
 
+    /// Without what seals it, what a call keeps can't be read.
     fn parse(&self, request: &Request) -> Result<Vec<Inbound>, WebhookError> {
-        Ok(vec![webhook::parse(request)?])
+        self.parse_with(request, &Links::new("", ""))
+    }
+
+    fn parse_with(&self, request: &Request, links: &Links) -> Result<Vec<Inbound>, WebhookError> {
+        webhook::parse(&self.config, request, links)
     }
 
     fn reply(&self, answer: &Answer, links: &Links) -> Reply {
-        voice::reply(answer, links)
+        match self.config.voice {
+            Voice::Texml => voice::reply(answer, links),
+            // Without a webhook there is no call that a command could name.
+            Voice::CallControl => command::reply(&self.config, answer, None, links),
+        }
+    }
+
+    fn reply_for(
+        &self,
+        answer: &Answer,
+        webhook: &Request,
+        _events: &[Inbound],
+        links: &Links,
+    ) -> Reply {
+        if self.config.voice == Voice::Texml {
+            return voice::reply(answer, links);
+        }
+        let news = webhook::news(&self.config, webhook, links).ok().flatten();
+        command::reply(&self.config, answer, news.as_ref(), links)
     }
 
     fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError> {
@@ -85,7 +126,12 @@ impl Carrier for Telnyx {
 
     /// Below the account, so that a wrong `account_sid` is found too: calls could not be ended.
     fn probe(&self) -> Option<Request> {
-        let path = format!("/texml/Accounts/{}/Calls?PageSize=1", self.config.account_sid);
+        let path = match self.config.voice {
+            Voice::Texml => {
+                format!("/texml/Accounts/{}/Calls?PageSize=1", self.config.account_sid)
+            }
+            Voice::CallControl => "/call_control_applications?page[size]=1".to_owned(),
+        };
         Some(send::authorized(&self.config, Request::new(Method::GET, self.config.url(&path))))
     }
 
@@ -113,7 +159,7 @@ impl Carrier for Telnyx {
         links: &Links,
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
-        number::account_faults(place, links, response)
+        number::account_faults(&self.config, place, links, response)
     }
 
     fn secrets(&self) -> Vec<String> {

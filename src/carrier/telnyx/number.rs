@@ -4,7 +4,11 @@
 use http::Method;
 use serde_json::Value;
 
-use super::{Links, NumberFault, Request, Response, config::Config, send};
+use super::{
+    Links, NumberFault, Request, Response,
+    config::{Config, Voice},
+    send,
+};
 use crate::{
     carrier::number::{same_address, shown},
     domain::{phone::ProxyNumber, pool::Capabilities},
@@ -20,7 +24,11 @@ pub(super) fn request(config: &Config, number: &ProxyNumber) -> Request {
 
 /// Asks for the application, and for the profile if it is known.
 pub(super) fn account(config: &Config) -> Vec<Request> {
-    let application = get(config, &format!("/texml_applications/{}", config.application_id));
+    let kind = match config.voice {
+        Voice::Texml => "texml_applications",
+        Voice::CallControl => "call_control_applications",
+    };
+    let application = get(config, &format!("/{kind}/{}", config.application_id));
     let profile = config.messaging_profile_id.iter();
     let profile = profile.map(|id| get(config, &format!("/messaging_profiles/{id}")));
     std::iter::once(application).chain(profile).collect()
@@ -88,6 +96,7 @@ fn profile_of(config: &Config, found: &Value) -> Option<NumberFault> {
 
 /// What is wrong with the application (the first answer), or with the profile.
 pub(super) fn account_faults(
+    config: &Config,
     place: usize,
     links: &Links,
     response: &Response,
@@ -95,10 +104,10 @@ pub(super) fn account_faults(
     let answer: Value = serde_json::from_slice(&response.body).ok()?;
     let found = answer["data"].as_object().map(|_| &answer["data"])?;
     let mut faults = Faults { found, list: Vec::new() };
-    if place == 0 {
-        faults.application(links);
-    } else {
-        faults.profile(links);
+    match (place, config.voice) {
+        (0, Voice::Texml) => faults.application(links),
+        (0, Voice::CallControl) => faults.call_control(links),
+        _ => faults.profile(links),
     }
     Some(faults.list)
 }
@@ -119,12 +128,7 @@ impl<'a> Faults<'a> {
         self.method("voice_method");
         self.webhook("status_callback", &links.status());
         self.method("status_callback_method");
-        if self.found["outbound"]["outbound_voice_profile_id"].as_str().is_none_or(str::is_empty) {
-            self.list.push(NumberFault::grave(
-                "the TeXML application has no outbound_voice_profile_id, so it can't ring anybody",
-                "give it an outbound voice profile that allows the countries of your people",
-            ));
-        }
+        self.rings("the TeXML application");
         // A text that we miss is tried again; a caller whom nobody answers is not.
         if self.text("voice_fallback_url").is_empty() {
             self.list.push(NumberFault::minor(
@@ -134,15 +138,48 @@ impl<'a> Faults<'a> {
         }
     }
 
-    fn profile(&mut self, links: &Links) {
-        self.enabled("the messaging profile", "enabled");
-        self.webhook("webhook_url", &links.message());
+    fn call_control(&mut self, links: &Links) {
+        self.enabled("the Call Control application", "active");
+        self.webhook("webhook_event_url", &links.call());
+        self.version();
+        self.rings("the Call Control application");
+        if self.text("webhook_event_failover_url").is_empty() {
+            self.list.push(NumberFault::minor(
+                "webhook_event_failover_url is empty, so calls are not answered if three tries fail",
+                format!("set webhook_event_failover_url to {}", links.call()),
+            ));
+        }
+        // A caller whose other side is rung is left unanswered meanwhile.
+        if self.found["first_command_timeout"] == true {
+            self.list.push(NumberFault::grave(
+                "first_command_timeout is set, so callers are cut off while the other side is rung",
+                "set first_command_timeout to false",
+            ));
+        }
+    }
+
+    fn rings(&mut self, what: &str) {
+        if self.found["outbound"]["outbound_voice_profile_id"].as_str().is_none_or(str::is_empty) {
+            self.list.push(NumberFault::grave(
+                format!("{what} has no outbound_voice_profile_id, so it can't ring anybody"),
+                "give it an outbound voice profile that allows the countries of your people",
+            ));
+        }
+    }
+
+    fn version(&mut self) {
         if self.text("webhook_api_version") != "2" {
             self.list.push(NumberFault::grave(
                 "webhook_api_version is not 2",
                 "set webhook_api_version to 2",
             ));
         }
+    }
+
+    fn profile(&mut self, links: &Links) {
+        self.enabled("the messaging profile", "enabled");
+        self.webhook("webhook_url", &links.message());
+        self.version();
         if self.text("webhook_failover_url").is_empty() {
             self.list.push(NumberFault::minor(
                 "webhook_failover_url is empty, so a text is lost if three tries fail",
@@ -239,7 +276,7 @@ mod tests {
         let mut one = if place == 0 { good_application() } else { good_profile() };
         change(&mut one);
         let links = Links::new("https://relay.example", "telnyx");
-        account_faults(place, &links, &answer(&one)).unwrap()
+        account_faults(&config(PROFILE), place, &links, &answer(&one)).unwrap()
     }
 
     #[track_caller]
@@ -346,7 +383,7 @@ mod tests {
         for body in ["", "{}", "[]", "<html>", r#"{"data":7}"#] {
             let response = Response::new(StatusCode::OK, "application/json", body);
             assert_eq!(faults(&config(PROFILE), &number, ALL, &response), None, "{body}");
-            assert_eq!(account_faults(0, &links, &response), None, "{body}");
+            assert_eq!(account_faults(&config(PROFILE), 0, &links, &response), None, "{body}");
         }
         let asked = request(&config(PROFILE), &number).url;
         assert!(

@@ -7,8 +7,8 @@ use http::{StatusCode, header::AUTHORIZATION};
 use serde_json::{Value, json};
 
 use super::{
-    CAPABILITIES, Links, Outbound, Request, Response, SendError, Sent,
-    config::Config,
+    CAPABILITIES, Links, Outbound, Request, Response, SendError, Sent, command,
+    config::{Config, Voice},
     is_call_id, is_id,
     webhook::{message_state, text_code},
 };
@@ -57,6 +57,14 @@ pub(super) fn request(
     let request = match outbound {
         Outbound::Message(text) => {
             Request::post(config.url("/messages"), JSON, message(text, links)?.to_string())
+        }
+        Outbound::Call(plan) if config.voice == Voice::CallControl => {
+            let request = command::place(config, plan, links);
+            return request.ok_or(SendError::new(Misconfigured, Retry::Never));
+        }
+        Outbound::EndCall { id } if config.voice == Voice::CallControl => {
+            let request = command::hang_up(config, id);
+            request.ok_or(SendError::new(Rejected, Retry::Never))?
         }
         Outbound::Call(plan) => {
             let path = format!("/texml/Accounts/{}/Calls", config.account_sid);
@@ -132,6 +140,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     // Some answers have been seen without the wrapper, and some with it.
     let data = if json["data"].is_object() { &json["data"] } else { &json };
     let (id, valid): (_, fn(&str) -> bool) = match outbound {
+        Outbound::Call(_) if data["call_control_id"].is_string() => {
+            (&data["call_control_id"], is_call_id)
+        }
         Outbound::Call(_) => (&data["call_sid"], is_call_id),
         _ => (&data["id"], is_id),
     };

@@ -37,6 +37,13 @@ fn good(public_key: &str) -> String {
     )
 }
 
+/// Good ones with one key more.
+pub(super) fn settings_with(key: &str, value: &str) -> Settings {
+    let mut settings = settings(&good(PUBLIC_KEY));
+    settings.values.insert(key.into(), value.into());
+    settings
+}
+
 /// With that messaging profile; with none if it is empty.
 pub(super) fn config(profile: &str) -> Config {
     let mut settings = settings(&good(PUBLIC_KEY));
@@ -193,7 +200,7 @@ fn faults_come_all_at_once() {
     let faults = build(&settings(
         "api_key = 'secret1 '\npublic_key = 'secret2'\npublic_key_secondary = 7\n\
          account_sid = '../secret3'\napplication_id = ''\nmessaging_profile_id = 'secret/4'\n\
-         api_secret = 'secret5'",
+         api_secret = 'secret5'\nvoice = 'secret6'",
     ))
     .unwrap_err();
     let mut keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
@@ -207,7 +214,8 @@ fn faults_come_all_at_once() {
             "application_id",
             "messaging_profile_id",
             "public_key",
-            "public_key_secondary"
+            "public_key_secondary",
+            "voice"
         ]
     );
     assert!(!format!("{faults:?}").contains("secret1"));

@@ -4,9 +4,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::Method;
 use serde_json::Value;
 
-use super::{Inbound, Request, WebhookError, config::Config, is_call_id, is_id};
+use super::{
+    Inbound, Links, Request, WebhookError,
+    config::{Config, Voice},
+    control::{self, MANNER},
+    is_call_id, is_id,
+};
 use crate::{
     carrier::{
+        commanded::News,
         error::plain_code,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
@@ -70,21 +76,55 @@ fn signed_at(config: &Config, request: &Request) -> Option<Timestamp> {
 }
 
 /// What a verified webhook says. Decided by what is in it, since any event may come to any of our
-/// addresses, and since the type of its body is not signed: texts are JSON, calls are forms.
+/// addresses, and since the type of its body is not signed: texts and Call Control are JSON, `TeXML` asks
+/// with forms.
 ///
 /// # Errors
-/// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
-pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
+/// [`WebhookError::Malformed`] where a field that we need is missing or wrong; [`WebhookError::BadToken`].
+pub(super) fn parse(
+    config: &Config,
+    request: &Request,
+    links: &Links,
+) -> Result<Vec<Inbound>, WebhookError> {
+    if let Some(news) = news(config, request, links)? {
+        return Ok(MANNER.events(&news));
+    }
     let at = links::read(request.query());
-    if request.body.trim_ascii_start().starts_with(b"{") {
-        let event: Value =
-            serde_json::from_slice(&request.body).map_err(|_| WebhookError::Malformed("body"))?;
-        return about_text(&event["data"], at.leg);
+    if let Some(event) = json(request)? {
+        return Ok(vec![about_text(&event["data"], at.leg)?]);
+    }
+    if config.voice == Voice::CallControl {
+        return Ok(vec![Inbound::Ignored("not JSON")]);
     }
     let Ok(body) = std::str::from_utf8(&request.body) else {
-        return Ok(Inbound::Ignored("neither JSON nor a form"));
+        return Ok(vec![Inbound::Ignored("neither JSON nor a form")]);
     };
-    about_call(request, &Form::read_query(body), at)
+    Ok(vec![about_call(request, &Form::read_query(body), at)?])
+}
+
+/// What Call Control tells, where calls are steered by it.
+///
+/// # Errors
+/// The same.
+pub(super) fn news(
+    config: &Config,
+    request: &Request,
+    links: &Links,
+) -> Result<Option<News>, WebhookError> {
+    let event = match config.voice {
+        Voice::Texml => None,
+        Voice::CallControl => json(request)?,
+    };
+    let event = event.filter(|event| control::is_about(&event["data"]));
+    event.map(|event| control::news(config, &event["data"], links)).transpose()
+}
+
+/// The body, if it is JSON.
+fn json(request: &Request) -> Result<Option<Value>, WebhookError> {
+    if !request.body.trim_ascii_start().starts_with(b"{") {
+        return Ok(None);
+    }
+    serde_json::from_slice(&request.body).map(Some).map_err(|_| WebhookError::Malformed("body"))
 }
 
 fn about_text(event: &Value, leg: Option<LegId>) -> Result<Inbound, WebhookError> {
@@ -247,6 +287,6 @@ fn error_code(state: CallState, form: &Form) -> Result<Option<String>, WebhookEr
 
 /// The caller whom Telnyx names so. A short code, a name and a SIP address can't be a participant,
 /// so they count as withheld, and so do `anonymous` and its like.
-fn heard(from: &str) -> Caller {
+pub(super) fn heard(from: &str) -> Caller {
     Identifier::parse(from).map_or(Caller::Withheld, Caller::Number)
 }

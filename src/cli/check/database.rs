@@ -54,6 +54,7 @@ pub(super) async fn check(report: &mut Report, config: &Config, wrong: &Wrong) -
         // Nothing is opened with it: a wrong key must not hide what else is wrong.
         keyring: Arc::new(Keyring::new(master.unwrap_or_else(|_| MasterKey::generate()))),
         connections: 1,
+        permits: config.numbers.allow.clone(),
         ballast: 0,
     };
     match Inspection::file(&options.url) {
@@ -151,6 +152,7 @@ async fn read(
     let counts = counts(report, &mut tx).await?;
     let total: i64 = by_carrier.iter().map(|(_, count)| count).sum();
     report.ok("database", format!("answers, no migration is pending; {counts}, {total} numbers"));
+    super::numbers::check(report, config, &mut tx).await?;
     let mut found = Found::default();
     for (carrier, total) in by_carrier {
         if config.carriers.iter().all(|one| one.id != carrier) {

@@ -3,6 +3,7 @@
 mod address;
 mod carriers;
 mod database;
+mod numbers;
 mod reach;
 mod report;
 mod settings;

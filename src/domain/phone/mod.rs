@@ -11,12 +11,16 @@ mod heard;
 pub mod nanp;
 #[cfg(test)]
 mod oracle;
+mod proxy_class;
+mod registration;
 
 pub use canonical::Canonical;
 pub use classify::Kind;
 pub use country::Country;
 pub use gate::{Refusal, Strictness};
 pub use heard::parse_carrier;
+pub use proxy_class::{Permits, ProxyClass, Standing};
+pub use registration::{Registered, Registration};
 
 /// Why a string is not a number that we take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -151,6 +151,14 @@ pub(super) fn area(number: &str) -> &str {
     number.strip_prefix("+1").and_then(|rest| rest.get(..3)).unwrap_or_default()
 }
 
+/// Area codes under +1 that belong to no place and are free for the caller.
+const TOLL_FREE: [&str; 7] = ["800", "833", "844", "855", "866", "877", "888"];
+
+/// Whether an area code is a toll-free one.
+pub fn is_toll_free(area: &str) -> bool {
+    TOLL_FREE.contains(&area)
+}
+
 /// The area codes that share a place with `area`, itself among them, in order. Empty for an area
 /// that shares its place with none.
 pub fn overlay(area: &str) -> Vec<&'static str> {
@@ -281,6 +289,16 @@ mod tests {
         // New York to Los Angeles is some 3,940 km.
         let km = centre("212").km_to(centre("213"));
         assert!((3900.0..3980.0).contains(&km), "{km}");
+    }
+
+    /// The toll-free codes are those of the metadata.
+    #[test]
+    fn toll_free_codes_are_known() {
+        for area in (200..1000).map(|n| n.to_string()) {
+            let number = ProxyNumber::parse(&format!("+1{area}2345678")).unwrap();
+            let free = number.kind() == super::super::Kind::TollFree;
+            assert_eq!(is_toll_free(&area), free, "{area}");
+        }
     }
 
     /// Only numbers under +1 have an area code.

@@ -12,11 +12,14 @@ use super::{
     input::{Faults, Patch},
     paging::{Listing, Page, Paging},
     services,
-    wire::{Ability, Capability, NumberState, Time},
+    wire::{Ability, Capability, NumberState, Registration, Time},
     write::{self, Nothing, Write, answer, nothing},
 };
 use crate::{
-    domain::{phone::ProxyNumber, pool::Capabilities},
+    domain::{
+        phone::{self, ProxyClass, ProxyNumber, Registered},
+        pool::Capabilities,
+    },
     http::problem::{Path, Problem},
     ids::{NumberId, ServiceId},
     relay::{self, UpdateNumber},
@@ -40,12 +43,31 @@ pub(super) struct Number {
     /// Area code, under +1.
     area: Option<String>,
     capabilities: Vec<Capability>,
+    registration: Registration,
+    /// The id of its campaign or verification.
+    campaign_id: Option<String>,
+    /// The rule of a country that keeps it from new sessions with calls; see docs/numbering.md.
+    barred: Option<Barred>,
+    /// Why the operator lets it in although a rule refuses it.
+    permit: Option<String>,
     /// Whether it is given only when named.
     reserved: bool,
     state: NumberState,
     version: i64,
     created_at: Time,
     updated_at: Time,
+}
+
+/// A rule that refuses a number.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Barred {
+    /// Its name.
+    #[schema(example = "fr-mobile")]
+    rule: String,
+    /// Why, in words that follow "the number".
+    reason: String,
+    /// Where that is written.
+    source: String,
 }
 
 /// A proxy number to add to a service's pool.
@@ -66,6 +88,12 @@ pub(super) struct NewNumber {
     /// What it can do; all that the carrier can do by default.
     #[schema(min_items = 1)]
     capabilities: Option<Vec<Capability>>,
+    /// Under +1: for which texts it is registered; `unknown` by default, which is used as if it were.
+    registration: Option<Registration>,
+    /// The id of its campaign or verification, for your own records: 1 to 64 letters, digits and
+    /// characters of `._-`.
+    #[schema(pattern = r"^[A-Za-z0-9._-]{1,64}$")]
+    campaign_id: Option<String>,
     /// Whether it is given only when a participant names it.
     reserved: Option<bool>,
 }
@@ -83,6 +111,14 @@ pub(super) struct NumberChange {
     #[schema(value_type = Option<NumberState>)]
     #[serde(default)]
     state: Patch<NumberState>,
+    /// Under +1: for which texts it is registered; null for `unknown`.
+    #[schema(value_type = Option<Registration>)]
+    #[serde(default)]
+    registration: Patch<Registration>,
+    /// The id of its campaign or verification; null for none. It goes with a registration that is taken away.
+    #[schema(value_type = Option<String>, pattern = r"^[A-Za-z0-9._-]{1,64}$")]
+    #[serde(default)]
+    campaign_id: Patch<String>,
 }
 
 /// Which numbers are listed.
@@ -92,12 +128,16 @@ pub(super) struct NumberChange {
 pub(super) struct NumberFilter {
     /// Only of this service: its id or unique name.
     service: Option<String>,
+    /// Only of this registration.
+    #[param(value_type = Option<Registration>)]
+    registration: Option<Registration>,
 }
 
 impl From<numbers::Number> for Number {
     fn from(number: numbers::Number) -> Self {
         let can = number.capabilities;
         let known = |text: String| Some(text).filter(|text| !text.is_empty());
+        let class = ProxyClass::of(&number.number).filter(|_| number.barred);
         Self {
             id: number.id,
             number: number.number.as_str().to_owned(),
@@ -113,6 +153,14 @@ impl From<numbers::Number> for Number {
             .into_iter()
             .filter_map(|(has, ability)| has.then_some(Capability(ability)))
             .collect(),
+            registration: Registration(number.registered.registration),
+            campaign_id: number.registered.campaign,
+            barred: class.map(|class| Barred {
+                rule: class.id.clone(),
+                reason: class.reason.clone(),
+                source: class.source.clone(),
+            }),
+            permit: number.permit,
             reserved: number.reserved,
             state: NumberState(number.state),
             version: number.version,
@@ -171,8 +219,10 @@ pub(super) async fn list(
         Some(named) => Some(services::find(&mut tx, &caller.account, named).await?.id),
         None => None,
     };
+    let registration = listing.filter.registration.map(|one| one.0);
+    let filter = numbers::Filter { service, registration };
     let (after, limit) = (listing.after(), listing.limit());
-    let found = numbers::list(&mut tx, &caller.account, service.as_ref(), after, limit).await?;
+    let found = numbers::list(&mut tx, &caller.account, &filter, after, limit).await?;
     listing.answer(
         &api,
         found,
@@ -205,7 +255,10 @@ pub(super) async fn create(
     let service = faults.required(body.service_id, "/service_id");
     let input = faults.done(number.zip(service).zip(place))?;
     let reserved = body.reserved.unwrap_or(false);
-    api.write(&caller, terms.key, (input, reserved), |tx, account, (input, reserved)| {
+    let registration = body.registration.map_or(phone::Registration::Unknown, |one| one.0);
+    let registered = Registered { registration, campaign: body.campaign_id };
+    let input = (input, reserved, registered);
+    api.write(&caller, terms.key, input, |tx, account, (input, reserved, registered)| {
         Box::pin(async move {
             let ((number, service), (carrier, capabilities)) = input;
             let new = relay::NewNumber {
@@ -215,7 +268,8 @@ pub(super) async fn create(
                 capabilities: *capabilities,
                 reserved: *reserved,
             };
-            let number: Number = relay::add_number(tx, account, &new).await?.into();
+            let added = relay::add_registered_number(tx, account, &new, registered).await?;
+            let number = Number::from(added);
             let location = format!("/api/v1/numbers/{}", number.id);
             Ok(answer(StatusCode::CREATED, &number, Some(number.version), Some(location)))
         })
@@ -271,11 +325,22 @@ pub(super) async fn update(
         Patch::Null => Some(false),
         Patch::Value(reserved) => Some(reserved),
     };
-    let change = faults.done(Some(UpdateNumber { reserved, state }))?;
+    let registration = match body.registration {
+        Patch::Absent => None,
+        Patch::Null => Some(phone::Registration::Unknown),
+        Patch::Value(registration) => Some(registration.0),
+    };
+    let campaign = match body.campaign_id {
+        Patch::Absent => None,
+        Patch::Null => Some(None),
+        Patch::Value(campaign) => Some(Some(campaign)),
+    };
+    let change = UpdateNumber { reserved, state, registration, campaign };
+    let change = faults.done(Some(change))?;
     let input = (id(&number)?, change, terms.version);
     api.write(&caller, terms.key, input, |tx, account, (id, change, version)| {
         Box::pin(async move {
-            let changed = relay::update_number(tx, account, id, *change, *version).await?;
+            let changed = relay::update_number(tx, account, id, change.clone(), *version).await?;
             let number = Number::from(changed);
             Ok(answer(StatusCode::OK, &number, Some(number.version), None))
         })
@@ -304,7 +369,7 @@ pub(super) async fn retire(
     api.write(&caller, terms.key, input, |tx, account, (id, version)| {
         Box::pin(async move {
             let state = Some(numbers::NumberState::Retired);
-            let change = UpdateNumber { reserved: None, state };
+            let change = UpdateNumber { state, ..UpdateNumber::default() };
             relay::update_number(tx, account, id, change, *version).await?;
             Ok(nothing())
         })

@@ -194,6 +194,7 @@ words! {
     OutOfSession = policy::OutOfSession, "What somebody hears who calls where no session is";
     Outcome = interaction::Outcome, "How it ended; set once";
     PoolRule = Rule, "A rule that narrows the pool";
+    Registration = phone::Registration, "Whether a number under +1 is registered for texts";
     Reason = interaction::Reason, "Why it ended so";
     IdentifierCheck = phone::Strictness, "How sure we must be that a person's number exists";
     StopWords = opt_out::StopWords, "What becomes of the words by which people stop texts";

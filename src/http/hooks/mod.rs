@@ -71,7 +71,7 @@ async fn hook(
     if !carrier.links.made(request.query()) {
         return refused(carrier, &WebhookError::BadAddress);
     }
-    let events = match carrier.adapter.parse(&request) {
+    let events = match carrier.adapter.parse_with(&request, &carrier.links) {
         Ok(events) => events,
         Err(error) => return refused(carrier, &error),
     };
@@ -108,6 +108,7 @@ fn refused(carrier: &Configured, error: &WebhookError) -> Response {
         WebhookError::BadSignature => (StatusCode::FORBIDDEN, "bad_signature"),
         WebhookError::Stale => (StatusCode::FORBIDDEN, "stale"),
         WebhookError::BadAddress => (StatusCode::FORBIDDEN, "bad_address"),
+        WebhookError::BadToken => (StatusCode::FORBIDDEN, "bad_token"),
         WebhookError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
     };
     metrics::webhook(&carrier.id, "other", outcome);

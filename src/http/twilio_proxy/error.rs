@@ -259,7 +259,7 @@ fn exhausted(why: &Exhausted, about: About) -> Code {
     match why.rule {
         Rule::Service => Code::NoNumbers,
         Rule::Country => Code::NoCountry,
-        Rule::Capability => about.incapable(),
+        Rule::Capability | Rule::Registration | Rule::NumberClass => about.incapable(),
         Rule::Reserved => Code::OnlyReserved,
         Rule::Area | Rule::Carrier | Rule::InUse | Rule::Quarantine => Code::NoneMatches,
     }
@@ -276,7 +276,11 @@ fn invalid(faults: &[Fault], about: About) -> Refusal {
         (BAD_STATUS, _) => Code::BadStatus,
         (POOL_FULL, _) => Code::PoolFull,
         (UNKNOWN_NUMBER | "number_not_active", _) => Code::NotInService,
-        ("number_not_capable", _) => about.incapable(),
+        // Of a number that is added; of one that a participant names it is as below.
+        ("number_class", "number") => {
+            return Refusal::parameter("PhoneNumber", &fault.message);
+        }
+        ("number_not_capable" | "number_not_registered" | "number_class", _) => about.incapable(),
         ("carrier_mismatch", _) => Code::NoneMatches,
         ("proxy_number" | "participant", _) => Code::PairInvalid,
         (_, "identifier") => {

@@ -271,12 +271,13 @@ pub(super) async fn update(
     at: At,
     form: Form,
 ) -> Result<Response, Refusal> {
-    let change = UpdateNumber { reserved: form.flag("IsReserved")?, state: None };
+    let change = UpdateNumber { reserved: form.flag("IsReserved")?, ..UpdateNumber::default() };
     proxy
         .write(&caller, ABOUT, (at, change), |tx, proxy, account, (at, change)| {
             Box::pin(async move {
                 let before = find(tx, account, at).await?;
-                let number = relay::update_number(tx, account, &before.id, *change, None).await?;
+                let number =
+                    relay::update_number(tx, account, &before.id, change.clone(), None).await?;
                 if number.reserved != before.reserved {
                     unless_full(tx, proxy, account, &number).await?;
                 }
@@ -296,7 +297,7 @@ pub(super) async fn delete(
             Box::pin(async move {
                 let before = find(tx, account, at).await?;
                 let state = Some(NumberState::Retired);
-                let change = UpdateNumber { reserved: None, state };
+                let change = UpdateNumber { state, ..UpdateNumber::default() };
                 relay::update_number(tx, account, &before.id, change, None).await?;
                 Ok(nothing())
             })

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    place,
+    limit, place,
     steps::{Live, live},
 };
-use crate::relay::{error::Error, messages};
+use crate::relay::{error::Error, inbound::Source, messages};
 use crate::{
     carrier::event::CallStatus,
     domain::{
@@ -222,9 +222,10 @@ pub(in crate::relay) async fn give_up(
 /// News of one leg.
 pub(in crate::relay) async fn status(
     tx: &mut Tx,
-    carrier: &str,
+    source: Source<'_>,
     status: &CallStatus,
 ) -> Result<bool, Error> {
+    let carrier = source.carrier;
     let id = match &status.leg {
         Some(leg) => Some(leg.clone()),
         None => legs::by_carrier_id(tx, carrier, &status.id).await?.map(|(_, leg)| leg.id),
@@ -253,6 +254,7 @@ pub(in crate::relay) async fn status(
     // The caller's own leg is over: so is the call, whatever else is still to come.
     let caller_gone = direction == Direction::Inbound && status.state.is_final();
     if caller_gone || (placed && status.state.is_final()) {
+        limit::stop_ringing(tx, source, &account, &interaction, now).await?;
         let ending = Ending { why: Some(Reason::CallerHungUp), ..Ending::default() };
         end(tx, &account, &interaction, ending, now).await?;
     }

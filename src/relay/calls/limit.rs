@@ -1,14 +1,17 @@
-//! Ends calls that have lasted as long as they may, at carriers that can't be told how long that is.
+//! Ends calls where the carrier does not: those that have lasted as long as they may, at carriers that can't
+//! be told how long that is, and those to people whose caller is gone, where each is a call of its own.
 
 use std::time::Duration;
 
 use super::steps::{Live, live};
 use crate::relay::{error::Error, inbound::Source};
 use crate::{
-    carrier::{SendError, error::Retry},
+    carrier::{Carrier, SendError, capabilities::Control, error::Retry},
     domain::{call::CallState, policy::Rules, time::Timestamp},
+    ids::{AccountId, InteractionId},
     store::{
         Tx,
+        legs::{self, Direction, Leg},
         outbox::{self, Entry, NewEntry, OutboxKind, OutboxState},
         sessions::Session,
     },
@@ -34,24 +37,63 @@ pub(super) async fn owe(
     id: &str,
     longest: Duration,
 ) -> Result<(), Error> {
-    let told = |one: &dyn crate::carrier::Carrier| one.capabilities().duration_max.is_some();
+    let told = |one: &dyn Carrier| one.capabilities().duration_max.is_some();
     if source.adapter.is_none_or(told) {
         return Ok(());
     }
-    let run_at = live.now + longest;
+    let at = [live.now, live.now + longest];
+    owe_end(tx, source.carrier, &live.account, &live.leg, id, at).await
+}
+
+/// Owes, from `now` on, the end at `run_at` of that leg's call.
+async fn owe_end(
+    tx: &mut Tx,
+    carrier: &str,
+    account: &AccountId,
+    leg: &Leg,
+    id: &str,
+    [now, run_at]: [Timestamp; 2],
+) -> Result<(), Error> {
     let entry = NewEntry {
         kind: OutboxKind::EndCall,
-        session: live.leg.session.as_ref(),
-        interaction: &live.leg.interaction,
-        leg: &live.leg.id,
-        carrier: source.carrier,
+        session: leg.session.as_ref(),
+        interaction: &leg.interaction,
+        leg: &leg.id,
+        carrier,
         payload: id,
         run_at,
         valid_until: run_at + TRIED_MAX,
-        now: live.now,
+        now,
     };
-    outbox::insert(tx, &live.account, &entry).await?;
+    outbox::insert(tx, account, &entry).await?;
     Ok(())
+}
+
+/// Owes the end of the calls to people who are still rung for an interaction that is over, where we steer
+/// the calls: there the carrier may not know that they belong together.
+pub(super) async fn stop_ringing(
+    tx: &mut Tx,
+    source: Source<'_>,
+    account: &AccountId,
+    interaction: &InteractionId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if !source.adapter.is_some_and(is_commanded) {
+        return Ok(());
+    }
+    for leg in legs::of_interaction(tx, account, interaction).await? {
+        let rings = leg.direction == Direction::Outbound && leg.answered_at.is_none();
+        let over = CallState::parse(&leg.state).is_some_and(CallState::is_final);
+        if let Some(id) = leg.carrier_id.clone().filter(|_| rings && !over) {
+            owe_end(tx, source.carrier, account, &leg, &id, [now, now]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether we steer the carrier's calls, each by itself.
+pub(super) fn is_commanded(adapter: &dyn Carrier) -> bool {
+    adapter.capabilities().control == Control::Commands
 }
 
 /// Claims a call to end: the carrier's id of it. `None` for one that is over, or that somebody else has.
@@ -67,7 +109,9 @@ pub(in crate::relay) async fn claim_end(
     let Some(entry) = outbox::claim(tx, entry, live.now, live.now + lease).await? else {
         return Ok(None);
     };
-    let over = CallState::parse(&live.leg.state).is_some_and(CallState::is_final);
+    // Whom we gave up on may still be rung.
+    let told = |state: CallState| state.is_final() && state != CallState::Cancelled;
+    let over = CallState::parse(&live.leg.state).is_some_and(told);
     if over || live.now >= entry.valid_until {
         outbox::finish(tx, &entry, OutboxState::Done).await?;
         return Ok(None);

@@ -8,8 +8,11 @@ mod refused;
 mod script;
 mod steps;
 
-use self::ending::{Ending, finish};
 pub use self::placed::place_call;
+use self::{
+    ending::{Ending, finish},
+    limit::is_commanded,
+};
 pub(in crate::relay) use self::{
     ending::{give_up, status},
     limit::{claim_end, end_asked},
@@ -75,7 +78,7 @@ pub(in crate::relay) async fn receive(
     };
     let now = tx.now().await?;
     if !inbox::insert(tx, key, now).await? {
-        return Ok((Answer::Plan(again(tx, key, event).await?), None));
+        return Ok((again(tx, key, event).await?, None));
     }
     let found = inbound::route(tx, event).await?;
     let led = match inbound::lead(tx, event, found, None, given).await? {
@@ -118,23 +121,43 @@ async fn passage(
 }
 
 /// A duplicate gets the plan that the first got (I10), unless it may not be given again.
-async fn again(tx: &mut Tx, key: EventKey<'_>, event: Event<'_>) -> Result<Plan, Error> {
+async fn again(tx: &mut Tx, key: EventKey<'_>, event: Event<'_>) -> Result<Answer, Error> {
     let kept = match inbox::answer(tx, key).await {
         // What nobody can read any more is no reason to be asked again and again (I32).
         Err(store::Error::Sealed(error)) => {
             tracing::error!(%error, "the answer to an earlier webhook can't be read");
-            return Ok(NOWHERE);
+            return Ok(Answer::Plan(NOWHERE));
         }
         kept => kept?.unwrap_or_default(),
     };
-    let Answer::Plan(plan) = stored_plan::answer(&kept) else { return Ok(NOWHERE) };
-    let Some((caller, instead)) = instead(tx, event, &plan).await? else { return Ok(plan) };
+    let Answer::Plan(plan) = stored_plan::answer(&kept) else { return Ok(Answer::Plan(NOWHERE)) };
+    if is_done(tx, event, &plan).await? {
+        return Ok(Answer::Ack);
+    }
+    let Some((caller, instead)) = instead(tx, event, &plan).await? else {
+        return Ok(Answer::Plan(plan));
+    };
     // It stays so, whatever becomes of the session.
     if let Some((account, interaction)) = caller {
         let kept = stored_plan::to_text(&instead);
         inbox::set_answer(tx, key, &account, &interaction, &kept).await?;
     }
-    Ok(instead)
+    Ok(Answer::Plan(instead))
+}
+
+/// Whether a plan that would be given again was carried out: a carrier that is steered by commands has
+/// told of a call to somebody whom it rings, and would ring them twice.
+async fn is_done(tx: &mut Tx, event: Event<'_>, plan: &Plan) -> Result<bool, Error> {
+    let Some(connect) = plan.connects().filter(|_| event.adapter.is_some_and(is_commanded)) else {
+        return Ok(false);
+    };
+    for target in &connect.to {
+        let leg = legs::by_id(tx, event.carrier, &target.leg).await?;
+        if leg.is_some_and(|(_, leg)| leg.carrier_id.is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whose call it is, and the plan that it gets.
@@ -189,22 +212,9 @@ async fn connect(
     let data = json!({ "role": interaction.from_role }).to_string();
     events::insert(tx, &account, EventKind::CallReceived, place(&interaction), &data, now).await?;
     for (position, recipient) in (1..).zip(&routed.recipients) {
-        let number = numbers::get(tx, &account, &recipient.number_id).await?;
-        let mut out = inbound::outbound_leg(
-            tx,
-            &interaction,
-            position,
-            recipient,
-            event.carrier,
-            CallState::Queued.as_str(),
-        );
-        // Their carrier must be the caller's: it alone may show their proxy number.
-        if number.is_none_or(|number| number.carrier != event.carrier) {
-            CallState::Failed.as_str().clone_into(&mut out.state);
-            out.outcome = Some(Outcome::Failed);
-            out.reason = Some(Reason::CarrierConfig);
-            out.ended_at = Some(now);
-        }
+        let state = CallState::Queued.as_str();
+        let out =
+            inbound::outbound_leg(tx, &interaction, position, recipient, event.carrier, state);
         legs::insert(tx, &account, &out).await?;
     }
     let step = Step {
@@ -246,7 +256,6 @@ fn at_once(adapter: Option<&dyn Carrier>) -> usize {
 /// Rings the next of those who were not rung yet: all who see the same number at once, or one
 /// after the other, as the service says and the carrier can. `None` if nobody is left.
 async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
-    let rules = &step.service.rules;
     let legs = legs::of_interaction(tx, step.account, &step.caller.interaction).await?;
     let waiting: Vec<Leg> = legs
         .into_iter()
@@ -254,6 +263,17 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
             leg.direction == Direction::Outbound && leg.state == CallState::Queued.as_str()
         })
         .collect();
+    ring(tx, step, waiting).await
+}
+
+/// Rings those of these legs that may be rung at once.
+async fn ring(tx: &mut Tx, step: Step<'_>, mut waiting: Vec<Leg>) -> Result<Option<Plan>, Error> {
+    let rules = &step.service.rules;
+    while let Some(head) = waiting.first()
+        && !numbers::is_at(tx, step.account, &head.number, &step.caller.carrier).await?
+    {
+        unshown(tx, step.account, waiting.remove(0), step.now).await?;
+    }
     let Some(head) = waiting.first() else { return Ok(None) };
     let caller_id = head.number.clone();
     let most = match rules.team_ring {
@@ -281,6 +301,22 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
         accept: rules.press_one,
         turn: 0,
     })))
+}
+
+/// Gives up on somebody who sees a number that the caller's carrier does not have for this account, and
+/// so may not show: it was pooled elsewhere, or has moved since the session began.
+async fn unshown(
+    tx: &mut Tx,
+    account: &AccountId,
+    mut leg: Leg,
+    now: Timestamp,
+) -> Result<(), Error> {
+    CallState::Failed.as_str().clone_into(&mut leg.state);
+    leg.outcome = Some(Outcome::Failed);
+    leg.reason = Some(Reason::CarrierConfig);
+    (leg.updated_at, leg.ended_at) = (now, Some(now));
+    legs::update(tx, account, &leg).await?;
+    Ok(())
 }
 
 async fn target(

@@ -142,9 +142,13 @@ pub(in crate::relay) async fn claim(
     };
     // A call is never placed twice: a second claim means that the first worker was lost.
     let overtaken = !live.open || live.now >= entry.valid_until || entry.attempts > 1;
-    if overtaken || live.leg.state != CallState::Queued.as_str() {
+    // Nor from a number that the carrier has not, or no longer.
+    let shown = numbers::is_at(tx, &entry.account, &live.leg.number, &entry.carrier).await?;
+    if overtaken || !shown || live.leg.state != CallState::Queued.as_str() {
         let reason = if entry.attempts > 1 {
             Reason::CarrierUnknown
+        } else if !shown {
+            Reason::CarrierConfig
         } else if live.open {
             Reason::TooLate
         } else if live.session.as_ref().is_some_and(|one| one.suspended_at.is_some()) {

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     NOWHERE, connect,
     ending::{Ending, end},
-    instead,
+    instead, is_done,
+    limit::is_commanded,
     refused::neutral,
     steps::{Live, live, settle_rung},
 };
@@ -173,8 +174,9 @@ pub(in crate::relay) async fn go_on(
     if at != kept.turn {
         return repeated(tx, event, at + 1 == kept.turn, &state.plan).await.map(Some);
     }
-    let owned = numbers::owner(tx, &leg.number).await?.filter(|(owner, _)| *owner == account);
-    // The number has gone to somebody else meanwhile.
+    let owned = numbers::owner(tx, &leg.number).await?;
+    let owned = owned.filter(|(owner, one)| *owner == account && one.carrier == carrier);
+    // The number has gone to somebody else meanwhile, or to another carrier.
     let Some((_, number)) = owned else { return Ok(Some(Answer::Plan(Plan::Hangup))) };
     let service = services::get_any(tx, &account, &number.service).await?;
     let service = service.ok_or(Error::NotFound("service"))?;
@@ -195,8 +197,13 @@ pub(in crate::relay) async fn go_on(
 async fn repeated(tx: &mut Tx, event: Event<'_>, last: bool, kept: &str) -> Result<Answer, Error> {
     let plan = match stored_plan::answer(kept) {
         Answer::Plan(plan) if last => plan,
+        // What is told again of an earlier turn ends nothing: the call has gone on since.
+        _ if event.adapter.is_some_and(is_commanded) => return Ok(Answer::Ack),
         _ => return Ok(Answer::Plan(Plan::Hangup)),
     };
+    if is_done(tx, event, &plan).await? {
+        return Ok(Answer::Ack);
+    }
     let instead = instead(tx, event, &plan).await?;
     Ok(Answer::Plan(instead.map_or(plan, |(_, plan)| answered(plan))))
 }

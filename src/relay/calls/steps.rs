@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{
     Step, at_once,
     ending::{Ending, News, end, settle},
-    limit, next,
+    limit::{self, is_commanded},
+    next, ring,
     script::{self, Told},
 };
 use crate::relay::{consult::Given, error::Error, inbound::Source};
@@ -186,7 +187,10 @@ pub(in crate::relay) async fn dial_ended(
         .into_iter()
         .filter(|other| other.id != leg.id && other.state != CallState::Queued.as_str())
         .collect();
-    let connected = settle_rung(tx, &account, &rung, event, now).await?;
+    // Where each is a call of their own, whose end was told already, who is left was rung since: the same
+    // is told again.
+    let again = source.adapter.is_some_and(is_commanded) && rung.iter().any(|leg| !is_over(leg));
+    let connected = !again && settle_rung(tx, &account, &rung, event, now).await?;
     let ended = event.state == CallState::Completed || event.caller_gone || !open;
     if let Some(session) = session.filter(|_| !ended) {
         let service = service_of(tx, &account, &session).await?;
@@ -201,9 +205,13 @@ pub(in crate::relay) async fn dial_ended(
             at_once: at_once(source.adapter),
             now,
         };
-        if let Some(plan) = next(tx, step).await? {
+        let plan = if again { ring_again(tx, step, rung).await? } else { next(tx, step).await? };
+        if let Some(plan) = plan {
             return Ok(Answer::Plan(plan));
         }
+    }
+    if again {
+        return Ok(Answer::Ack);
     }
     let interaction = leg.interaction.clone();
     let why =
@@ -211,6 +219,15 @@ pub(in crate::relay) async fn dial_ended(
     let ending = Ending { why, duration: event.duration, connected };
     end(tx, &account, &interaction, ending, now).await?;
     Ok(Answer::Plan(Plan::Hangup))
+}
+
+/// The same plan once more, unless its carrier has told that it rings somebody.
+async fn ring_again(tx: &mut Tx, step: Step<'_>, rung: Vec<Leg>) -> Result<Option<Plan>, Error> {
+    let left: Vec<Leg> = rung.into_iter().filter(|leg| !is_over(leg)).collect();
+    if left.iter().any(|leg| leg.carrier_id.is_some()) {
+        return Ok(None);
+    }
+    ring(tx, step, left).await
 }
 
 /// What the end of a dialling says of those who were rung; whether somebody was connected. Of

@@ -218,7 +218,7 @@ async fn i29_a_rollback_runs_on_an_expanded_schema(lab: &Lab) {
     .unwrap();
     lab.second().await.close().await;
     commit!(lab.db, [], |tx| {
-        run(tx, "INSERT INTO meta (name, value) VALUES ('oldest_schema', '999')").await
+        run(tx, "UPDATE meta SET value = '999' WHERE name = 'oldest_schema'").await
     })
     .await
     .unwrap();

@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Db, DbOptions, Engine, Error, Tx, db::on};
 use crate::{
     clock::Clock,
-    domain::time::Timestamp,
+    domain::{phone::Permits, time::Timestamp},
     ids::Ids,
     privacy::{Keyring, MasterKey},
 };
@@ -39,6 +39,7 @@ mod outbox;
 mod plans;
 mod races;
 mod reconciled;
+mod registration;
 mod reports;
 mod rings;
 mod sealing;
@@ -159,6 +160,7 @@ impl Lab {
             ids: ids.clone(),
             keyring: Arc::clone(&keyring),
             connections: 6,
+            permits: Permits::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();
@@ -174,6 +176,7 @@ impl Lab {
             ids: self.ids.clone(),
             keyring: Arc::clone(&self.keyring),
             connections: 4,
+            permits: Permits::default(),
             ballast: 0,
         }
     }

@@ -5,34 +5,32 @@ use super::{
     *,
 };
 use crate::{
-    domain::{phone::Identifier, pool::Capabilities},
+    domain::{
+        phone::{Identifier, Registration},
+        pool::Capabilities,
+    },
     ids::ServiceId,
     store::{
         numbers::{self, Number, NumberState},
-        services,
+        rings, services,
     },
 };
 
 /// The counts of the classes, and the same counted from the numbers themselves.
 async fn counts(db: &Db, world: &World) -> (Vec<(String, u64, u64)>, Vec<(String, u64, u64)>) {
     let mut tx = db.read().await.unwrap();
-    let classes = numbers::classes(&mut tx, &world.account, &world.service).await.unwrap();
+    let classes = rings::classes(&mut tx, &world.account, &world.service).await.unwrap();
     let kept = classes
         .into_iter()
-        .map(|one| {
-            (
-                format!("{}/{}/{}/{}", one.country, one.area, one.carrier, one.capabilities.text()),
-                one.free,
-                one.reserved,
-            )
-        })
+        .map(|one| (format!("{}/{}/{:?}", one.country, one.area, one.kind), one.free, one.reserved))
         .filter(|one| one.1 + one.2 > 0)
         .collect();
-    let all = numbers::list(&mut tx, &world.account, Some(&world.service), "", 1000).await.unwrap();
+    let all = numbers::list(&mut tx, &world.account, &numbers::Filter::default(), "", 1000)
+        .await
+        .unwrap();
     let mut counted = std::collections::BTreeMap::<String, (u64, u64)>::new();
     for one in all.iter().filter(|one| one.state == NumberState::Active) {
-        let class =
-            format!("{}/{}/{}/{}", one.country, one.area, one.carrier, one.capabilities.text());
+        let class = format!("{}/{}/{:?}", one.country, one.area, one.kind());
         let class = counted.entry(class).or_default();
         *(if one.reserved { &mut class.1 } else { &mut class.0 }) += 1;
     }
@@ -180,9 +178,11 @@ async fn lists_are_narrowed(lab: &Lab) {
     other.numbers(&lab.db, 20, 21).await;
     let mut tx = lab.db.read().await.unwrap();
     for (service, total) in [(Some(&world.service), 5), (Some(&second.service), 3), (None, 8)] {
+        let filter =
+            numbers::Filter { service: service.cloned(), registration: Some(Registration::None) };
         let (mut seen, mut after) = (Vec::new(), String::new());
         loop {
-            let page = numbers::list(&mut tx, &world.account, service, &after, 2).await.unwrap();
+            let page = numbers::list(&mut tx, &world.account, &filter, &after, 2).await.unwrap();
             let Some(last) = page.last() else { break };
             after = last.id.to_string();
             seen.extend(page.into_iter().map(|one| one.id));
@@ -190,6 +190,9 @@ async fn lists_are_narrowed(lab: &Lab) {
         assert_eq!(seen.len(), total);
         assert!(seen.is_sorted_by(|a, b| a < b));
     }
+    let registered = numbers::Filter { registration: Some(Registration::TenDlc), service: None };
+    let none = numbers::list(&mut tx, &world.account, &registered, "", 100).await.unwrap();
+    assert!(none.is_empty());
     assert_eq!(services::places(&mut tx, &world.account, &world.service).await.unwrap(), 5);
 }
 
@@ -227,13 +230,13 @@ async fn capabilities_have_one_spelling(lab: &Lab) {
     let world = World::new(lab).await;
     world.numbers(&lab.db, 0, 1).await;
     let mut tx = lab.db.read().await.unwrap();
-    let classes = numbers::classes(&mut tx, &world.account, &world.service).await.unwrap();
-    assert_eq!(classes[0].capabilities, VOICE_AND_SMS);
+    let classes = rings::classes(&mut tx, &world.account, &world.service).await.unwrap();
+    assert_eq!(classes[0].kind.capabilities, VOICE_AND_SMS);
     drop(tx);
     commit!(lab.db, [], |tx| run(tx, "UPDATE pool_classes SET capabilities = 'fax'").await)
         .await
         .unwrap();
     let bad =
-        numbers::classes(&mut lab.db.read().await.unwrap(), &world.account, &world.service).await;
+        rings::classes(&mut lab.db.read().await.unwrap(), &world.account, &world.service).await;
     assert!(matches!(bad, Err(Error::Inconsistent { table: "pool_classes", .. })));
 }

@@ -1,7 +1,7 @@
 //! The hot queries read by index on both engines, with many rows and fresh statistics.
 
 use super::*;
-use crate::store::{holds, numbers, outbox, sessions};
+use crate::store::{holds, numbers, outbox, rings, sessions};
 
 db_test!(hot_queries_read_by_index);
 
@@ -144,13 +144,15 @@ async fn hot_queries_read_by_index(lab: &Lab) {
         ("expired", sessions::DUE, vec!["100".into(), "20".into()]),
         (
             "next_in_ring",
-            numbers::WALK,
+            rings::WALK,
             vec![
                 account.clone(),
                 text(world.service.as_str()),
                 text("FR"),
                 text("a"),
                 text("voice|sms"),
+                text("unknown"),
+                "false".into(),
                 "100".into(),
                 "30000".into(),
                 id("", 12),
@@ -160,13 +162,15 @@ async fn hot_queries_read_by_index(lab: &Lab) {
         ),
         (
             "next_in_ring by area",
-            numbers::WALK_AREA,
+            rings::WALK_AREA,
             vec![
                 account,
                 text(world.service.as_str()),
                 text("FR"),
                 text("a"),
                 text("voice|sms"),
+                text("unknown"),
+                "false".into(),
                 "100".into(),
                 "30000".into(),
                 id("", 12),

@@ -202,7 +202,7 @@ async fn a_look_changes_nothing(lab: &Lab) {
     let schema = look.schema().await.unwrap();
     assert_eq!((schema.pending, schema.foreign), (1, 0), "a later one that only adds is no fault");
     commit!(lab.db, [], |tx| {
-        run(tx, "INSERT INTO meta (name, value) VALUES ('oldest_schema', '999')").await
+        run(tx, "UPDATE meta SET value = '999' WHERE name = 'oldest_schema'").await
     })
     .await
     .unwrap();

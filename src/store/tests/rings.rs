@@ -4,11 +4,15 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
-    domain::pool::{Capabilities, Ring},
+    domain::{
+        phone::Registration,
+        pool::{Capabilities, Kind, Ring},
+    },
     ids::NumberId,
     store::{
         holds,
-        numbers::{self, Number, NumberState, Seeker},
+        numbers::{self, Number, NumberState},
+        rings::{self, Seeker},
     },
 };
 
@@ -19,8 +23,12 @@ fn ring(area: Option<&str>, kinds: &[&str]) -> Ring {
         kinds: kinds
             .iter()
             .flat_map(|carrier| {
-                ["voice|sms", "sms"]
-                    .map(|text| ((*carrier).to_owned(), Capabilities::parse(text).unwrap()))
+                ["voice|sms", "sms"].map(|text| Kind {
+                    carrier: (*carrier).to_owned(),
+                    capabilities: Capabilities::parse(text).unwrap(),
+                    registration: Registration::None,
+                    barred: false,
+                })
             })
             .collect(),
         size: 0,
@@ -44,7 +52,7 @@ impl Looking<'_> {
             counterpart: &self.world.pair(self.other),
             now: at(self.ms),
         };
-        numbers::next_in_ring(tx, seeker, ring, from, to).await.unwrap()
+        rings::next_in_ring(tx, seeker, ring, from, to).await.unwrap()
     }
 
     /// The places of a whole walk.

@@ -6,7 +6,7 @@ use super::{Lab, at, commit};
 use crate::{
     domain::{
         interaction::Kind,
-        phone::{Identifier, ProxyNumber},
+        phone::{Identifier, ProxyNumber, Registered, Registration},
         policy::Rules,
         pool::Capabilities,
         session::{Lifetime, Mode},
@@ -92,6 +92,9 @@ impl World {
             country: "FR".into(),
             area: String::new(),
             capabilities: VOICE_AND_SMS,
+            registered: Registered { registration: Registration::None, campaign: None },
+            barred: false,
+            permit: None,
             reserved: false,
             state: NumberState::Active,
             friendly_name: n.is_multiple_of(2).then(|| format!("Desk {n}")),

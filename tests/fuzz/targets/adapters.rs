@@ -32,6 +32,7 @@ const BANDWIDTH: &str = include_str!("../../../fixtures/bandwidth/carrier.toml")
 const INFOBIP: &str = include_str!("../../../fixtures/infobip/carrier.toml");
 const SINCH: &str = include_str!("../../../fixtures/sinch/carrier.toml");
 const SIGNALWIRE: &str = include_str!("../../../fixtures/signalwire/carrier.toml");
+const JAMBONZ: &str = include_str!("../../../fixtures/jambonz/carrier.toml");
 pub(crate) const SHARED_SECRET: &str = "a-shared-secret-of-the-fuzzers";
 
 /// An adapter and the addresses that it is given.
@@ -52,6 +53,7 @@ pub(crate) fn another(kind: &str) -> Box<dyn Carrier> {
         "infobip" => adapter("infobip", NOWHERE, &settings_of(INFOBIP)).carrier,
         "sinch" => adapter("sinch", NOWHERE, &settings_of(SINCH)).carrier,
         "signalwire" => adapter("signalwire", NOWHERE, &settings_of(SIGNALWIRE)).carrier,
+        "jambonz" => adapter("jambonz", NOWHERE, &settings_of(JAMBONZ)).carrier,
         _ => adapter("twilio", TWILIO_API, &twilio_settings()).carrier,
     }
 }
@@ -98,6 +100,11 @@ pub(crate) fn sinch_setting(key: &str) -> String {
 /// The key that signs `SignalWire`'s webhooks here.
 pub(crate) fn signalwire_key() -> String {
     setting(&settings_of(SIGNALWIRE), "signing_key")
+}
+
+/// The secret that signs jambonz's webhooks here.
+pub(crate) fn jambonz_secret() -> String {
+    setting(&settings_of(JAMBONZ), "webhook_secret")
 }
 
 fn plivo_settings() -> String {
@@ -163,9 +170,11 @@ static SINCH_ADAPTER: LazyLock<Adapter> =
 
 static SIGNALWIRE_ADAPTER: LazyLock<Adapter> =
     LazyLock::new(|| adapter("signalwire", NOWHERE, &settings_of(SIGNALWIRE)));
+static JAMBONZ_ADAPTER: LazyLock<Adapter> =
+    LazyLock::new(|| adapter("jambonz", NOWHERE, &settings_of(JAMBONZ)));
 
 /// Every carrier that can be configured has an adapter here.
-pub(crate) fn all() -> [&'static Adapter; 9] {
+pub(crate) fn all() -> [&'static Adapter; 10] {
     let all = [
         &*SANDBOX,
         &*TWILIO,
@@ -176,6 +185,7 @@ pub(crate) fn all() -> [&'static Adapter; 9] {
         &*INFOBIP_ADAPTER,
         &*SINCH_ADAPTER,
         &*SIGNALWIRE_ADAPTER,
+        &*JAMBONZ_ADAPTER,
     ];
     assert_eq!(
         all.map(|one| one.kind).to_vec(),

@@ -45,7 +45,7 @@ pub(crate) fn run(data: &[u8]) {
         Ok(sent) => {
             assert!((200..300).contains(&status), "{status} is a success");
             let told = ["/id", "/sid", "/data/id", "/call_sid", "/data/call_sid", "/message_uuid", "/uuid",
-                "/callId", "/message_uuid/0", "/request_uuid", "/request_uuid/0"];
+                "/call_control_id", "/data/call_control_id", "/callId", "/message_uuid/0", "/request_uuid", "/request_uuid/0"];
             let told = told.iter().any(|at| json.pointer(at) == Some(&sent.id.as_str().into()));
             assert!(told, "an id out of nothing");
             assert!((1..=128).contains(&sent.id.len()), "an id of {} bytes", sent.id.len());

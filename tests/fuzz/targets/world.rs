@@ -6,6 +6,7 @@ use axum::{Router, body::Body};
 use entremise::{
     carrier::Links,
     clock::Clock,
+    domain::phone::Permits,
     egress::Egress,
     http::{
         api::{self, ApiState},
@@ -100,6 +101,7 @@ impl World {
             ids: Ids::default(),
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 2,
+            permits: Permits::default(),
             ballast: 0,
         };
         let db = runtime.block_on(Db::open(options, &tracker, stop.clone())).unwrap();
