@@ -1,5 +1,6 @@
 //! Wires everything: settings, listeners and a clock in; a running relay out.
 
+mod files;
 mod opened;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -18,6 +19,7 @@ use crate::{
         console::{self, ConsoleState},
         hooks::{self, Hooks},
         limit::Limiter,
+        media::{self as media_route, MediaState},
         ops::{self, Check, Ops},
         problem,
         server::{self, Server, Share, Tls, TlsError, TrustedProxies},
@@ -25,6 +27,7 @@ use crate::{
     },
     ids::Ids,
     jobs::{self, Jobs},
+    media,
     privacy::{MasterKey, MasterKeyError},
     relay::{self, Carriers, Client, Configured, Doubt, Relay},
     sandbox::{Network, Options, Pace},
@@ -77,6 +80,9 @@ pub enum StartError {
     /// It was moved to another database.
     #[error("the database was moved to {0}: set `database_url` to that one")]
     Moved(String),
+    /// The store for pictures and files is unusable.
+    #[error("media.store: {0}")]
+    Files(#[from] media::ObjectsError),
     /// A use case failed.
     #[error(transparent)]
     Relay(#[from] relay::Error),
@@ -199,6 +205,7 @@ impl App {
             let secret = one.values.get("secret").and_then(toml::Value::as_str);
             let options = Options {
                 hooks_base: format!("{origin}/hooks/{}", one.id),
+                media_base: settings(one, &local).api_base.unwrap_or_default() + "/v1/media",
                 secret: secret.unwrap_or_default().to_owned(),
                 clock: clock.clone(),
                 seed: 0,
@@ -206,7 +213,8 @@ impl App {
             };
             Network::new(options, workers.clone(), serving.clone())
         });
-        let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(config));
+        let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(config))
+            .with_objects(files::open(config)?);
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(config), &workers, &working);
         workers.spawn(keep_epoch(relay.lane(Lane::Jobs), working.clone()));
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
@@ -304,6 +312,7 @@ fn checks(relay: &Relay) -> Vec<Check> {
 /// Takes the settings' secrets out of whatever is logged or shown.
 pub fn redactor(config: &Config) -> Redactor {
     let mut secrets = vec![config.database_url.expose().to_owned()];
+    secrets.extend(config.media.credentials.iter().map(|(_, key)| key.expose().to_owned()));
     for one in &config.carriers {
         if let Some(kind) = carrier::kind(&one.kind)
             && let Ok(adapter) = (kind.build)(&settings(one, "http://127.0.0.1"))
@@ -339,6 +348,10 @@ fn routes(
         limiter: Arc::clone(&limiter),
     });
     router = router.merge(api.layer(DefaultBodyLimit::max(config.limits.api_body_bytes)));
+    router = router.merge(media_route::router(MediaState {
+        relay: relay.lane(Lane::Carriers),
+        limiter: Arc::clone(&limiter),
+    }));
     let proxy = twilio_proxy::router(ProxyState {
         relay: relay.clone(),
         public_url: origin.to_owned(),

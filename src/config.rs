@@ -68,6 +68,8 @@ pub struct Config {
     pub numbers: Numbers,
     /// The embedded database.
     pub sqlite: Sqlite,
+    /// Pictures and files of texts.
+    pub media: Media,
 }
 
 /// One `[[carriers]]` entry. `Debug` shows its keys and no value of its own.
@@ -208,6 +210,38 @@ pub struct Numbers {
     pub allow: Permits,
 }
 
+/// `[media]`: pictures and files of texts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Media {
+    /// Where they are kept while carriers fetch them.
+    pub store: MediaStore,
+    /// Where the S3 store is, if not at Amazon's; trusted.
+    pub endpoint: Option<String>,
+    /// Its region.
+    pub region: Option<String>,
+    /// The key that opens it, and its secret; `None` for what the machine has by its role.
+    pub credentials: Option<(Secret, Secret)>,
+}
+
+/// Where pictures and files are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum MediaStore {
+    /// Beside a SQLite file; nowhere with PostgreSQL, whose nodes share no folder.
+    #[default]
+    Beside,
+    /// Nowhere: none are passed on.
+    Off,
+    /// In this folder.
+    Folder(PathBuf),
+    /// In this bucket, under names that begin so.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The beginning of names; may be empty.
+        prefix: String,
+    },
+}
+
 /// `[sqlite]`: the embedded database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sqlite {
@@ -247,6 +281,7 @@ impl Config {
             twilio_proxy: TwilioProxy::default(),
             numbers: Numbers::default(),
             sqlite: Sqlite::default(),
+            media: Media::default(),
         }
     }
 
@@ -383,6 +418,7 @@ fn read(mut top: Reader<'_>) -> Config {
         numbers: top.section("numbers", |numbers| Numbers {
             allow: numbers.value("allow", Permits::default(), rules::PERMITS, rules::permits),
         }),
+        media: top.section("media", rules::media),
         sqlite: top.section("sqlite", |sqlite| {
             let default = Sqlite::default().ballast / MIB;
             Sqlite { ballast: sqlite.number("ballast_mib", default, 0..=1024) * MIB }

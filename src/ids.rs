@@ -209,6 +209,8 @@ ids! {
     EndpointId = "EP", "an endpoint";
     /// An entry of the outbox.
     OutboxId = "OB", "an outbox entry";
+    /// A picture or file of a text.
+    MediaId = "MD", "a picture's or file's";
     /// An API key.
     KeyId = "AK", "an API key";
     /// A member of the support staff.

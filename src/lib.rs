@@ -10,6 +10,7 @@
 //! - [`store`]: one SQL text for two engines; sealing happens at this boundary
 //! - [`privacy`]: keys, sealing, blind indexes, masks
 //! - [`egress`]: the guarded client for addresses that others gave us
+//! - [`media`]: pictures and files of texts, made harmless and kept for a while
 //! - [`relay`]: the use cases, the only writers of state
 //! - [`jobs`]: leased loops that do what was promised
 //! - [`http`]: the accept loop and every surface
@@ -26,6 +27,7 @@ pub mod egress;
 pub mod http;
 pub mod ids;
 pub mod jobs;
+pub mod media;
 pub mod privacy;
 pub mod relay;
 pub mod sandbox;

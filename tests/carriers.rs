@@ -17,6 +17,8 @@ mod fixtures;
 mod layout;
 #[path = "carriers/lists.rs"]
 mod lists;
+#[path = "carriers/media.rs"]
+mod media;
 #[path = "carriers/render.rs"]
 mod render;
 #[path = "carriers/samples.rs"]

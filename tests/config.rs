@@ -357,7 +357,8 @@ fn example() -> Vec<Shown> {
 
 /// The keys that the reader knows, from what it says of an unknown one.
 fn known_keys() -> BTreeSet<String> {
-    const TABLES: [&str; 7] = ["limits", "log", "jobs", "api", "twilio_proxy", "numbers", "sqlite"];
+    const TABLES: [&str; 8] =
+        ["limits", "log", "jobs", "api", "twilio_proxy", "numbers", "sqlite", "media"];
     let tables = TABLES.map(|table| format!("[{table}]\nx = 1\n")).concat();
     let toml = &format!("x = 1\n{tables}");
     let mut known = BTreeSet::new();

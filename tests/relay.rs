@@ -33,6 +33,9 @@ mod long_texts;
 #[path = "relay/market.rs"]
 mod market;
 #[cfg(test)]
+#[path = "relay/media.rs"]
+mod media;
+#[cfg(test)]
 #[path = "relay/model.rs"]
 mod model;
 #[cfg(test)]
@@ -75,6 +78,9 @@ mod over_twilio;
 #[path = "relay/over_vonage.rs"]
 mod over_vonage;
 #[cfg(test)]
+#[path = "relay/picture_stage.rs"]
+mod picture_stage;
+#[cfg(test)]
 #[path = "relay/poison.rs"]
 mod poison;
 #[cfg(test)]
@@ -95,6 +101,9 @@ mod ringing;
 #[cfg(test)]
 #[path = "support/rng.rs"]
 mod rng;
+#[cfg(test)]
+#[path = "relay/s3.rs"]
+mod s3;
 #[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;

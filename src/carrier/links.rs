@@ -49,6 +49,7 @@ impl Step {
 /// whoever sends it to say.
 #[derive(Clone)]
 pub struct Links {
+    origin: String,
     base: String,
     key: Option<[u8; 32]>,
 }
@@ -57,7 +58,8 @@ impl Links {
     /// Addresses below `<public_url>/hooks/<carrier>`, without seals: to be shown, or compared with
     /// what is set at a carrier.
     pub fn new(public_url: &str, carrier: &str) -> Self {
-        Self { base: format!("{}/hooks/{carrier}", public_url.trim_end_matches('/')), key: None }
+        let origin = public_url.trim_end_matches('/').to_owned();
+        Self { base: format!("{origin}/hooks/{carrier}"), origin, key: None }
     }
 
     /// The same, sealed under a key that is this carrier's alone.
@@ -91,6 +93,11 @@ impl Links {
         };
         let tag = tag(key, &read(query), read_rung(query).as_ref());
         format!("{address}&seal={}", BASE64.encode(tag))
+    }
+
+    /// Where the carrier fetches the picture or file that `token` names.
+    pub fn media(&self, token: &str) -> String {
+        format!("{}/media/{token}", self.origin)
     }
 
     /// Where new texts go.

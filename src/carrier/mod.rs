@@ -26,6 +26,7 @@ mod form;
 mod infobip;
 mod jambonz;
 mod memory;
+mod own;
 mod plivo;
 mod sandbox;
 mod settings;
@@ -48,7 +49,7 @@ pub use self::{
     plan::{Answer, Plan, Reply},
     wire::{Request, Response},
 };
-use crate::domain::{interaction, phone::ProxyNumber, pool, time::Timestamp};
+use crate::domain::{interaction, media, phone::ProxyNumber, pool, time::Timestamp};
 
 /// A translator between one carrier's dialect and our words.
 pub trait Carrier: Send + Sync + fmt::Debug {
@@ -213,6 +214,18 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         _response: &Response,
     ) -> Result<listing::Page, SendError> {
         Err(SendError::new(error::SendErrorKind::Unsupported, error::Retry::Never))
+    }
+
+    /// The request for a picture or file of a text that came in, with credentials: only if `address` is
+    /// the carrier's own, where its account's files are; `None` for any other, which is called as a
+    /// stranger's, without.
+    fn media(&self, _address: &str) -> Option<Request> {
+        None
+    }
+
+    /// How many pictures and files one text takes, where it takes some.
+    fn media_max(&self) -> usize {
+        media::MEDIA_MAX
     }
 
     /// Whether the ids of its calls and texts are Twilio's own SIDs, by which whoever has the

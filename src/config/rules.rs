@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use toml::{Table, Value};
 
-use super::{CarrierConfig, Config, MasterKey, Secret, reader::Reader};
+use super::{CarrierConfig, Config, MasterKey, Media, MediaStore, Secret, reader::Reader};
 use crate::domain::phone::Permits;
 
 pub(super) const ADDRESS: &str = "an address with a port, such as \"127.0.0.1:8080\"";
@@ -29,6 +29,7 @@ pub(super) const FILTER: &str = "a filter, such as \"info,entremise::relay=debug
 pub(super) const FORMAT: &str = "\"auto\", \"json\" or \"human\"";
 const MASTER_KEY: &str = "32 bytes in base64; to make one: head -c 32 /dev/urandom | base64";
 const CARRIER_ID: &str = "1 to 32 of a-z, 0-9 and -, not beginning with -, and unique";
+const MEDIA_STORE: &str = "\"off\", \"file:///FOLDER\" or \"s3://BUCKET/PREFIX\", the last two of a-z, A-Z, 0-9, -, . and _";
 const API_BASE: &str = "an http or https address without a query, such as \"https://api.example\"";
 
 /// The form of a line of the log.
@@ -200,16 +201,19 @@ fn carrier(entry: &mut Reader<'_>, ids: &mut BTreeSet<String>) -> CarrierConfig 
     });
     ids.insert(id.clone());
     let kind = required(entry, "kind", "the name of a kind of carrier", text);
-    let api_base = entry.optional("api_base", API_BASE, |value| {
-        let url = url::Url::parse(value.as_str()?).ok()?;
-        let good = matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.query().is_none()
-            && url.fragment().is_none();
-        good.then(|| url.as_str().trim_end_matches('/').to_owned())
-    });
+    let api_base = entry.optional("api_base", API_BASE, base_address);
     let table = entry.rest();
     CarrierConfig { id, kind, api_base, values: with_files_read(&table, entry) }
+}
+
+/// An address that others are made from: no slash at its end.
+fn base_address(value: &Value) -> Option<String> {
+    let url = url::Url::parse(value.as_str()?).ok()?;
+    let good = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    good.then(|| url.as_str().trim_end_matches('/').to_owned())
 }
 
 fn required(
@@ -247,6 +251,40 @@ fn with_files_read(table: &Table, entry: &mut Reader<'_>) -> Table {
         }
     }
     values
+}
+
+pub(super) fn media(media: &mut Reader<'_>) -> Media {
+    let store = media.value("store", MediaStore::Beside, MEDIA_STORE, media_store);
+    let endpoint = media.optional("endpoint", API_BASE, base_address);
+    let region = media.optional("region", "a name such as \"eu-west-3\"", text);
+    let id = secret(media, "access_key_id", "access_key_id_file");
+    let key = secret(media, "secret_access_key", "secret_access_key_file");
+    if id.is_some() != key.is_some() {
+        media.fault("secret_access_key", "and `access_key_id` go together");
+    }
+    let credentials = id.zip(key).map(|(id, key)| (Secret::new(id), Secret::new(key)));
+    Media { store, endpoint, region, credentials }
+}
+
+fn media_store(value: &Value) -> Option<MediaStore> {
+    let text = value.as_str()?;
+    if text == "off" {
+        return Some(MediaStore::Off);
+    }
+    if let Some(path) = text.strip_prefix("file://") {
+        return (path.len() > 1 && path.starts_with('/')).then(|| MediaStore::Folder(path.into()));
+    }
+    let (bucket, prefix) = text
+        .strip_prefix("s3://")?
+        .split_once('/')
+        .unwrap_or_else(|| (text.trim_start_matches("s3://"), ""));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte);
+    let prefix = prefix.trim_end_matches('/');
+    let good = (3..=63).contains(&bucket.len())
+        && bucket.bytes().chain(prefix.bytes()).all(plain)
+        && !prefix.split('/').any(|part| matches!(part, "." | ".."))
+        && !prefix.contains("//");
+    good.then(|| MediaStore::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
 }
 
 /// What holds between settings.

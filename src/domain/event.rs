@@ -43,6 +43,8 @@ closed_set! {
         MessageCancelled = "message.cancelled",
         /// Nobody knows whether it was sent.
         MessageUnknown = "message.unknown",
+        /// Pictures or files of a text were not passed on.
+        MediaRefused = "media.refused",
         /// A text was refused.
         MessageRefused = "message.refused",
         /// A call came in.

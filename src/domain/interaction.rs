@@ -113,6 +113,10 @@ closed_set! {
         InterceptFailed = "intercept_failed",
         /// Pictures or files, which this service or carrier does not relay.
         MediaNotSupported = "media_not_supported",
+        /// Nothing of it may be passed on: its pictures and files were refused, and it has no words.
+        MediaRefused = "media_refused",
+        /// It has no words, and the recipient's number or carrier takes no pictures and files.
+        RecipientWithoutMedia = "recipient_without_media",
         /// A text with nothing in it.
         EmptyText = "empty_text",
         /// The recipient's carrier says that they have opted out of texts.

@@ -37,6 +37,7 @@ pub(crate) use closed_set;
 pub mod call;
 pub mod event;
 pub mod interaction;
+pub mod media;
 pub mod message;
 pub mod opt_out;
 pub mod phone;

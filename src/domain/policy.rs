@@ -68,6 +68,18 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// Which pictures and files of texts are passed on.
+    MediaRule {
+        /// None.
+        None = "none",
+        /// Pictures: they are made anew, and keep nothing but their pixels.
+        Images = "images",
+        /// Also sound, film and documents, whose hidden notes on people and places stay in.
+        Files = "files",
+    }
+}
+
 /// A service's rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -118,6 +130,10 @@ pub struct Rules {
     pub keep_texts: bool,
     /// What becomes of the words by which people stop texts.
     pub stop_words: StopWords,
+    /// Which pictures and files are passed on.
+    pub media: MediaRule,
+    /// Whether contact cards are: they hold numbers.
+    pub vcards: bool,
     /// What a service of Twilio Proxy has on top.
     pub proxy: ProxyRules,
 }
@@ -149,6 +165,8 @@ impl Rules {
             identifier_check: Strictness::Possible,
             keep_texts: false,
             stop_words: StopWords::Relay,
+            media: MediaRule::Images,
+            vcards: false,
             proxy: ProxyRules::default(),
         }
     }

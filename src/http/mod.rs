@@ -3,6 +3,7 @@ pub mod api;
 pub mod console;
 pub mod hooks;
 pub mod limit;
+pub mod media;
 pub mod ops;
 pub mod problem;
 pub mod sandbox;

@@ -73,7 +73,8 @@ impl Jobs {
             let relay = each.clone();
             async move {
                 relay.end_lost_calls().await?;
-                relay.purge().await
+                relay.purge().await?;
+                relay.forget_files().await.map(drop)
             }
         }));
         let each = relay.clone();

@@ -29,11 +29,16 @@ impl Cipher {
     ///
     /// The nonce is the system's randomness, never a seeded source: one repeat under a key would
     /// give the key stream away.
+    pub(super) fn seal(&self, plain: &[u8], bound: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.seal_bytes(plain, bound))
+    }
+
+    /// `nonce ‖ ciphertext ‖ tag`, else as [`Cipher::seal`].
     #[expect(
         clippy::expect_used,
         reason = "fails only beyond 64 GiB, more than memory that is sealed"
     )]
-    pub(super) fn seal(&self, plain: &[u8], bound: &[u8]) -> String {
+    pub(super) fn seal_bytes(&self, plain: &[u8], bound: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE_LEN];
         SystemEntropy.fill(&mut nonce);
         let mut sealed = plain.to_vec();
@@ -45,13 +50,16 @@ impl Cipher {
                 &mut sealed,
             )
             .expect("short enough");
-        let bytes = [nonce.as_slice(), &sealed, tag.as_ref()].concat();
-        URL_SAFE_NO_PAD.encode(bytes)
+        [nonce.as_slice(), &sealed, tag.as_ref()].concat()
     }
 
     /// What [`Cipher::seal`] was given.
     pub(super) fn open(&self, text: &str, bound: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Malformed)?;
+        self.open_bytes(URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Malformed)?, bound)
+    }
+
+    /// What [`Cipher::seal_bytes`] was given.
+    pub(super) fn open_bytes(&self, mut bytes: Vec<u8>, bound: &[u8]) -> Result<Vec<u8>, Error> {
         let (nonce, sealed) = bytes.split_first_chunk_mut::<NONCE_LEN>().ok_or(Error::Malformed)?;
         let plain = self
             .0

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client as Pool, connect::HttpConnector},
@@ -27,6 +27,28 @@ const BODY_MAX: usize = 1024 * 1024;
 pub trait Transport: fmt::Debug + Send + Sync {
     /// As [`Client::send`].
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, SendError>>;
+
+    /// As [`Client::fetch`].
+    fn fetch(
+        &self,
+        request: Request,
+        most: usize,
+        _deadline: Duration,
+    ) -> BoxFuture<'_, Result<Response, NotFetched>> {
+        Box::pin(async move {
+            let answer = self.send(request).await.map_err(|_| NotFetched::Failed)?;
+            if answer.body.len() > most { Err(NotFetched::TooLarge) } else { Ok(answer) }
+        })
+    }
+}
+
+/// Why there is no answer to a request for a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotFetched {
+    /// It is longer than was to be read.
+    TooLarge,
+    /// No whole answer in time.
+    Failed,
 }
 
 /// Talks to carriers. Cheap to clone.
@@ -52,6 +74,19 @@ impl Client {
     pub async fn send(&self, request: Request) -> Result<Response, SendError> {
         self.0.send(request).await
     }
+
+    /// Fetches a file of at most so many bytes, as long as that may take together.
+    ///
+    /// # Errors
+    /// [`NotFetched`].
+    pub async fn fetch(
+        &self,
+        request: Request,
+        most: usize,
+        deadline: Duration,
+    ) -> Result<Response, NotFetched> {
+        self.0.fetch(request, most, deadline).await
+    }
 }
 
 #[derive(Debug)]
@@ -63,6 +98,39 @@ impl Transport for Web {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, SendError>> {
         Box::pin(self.ask(request))
     }
+
+    fn fetch(
+        &self,
+        request: Request,
+        most: usize,
+        deadline: Duration,
+    ) -> BoxFuture<'_, Result<Response, NotFetched>> {
+        Box::pin(async move {
+            let request = built(request).ok_or(NotFetched::Failed)?;
+            match tokio::time::timeout(deadline, self.exchange(request, most)).await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(Failed::TooLarge)) => Err(NotFetched::TooLarge),
+                Ok(Err(_)) | Err(_) => Err(NotFetched::Failed),
+            }
+        })
+    }
+}
+
+/// How an exchange failed.
+enum Failed {
+    /// No connection, no request: name, address, TLS.
+    NotConnected,
+    TooLarge,
+    Broken,
+}
+
+/// A request as the library wants it; `None` for one that can't be one.
+fn built(request: Request) -> Option<hyper::Request<Full<Bytes>>> {
+    let mut builder = hyper::Request::builder().method(request.method).uri(&request.url);
+    if let Some(headers) = builder.headers_mut() {
+        *headers = request.headers;
+    }
+    builder.body(Full::new(request.body)).ok()
 }
 
 impl Web {
@@ -87,35 +155,28 @@ impl Web {
     }
 
     async fn ask(&self, request: Request) -> Result<Response, SendError> {
-        let unsendable = || SendError::new(SendErrorKind::Config, Retry::Never);
-        let mut builder = hyper::Request::builder().method(request.method).uri(&request.url);
-        if let Some(headers) = builder.headers_mut() {
-            *headers = request.headers;
-        }
-        let request = builder.body(Full::new(request.body)).map_err(|_| unsendable())?;
-        match tokio::time::timeout(ANSWER_MAX, self.exchange(request)).await {
-            Ok(result) => result,
-            Err(_) => Err(SendError::new(SendErrorKind::Unreachable, Retry::Unknown)),
-        }
+        let request = built(request).ok_or(SendError::new(SendErrorKind::Config, Retry::Never))?;
+        let retry = match tokio::time::timeout(ANSWER_MAX, self.exchange(request, BODY_MAX)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(Failed::NotConnected)) => Retry::After(Duration::from_secs(1)),
+            Ok(Err(Failed::TooLarge | Failed::Broken)) | Err(_) => Retry::Unknown,
+        };
+        Err(SendError::new(SendErrorKind::Unreachable, retry))
     }
 
-    async fn exchange(&self, request: hyper::Request<Full<Bytes>>) -> Result<Response, SendError> {
+    async fn exchange(
+        &self,
+        request: hyper::Request<Full<Bytes>>,
+        most: usize,
+    ) -> Result<Response, Failed> {
         let answer = self.pool.request(request).await.map_err(|error| {
-            // No connection, no request: name, address, TLS.
-            let retry = if error.is_connect() {
-                Retry::After(Duration::from_secs(1))
-            } else {
-                Retry::Unknown
-            };
-            SendError::new(SendErrorKind::Unreachable, retry)
+            if error.is_connect() { Failed::NotConnected } else { Failed::Broken }
         })?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, BODY_MAX)
-            .collect()
-            .await
-            .map_err(|_| SendError::new(SendErrorKind::Unreachable, Retry::Unknown))?
-            .to_bytes();
-        Ok(Response { status: head.status, headers: head.headers, body })
+        let body = Limited::new(body, most).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { Failed::TooLarge } else { Failed::Broken }
+        })?;
+        Ok(Response { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
 }
 

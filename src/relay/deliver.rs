@@ -28,6 +28,8 @@ const LEASE: Duration = Duration::from_secs(30);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long a marketplace may take to say whether a text goes through.
 const INTERCEPT_MAX: Duration = Duration::from_secs(10);
+/// How often a claim is left for something outside, and tried again: files, the marketplace.
+const ERRANDS_MAX: usize = 4;
 /// Between two tries to note what came of a request.
 const NOTE_AGAIN: Duration = Duration::from_millis(250);
 /// How long a request may take that belongs to an answer: the carrier is kept waiting by it.
@@ -183,17 +185,33 @@ impl Relay {
             .await
     }
 
+    /// Claims a text, once its files are here and the marketplace was asked; `None` while it must wait
+    /// for either.
+    async fn claimed(&self, entry: &Entry) -> Result<Option<(Claimed, Duration)>, Error> {
+        let mut verdict = None;
+        for _ in 0..ERRANDS_MAX {
+            match self.claim_message(entry, verdict.clone()).await {
+                Err(Error::Fetch) => {
+                    if !self.fetch_files(entry).await? {
+                        return Ok(None);
+                    }
+                }
+                Err(Error::Ask(question)) => {
+                    verdict = self.consult_on_text(&question, INTERCEPT_MAX).await;
+                    if verdict.is_none() {
+                        return Ok(None);
+                    }
+                }
+                claimed => return claimed.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
     async fn deliver_message(&self, entry: Entry) -> Result<bool, Error> {
         let dedupe = self.dedupe(&entry.carrier);
         let dedupes = matches!(dedupe, Dedupe::Key { .. });
-        let (claimed, judged) = match self.claim_message(&entry, None).await {
-            Err(Error::Ask(question)) => {
-                let verdict = self.consult_on_text(&question, INTERCEPT_MAX).await;
-                let Some(verdict) = verdict else { return Ok(false) };
-                self.claim_message(&entry, Some(verdict)).await?
-            }
-            claimed => claimed?,
-        };
+        let Some((claimed, judged)) = self.claimed(&entry).await? else { return Ok(false) };
         let (entry, message, uncertain) = match claimed {
             Claimed::NotNow => return Ok(false),
             Claimed::Ended => return Ok(true),

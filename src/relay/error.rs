@@ -5,6 +5,7 @@ use crate::{
         pool::{Narrowing, Rule},
         time::Timestamp,
     },
+    media::ObjectsError,
     relay::consult::Question,
     store::{self, sessions::Session},
 };
@@ -62,6 +63,12 @@ pub enum Error {
     /// advice.
     #[error("the marketplace is to be asked first")]
     Ask(Box<Question>),
+    /// Files of a text are to be fetched first: the transaction was undone, and is run again then.
+    #[error("files are to be fetched first")]
+    Fetch,
+    /// The store for files failed.
+    #[error(transparent)]
+    Files(#[from] ObjectsError),
     /// What the marketplace wants of a stranger can't be done: the transaction was undone, and is run
     /// again without.
     #[error("what the marketplace wants can't be done")]

@@ -329,6 +329,7 @@ pub(super) async fn log_refusal(
         outcome: Some(Outcome::Refused),
         reason: Some(refused.reason),
         media: event.media,
+        media_refused: event.media,
         duration: None,
         version: 1,
         created_at: now,
@@ -379,6 +380,7 @@ pub(super) async fn log_missed(
     let logged = Interaction {
         outcome: outcome_now,
         reason,
+        media_refused: event.media,
         ended_at: Some(now),
         ..interaction(tx, event, routed)
     };
@@ -486,6 +488,7 @@ pub(super) fn interaction(tx: &Tx, event: Event<'_>, routed: &Routed) -> Interac
         outcome: None,
         reason: None,
         media: event.media,
+        media_refused: 0,
         duration: None,
         version: 1,
         created_at: routed.now,

@@ -22,6 +22,7 @@ mod inventory;
 mod judge;
 mod long_texts;
 mod look_up;
+mod media;
 mod messages;
 mod missed;
 mod notify;
@@ -43,7 +44,7 @@ pub use self::{
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
     calls::place_call,
     carriers::{Carriers, Configured},
-    client::{Client, Transport},
+    client::{Client, NotFetched, Transport},
     consult::Question,
     deleting::delete_interaction,
     endpoints::{
@@ -59,7 +60,8 @@ pub use self::{
         default_brand, loose_name_fault, name_fault, restore_number, update_number, update_service,
     },
     judge::{judge_numbers, misjudged},
-    messages::send_to_participant,
+    media::Offered,
+    messages::{NewText, send_to_participant},
     rented::LookedUp,
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
@@ -71,6 +73,7 @@ use crate::{
     domain::pool::Rule,
     egress::Egress,
     ids::AccountId,
+    media::Objects,
     store::{self, Db, Lane, Tx},
     telemetry::metrics,
 };
@@ -82,6 +85,8 @@ pub struct Relay {
     carriers: Arc<Carriers>,
     client: Client,
     egress: Egress,
+    objects: Option<Objects>,
+    places: Arc<media::Places>,
     asking: consult::Open,
     /// Apart from the above: workers that wait for a marketplace keep no caller from being asked about.
     asking_on_texts: consult::Open,
@@ -99,11 +104,20 @@ impl Relay {
             carriers,
             client,
             egress,
+            objects: None,
+            places: Arc::default(),
             asking: consult::Open::default(),
             asking_on_texts: consult::Open::default(),
             wake: Arc::default(),
             wake_events: Arc::default(),
         }
+    }
+
+    /// The same, which passes on pictures and files and keeps them there meanwhile; without, none are
+    /// passed on.
+    #[must_use]
+    pub fn with_objects(self, objects: Option<Objects>) -> Self {
+        Self { objects, ..self }
     }
 
     /// The database, for reading.

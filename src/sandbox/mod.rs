@@ -13,6 +13,7 @@ mod faults;
 mod line;
 mod network;
 mod phone;
+mod pictures;
 mod record;
 mod state;
 mod webhook;
@@ -26,6 +27,7 @@ pub use self::{
         CallEnd, CallId, CallStage, CallView, Contact, Direction, PhoneId, PhoneView, Sound,
         TextState, TextView,
     },
+    pictures::PICTURE_MAX,
     record::CameIn,
     state::{CALLS_KEPT, TEXTS_KEPT},
 };

@@ -30,6 +30,8 @@ const NAME_CHARS_MAX: usize = 40;
 pub struct Options {
     /// `<public_url>/hooks/<carrier id>`: where webhooks go. No callback elsewhere is ever called.
     pub hooks_base: String,
+    /// `<carrier's API>/v1/media`: where the relay fetches the pictures of phones.
+    pub media_base: String,
     /// Signs webhooks and opens the carrier API.
     pub secret: String,
     /// The time.

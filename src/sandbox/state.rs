@@ -9,6 +9,7 @@ use super::{
     faults::{Dice, Faults},
     line::Deed,
     phone::{CallId, CallView, Contact, PhoneId, PhoneView, TextView},
+    pictures::Pictures,
     record::CameIn,
     webhook::Job,
 };
@@ -38,6 +39,7 @@ pub(super) struct State {
     pub(super) keys: Keys,
     /// Texts and calls to the relay, the oldest first.
     pub(super) came_in: VecDeque<CameIn>,
+    pub(super) pictures: Pictures,
     pub(super) faults: Faults,
     pub(super) dice: Dice,
     pub(super) version: u64,
@@ -62,6 +64,7 @@ impl State {
             waiting: 0,
             keys: Keys::default(),
             came_in: VecDeque::new(),
+            pictures: Pictures::default(),
             faults: Faults::default(),
             dice: Dice::new(seed),
             version,

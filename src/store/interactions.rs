@@ -62,6 +62,8 @@ pub struct Interaction {
     pub reason: Option<Reason>,
     /// How many pictures and files it had.
     pub media: i64,
+    /// How many of those were not passed on.
+    pub media_refused: i64,
     /// How long two people spoke.
     pub duration: Option<Duration>,
     /// Grows with each change.
@@ -89,6 +91,7 @@ struct Row {
     outcome: Option<String>,
     reason: Option<String>,
     media: i64,
+    media_refused: i64,
     duration: Option<i64>,
     version: i64,
     created_at: i64,
@@ -100,7 +103,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, service, session, kind, origin, from_participant, from_role, person, number, \
-             carrier, outcome, reason, media, duration, version, created_at, updated_at, ended_at \
+             carrier, outcome, reason, media, media_refused, duration, version, created_at, \
+             updated_at, ended_at \
              FROM interactions WHERE ",
             $rest
         )
@@ -136,6 +140,7 @@ impl TryFrom<Row> for Interaction {
                 .map(|text| from_text!("interactions"."reason", Reason::parse, &text))
                 .transpose()?,
             media: row.media,
+            media_refused: row.media_refused,
             duration: row.duration.map(length),
             version: row.version,
             created_at: Timestamp::from_millis(row.created_at),
@@ -150,9 +155,9 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Interaction) -> Resu
     const SQL: &str = "
         INSERT INTO interactions (account, id, service, session, kind, origin, from_participant,
             from_role, person, number, carrier, outcome, reason, media, duration, version,
-            created_at, updated_at, ended_at)
+            created_at, updated_at, ended_at, media_refused)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19)";
+            $19, $20)";
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
@@ -174,6 +179,7 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Interaction) -> Resu
             .bind(new.created_at.millis())
             .bind(new.updated_at.millis())
             .bind(new.ended_at.map(Timestamp::millis))
+            .bind(new.media_refused)
             .execute(conn)
             .await?;
     });
@@ -360,6 +366,30 @@ pub async fn finish(
     let Some(kind) = ended else { return Ok(false) };
     count(tx, from_text!("interactions"."kind", Kind::parse, &kind)?, end.outcome);
     Ok(true)
+}
+
+/// Counts pictures and files of a text that are not passed on.
+pub async fn refuse_media(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+    count: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE interactions SET media_refused = media_refused + $3, updated_at = $4,
+            version = version + 1
+        WHERE account = $1 AND id = $2";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(id)
+            .bind(count)
+            .bind(now.millis())
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
 }
 
 /// Says how long two people spoke, of a call that ended before that was known; whether it was news.

@@ -29,6 +29,7 @@ pub mod interactions;
 mod lanes;
 pub mod legs;
 pub mod long_texts;
+pub mod media;
 pub mod meta;
 pub mod moving;
 pub mod numbers;

@@ -329,6 +329,29 @@ async fn give_back(
     Ok(done == 1)
 }
 
+/// Puts off an entry that was not claimed, until `run_at`, and counts it as tried: it keeps later ones
+/// back no longer than any other (I12). Whether nobody else has claimed it.
+pub async fn postpone(
+    tx: &mut Tx,
+    entry: &Entry,
+    now: Timestamp,
+    run_at: Timestamp,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE outbox SET run_at = $4, tried_at = COALESCE(tried_at, $5)
+        WHERE account = $1 AND id = $2 AND fence = $3 AND state = 'ready'";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(&entry.account)
+        .bind(&entry.id)
+        .bind(entry.fence)
+        .bind(run_at.millis())
+        .bind(now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
 /// What is owed for a session and not being sent at this moment.
 pub async fn ready_of_session(
     tx: &mut Tx,

@@ -14,7 +14,8 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            GeoMatch, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing,
+            GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection,
+            TeamRing,
         },
         time::Timestamp,
     },
@@ -72,6 +73,10 @@ struct StoredRules {
     keep_texts: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stop_words: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media: Option<String>,
+    #[serde(default)]
+    vcards: bool,
 }
 
 /// The stored form of what a service of Twilio Proxy has, before it is sealed.
@@ -133,6 +138,8 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         identifier_check: Some(rules.identifier_check.as_str().into()),
         keep_texts: rules.keep_texts,
         stop_words: Some(rules.stop_words.as_str().into()),
+        media: Some(rules.media.as_str().into()),
+        vcards: rules.vcards,
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -169,6 +176,11 @@ fn from_text(text: &str) -> Option<Rules> {
             Some(word) => StopWords::parse(&word)?,
             None => StopWords::Relay,
         },
+        media: match stored.media {
+            Some(word) => MediaRule::parse(&word)?,
+            None => MediaRule::Images,
+        },
+        vcards: stored.vcards,
         proxy: ProxyRules::default(),
     })
 }

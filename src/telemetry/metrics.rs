@@ -101,6 +101,11 @@ metrics_table! {
     INTERCEPT_ASKED = Counter "entremise_intercept_asked_total" Count ["outcome"]
         "Marketplaces that were asked whether a call or text may go through: passed, blocked, busy, \
          status, refused, unreachable, untrusted, timeout, broken, too_large.";
+    MEDIA = Counter "entremise_media_total" Count ["outcome"]
+        "Pictures and files of texts: kept, retry, deleted; not passed on: off, type, vcard, too_many, \
+         too_large, unreadable, unavailable, recipient.";
+    MEDIA_BYTES = Counter "entremise_media_kept_bytes_total" Bytes []
+        "Bytes of pictures and files that were kept to be passed on.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
     SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
@@ -322,6 +327,16 @@ pub fn intercept_asked(outcome: &'static str) {
     counter(&INTERCEPT_ASKED, [outcome.into()]).increment(1);
 }
 
+/// A picture or file came to that, of the metric's help.
+pub fn media(outcome: &'static str) {
+    counter(&MEDIA, [outcome.into()]).increment(1);
+}
+
+/// So many bytes of a picture or file were kept.
+pub fn media_bytes(bytes: u64) {
+    counter(&MEDIA_BYTES, []).increment(bytes);
+}
+
 /// The recipient's `carrier` took a text `latency` after it arrived.
 pub fn relayed(carrier: &str, latency: Duration) {
     histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
@@ -404,6 +419,8 @@ mod tests {
         out_of_session("announce");
         out_of_session_asked("answered");
         intercept_asked("passed");
+        media("kept");
+        media_bytes(1);
         relayed("main", second);
         session_opened();
         session_closed("expired");

@@ -75,6 +75,8 @@ class Phone {
     this.part("to").addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.part("words").focus();
     });
+    this.button("attach").addEventListener("click", () => this.part("file").click());
+    this.part("file").addEventListener("change", () => this.sendPicture());
     this.button("dial").addEventListener("click", () => this.dial());
     this.button("answer").addEventListener("click", () => {
       this.button("end").focus();
@@ -148,6 +150,32 @@ class Phone {
     if (!(await this.post("text", { to, text })) && !words.value) words.value = text;
   }
 
+  /** Gives a picture to the network and texts its address, with the words that stand there. */
+  async sendPicture() {
+    const [file] = this.part("file").files;
+    this.part("file").value = "";
+    const to = file && this.target();
+    if (!to) return;
+    let picture;
+    try {
+      const answer = await fetch("/sandbox/api/pictures", {
+        method: "POST",
+        headers: { "content-type": file.type },
+        body: file,
+      });
+      picture = await answer.json();
+      if (!answer.ok) return this.fault(`That did not work: ${picture.error}.`);
+    } catch {
+      return this.fault("The sandbox can’t be reached.");
+    }
+    const words = this.part("words");
+    const text = words.value.trim();
+    words.value = "";
+    const sent = await this.post("text", { to, text, media: [picture.url] });
+    if (!sent && !words.value) words.value = text;
+    this.button("attach").focus();
+  }
+
   async dial() {
     const to = this.target();
     if (to && (await this.post("dial", { to }))) this.wantsFocus = true;
@@ -214,9 +242,20 @@ class Phone {
       this.last = turn;
     }
     nodes.body = make("p", text.text, text.direction === "out" ? "bubble out" : "bubble");
-    for (const address of text.media) nodes.body.append(make("div", `🖼 ${address}`));
+    for (const address of text.media) nodes.body.append(this.picture(address, text.direction));
     nodes.meta = make("p");
     return nodes;
+  }
+
+  /** A picture: one's own from the network, another's from where the relay offers it. */
+  picture(address, direction) {
+    const own = address.match(/\/sandbox\/carrier\/v1\/media\/([\w.-]+)$/);
+    const offered = new URL(address, location.href);
+    if (!own && offered.origin !== location.origin) return make("div", `🖼 ${address}`);
+    const image = make("img");
+    image.alt = direction === "out" ? "Picture that you sent" : "Picture that you got";
+    image.src = own ? `/sandbox/api/pictures/${own[1]}` : offered.pathname;
+    return image;
   }
 
   meta(node, text) {

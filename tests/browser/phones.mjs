@@ -20,6 +20,11 @@ if (!base) {
 if (pictures) mkdirSync(pictures, { recursive: true });
 
 const WAIT = 10_000;
+/** One red pixel. */
+const PICTURE = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC",
+  "base64",
+);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: [
@@ -172,6 +177,19 @@ async function converse(page, mark) {
   await Promise.all([buyer.free(), seller.free()]);
   await seller.root.locator(".event", { hasText: "Call" }).last().waitFor();
   assert.ok(await buyer.words.evaluate((node) => node === document.activeElement), "focus is lost");
+
+  // A picture, chosen with the keyboard alone: both phones show it, the seller from the relay's address.
+  const before = await seller.root.getByRole("img", { name: "Picture that you got" }).count();
+  const choosing = page.waitForEvent("filechooser");
+  await tabTo(page, buyer.button("Send a picture"));
+  await page.keyboard.press("Enter");
+  await (await choosing).setFiles({ name: "bike.png", mimeType: "image/png", buffer: PICTURE });
+  const got = seller.root.getByRole("img", { name: "Picture that you got" }).nth(before);
+  await got.waitFor();
+  await page.waitForFunction((image) => image.complete && image.naturalWidth > 0, await got.elementHandle());
+  assert.match(await got.getAttribute("src"), /^\/media\//, "the picture is not at the relay's address");
+  await buyer.root.getByRole("img", { name: "Picture that you sent" }).nth(before).waitFor();
+  await picture(page, `${mark}-picture`);
 
   for (const phone of [buyer, seller]) {
     await phone.root.locator(".knows .good").first().waitFor();

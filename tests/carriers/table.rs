@@ -53,6 +53,10 @@ fn page(all: &[Fixtures]) -> String {
             &[
                 ("calls", |can, _| yes(can.voice)),
                 ("texts", |can, _| yes(can.sms)),
+                ("pictures in a text that is sent", |can, fixtures| {
+                    let most = fixtures.carrier().media_max();
+                    if can.mms { most.to_string() } else { "none".into() }
+                }),
                 ("calls are steered by", |can, _| control(can).into()),
                 ("speaks to who answers (whisper, press 1)", |can, _| yes(can.whisper)),
                 ("rings before it answers the caller", |can, _| yes(can.answer_on_bridge)),

@@ -10,7 +10,7 @@ use entremise::{
         call::CallState,
         message::{Body as Words, MessageState},
         phone::{Caller, Identifier, Permits, ProxyNumber},
-        policy::{GeoMatch, Rules},
+        policy::{GeoMatch, MediaRule, Rules},
         pool::Capabilities,
         session::{ClosedReason, Mode},
         time::Timestamp,
@@ -310,7 +310,11 @@ async fn pool(relay: &Relay, account: &AccountId) -> ServiceId {
     let made = relay.db().write(move |tx| {
         let owner = owner.clone();
         Box::pin(async move {
-            let rules = Rules { geo_match: GeoMatch::Any, ..Rules::new("Velo".into()) };
+            let rules = Rules {
+                geo_match: GeoMatch::Any,
+                media: MediaRule::None,
+                ..Rules::new("Velo".into())
+            };
             let new = NewService { unique_name: "bikes".into(), rules };
             let service = relay::create_service(tx, &owner, &new).await?.id;
             for number in PROXIES {

@@ -257,24 +257,6 @@ impl Scene {
         legs[1].state.clone()
     }
 
-    /// The marketplace asks for a call, and all that is owed is done.
-    pub(crate) async fn place_call(&self) {
-        let (account, session) = (self.market.account.clone(), self.session.id.clone());
-        let mut tx = self.market.relay.db().read().await.unwrap();
-        let people = participants::of_session(&mut tx, &account, &session).await.unwrap();
-        drop(tx);
-        let from = people[0].id.clone();
-        let placed = self.market.relay.db().write(move |tx| {
-            let (account, session, from) = (account.clone(), session.clone(), from.clone());
-            Box::pin(
-                async move { relay::place_call(tx, &account, &session, &from).await.map(drop) },
-            )
-        });
-        placed.await.unwrap();
-        self.market.relay.wake().notify_one();
-        self.world.running.jobs.idle().await;
-    }
-
     pub(crate) async fn end(self, database: Database) {
         self.world.running.shutdown().await;
         database.drop().await;

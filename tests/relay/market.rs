@@ -87,7 +87,7 @@ impl Market {
                             service: service.id.clone(),
                             number: number.unwrap(),
                             carrier: carrier.into(),
-                            capabilities: Capabilities::parse("voice|sms").unwrap(),
+                            capabilities: Capabilities::parse("voice|sms|mms").unwrap(),
                             reserved: false,
                         };
                         numbers.push(relay::add_number(tx, &account, &new).await?.id);

@@ -28,6 +28,8 @@ use crate::{
 };
 
 const WORDS: &str = "canary: meet me at the fountain";
+/// Where a carrier has a picture: such an address names its account.
+const PICTURE: &str = "files.example/canary-account-of-the-carrier/picture";
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -70,6 +72,7 @@ fn canaries(market: &Market) -> Vec<(String, Vec<u8>)> {
         add("a number without its calling code", &digits[1..]);
     }
     add("the words of a text", WORDS);
+    add("the address of a picture", PICTURE);
     all
 }
 
@@ -88,6 +91,10 @@ async fn converse(world: &World, market: &Market) {
     let [buyer, seller] = [market.people[0].phone, market.people[1].phone];
     network.text(buyer, &session.dials[0], Body::new(WORDS.into())).unwrap();
     network.until(seller, |view| view.received().count() == 1).await;
+    // One that can't be had, and one that may not be called.
+    let pictures = [format!("https://{PICTURE}"), format!("http://10.0.0.1/{PICTURE}")];
+    network.text_with(buyer, &session.dials[0], Body::new(WORDS.into()), pictures.into()).unwrap();
+    world.running.idle().await;
     // A carrier in trouble makes us log errors and try again.
     network.set_faults(Faults { fail_next: 1, accept_then_fail: 1, ..Faults::default() });
     network.text(seller, &session.dials[1], Body::new(WORDS.into())).unwrap();
@@ -278,8 +285,7 @@ async fn i16_no_sink_holds_a_number_or_a_word() {
         world.running.shutdown().await;
         if let Some(path) = database.url.strip_prefix("sqlite:") {
             let folder = std::path::Path::new(path).parent().unwrap();
-            for file in std::fs::read_dir(folder).unwrap() {
-                let path = file.unwrap().path();
+            for path in crate::media::files(folder) {
                 let bytes = std::fs::read(&path).unwrap();
                 if !bytes.is_empty() {
                     look(&path.display().to_string(), &bytes, &canaries);

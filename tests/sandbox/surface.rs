@@ -158,6 +158,40 @@ async fn the_carrier_api_needs_the_secret() {
     }
 }
 
+/// A picture that a phone is about to send is taken as an image only and up to 5 MiB, lies at the carrier's
+/// API for the secret alone, is shown to its page, and the oldest goes.
+#[tokio::test]
+async fn pictures_lie_behind_the_secret() {
+    let world = world(|_| Answer::Ack).await;
+    let url = format!("{}/sandbox/api/pictures", world.base);
+    let add = async |kind: &'static str, bytes: Vec<u8>| {
+        world.exchange(wire::Request::post(url.clone(), kind, bytes)).await.unwrap()
+    };
+    let picture = b"GIF89a and more".to_vec();
+    let answer = add("image/gif", picture.clone()).await;
+    assert_eq!(answer.status, 201);
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    let address = answer["url"].as_str().unwrap().to_owned();
+    assert_eq!(add("text/plain", picture.clone()).await.status, 415);
+    assert_eq!(add("image/gif", Vec::new()).await.status, 422);
+    assert_eq!(add("image/gif", vec![0; 5 * 1024 * 1024 + 1]).await.status, 413);
+
+    let asked = world.carrier.media(&address).unwrap();
+    let got = world.exchange(asked.clone()).await.unwrap();
+    assert_eq!((got.status, &got.body[..]), (StatusCode::OK, &picture[..]));
+    let mut bare = asked.clone();
+    bare.headers.clear();
+    assert_eq!(world.exchange(bare).await.unwrap().status, 401);
+    let id = address.rsplit('/').next().unwrap();
+    let shown = send(&world, Method::GET, &format!("/api/pictures/{id}"), "").await;
+    assert_eq!(shown.headers[header::CONTENT_TYPE], "image/gif");
+
+    for _ in 0..64 {
+        add("image/gif", picture.clone()).await;
+    }
+    assert_eq!(world.exchange(asked).await.unwrap().status, 404);
+}
+
 /// The page and what it loads carry a policy under which nothing from elsewhere and nothing inline
 /// runs, and a phone's name can't become markup.
 #[tokio::test]

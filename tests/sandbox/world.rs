@@ -83,6 +83,7 @@ pub(crate) async fn world(decide: impl Fn(&Inbound) -> Answer + Send + Sync + 's
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let options = Options {
         hooks_base: format!("{base}/hooks/sandbox"),
+        media_base: format!("{base}/sandbox/carrier/v1/media"),
         secret: SECRET.replace(' ', "-"),
         clock: clock.clone(),
         seed: 7,

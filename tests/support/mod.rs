@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entremise::{
     app::{App, Environment, Listeners, Running, StartError},
     clock::Clock,
-    config::{CarrierConfig, Config, Secret},
+    config::{CarrierConfig, Config, MediaStore, Secret},
     ids::{Entropy as _, Ids, SystemEntropy, hex},
     relay::NewAccount,
     sandbox::{Network, Pace},
@@ -24,6 +24,8 @@ pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) name: &'static str,
     folder: Option<TempDir>,
+    /// Pictures of a server's database.
+    files: TempDir,
     server: Option<(PgConnectOptions, String)>,
 }
 
@@ -31,7 +33,13 @@ impl Database {
     fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
-        Self { url, name: "SQLite", folder: Some(folder), server: None }
+        Self {
+            url,
+            name: "SQLite",
+            folder: Some(folder),
+            files: tempfile::tempdir().unwrap(),
+            server: None,
+        }
     }
 
     pub(crate) async fn postgres(server: &str) -> Self {
@@ -42,7 +50,13 @@ impl Database {
         sqlx::query(sql).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();
         let url = options.clone().database(&name).to_url_lossy().to_string();
-        Self { url, name: "PostgreSQL", folder: None, server: Some((options, name)) }
+        Self {
+            url,
+            name: "PostgreSQL",
+            folder: None,
+            files: tempfile::tempdir().unwrap(),
+            server: Some((options, name)),
+        }
     }
 
     /// What a restore of a backup taken now would bring back. Nobody may be using it.
@@ -63,7 +77,13 @@ impl Database {
         sqlx::query(sql).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();
         let url = options.clone().database(&new).to_url_lossy().to_string();
-        Self { url, name: self.name, folder: None, server: Some((options.clone(), new)) }
+        Self {
+            url,
+            name: self.name,
+            folder: None,
+            files: tempfile::tempdir().unwrap(),
+            server: Some((options.clone(), new)),
+        }
     }
 
     /// Drops it.
@@ -130,6 +150,9 @@ pub(crate) fn settings(database: &Database) -> Config {
     let mut config = Config::minimal(key);
     config.database_url = Secret::new(database.url.clone());
     config.carriers = vec![sandbox];
+    if database.folder.is_none() {
+        config.media.store = MediaStore::Folder(database.files.path().to_owned());
+    }
     // Tests compare lists when they want to.
     config.jobs.reconcile = std::time::Duration::ZERO;
     config.limits.connections_per_client = 4096;

@@ -74,7 +74,7 @@ async fn a_refused_number_is_told() {
     each_set(permit, async |_, a| {
         let pool = format!("{}/PhoneNumbers", a.service("one", 0).await);
         a.post(&pool, &MOBILE).await.is(201);
-        let (status, listed) = a.native("/api/v1/numbers").await;
+        let (status, listed) = a.native("/numbers").await;
         assert_eq!((status, &listed["data"][0]["permit"]), (200, &json!("permit 7 of Arcep")));
     })
     .await;

@@ -124,6 +124,11 @@ impl Config {
         format!("{}/api/v2/users/{}{path}", self.messaging, self.account_id)
     }
 
+    /// What the addresses of files that came with texts begin with.
+    pub(super) fn media_base(&self) -> String {
+        self.messaging_url("/media")
+    }
+
     /// The address of calls: `path` begins with a slash.
     pub(super) fn voice_url(&self, path: &str) -> String {
         format!("{}/api/v2/accounts/{}{path}", self.voice, self.account_id)

@@ -18,7 +18,7 @@ use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
-    is_id,
+    is_id, own,
     settings::BASIC_CHALLENGE,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
@@ -144,6 +144,11 @@ impl Carrier for Bandwidth {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::account_faults(&self.config, place, links, response)
+    }
+
+    fn media(&self, address: &str) -> Option<Request> {
+        let request = own::below(&self.config.media_base(), address)?;
+        Some(send::authorized(&self.config, request))
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -90,6 +90,11 @@ impl Config {
         &self.auth_token
     }
 
+    /// What the addresses of texts, and of files that came with them, begin with.
+    pub(super) fn messages_base(&self) -> String {
+        format!("{}/v1/Account/{}/Message", self.api_base, self.auth_id)
+    }
+
     /// The value of the `Authorization` header.
     pub(super) fn authorization(&self) -> String {
         basic(&self.auth_id, &self.auth_token)

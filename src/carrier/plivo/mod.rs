@@ -19,7 +19,7 @@ use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Plan, Reply,
     Request, Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe},
-    is_id,
+    is_id, own,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -130,6 +130,11 @@ impl Carrier for Plivo {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::account_faults(links, response)
+    }
+
+    fn media(&self, address: &str) -> Option<Request> {
+        let request = own::below(&self.config.messages_base(), address)?;
+        Some(send::authorized(&self.config, request))
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -23,6 +23,7 @@ use super::{
     capabilities::{CallerIdRule, Control, Dedupe},
     listing::{Page, Query},
     number::{Rented, Wanted},
+    own,
 };
 use crate::domain::time::Timestamp;
 
@@ -106,6 +107,11 @@ impl Carrier for Sandbox {
 
     fn listed(&self, query: &Query, response: &Response) -> Result<Page, SendError> {
         list::page(&self.config, query, response)
+    }
+
+    fn media(&self, address: &str) -> Option<Request> {
+        let request = own::below(&format!("{}/v1/media", self.config.api_base), address)?;
+        Some(request.with_header(AUTHORIZATION, &self.config.bearer()))
     }
 
     fn secrets(&self) -> Vec<String> {

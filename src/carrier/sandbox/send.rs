@@ -20,6 +20,7 @@ use crate::{
         error::{Retry, SendErrorKind},
         links::Step,
     },
+    domain::media::MEDIA_MAX,
     ids::LegId,
 };
 
@@ -35,13 +36,17 @@ const PAUSE_MAX: Duration = Duration::from_mins(5);
 /// The request that does `outbound`.
 ///
 /// # Errors
-/// [`SendErrorKind::Rejected`] for the end of a call whose id can't be one.
+/// [`SendErrorKind::Rejected`] for the end of a call whose id can't be one, and
+/// [`SendErrorKind::Unsupported`] for a text with more than ten pictures.
 pub(super) fn request(
     config: &Config,
     outbound: &Outbound,
     links: &Links,
 ) -> Result<Request, SendError> {
     Ok(match outbound {
+        Outbound::Message(message) if message.media.len() > MEDIA_MAX => {
+            return Err(SendError::new(SendErrorKind::Unsupported, Retry::Never));
+        }
         Outbound::Message(message) => {
             let body = json!({
                 "from": message.from.as_str(),

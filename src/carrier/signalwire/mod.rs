@@ -18,6 +18,7 @@ use super::{
     capabilities::{CallerIdRule, Control, Dedupe},
     is_id,
     listing::{Page, Query},
+    own,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -116,6 +117,15 @@ impl Carrier for SignalWire {
 
     fn listed(&self, query: &Query, response: &Response) -> Result<Page, SendError> {
         list::page(&self.config, query, response)
+    }
+
+    fn media(&self, address: &str) -> Option<Request> {
+        let request = own::below(&self.config.account_url("/Messages"), address)?;
+        Some(send::authorized(&self.config, request))
+    }
+
+    fn media_max(&self) -> usize {
+        send::DIALECT.media_max
     }
 
     fn secrets(&self) -> Vec<String> {

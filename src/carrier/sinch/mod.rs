@@ -153,6 +153,11 @@ impl Carrier for Sinch {
         list::page(&self.config, query, response)
     }
 
+    /// A batch names one address.
+    fn media_max(&self) -> usize {
+        1
+    }
+
     fn secrets(&self) -> Vec<String> {
         self.config.secrets()
     }

@@ -74,6 +74,11 @@ impl Config {
         format!("{}/2010-04-01/Accounts/{}{path}.json", self.api_base, self.account_sid)
     }
 
+    /// What the addresses of texts, and of what came with them, begin with.
+    pub(super) fn messages_base(&self) -> String {
+        format!("{}/2010-04-01/Accounts/{}/Messages", self.api_base, self.account_sid)
+    }
+
     /// Whether REST requests use an API key, and the auth token only signs webhooks.
     pub(super) fn has_api_key(&self) -> bool {
         self.credentials.0 != self.account_sid

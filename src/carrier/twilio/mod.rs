@@ -22,6 +22,7 @@ use super::{
     capabilities::{CallerIdRule, Control, Dedupe},
     listing::{Page, Query},
     number::{Rented, Wanted},
+    own,
 };
 use crate::domain::{interaction, phone::ProxyNumber, pool, time::Timestamp};
 
@@ -136,6 +137,11 @@ impl Carrier for Twilio {
 
     fn listed(&self, query: &Query, response: &Response) -> Result<Page, SendError> {
         list::page(&self.config, query, response)
+    }
+
+    fn media(&self, address: &str) -> Option<Request> {
+        let request = own::below(&self.config.messages_base(), address)?;
+        Some(send::authorized(&self.config, request))
     }
 
     fn has_twilio_sids(&self) -> bool {

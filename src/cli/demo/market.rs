@@ -65,7 +65,7 @@ impl Market {
                     for number in POOL {
                         let number = ProxyNumber::parse(number)
                             .map_err(|_| relay::Error::NotFound("number"))?;
-                        let capabilities = Capabilities { voice: true, sms: true, mms: false };
+                        let capabilities = Capabilities { voice: true, sms: true, mms: true };
                         let new = NewNumber {
                             service: service.id.clone(),
                             number,

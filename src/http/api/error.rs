@@ -86,6 +86,8 @@ impl From<Error> for Problem {
                 "The first request with this key is still under way.",
             )
             .retry_after(std::time::Duration::from_secs(1)),
+            Error::Fetch => Self::internal("files were not fetched"),
+            Error::Files(_) => Self::unavailable("The store for files"),
             Error::Ask(_) | Error::Unadvised => Self::internal("a question was not asked"),
             Error::DryRun(_) => Self::internal("a dry run ended outside of its handler"),
         }

@@ -43,6 +43,8 @@ pub(super) struct Interaction {
     reason: Option<Reason>,
     /// How many pictures and files it had.
     media: i64,
+    /// How many of those were not passed on; the events `media.refused` say why.
+    media_refused: i64,
     /// How long two people spoke.
     duration_seconds: Option<u64>,
     /// One for each recipient, and one for whoever called or wrote; not in lists.
@@ -119,6 +121,7 @@ impl From<interactions::Interaction> for Interaction {
             outcome: one.outcome.map(Outcome),
             reason: one.reason.map(Reason),
             media: one.media,
+            media_refused: one.media_refused,
             duration_seconds: one.duration.map(|length| length.as_secs()),
             legs: None,
             version: one.version,

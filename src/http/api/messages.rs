@@ -13,10 +13,10 @@ use super::{
     write::{Write, expect_session},
 };
 use crate::{
-    domain::message::{BODY_CHARS_MAX, Body},
+    domain::message::Body,
     http::problem::{Path, Problem},
     ids::ParticipantId,
-    relay,
+    relay::{self, NewText},
 };
 
 /// A text to send.
@@ -29,9 +29,14 @@ pub(super) struct NewMessage {
     /// Who gets it.
     #[schema(value_type = ParticipantId, required = true)]
     participant_id: Option<String>,
-    /// What it says. Sealed; never given out.
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 1600)]
+    /// What it says: 1 to 1,600 characters, or none where there are `media`. Sealed; never given out.
+    #[schema(value_type = Option<String>, max_length = 1600)]
     body: Option<String>,
+    /// Addresses of at most 10 pictures or files, https and public, that are fetched before it is sent.
+    /// They obey the service's rules for `media`. Sealed; never given out.
+    #[schema(value_type = Option<Vec<String>>, max_items = 10)]
+    #[serde(default)]
+    media: Vec<String>,
 }
 
 /// A participant that a body names.
@@ -59,18 +64,27 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let Write { body: message, mut faults, terms } = request;
     let to = participant(message.participant_id, &mut faults);
-    let body = faults.required(message.body, "/body").map(Body::new);
-    if body.as_ref().is_some_and(|body| body.is_empty() || body.chars() > BODY_CHARS_MAX) {
-        let allowed = format!("must have 1 to {BODY_CHARS_MAX} characters");
-        faults.add("/body", "length", allowed);
+    let (egress, media) = (api.0.relay.egress(), message.media);
+    for (place, address) in media.iter().enumerate() {
+        if let Err(refused) = egress.accept(address) {
+            faults.add(format!("/media/{place}"), "not_allowed", refused.to_string());
+        }
     }
-    let (to, body) = faults.done(to.zip(body))?;
-    let input = (path, to, body, terms.version);
-    api.write(&caller, terms.key, input, |tx, account, (path, to, body, version)| {
+    let body = match message.body {
+        None if media.is_empty() => faults.required(None, "/body"),
+        body => Some(Body::new(body.unwrap_or_default())),
+    };
+    let text = body.map(|body| NewText { body, media });
+    for fault in text.iter().flat_map(NewText::faults) {
+        faults.add(fault.pointer, fault.code, fault.message);
+    }
+    let (to, text) = faults.done(to.zip(text))?;
+    let input = (path, to, text, terms.version);
+    api.write(&caller, terms.key, input, |tx, account, (path, to, text, version)| {
         Box::pin(async move {
             let id = path.find(tx, account).await?;
             expect_session(tx, account, &id, *version).await?;
-            let sent = relay::send_to_participant(tx, account, &id, to, body).await?;
+            let sent = relay::send_to_participant(tx, account, &id, to, text).await?;
             begun(tx, account, sent).await
         })
     })

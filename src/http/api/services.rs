@@ -15,8 +15,8 @@ use super::{
     paging::{Listing, Page, Paging},
     twilio_proxy::{ProxySettings, TwilioProxy},
     wire::{
-        Count, GeoMatch, IdentifierCheck, OutOfSession, Seconds, Selection, StopWords, TeamRing,
-        Time,
+        Count, GeoMatch, IdentifierCheck, MediaRule, OutOfSession, Seconds, Selection, StopWords,
+        TeamRing, Time,
     },
     write::{self, Write, answer},
 };
@@ -85,6 +85,11 @@ pub(super) struct Service {
     /// Whether words that stop texts (`STOP`, `END`, `CANCEL` …) are relayed like others, or bind the
     /// proxy number that they were sent to and their sender.
     stop_words: StopWords,
+    /// Which pictures and files of texts are passed on: `none`, `images` (made anew, without anything
+    /// but their pixels) or `files` (also sound, film and PDF, whose metadata is not removed).
+    media: MediaRule,
+    /// Whether contact cards are passed on: they hold numbers.
+    vcards: bool,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
@@ -191,6 +196,12 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<StopWords>)]
     #[serde(default)]
     stop_words: Patch<StopWords>,
+    #[schema(value_type = Option<MediaRule>)]
+    #[serde(default)]
+    media: Patch<MediaRule>,
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    vcards: Patch<bool>,
     #[schema(value_type = Option<ProxySettings>)]
     #[serde(default)]
     twilio_proxy: Patch<Object<ProxySettings>>,
@@ -233,6 +244,8 @@ impl Service {
             identifier_check: IdentifierCheck(rules.identifier_check),
             keep_texts: rules.keep_texts,
             stop_words: StopWords(rules.stop_words),
+            media: MediaRule(rules.media),
+            vcards: rules.vcards,
             twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
@@ -286,6 +299,8 @@ impl ServiceSettings {
         set(&self.identifier_check, &default.identifier_check, check, |one| one.0);
         set(&self.keep_texts, &default.keep_texts, &mut rules.keep_texts, bool::clone);
         set(&self.stop_words, &default.stop_words, &mut rules.stop_words, |one| one.0);
+        set(&self.media, &default.media, &mut rules.media, |one| one.0);
+        set(&self.vcards, &default.vcards, &mut rules.vcards, bool::clone);
         match &self.twilio_proxy {
             Patch::Absent => {}
             Patch::Null => rules.proxy = default.proxy,

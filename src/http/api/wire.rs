@@ -198,6 +198,7 @@ words! {
     Reason = interaction::Reason, "Why it ended so";
     IdentifierCheck = phone::Strictness, "How sure we must be that a person's number exists";
     StopWords = opt_out::StopWords, "What becomes of the words by which people stop texts";
+    MediaRule = policy::MediaRule, "Which pictures and files of texts are passed on";
     OnInterceptFailure = policy::OnInterceptFailure, "What becomes of a call or text while the marketplace can't be asked";
     KeyScope = relay::Scope, "What an API key may do";
     Selection = policy::Selection, "Which number a person gets for counterparts had before";

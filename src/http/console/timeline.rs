@@ -298,6 +298,9 @@ fn facts(one: &Interaction, legs: &[Leg]) -> Vec<String> {
         1 => facts.push("1 picture or file".to_owned()),
         many => facts.push(format!("{many} pictures or files")),
     }
+    if one.media_refused > 0 && one.outcome != Some(Outcome::Refused) {
+        facts.push(format!("{} not passed on", one.media_refused));
+    }
     facts
 }
 

@@ -161,6 +161,8 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         | Reason::Loop => not_put_through(reason, kind),
         Reason::Intercepted | Reason::InterceptFailed => not_let_through(reason),
         Reason::MediaNotSupported
+        | Reason::MediaRefused
+        | Reason::RecipientWithoutMedia
         | Reason::EmptyText
         | Reason::OptedOut
         | Reason::StopWord
@@ -285,6 +287,21 @@ const fn between_people(reason: Reason) -> Why {
             "The text held a picture or a file, which this service does not pass on.",
             CALLER,
             "Ask them to write in words, or to share the picture in the marketplace.",
+        ),
+        Reason::MediaRefused => why(
+            "None of its pictures or files may be passed on",
+            "It had no words, and what it held is of a kind that this service does not pass on, too \
+             large, damaged, or could not be fetched from the carrier.",
+            CALLER,
+            "Ask them to write in words, or to share the picture in the marketplace.",
+        ),
+        Reason::RecipientWithoutMedia => why(
+            "The recipient can't get pictures",
+            "It had no words, and the recipient's proxy number or its carrier takes no pictures and \
+             files.",
+            MARKETPLACE,
+            "Numbers with `mms` at a carrier that takes pictures would do. Until then people must write \
+             in words.",
         ),
         Reason::EmptyText => why(
             "There was nothing in the text",
@@ -545,6 +562,7 @@ pub(super) fn event(kind: &str) -> Option<&'static str> {
         EventKind::MessageFailed => "Text could not be sent",
         EventKind::MessageCancelled => "Text withdrawn",
         EventKind::MessageUnknown => "Gave up: nobody knows whether it was sent",
+        EventKind::MediaRefused => "Pictures or files not passed on",
         EventKind::MessageRefused => "Text refused",
         EventKind::CallReceived => "Call came in",
         EventKind::CallCreated => "Call asked for by the marketplace",
@@ -562,25 +580,4 @@ pub(super) fn event(kind: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Every reason has a title, a cause, somebody to act and a next step of its own: no two titles
-    /// are the same, so that no arm of the tables above catches another's reason.
-    #[test]
-    fn every_reason_is_told_apart() {
-        for kind in Kind::ALL {
-            let mut titles: Vec<&str> =
-                Reason::ALL.iter().map(|one| reason(*one, *kind).title).collect();
-            titles.sort_unstable();
-            titles.dedup();
-            assert_eq!(titles.len(), Reason::ALL.len());
-        }
-        for one in Reason::ALL {
-            let why = reason(*one, Kind::Call);
-            for text in [why.cause, why.next] {
-                assert!(text.ends_with('.'), "{text}");
-            }
-        }
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ mod carrier;
 mod live;
 mod page;
 mod phones;
+mod pictures;
 mod views;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use axum::{
 use tokio::sync::Semaphore;
 
 use self::body::Fault;
-use crate::sandbox::Network;
+use crate::sandbox::{Network, PICTURE_MAX};
 
 /// The longest body that is read, in bytes.
 const BODY_MAX: usize = 64 * 1024;
@@ -55,6 +56,7 @@ pub fn router(network: Arc<Network>) -> Router {
         .route("/api/phones/{id}/decline", post(phones::decline))
         .route("/api/phones/{id}/hang_up", post(phones::hang_up))
         .route("/api/phones/{id}/press", post(phones::press))
+        .route("/api/pictures/{id}", get(pictures::shown))
         .route("/api/faults", get(phones::faults).put(phones::set_faults))
         .route("/api/live", get(live::live))
         .route("/carrier/v1/account", get(carrier::account))
@@ -62,11 +64,13 @@ pub fn router(network: Arc<Network>) -> Router {
         .route("/carrier/v1/messages", get(carrier::messages).post(carrier::message))
         .route("/carrier/v1/calls", get(carrier::calls).post(carrier::call))
         .route("/carrier/v1/calls/{id}/end", post(carrier::end))
+        .route("/carrier/v1/media/{id}", get(pictures::fetched))
         .fallback(async || Fault::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || {
             Fault::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .route("/api/pictures", post(pictures::add).layer(DefaultBodyLimit::max(PICTURE_MAX)))
         .layer(map_response(guarded))
         .with_state(App { network, streams: Arc::new(Semaphore::new(STREAMS_MAX)) })
 }

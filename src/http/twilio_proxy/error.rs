@@ -243,6 +243,8 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
             return Refusal::new(Code::Unavailable).retry_after(Duration::from_secs(1));
         }
         other @ (Error::Ask(_)
+        | Error::Fetch
+        | Error::Files(_)
         | Error::Unadvised
         | Error::EndpointLimit
         | Error::EndpointOwned

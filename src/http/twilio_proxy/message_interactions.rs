@@ -20,7 +20,7 @@ use crate::{
         session::Mode,
     },
     ids::AccountId,
-    relay::{self, Error},
+    relay::{self, Error, NewText},
     store::{
         Tx,
         interactions::{Filter, Interaction, list as list_rows},
@@ -85,13 +85,13 @@ pub(super) async fn create(
     if form.all("MediaUrl").next().is_some() {
         return Err(Refusal::parameter("MediaUrl", "is not supported"));
     }
-    let body = Body::new(form.required("Body", BODY_CHARS_MAX)?);
+    let text = NewText::words(Body::new(form.required("Body", BODY_CHARS_MAX)?));
     proxy
-        .write(&caller, ABOUT, (at, body), |tx, proxy, account, (at, body)| {
+        .write(&caller, ABOUT, (at, text), |tx, proxy, account, (at, text)| {
             Box::pin(async move {
                 let (session, to) = find(tx, account, at).await?;
                 let one =
-                    relay::send_to_participant(tx, account, &session.id, &to.id, body).await?;
+                    relay::send_to_participant(tx, account, &session.id, &to.id, text).await?;
                 let told = tell(tx, proxy, account, (&session, &to), &[one]).await?;
                 let body = told.into_iter().next().map(|(_, body)| body);
                 Ok(answer(StatusCode::OK, &json!(body)))

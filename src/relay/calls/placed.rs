@@ -77,6 +77,7 @@ pub async fn place_call(
         outcome: None,
         reason: None,
         media: 0,
+        media_refused: 0,
         duration: None,
         version: 1,
         created_at: now,

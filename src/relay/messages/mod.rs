@@ -21,6 +21,7 @@ use crate::relay::{
     consult::Given,
     error::{Error, Fault},
     inbound::{self, Event, Logged, Route, Routed, Source},
+    media::{self, Owner, Wanted},
     sessions::locked,
 };
 use crate::{
@@ -28,7 +29,9 @@ use crate::{
     domain::{
         event::EventKind,
         interaction::{Kind, Outcome, Reason},
+        media::{MEDIA_MAX, MediaRefusal},
         message::{BODY_CHARS_MAX, Body, MessageState},
+        policy::MediaRule,
         time::Timestamp,
     },
     ids::{AccountId, InteractionId, ParticipantId, SessionId},
@@ -52,7 +55,11 @@ pub(in crate::relay) const VALIDITY_MAX: Duration = Duration::from_mins(15);
 #[derive(Serialize, Deserialize)]
 struct Payload {
     body: String,
+    /// Nothing: versions before 0.2 need it.
     media: Vec<String>,
+    /// Whether pictures and files go with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    files: bool,
     /// Whom it goes to who is in no session, and so in no row; else the leg's participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<String>,
@@ -141,14 +148,14 @@ async fn relay(
     message: &InboundMessage,
 ) -> Result<(AccountId, InteractionId, Option<Reason>), Error> {
     let mut interaction = inbound::interaction(tx, event, &routed);
-    let refusal = if !message.media.is_empty() {
-        Some(Reason::MediaNotSupported)
-    } else if message.body.is_empty() {
-        Some(Reason::EmptyText)
-    } else {
-        None
+    let files = routed.service.rules.media != MediaRule::None;
+    let refusal = match (message.body.is_empty(), message.media.is_empty()) {
+        (true, true) => Some(Reason::EmptyText),
+        (true, false) if !files => Some(Reason::MediaNotSupported),
+        _ => None,
     };
     if let Some(reason) = refusal {
+        interaction.media_refused = interaction.media;
         interaction.outcome = Some(Outcome::Refused);
         interaction.reason = Some(reason);
         interaction.ended_at = Some(routed.now);
@@ -175,7 +182,18 @@ async fn relay(
         interactions::keep_words(tx, &account, &interaction.id, &key, &message.body).await?;
     }
     let asks = !routed.service.rules.proxy.intercept_callback_url.is_empty();
-    let owed = Owed { body: &message.body, expires_at: routed.session.expires_at, asks };
+    let owner =
+        Owner { account: &account, session: &routed.session.id, interaction: &interaction.id };
+    let reasons = if files {
+        let wanted = Wanted { carrier: Some(event.carrier), addresses: &message.media };
+        media::want(tx, owner, &routed.session, wanted, now).await?;
+        vec![MediaRefusal::TooMany; message.media.len().saturating_sub(MEDIA_MAX)]
+    } else {
+        vec![MediaRefusal::Off; message.media.len()]
+    };
+    media::refused(tx, owner, &reasons, role.as_deref(), now).await?;
+    let files = files && !message.media.is_empty();
+    let owed = Owed { body: &message.body, files, expires_at: routed.session.expires_at, asks };
     owe(tx, &account, &interaction, &routed.recipients, owed, 1).await?;
     Ok((account, interaction.id, None))
 }
@@ -191,6 +209,8 @@ fn place(interaction: &Interaction) -> Place<'_> {
 #[derive(Clone, Copy)]
 struct Owed<'a> {
     body: &'a Body,
+    /// Whether pictures and files go with it.
+    files: bool,
     /// When the session's time is up.
     expires_at: Timestamp,
     /// Whether the marketplace is asked first. What it sends itself needs no leave of it.
@@ -207,8 +227,9 @@ async fn owe(
     first_position: i64,
 ) -> Result<(), Error> {
     let now = interaction.created_at;
-    let (body, media) = (owed.body.expose().to_owned(), Vec::new());
-    let payload = Payload { body, media, to: None, asks: owed.asks };
+    let body = owed.body.expose().to_owned();
+    let (files, asks) = (owed.files, owed.asks);
+    let payload = Payload { body, media: Vec::new(), files, to: None, asks };
     let payload = serde_json::to_string(&payload).unwrap_or_default();
     for (position, recipient) in (first_position..).zip(recipients) {
         let number = numbers::get(tx, account, &recipient.number_id).await?;
@@ -232,6 +253,37 @@ async fn owe(
     Ok(())
 }
 
+/// A text from the marketplace.
+#[derive(Debug, Clone)]
+pub struct NewText {
+    /// What it says; may be empty where there are files.
+    pub body: Body,
+    /// Addresses of pictures and files, ten at most: called as any stranger's.
+    pub media: Vec<String>,
+}
+
+impl NewText {
+    /// Words alone.
+    pub const fn words(body: Body) -> Self {
+        Self { body, media: Vec::new() }
+    }
+
+    /// Everything that is wrong with its form.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let chars = self.body.chars();
+        if chars > BODY_CHARS_MAX || (chars == 0 && self.media.is_empty()) {
+            let allowed = format!("must have 1 to {BODY_CHARS_MAX} characters");
+            faults.push(Fault::new("/body", "length", allowed));
+        }
+        if self.media.len() > MEDIA_MAX {
+            let allowed = format!("must have at most {MEDIA_MAX} addresses");
+            faults.push(Fault::new("/media", "length", allowed));
+        }
+        faults
+    }
+}
+
 /// Owes a text from the marketplace to one participant, through the mask.
 ///
 /// # Errors
@@ -242,14 +294,11 @@ pub async fn send_to_participant(
     account: &AccountId,
     session: &SessionId,
     participant: &ParticipantId,
-    body: &Body,
+    text: &NewText,
 ) -> Result<Interaction, Error> {
-    if body.is_empty() || body.chars() > BODY_CHARS_MAX {
-        return Err(Error::Invalid(vec![Fault::new(
-            "/body",
-            "length",
-            format!("must have 1 to {BODY_CHARS_MAX} characters"),
-        )]));
+    let faults = text.faults();
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
     }
     let mut session = locked(tx, account, session).await?;
     let to = participants::get(tx, account, participant)
@@ -275,7 +324,8 @@ pub async fn send_to_participant(
         carrier: number.map(|number| number.carrier).unwrap_or_default(),
         outcome: None,
         reason: None,
-        media: 0,
+        media: media::count(text.media.len()),
+        media_refused: 0,
         duration: None,
         version: 1,
         created_at: now,
@@ -286,12 +336,16 @@ pub async fn send_to_participant(
     let service = services::get(tx, account, &session.service).await?;
     if service.is_some_and(|service| service.rules.keep_texts) {
         let key = session.data_key(tx)?;
-        interactions::keep_words(tx, account, &interaction.id, &key, body).await?;
+        interactions::keep_words(tx, account, &interaction.id, &key, &text.body).await?;
     }
+    let owner = Owner { account, session: &session.id, interaction: &interaction.id };
+    let wanted = Wanted { carrier: None, addresses: &text.media };
+    media::want(tx, owner, &session, wanted, now).await?;
     inbound::touch(tx, account, &mut session, now).await?;
     let data = json!({ "participant_id": to.id, "role": to.role }).to_string();
     events::insert(tx, account, EventKind::MessageCreated, place(&interaction), &data, now).await?;
-    let owed = Owed { body, expires_at: session.expires_at, asks: false };
+    let files = !text.media.is_empty();
+    let owed = Owed { body: &text.body, files, expires_at: session.expires_at, asks: false };
     owe(tx, account, &interaction, std::slice::from_ref(&to), owed, 0).await?;
     Ok(interaction)
 }
@@ -320,8 +374,8 @@ pub(in crate::relay) async fn missed_call_text(
         .filter_map(|leg| leg.participant.clone())
         .collect();
     for participant in missed {
-        let body = Body::new(words.clone());
-        match send_to_participant(tx, account, &session.id, &participant, &body).await {
+        let text = NewText::words(Body::new(words.clone()));
+        match send_to_participant(tx, account, &session.id, &participant, &text).await {
             // Whoever left the session meanwhile is told nothing.
             Ok(_) | Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),

@@ -119,6 +119,7 @@ async fn owe(
     let payload = Payload {
         body: words.to_owned(),
         media: Vec::new(),
+        files: false,
         to: Some(to.expose().to_owned()),
         asks: false,
     };

@@ -9,6 +9,7 @@ use super::{
 use crate::relay::{
     Carriers,
     error::Error,
+    media,
     twilio_proxy::{self, Verdict},
 };
 use crate::{
@@ -51,7 +52,8 @@ pub(in crate::relay) enum Claimed {
 /// close was acknowledged (I3). What a person wrote is asked about first, where the service wants that.
 ///
 /// # Errors
-/// [`Error::Ask`] where the marketplace is to be asked first.
+/// [`Error::Fetch`] where files are to be fetched first, [`Error::Ask`] where the marketplace is to be
+/// asked.
 pub(in crate::relay) async fn claim(
     tx: &mut Tx,
     carriers: &Carriers,
@@ -105,6 +107,19 @@ pub(in crate::relay) async fn claim(
             return Ok(Claimed::Ended);
         }
     };
+    let mut addresses = Vec::new();
+    if let (Some(session), true) = (&session, payload.files) {
+        let offer = media::offer(tx, carriers, &entry, session, &leg).await?;
+        if offer.addresses.is_empty() && payload.body.is_empty() {
+            let reason =
+                if offer.unable { Reason::RecipientWithoutMedia } else { Reason::MediaRefused };
+            settle(tx, &entry.account, leg, News::new(MessageState::Failed, Some(reason)), now)
+                .await?;
+            outbox::finish(tx, &entry, OutboxState::Done).await?;
+            return Ok(Claimed::Ended);
+        }
+        addresses = offer.addresses;
+    }
     if let (Some(session), None, true) = (&session, verdict, first && payload.asks) {
         twilio_proxy::of_text(tx, carriers, &entry, session, &payload.body).await?;
     }
@@ -113,7 +128,7 @@ pub(in crate::relay) async fn claim(
         from: leg.number.clone(),
         to,
         body: Body::new(payload.body),
-        media: payload.media,
+        media: addresses,
         validity: entry.valid_until.since(now).max(Duration::from_secs(1)),
     };
     let mut sending = leg;

@@ -32,7 +32,7 @@ use crate::{
         self, Tx, accounts, events,
         events::Place,
         holds::{self, Claim},
-        numbers,
+        media, numbers,
         participants::{self, Participant},
         services::{self},
         sessions::{self, NewSession, Session},
@@ -251,6 +251,7 @@ pub(in crate::relay) async fn take_away(
     }
     let now = tx.now().await?;
     sessions::delete(tx, account, id, now).await?;
+    media::withdraw(tx, account, id, now).await?;
     events::insert(tx, account, EventKind::SessionDeleted, place_of(&session), "{}", now).await?;
     Ok(true)
 }

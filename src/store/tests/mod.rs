@@ -31,6 +31,7 @@ mod holds;
 mod inbox;
 mod lanes;
 mod log;
+mod media;
 mod moving;
 mod neighbours;
 mod numbers;

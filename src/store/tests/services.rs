@@ -8,7 +8,8 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            GeoMatch, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing,
+            GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection,
+            TeamRing,
         },
     },
     ids::ServiceId,
@@ -42,6 +43,8 @@ fn unusual() -> Rules {
         identifier_check: Strictness::Valid,
         keep_texts: true,
         stop_words: *StopWords::ALL.last().unwrap(),
+        media: *MediaRule::ALL.last().unwrap(),
+        vcards: true,
         proxy: ProxyRules {
             callback_url: "https://market.example/told?key=c".into(),
             intercept_callback_url: "https://market.example/asked?key=d".into(),

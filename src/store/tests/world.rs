@@ -202,6 +202,7 @@ impl World {
             outcome: None,
             reason: None,
             media: 2,
+            media_refused: 0,
             duration: None,
             version: 1,
             created_at: at(0),

@@ -16,6 +16,7 @@ macro_rules! with_targets {
             ids,
             lists,
             phone,
+            pictures,
             redaction,
             requests,
             responses,

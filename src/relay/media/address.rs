@@ -1,0 +1,113 @@
+//! The addresses at which carriers fetch what they are to pass on: signed, short-lived, telling nothing.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+
+use crate::{
+    domain::{media::MediaType, time::Timestamp},
+    ids::{AccountId, MediaId},
+    relay::{Error, Relay},
+    store::{
+        Tx,
+        media::{self, MediaState, Medium},
+        sessions,
+    },
+};
+
+/// What the signature is made for.
+const LABEL: &str = "media address";
+/// The bytes of an id without its letters, of an instant, and of a signature.
+const ID: usize = 16;
+const INSTANT: usize = 8;
+const TAG: usize = 32;
+
+/// A file that is offered.
+pub struct Offered {
+    /// What it is.
+    pub kind: MediaType,
+    /// How long it is, in bytes.
+    pub length: u64,
+    /// The bytes, unless only the rest was asked for. Secret: what a person sent.
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Offered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Offered({}, {} bytes)", self.kind, self.length)
+    }
+}
+
+/// What an address names: account, file and end, signed. Always the same for one file, so that a text
+/// that is sent twice is the same text.
+pub(super) fn token(tx: &Tx, one: &Medium) -> String {
+    let mut named = Vec::with_capacity(2 * ID + INSTANT + TAG);
+    named.extend(digits(one.account.as_str()));
+    named.extend(digits(one.id.as_str()));
+    named.extend(one.expires_at.millis().to_be_bytes());
+    let tag = tx.keyring().sign(LABEL, &named);
+    named.extend(tag);
+    BASE64.encode(named)
+}
+
+/// The bytes that an id's hex digits stand for.
+fn digits(id: &str) -> [u8; ID] {
+    u128::from_str_radix(&id[2..], 16).unwrap_or(0).to_be_bytes()
+}
+
+/// What a token names, if we signed it.
+fn named(tx: &Tx, token: &str) -> Option<(AccountId, MediaId, Timestamp)> {
+    let bytes = BASE64.decode(token).ok().filter(|bytes| bytes.len() == 2 * ID + INSTANT + TAG)?;
+    let (named, tag) = bytes.split_at(2 * ID + INSTANT);
+    if !tx.keyring().verify(LABEL, named, tag) {
+        return None;
+    }
+    let (account, rest) = named.split_first_chunk::<ID>()?;
+    let (medium, end) = rest.split_first_chunk::<ID>()?;
+    let id =
+        |prefix: &str, bytes: &[u8; ID]| format!("{prefix}{:032x}", u128::from_be_bytes(*bytes));
+    Some((
+        AccountId::parse(&id("AC", account)).ok()?,
+        MediaId::parse(&id("MD", medium)).ok()?,
+        Timestamp::from_millis(i64::from_be_bytes(end.try_into().ok()?)),
+    ))
+}
+
+impl Relay {
+    /// The file that an address of ours names, with its bytes where those are `wanted`; `None` for
+    /// whatever is wrong: forged, over, withdrawn, gone.
+    ///
+    /// # Errors
+    /// The store's, and [`Error::Files`] where the store for files fails: to be tried again.
+    pub async fn offered(&self, token: &str, wanted: bool) -> Result<Option<Offered>, Error> {
+        let Some(objects) = &self.objects else { return Ok(None) };
+        let mut tx = self.db.read().await?;
+        let Some((account, id, end)) = named(&tx, token) else { return Ok(None) };
+        let now = tx.now().await?;
+        if end <= now {
+            return Ok(None);
+        }
+        let one = media::get(&mut tx, &account, &id).await?;
+        let one = one.filter(|one| one.state == MediaState::Kept && now < one.expires_at);
+        let Some(one) = one else { return Ok(None) };
+        let session = sessions::get(&mut tx, &account, &one.session).await?;
+        let Some(session) = session else { return Ok(None) };
+        let (Some(kind), Some(length)) = (one.kind, one.bytes) else { return Ok(None) };
+        let length = u64::try_from(length).unwrap_or(0);
+        if !wanted {
+            return Ok(Some(Offered { kind, length, bytes: None }));
+        }
+        let key = session.data_key(&tx)?;
+        drop(tx);
+        let Some(sealed) = objects.get(&one.object).await.map_err(Error::Files)? else {
+            return Ok(None);
+        };
+        let bytes = key.open_file(&sealed, &sealed_as(&one.id));
+        let bytes = bytes.map_err(crate::store::Error::from)?.into_exposed();
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Ok(Some(Offered { kind, length, bytes: Some(bytes) }))
+    }
+}
+
+/// The place that a file is sealed for.
+pub(super) fn sealed_as(id: &MediaId) -> String {
+    format!("file:{id}")
+}
