@@ -237,11 +237,11 @@ fn answers(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(String, Response)
 /// The samples, and keys that are waited for at once: after words, after a file, and in silence.
 fn spoken() -> Vec<(&'static str, Answer)> {
     let mut all = samples::answers(samples::WORDS);
-    let keys = all.iter().filter_map(|(_, answer)| match answer {
+    let mut keys = all.iter().filter_map(|(_, answer)| match answer {
         Answer::Plan(Plan::Script(script)) if matches!(script.then, Then::Keys(_)) => Some(script),
         _ => None,
     });
-    let mut at_once = Script { sounds: Vec::new(), ..(**keys.last().unwrap()).clone() };
+    let mut at_once = Script { sounds: Vec::new(), ..(**keys.next_back().unwrap()).clone() };
     let file = Sound::Play("https://m.example/hold?a=1&b=2".to_owned());
     let words =
         Sound::Say(Prompt { text: samples::WORDS.to_owned(), language: "en-GB".to_owned() });
