@@ -37,3 +37,4 @@ ALTER TABLE outbox_of_kinds RENAME TO outbox;
 CREATE INDEX outbox_due ON outbox (run_at, id) WHERE state IN ('ready', 'sending');
 CREATE INDEX outbox_of_session ON outbox (account, session) WHERE state IN ('ready', 'sending');
 CREATE INDEX outbox_of_leg ON outbox (account, leg);
+CREATE INDEX outbox_due_of_account ON outbox (account, run_at, id) WHERE state IN ('ready', 'sending');

@@ -27,6 +27,9 @@ mod fake;
 #[path = "relay/gaps.rs"]
 mod gaps;
 #[cfg(test)]
+#[path = "relay/health.rs"]
+mod health;
+#[cfg(test)]
 #[path = "relay/long_texts.rs"]
 mod long_texts;
 #[cfg(test)]
@@ -41,6 +44,9 @@ mod model;
 #[cfg(test)]
 #[path = "relay/neutral.rs"]
 mod neutral;
+#[cfg(test)]
+#[path = "relay/ordering.rs"]
+mod ordering;
 #[cfg(test)]
 #[path = "relay/out_of_session.rs"]
 mod out_of_session;
@@ -84,6 +90,9 @@ mod picture_stage;
 #[path = "relay/poison.rs"]
 mod poison;
 #[cfg(test)]
+#[path = "relay/prices.rs"]
+mod prices;
+#[cfg(test)]
 #[path = "relay/races.rs"]
 mod races;
 #[cfg(test)]
@@ -104,6 +113,9 @@ mod rng;
 #[cfg(test)]
 #[path = "relay/s3.rs"]
 mod s3;
+#[cfg(test)]
+#[path = "relay/shop.rs"]
+mod shop;
 #[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;

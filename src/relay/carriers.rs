@@ -1,8 +1,14 @@
 //! The configured carriers, by id.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use super::inbound::Source;
+use super::{budgets::Budgets, health::Rates, inbound::Source, prices::Prices};
 use crate::{
     carrier::{Carrier, Links},
     privacy::Keyring,
@@ -19,15 +25,20 @@ pub struct Configured {
     pub adapter: Arc<dyn Carrier>,
     /// Our addresses for it.
     pub links: Links,
+    /// Whether accounts may buy its numbers by API: with the operator's money.
+    pub buying: bool,
 }
 
 /// All of them; the first is the default.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Carriers {
     by_id: BTreeMap<String, Configured>,
     order: Vec<String>,
     /// Whether there is a store for files.
-    keeps: bool,
+    keeps: AtomicBool,
+    rates: BTreeMap<String, Rates>,
+    prices: Prices,
+    budgets: Budgets,
 }
 
 impl Carriers {
@@ -35,7 +46,48 @@ impl Carriers {
     pub fn new(list: Vec<Configured>) -> Self {
         let order = list.iter().map(|one| one.id.clone()).collect();
         let by_id = list.into_iter().map(|one| (one.id.clone(), one)).collect();
-        Self { by_id, order, keeps: false }
+        Self {
+            by_id,
+            order,
+            keeps: AtomicBool::new(false),
+            rates: BTreeMap::new(),
+            prices: Prices::default(),
+            budgets: Budgets::default(),
+        }
+    }
+
+    /// The same, of which the one with that id is sent so much and no more.
+    #[must_use]
+    pub fn at_rates(mut self, id: &str, rates: Rates) -> Self {
+        self.rates.insert(id.to_owned(), rates);
+        self
+    }
+
+    /// The same, which cost so much where they do not say it themselves.
+    #[must_use]
+    pub fn at_prices(self, prices: Prices) -> Self {
+        Self { prices, ..self }
+    }
+
+    /// What they cost where they do not say it themselves.
+    pub(super) const fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
+    /// The same, of which no more may be spent.
+    #[must_use]
+    pub fn within(self, budgets: Budgets) -> Self {
+        Self { budgets, ..self }
+    }
+
+    /// What may be spent.
+    pub(super) const fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// How much the one with that id is sent.
+    pub(super) fn rates(&self, id: &str) -> Rates {
+        self.rates.get(id).copied().unwrap_or_default()
     }
 
     /// The same, whose addresses are sealed under `ring`.
@@ -46,9 +98,9 @@ impl Carriers {
         self
     }
 
-    /// The same, where there is a store for files, or none.
-    pub(super) fn keeping(&self, keeps: bool) -> Self {
-        Self { keeps, ..self.clone() }
+    /// Says whether there is a store for files.
+    pub(super) fn set_keeps(&self, keeps: bool) {
+        self.keeps.store(keeps, Ordering::Relaxed);
     }
 
     /// The one with that id.
@@ -59,7 +111,7 @@ impl Carriers {
     /// Where something came from that this carrier told.
     pub(super) fn source<'a>(&'a self, carrier: &'a str) -> Source<'a> {
         let adapter = self.get(carrier).map(|one| &*one.adapter);
-        Source { carrier, adapter, keeps: self.keeps }
+        Source { carrier, adapter, keeps: self.keeps.load(Ordering::Relaxed) }
     }
 
     /// The first one.

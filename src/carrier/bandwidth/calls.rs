@@ -87,6 +87,7 @@ fn call(event: &Value) -> Result<Inbound, WebhookError> {
 fn callee_answered(event: &Value, leg: LegId) -> Result<Vec<Inbound>, WebhookError> {
     let id = call_id(event)?;
     let answered = CallStatus {
+        price: None,
         leg: Some(leg.clone()),
         id: id.clone(),
         state: CallState::Answered,
@@ -132,6 +133,7 @@ fn over(event: &Value, leg: Option<LegId>) -> Result<Inbound, WebhookError> {
     let spoken = answered.zip(time(&event["endTime"])).map(|(from, to)| to.since(from));
     let failed = !matches!(state, CallState::Completed | CallState::Cancelled);
     Ok(Inbound::CallStatus(CallStatus {
+        price: None,
         leg,
         id: call_id(event)?,
         state,

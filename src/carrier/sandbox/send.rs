@@ -100,7 +100,7 @@ fn post(config: &Config, path: &str, body: &Value, leg: Option<&LegId>) -> Reque
 /// What the sandbox's answer means.
 pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
     if let Outbound::DeleteRecording { id } = outbound {
-        return deleted(id, response, || failed(response));
+        return deleted(id, response, || failure(response));
     }
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if response.status.is_success() {
@@ -110,10 +110,11 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
             _ => Err(SendError::new(SendErrorKind::Unreachable, Retry::Unknown)),
         };
     }
-    Err(failed(response))
+    Err(failure(response))
 }
 
-fn failed(response: &Response) -> SendError {
+/// What an answer that is no success means.
+pub(super) fn failure(response: &Response) -> SendError {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let code = body["code"].as_str().unwrap_or_default();
     let error = match (response.status, code) {

@@ -117,6 +117,7 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
         }),
         ("call_status", _) => match fields.call_state()? {
             Some(state) => Inbound::CallStatus(CallStatus {
+                price: None,
                 leg,
                 id: fields.id()?,
                 state,
@@ -127,6 +128,7 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
         },
         ("message_status", _) => match fields.message_state()? {
             Some(state) => Inbound::MessageStatus(MessageStatus {
+                price: None,
                 leg,
                 id: fields.id()?,
                 state,

@@ -13,6 +13,7 @@ use super::{
     paging::{Listing, Page, Paging},
     services,
     sessions::check_words,
+    usage::{self, Amount, LegPrice},
     wire::{Direction, Kind, Origin, Outcome, Reason, Time},
     write::{self, answer},
 };
@@ -23,7 +24,7 @@ use crate::{
     },
     ids::{AccountId, InteractionId, LegId, ParticipantId, ServiceId, SessionId},
     relay::{Answer, Error},
-    store::{Tx, interactions, legs, media, sessions},
+    store::{Tx, charges, interactions, legs, media, sessions},
 };
 
 /// One relayed call or text: who by role, when, and how it ended.
@@ -53,6 +54,8 @@ pub(super) struct Interaction {
     /// What the caller said whom nobody answered, while it is kept; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     voicemail: Option<Voicemail>,
+    /// What its legs cost, in each currency, as far as it is known.
+    prices: Vec<Amount>,
     /// One for each recipient, and one for whoever called or wrote; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     legs: Option<Vec<Leg>>,
@@ -98,6 +101,10 @@ pub(super) struct Leg {
     /// recipient may have it twice.
     possible_duplicate: bool,
     duration_seconds: Option<u64>,
+    /// In how many parts a text was sent, once its carrier took it; 0 for one with pictures or files.
+    segments: Option<u64>,
+    /// What it cost, where its carrier or the table of the settings says so. It may change.
+    price: Option<LegPrice>,
     created_at: Time,
     updated_at: Time,
     answered_at: Option<Time>,
@@ -143,6 +150,7 @@ impl From<interactions::Interaction> for Interaction {
             media_refused: one.media_refused,
             duration_seconds: one.duration.map(|length| length.as_secs()),
             voicemail: None,
+            prices: Vec::new(),
             legs: None,
             version: one.version,
             created_at: Time(one.created_at),
@@ -168,6 +176,8 @@ impl From<legs::Leg> for Leg {
             carrier_code: leg.carrier_code,
             possible_duplicate: leg.possible_duplicate,
             duration_seconds: leg.duration.map(|length| length.as_secs()),
+            segments: None,
+            price: None,
             created_at: Time(leg.created_at),
             updated_at: Time(leg.updated_at),
             answered_at: leg.answered_at.map(Time),
@@ -183,7 +193,17 @@ async fn whole(
     one: interactions::Interaction,
 ) -> Result<Interaction, Error> {
     let legs = legs::of_interaction(tx, account, &one.id).await?;
-    let legs = Some(legs.into_iter().map(Leg::from).collect());
+    let charges = charges::of_interactions(tx, account, std::slice::from_ref(&one.id)).await?;
+    let prices = usage::together(&charges);
+    let legs = legs.into_iter().map(|leg| {
+        let charge = charges.iter().find(|charge| charge.leg == leg.id);
+        Leg {
+            segments: charge.and_then(|charge| charge.segments),
+            price: charge.and_then(usage::of_leg),
+            ..Leg::from(leg)
+        }
+    });
+    let legs = Some(legs.collect());
     let now = tx.now().await?;
     let voicemail = media::voicemail(tx, account, &one.id).await?;
     let voicemail = voicemail.filter(|one| now < one.expires_at).map(|one| Voicemail {
@@ -191,7 +211,7 @@ async fn whole(
         state: one.state.as_str(),
         expires_at: Time(one.expires_at),
     });
-    Ok(Interaction { legs, voicemail, ..Interaction::from(one) })
+    Ok(Interaction { legs, prices, voicemail, ..Interaction::from(one) })
 }
 
 /// An interaction that was just begun, as an answer.
@@ -254,11 +274,17 @@ pub(super) async fn list(
         ..interactions::Filter::default()
     };
     let found = interactions::list(&mut tx, &caller.account, &filter, &listing.page()).await?;
+    let ids: Vec<_> = found.iter().map(|one| one.id.clone()).collect();
+    let charges = charges::of_interactions(&mut tx, &caller.account, &ids).await?;
+    let priced = |one: interactions::Interaction| {
+        let of = charges.iter().filter(|charge| charge.interaction == one.id);
+        Interaction { prices: usage::together(of), ..Interaction::from(one) }
+    };
     listing.answer(
         &api,
         found,
         |one| one.id.as_str(),
-        |list| Ok(list.into_iter().map(Interaction::from).collect()),
+        |list| Ok(list.into_iter().map(priced).collect()),
     )
 }
 
@@ -316,7 +342,8 @@ impl Interaction {
     /// Receipts change legs and not the interaction's own version, so the tag has both.
     fn etag(&self) -> String {
         let legs = self.legs.iter().flatten().map(|leg| leg.updated_at.0.millis());
+        let prices = self.prices.iter().map(Amount::to_string).collect::<Vec<_>>().concat();
         let voicemail = self.voicemail.as_ref().map_or("", |one| one.state);
-        format!("{}-{}{voicemail}", self.version, legs.max().unwrap_or(0))
+        format!("{}-{}{prices}{voicemail}", self.version, legs.max().unwrap_or(0))
     }
 }

@@ -5,7 +5,9 @@
 
 mod account;
 mod auth;
+mod available;
 mod calls;
+mod carriers;
 mod check;
 mod deliveries;
 mod docs;
@@ -16,6 +18,7 @@ mod input;
 mod interactions;
 mod keys;
 mod messages;
+mod number_orders;
 mod numbers;
 mod openapi;
 mod opening;
@@ -25,6 +28,7 @@ mod routes;
 mod services;
 mod sessions;
 mod twilio_proxy;
+mod usage;
 mod wire;
 mod write;
 
