@@ -204,7 +204,8 @@ impl Health {
     }
 
     /// Lets an entry go that was found at `now`, unless its carrier or its number has to wait. What is
-    /// too late is only ended; the end of a call never waits, nor does a recording, whose address may not last.
+    /// too late is only ended; the end of a call never waits, nor does a recording, whose address may
+    /// not last.
     pub fn leave(&self, entry: &Entry, now: Timestamp) -> Option<Leave> {
         let mut leave = Leave {
             carrier: entry.carrier.clone(),
