@@ -27,6 +27,9 @@ mod fake;
 #[path = "relay/gaps.rs"]
 mod gaps;
 #[cfg(test)]
+#[path = "relay/health.rs"]
+mod health;
+#[cfg(test)]
 #[path = "relay/long_texts.rs"]
 mod long_texts;
 #[cfg(test)]
@@ -87,6 +90,9 @@ mod picture_stage;
 #[path = "relay/poison.rs"]
 mod poison;
 #[cfg(test)]
+#[path = "relay/prices.rs"]
+mod prices;
+#[cfg(test)]
 #[path = "relay/races.rs"]
 mod races;
 #[cfg(test)]
@@ -107,6 +113,7 @@ mod rng;
 #[cfg(test)]
 #[path = "relay/s3.rs"]
 mod s3;
+#[cfg(test)]
 #[path = "relay/shop.rs"]
 mod shop;
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::path::Path;
 use entremise::{
     app::{self, Opened},
     clock::Clock,
-    config::{CarrierConfig, Config, Secret},
+    config::{CarrierConfig, Config, Rates, Secret},
     domain::{
+        budget::Budget,
         phone::{Identifier, ProxyNumber},
         policy::Rules,
         pool::Capabilities,
@@ -104,6 +105,8 @@ pub(crate) fn config(url: &str, key: &str, carrier: Option<&str>) -> Result<Conf
         api_base: carrier.map(|address| format!("http://{address}")),
         buying: false,
         fallback_url: None,
+        rates: Rates::default(),
+        budget: Budget::default(),
         values,
     }];
     config.limits.connections_per_client = 4096;

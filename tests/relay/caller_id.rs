@@ -2,8 +2,9 @@
 //! be at two carriers, nobody is rung from the other's.
 
 use entremise::{
-    config::CarrierConfig,
+    config::{CarrierConfig, Rates},
     domain::{
+        budget::Budget,
         interaction::{Outcome, Reason},
         phone::ProxyNumber,
         policy::Rules,
@@ -46,6 +47,8 @@ impl Moved {
             api_base: None,
             buying: false,
             fallback_url: None,
+            rates: Rates::default(),
+            budget: Budget::default(),
             values,
         });
         let world = World::with(config).await;

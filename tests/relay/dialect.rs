@@ -8,7 +8,8 @@ use std::{
 
 use axum::{Router, body::Bytes, extract::State};
 use entremise::{
-    config::CarrierConfig,
+    config::{CarrierConfig, Rates},
+    domain::budget::Budget,
     domain::policy::Rules,
     relay,
     store::{interactions::Interaction, legs, participants},
@@ -156,6 +157,8 @@ impl StandIn {
             api_base: Some(self.base.clone()),
             buying: true,
             fallback_url: None,
+            rates: Rates::default(),
+            budget: Budget::default(),
             values: (self.dialect.settings)(),
         }
     }

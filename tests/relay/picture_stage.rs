@@ -8,7 +8,8 @@ use std::{
 
 use axum::{Router, extract::State, response::IntoResponse as _};
 use entremise::{
-    config::{CarrierConfig, Config},
+    config::{CarrierConfig, Config, Rates},
+    domain::budget::Budget,
     domain::{policy::Rules, session::Mode},
     store::interactions::Interaction,
 };
@@ -165,6 +166,8 @@ impl Stage {
             api_base: Some(twilio.url("")),
             buying: false,
             fallback_url: None,
+            rates: Rates::default(),
+            budget: Budget::default(),
             values: fake::values(),
         });
         config.carriers.push(telnyx.entry());

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use entremise::{
     app::{App, Environment, Listeners, Running, StartError},
     clock::Clock,
-    config::{CarrierConfig, Config, MediaStore, Secret},
+    config::{CarrierConfig, Config, MediaStore, Rates, Secret},
+    domain::budget::Budget,
     ids::{Entropy as _, Ids, SystemEntropy, hex},
     relay::NewAccount,
     sandbox::{Network, Pace},
@@ -151,6 +152,8 @@ pub(crate) fn settings(database: &Database) -> Config {
         api_base: None,
         buying: true,
         fallback_url: None,
+        rates: Rates::default(),
+        budget: Budget::default(),
         values,
     };
     let mut config = Config::minimal(key);

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     app::{App, Environment, Listeners, Running},
-    config::{CarrierConfig, Config, Secret, Sqlite},
+    config::{CarrierConfig, Config, Rates, Secret, Sqlite},
+    domain::budget::Budget,
     ids::{Entropy as _, SystemEntropy, hex},
     sandbox::Pace,
     telemetry::{
@@ -110,6 +111,8 @@ fn settings(folder: &Folder) -> Config {
         // The sandbox's numbers cost nothing.
         buying: true,
         fallback_url: None,
+        rates: Rates::default(),
+        budget: Budget::default(),
         values,
     };
     Config {
