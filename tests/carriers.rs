@@ -7,6 +7,8 @@
     reason = "helpers of tests are tests; clippy knows only their functions"
 )]
 
+#[path = "carriers/api.rs"]
+mod api;
 #[path = "carriers/documents.rs"]
 mod documents;
 #[path = "carriers/fixtures.rs"]
@@ -23,6 +25,8 @@ mod numbers;
 mod render;
 #[path = "carriers/samples.rs"]
 mod samples;
+#[path = "carriers/schema.rs"]
+mod schema;
 #[path = "carriers/table.rs"]
 mod table;
 

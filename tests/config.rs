@@ -385,8 +385,6 @@ fn known_keys() -> BTreeSet<String> {
             "id",
             "kind",
             "api_base",
-            "buying",
-            "fallback_url",
             "texts_per_second",
             "texts_per_second_per_number",
             "calls_per_second",
@@ -394,6 +392,8 @@ fn known_keys() -> BTreeSet<String> {
             "budget_per_month",
             "texts_per_day",
             "minutes_per_day",
+            "buying",
+            "fallback_url",
         ]
         .map(|key| format!("carriers.{key}")),
     );

@@ -209,27 +209,27 @@ fn carrier(entry: &mut Reader<'_>, ids: &mut BTreeSet<String>) -> CarrierConfig 
     ids.insert(id.clone());
     let kind = required(entry, "kind", "the name of a kind of carrier", text);
     let api_base = entry.optional("api_base", API_BASE, base_address);
-    let buying = entry.value("buying", false, BOOLEAN, Value::as_bool);
-    let fallback_url = entry.optional("fallback_url", FALLBACK_URL, |value| {
-        let url = url::Url::parse(value.as_str()?).ok()?;
-        let good = matches!(url.scheme(), "http" | "https") && url.has_host();
-        good.then(|| url.as_str().to_owned())
-    });
     let rates = Rates {
         texts: entry.optional("texts_per_second", RATE, rate),
         texts_of_number: entry.optional("texts_per_second_per_number", RATE, rate),
         calls: entry.optional("calls_per_second", RATE, rate),
     };
     let budget = carrier_budget(entry);
+    let buying = entry.value("buying", false, BOOLEAN, Value::as_bool);
+    let fallback_url = entry.optional("fallback_url", FALLBACK_URL, |value| {
+        let url = url::Url::parse(value.as_str()?).ok()?;
+        let good = matches!(url.scheme(), "http" | "https") && url.has_host();
+        good.then(|| url.as_str().to_owned())
+    });
     let table = entry.rest();
     CarrierConfig {
         id,
         kind,
         api_base,
-        buying,
-        fallback_url,
         rates,
         budget,
+        buying,
+        fallback_url,
         values: with_files_read(&table, entry),
     }
 }

@@ -30,7 +30,12 @@ pub(crate) struct Facts {
     links_key: Option<String>,
     pub(crate) call_id: String,
     people: Vec<String>,
+    /// Why nothing says what requests to this carrier may be: `none: …`.
+    pub(crate) api: Option<String>,
     settings: toml::Table,
+    /// Settings that change what is asked of the carrier, each over `settings`.
+    #[serde(default)]
+    also: Vec<toml::Table>,
 }
 
 const fn yes() -> bool {
@@ -94,8 +99,9 @@ impl Fixtures {
                 let request = request(&fs::read(&path).unwrap(), &facts.public_url);
                 requests.push((case.to_owned(), request));
             } else {
+                let known = file == "api.json" || file.starts_with('.');
                 assert!(
-                    path.extension().is_some_and(|kind| kind == "toml") || file.starts_with('.'),
+                    known || path.extension().is_some_and(|kind| kind == "toml"),
                     "{file}: what is it?"
                 );
             }
@@ -125,6 +131,16 @@ impl Fixtures {
 
     pub(crate) fn carrier(&self) -> Box<dyn Carrier> {
         self.build(self.facts.settings.clone())
+    }
+
+    /// The carrier, and once more with each of the settings of `also`.
+    pub(crate) fn carriers(&self) -> Vec<Box<dyn Carrier>> {
+        let with = |also: &toml::Table| {
+            let mut settings = self.facts.settings.clone();
+            settings.extend(also.clone());
+            self.build(settings)
+        };
+        std::iter::once(self.carrier()).chain(self.facts.also.iter().map(with)).collect()
     }
 
     /// The same carrier with every secret changed.

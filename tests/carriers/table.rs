@@ -20,6 +20,13 @@ are at two carriers text each other as any two do. A session with calls has all 
 since none shows another's numbers as caller ID.
 ";
 
+const CHECKED: &str = "\
+Tests hold every request of ours, and the documents that answer webhooks, to the names, types, bounds and
+choices of what the carrier publishes: one field that is unknown or missing fails them. Where there is no
+OpenAPI document to be had, the carrier's official SDK stands for it.
+
+";
+
 /// The page is what the adapters say now.
 #[test]
 fn the_page_of_carriers_is_true() {
@@ -39,7 +46,7 @@ type Column = (&'static str, fn(&Capabilities, &Fixtures) -> String);
 
 fn page(all: &[Fixtures]) -> String {
     let mut page = HEAD.to_owned();
-    let tables: [(&str, &str, &[Column]); 3] = [
+    let tables: [(&str, &str, &[Column]); 4] = [
         (
             "What it can do",
             "",
@@ -80,6 +87,11 @@ fn page(all: &[Fixtures]) -> String {
                 ("signs the address", |_, fixtures| yes(fixtures.facts.signs_url)),
                 ("signs the time", |_, fixtures| yes(fixtures.facts.signs_time)),
             ],
+        ),
+        (
+            "What requests are checked against",
+            CHECKED,
+            &[("source", |_, f| crate::api::sources(f))],
         ),
     ];
     for (title, words, columns) in tables {

@@ -45,10 +45,10 @@ impl Moved {
             id: ELSEWHERE.into(),
             kind: "sandbox".into(),
             api_base: None,
-            buying: false,
-            fallback_url: None,
             rates: Rates::default(),
             budget: Budget::default(),
+            buying: false,
+            fallback_url: None,
             values,
         });
         let world = World::with(config).await;

@@ -164,10 +164,10 @@ impl Stage {
             id: "twilio".into(),
             kind: "twilio".into(),
             api_base: Some(twilio.url("")),
-            buying: false,
-            fallback_url: None,
             rates: Rates::default(),
             budget: Budget::default(),
+            buying: false,
+            fallback_url: None,
             values: fake::values(),
         });
         config.carriers.push(telnyx.entry());

@@ -150,10 +150,10 @@ pub(crate) fn settings(database: &Database) -> Config {
         id: CARRIER.into(),
         kind: "sandbox".into(),
         api_base: None,
-        buying: true,
-        fallback_url: None,
         rates: Rates::default(),
         budget: Budget::default(),
+        buying: true,
+        fallback_url: None,
         values,
     };
     let mut config = Config::minimal(key);

@@ -45,7 +45,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     answer_on_bridge: true,
     whisper: true,
     simultaneous: 1,
-    ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),
+    ring_timeout: (Duration::from_secs(1), Duration::from_mins(1)),
     duration_max: Some(Duration::from_hours(8)),
     validity_max: Duration::from_hours(48),
     // How long Infobip waits is not documented.

@@ -31,7 +31,7 @@ use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 pub(super) const KIND: Kind =
     Kind { name: "telnyx", readme: include_str!("../../../docs/carriers/telnyx.md"), build };
 
-/// Limits of the documented API: `TeXML`'s `<Dial>` and `<Number>`, `/messages` and `/texml/calls`.
+/// Limits of the documented API: `TeXML`'s `<Dial>` and `<Number>`, `/messages` and placed calls.
 const CAPABILITIES: Capabilities = Capabilities {
     voice: true,
     sms: true,

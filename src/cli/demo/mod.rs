@@ -108,11 +108,11 @@ fn settings(folder: &Folder) -> Config {
         id: market::CARRIER.into(),
         kind: "sandbox".into(),
         api_base: None,
+        rates: Rates::default(),
+        budget: Budget::default(),
         // The sandbox's numbers cost nothing.
         buying: true,
         fallback_url: None,
-        rates: Rates::default(),
-        budget: Budget::default(),
         values,
     };
     Config {
