@@ -14,7 +14,11 @@ use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{ids::OutboxId, relay::Relay, store::Lane};
+use crate::{
+    ids::OutboxId,
+    relay::{Error, Relay},
+    store::Lane,
+};
 
 /// How often what is old is forgotten.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
@@ -66,6 +70,14 @@ impl Jobs {
                 relay.expire_due().await?;
                 relay.end_long_texts().await?;
                 relay.end_deleted().await.map(drop)
+            }
+        }));
+        let (each, ends) = (relay.clone(), stop.clone());
+        tracker.spawn(every(options.poll, stop.clone(), "move", move || {
+            let (relay, ends) = (each.clone(), ends.clone());
+            async move {
+                while !ends.is_cancelled() && relay.work_moves().await? {}
+                Ok::<_, Error>(())
             }
         }));
         let each = relay.clone();

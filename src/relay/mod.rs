@@ -26,6 +26,7 @@ mod media;
 mod messages;
 mod missed;
 mod notify;
+mod number_moves;
 mod reconcile;
 mod rented;
 mod sessions;
@@ -62,6 +63,7 @@ pub use self::{
     judge::{judge_numbers, misjudged},
     media::Offered,
     messages::{NewText, send_to_participant},
+    number_moves::{NewMove, Trial, begin_move, undo_move},
     rented::LookedUp,
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
