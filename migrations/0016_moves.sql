@@ -39,9 +39,10 @@ CREATE TABLE number_move_steps (
     reason        TEXT,
     created_at    BIGINT NOT NULL,
     updated_at    BIGINT NOT NULL,
-    PRIMARY KEY (account, move_id, session, participant)
+    PRIMARY KEY (account, move_id, participant)
 );
 
+CREATE INDEX number_move_steps_of_session ON number_move_steps (account, move_id, session);
 -- The sessions in which somebody had a number before they were moved off it, or on to it.
 CREATE INDEX number_move_steps_of_old ON number_move_steps (account, old_number_id, session);
 CREATE INDEX number_move_steps_of_new ON number_move_steps (account, new_number_id, session);
@@ -49,3 +50,8 @@ CREATE INDEX number_move_steps_of_new ON number_move_steps (account, new_number_
 -- The move that took a number out of circulation: undone, it is given out again.
 ALTER TABLE numbers ADD COLUMN drained_by TEXT;
 CREATE INDEX numbers_drained ON numbers (account, drained_by) WHERE drained_by IS NOT NULL;
+
+-- A build that takes each hold of a session for one of a number that its people dial can't go on here: it
+-- could not close a session of which somebody was moved.
+INSERT INTO meta (name, value) VALUES ('oldest_schema', '16')
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::{
     ConfigFile, Failed,
     account::{open, relay},
-    output,
+    numbers_move, output,
 };
 use crate::{
     domain::{
@@ -40,6 +40,8 @@ pub(super) enum Numbers {
         #[arg(value_name = "FILE.csv")]
         csv: PathBuf,
     },
+    /// Move live sessions off a number that is dead, blocked or ported, or off a carrier.
+    Move(Box<numbers_move::Options>),
 }
 
 /// One line of the file.
@@ -54,7 +56,10 @@ struct Line {
 const COLUMNS: [&str; 4] = ["number", "carrier", "capabilities", "registration"];
 
 pub(super) async fn run(command: Numbers) -> Result<(), Failed> {
-    let Numbers::Import { file, account, service, csv } = command;
+    let (file, account, service, csv) = match command {
+        Numbers::Import { file, account, service, csv } => (file, account, service, csv),
+        Numbers::Move(options) => return numbers_move::run(*options).await,
+    };
     let config = file.load()?;
     let known: Vec<String> = config.carriers.iter().map(|one| one.id.clone()).collect();
     let text = std::fs::read(&csv)

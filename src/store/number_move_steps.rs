@@ -103,13 +103,12 @@ pub async fn update(
     step: &Step,
 ) -> Result<(), Error> {
     const SQL: &str = "
-        UPDATE number_move_steps SET state = $5, reason = $6, updated_at = $7
-        WHERE account = $1 AND move_id = $2 AND session = $3 AND participant = $4";
+        UPDATE number_move_steps SET state = $4, reason = $5, updated_at = $6
+        WHERE account = $1 AND move_id = $2 AND participant = $3";
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
             .bind(id)
-            .bind(&step.session)
             .bind(&step.participant)
             .bind(step.state.as_str())
             .bind(&step.reason)
@@ -137,21 +136,19 @@ pub async fn of_session(
     rows.into_iter().map(Step::try_from).collect()
 }
 
-/// Steps after `after`, a session and a participant, in their order, `limit` at most.
+/// Steps after `after`, a participant, in order of their ids, `limit` at most.
 pub async fn list(
     tx: &mut Tx,
     account: &AccountId,
     id: &MoveId,
-    after: (&str, &str),
+    after: &str,
     limit: i64,
 ) -> Result<Vec<Step>, Error> {
-    const SQL: &str =
-        select!("(session, participant) > ($3, $4) ORDER BY session, participant LIMIT $5");
+    const SQL: &str = select!("participant > $3 ORDER BY participant LIMIT $4");
     let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL)
         .bind(account)
         .bind(id)
-        .bind(after.0)
-        .bind(after.1)
+        .bind(after)
         .bind(limit)
         .fetch_all(conn)
         .await?);

@@ -16,6 +16,7 @@ mod input;
 mod interactions;
 mod keys;
 mod messages;
+mod number_moves;
 mod numbers;
 mod openapi;
 mod opening;

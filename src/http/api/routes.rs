@@ -7,8 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api, account, calls, deliveries, endpoints, events, interactions, keys, messages, numbers,
-    opening, participants, services, sessions,
+    Api, account, calls, deliveries, endpoints, events, interactions, keys, messages, number_moves,
+    numbers, opening, participants, services, sessions,
 };
 
 /// Where a session is found by its own id.
@@ -62,6 +62,11 @@ routes! {
         get "/api/v1/numbers/{number}" numbers::read,
         patch "/api/v1/numbers/{number}" numbers::update,
         delete "/api/v1/numbers/{number}" numbers::retire,
+        get "/api/v1/number-moves" number_moves::list,
+        post "/api/v1/number-moves" number_moves::create,
+        get "/api/v1/number-moves/{move}" number_moves::read,
+        get "/api/v1/number-moves/{move}/steps" number_moves::list_steps,
+        post "/api/v1/number-moves/{move}/undo" number_moves::undo,
         get "/api/v1/sessions" sessions::list,
         post "/api/v1/sessions" opening::create,
         get "/api/v1/interactions" interactions::list,

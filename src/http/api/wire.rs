@@ -11,11 +11,12 @@ use utoipa::{
 
 use crate::{
     domain::{
-        event::EventKind, interaction, opt_out, phone, policy, pool::Rule, session, time::Timestamp,
+        event::EventKind, interaction, number_move, opt_out, phone, policy, pool::Rule, session,
+        time::Timestamp,
     },
     ids::{
-        AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, NumberId, ParticipantId,
-        ServiceId, SessionId,
+        AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, MoveId, NumberId,
+        ParticipantId, ServiceId, SessionId,
     },
     relay,
     store::{deliveries, endpoints, interactions, legs, numbers},
@@ -189,6 +190,8 @@ words! {
     GeoMatch = policy::GeoMatch, "How near to a person's own number the proxy number must be";
     Kind = interaction::Kind, "A text or a call";
     Mode = session::Mode, "What a session relays";
+    MoveReason = number_move::Why, "Why sessions leave a number";
+    MoveState = number_move::MoveState, "How far a move has come";
     NumberState = numbers::NumberState, "Whether a number is given to new sessions";
     Origin = interactions::Origin, "Who began it: a person, or the marketplace by this API";
     OutOfSession = policy::OutOfSession, "What somebody hears who calls where no session is";
@@ -202,6 +205,7 @@ words! {
     OnInterceptFailure = policy::OnInterceptFailure, "What becomes of a call or text while the marketplace can't be asked";
     KeyScope = relay::Scope, "What an API key may do";
     Selection = policy::Selection, "Which number a person gets for counterparts had before";
+    StepState = number_move::StepState, "What became of a participant in a move";
     State = session::State, "Where a session is in its life";
     TeamRing = policy::TeamRing, "In which order the members of a team are rung";
 }
@@ -237,6 +241,7 @@ ids! {
     EventId = "EventId", "EV";
     EndpointId = "EndpointId", "EP";
     KeyId = "KeyId", "AK";
+    MoveId = "MoveId", "MV";
 }
 
 #[cfg(test)]

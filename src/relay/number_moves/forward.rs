@@ -149,7 +149,9 @@ async fn numbers_for(
                     found = Some(chosen);
                     break;
                 }
-                Err(reason) => why = reason,
+                // The first says why they can't be moved alone.
+                Err(reason) if why.is_empty() => why = reason,
+                Err(_) => {}
             }
         }
         if let Some(chosen) = found {

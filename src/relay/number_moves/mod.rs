@@ -88,7 +88,7 @@ impl NewMove {
 /// sessions are moved by [`Relay::move_on`](super::Relay::move_on).
 ///
 /// # Errors
-/// [`Error::NotFound`] for a number that is not there or was retired, [`Error::Invalid`].
+/// [`Error::Invalid`], also for a number that is not there or was retired.
 pub async fn begin_move(tx: &mut Tx, account: &AccountId, new: &NewMove) -> Result<Move, Error> {
     let row = prepared(tx, account, new).await?;
     number_moves::insert(tx, account, &row).await?;
@@ -140,10 +140,11 @@ async fn prepared(tx: &mut Tx, account: &AccountId, new: &NewMove) -> Result<Mov
 }
 
 async fn in_use(tx: &mut Tx, account: &AccountId, id: &NumberId) -> Result<Number, Error> {
-    numbers::get(tx, account, id)
-        .await?
-        .filter(|number| number.state != NumberState::Retired)
-        .ok_or(Error::NotFound("number"))
+    let number = numbers::get(tx, account, id).await?;
+    number.filter(|number| number.state != NumberState::Retired).ok_or_else(|| {
+        let words = "must be a number of the account's that has not left its pool";
+        Error::Invalid(vec![Fault::new("/number_id", "unknown_number", words)])
+    })
 }
 
 async fn check_target(
@@ -169,9 +170,17 @@ async fn check_target(
 /// Taking one back again changes nothing.
 ///
 /// # Errors
-/// [`Error::NotFound`].
-pub async fn undo_move(tx: &mut Tx, account: &AccountId, id: &MoveId) -> Result<Move, Error> {
+/// [`Error::NotFound`], [`Error::VersionMismatch`].
+pub async fn undo_move(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &MoveId,
+    version: Option<i64>,
+) -> Result<Move, Error> {
     let row = number_moves::get(tx, account, id).await?.ok_or(Error::NotFound("move"))?;
+    if version.is_some_and(|version| version != row.version) {
+        return Err(Error::VersionMismatch);
+    }
     let now = tx.now().await?;
     if matches!(row.state, MoveState::Running | MoveState::Done) {
         let turned =
