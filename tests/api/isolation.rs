@@ -33,12 +33,13 @@ async fn things(world: &World) -> Things {
     let event = world.post(&test, json!({})).await.is(201);
     let key = world.get("/api/v1/api-keys").await.is(200)["data"][0]["id"].clone();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let number_move = moved(world, &service).await;
     Things {
         service,
         session: text(&session["id"]),
         participant: text(&participant["id"]),
         number: text(&participant["proxy_number_id"]),
-        number_move: moved(world, &service).await,
+        number_move,
         interaction: text(&interaction["id"]),
         endpoint: text(&endpoint["id"]),
         event: text(&event["event_id"]),

@@ -98,11 +98,11 @@ async fn moves() {
             (json!({ "number_id": format!("PN{:032x}", 7), "why": "dead" }), "/number_id"),
             (json!({ "number_id": number, "carrier": "sandbox", "why": "dead" }), "/carrier"),
             (json!({ "carrier": "nobody", "why": "dead" }), "/carrier"),
-            (json!({ "number_id": number, "to_number_id": number, "why": "dead" }), "/to_number_id"),
             (
-                json!({ "number_id": number, "to_carrier": "sandbox", "why": "dead" }),
-                "/to_carrier",
+                json!({ "number_id": number, "to_number_id": number, "why": "dead" }),
+                "/to_number_id",
             ),
+            (json!({ "number_id": number, "to_carrier": "sandbox", "why": "dead" }), "/to_carrier"),
             (
                 json!({ "number_id": number, "to_carrier": "sandbox", "why": "ported" }),
                 "/to_carrier",
