@@ -7,6 +7,8 @@
     reason = "helpers of tests are tests; clippy knows only their functions"
 )]
 
+#[path = "carriers/api.rs"]
+mod api;
 #[path = "carriers/documents.rs"]
 mod documents;
 #[path = "carriers/fixtures.rs"]
@@ -17,10 +19,14 @@ mod layout;
 mod lists;
 #[path = "carriers/media.rs"]
 mod media;
+#[path = "carriers/numbers.rs"]
+mod numbers;
 #[path = "carriers/render.rs"]
 mod render;
 #[path = "carriers/samples.rs"]
 mod samples;
+#[path = "carriers/schema.rs"]
+mod schema;
 #[path = "carriers/table.rs"]
 mod table;
 

@@ -26,6 +26,8 @@ mod live;
 mod migrate;
 #[path = "cli/moves.rs"]
 mod moves;
+#[path = "cli/numbers.rs"]
+mod numbers;
 #[path = "cli/postgres.rs"]
 mod postgres;
 #[path = "cli/proxy_api.rs"]

@@ -27,6 +27,9 @@ mod fake;
 #[path = "relay/gaps.rs"]
 mod gaps;
 #[cfg(test)]
+#[path = "relay/health.rs"]
+mod health;
+#[cfg(test)]
 #[path = "relay/long_texts.rs"]
 mod long_texts;
 #[cfg(test)]
@@ -50,6 +53,9 @@ mod moving_stage;
 #[cfg(test)]
 #[path = "relay/neutral.rs"]
 mod neutral;
+#[cfg(test)]
+#[path = "relay/ordering.rs"]
+mod ordering;
 #[cfg(test)]
 #[path = "relay/out_of_session.rs"]
 mod out_of_session;
@@ -93,6 +99,9 @@ mod picture_stage;
 #[path = "relay/poison.rs"]
 mod poison;
 #[cfg(test)]
+#[path = "relay/prices.rs"]
+mod prices;
+#[cfg(test)]
 #[path = "relay/races.rs"]
 mod races;
 #[cfg(test)]
@@ -113,6 +122,8 @@ mod rng;
 #[cfg(test)]
 #[path = "relay/s3.rs"]
 mod s3;
+#[path = "relay/shop.rs"]
+mod shop;
 #[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;

@@ -9,7 +9,6 @@ mod healthcheck;
 mod import;
 mod migrate_database;
 mod numbers;
-mod numbers_move;
 mod output;
 mod restore;
 mod serve;

@@ -73,6 +73,10 @@ closed_set! {
         MoveCompleted = "move.completed",
         /// A move off a number was taken back.
         MoveUndone = "move.undone",
+        /// A proxy number left the inventory, and its carrier was told.
+        NumberReleased = "number.released",
+        /// What was ordered about a number can't be done.
+        OrderFailed = "order.failed",
         /// An endpoint of the marketplace gets nothing any more.
         EndpointDisabled = "endpoint.disabled",
         /// The marketplace asked whether an endpoint works.

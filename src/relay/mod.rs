@@ -5,6 +5,7 @@
 mod access;
 mod adopt;
 mod allocate;
+mod budgets;
 mod calls;
 mod carriers;
 mod client;
@@ -14,6 +15,7 @@ mod deliver;
 mod endpoints;
 mod error;
 mod fence;
+mod health;
 mod hook;
 mod housekeeping;
 mod idempotent;
@@ -27,6 +29,8 @@ mod messages;
 mod missed;
 mod notify;
 mod number_moves;
+mod ordering;
+mod prices;
 mod reconcile;
 mod rented;
 mod sessions;
@@ -43,6 +47,7 @@ use tokio::sync::Notify;
 pub use self::{
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
+    budgets::Budgets,
     calls::place_call,
     carriers::{Carriers, Configured},
     client::{Client, NotFetched, Transport},
@@ -55,6 +60,7 @@ pub use self::{
     },
     error::{Error, Exhausted, Fault},
     fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
+    health::{Health, Leave, Rates, Report as HealthReport, State as CarrierState, Trouble},
     idempotent::{Answer, Key},
     inventory::{
         NewNumber, NewService, UpdateNumber, add_number, add_registered_number, create_service,
@@ -64,6 +70,11 @@ pub use self::{
     media::Offered,
     messages::{NewText, send_to_participant},
     number_moves::{NewMove, Trial, begin_move, undo_move},
+    ordering::{
+        AtCarrier, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced, Which,
+        order_numbers, release_number,
+    },
+    prices::Prices,
     rented::LookedUp,
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
@@ -86,6 +97,8 @@ pub struct Relay {
     db: Db,
     carriers: Arc<Carriers>,
     client: Client,
+    health: Arc<Health>,
+    spending: budgets::Spending,
     egress: Egress,
     objects: Option<Objects>,
     places: Arc<media::Places>,
@@ -94,6 +107,7 @@ pub struct Relay {
     asking_on_texts: consult::Open,
     wake: Arc<Notify>,
     wake_events: Arc<Notify>,
+    wake_orders: Arc<Notify>,
 }
 
 impl Relay {
@@ -101,10 +115,13 @@ impl Relay {
     /// other address.
     pub fn new(db: Db, carriers: Carriers, client: Client, egress: Egress) -> Self {
         let carriers = Arc::new(carriers.sealed(db.keyring()));
+        let health = Arc::new(Health::new(&carriers, db.watch().clone()));
         Self {
             db,
             carriers,
             client,
+            health,
+            spending: budgets::Spending::default(),
             egress,
             objects: None,
             places: Arc::default(),
@@ -112,6 +129,7 @@ impl Relay {
             asking_on_texts: consult::Open::default(),
             wake: Arc::default(),
             wake_events: Arc::default(),
+            wake_orders: Arc::default(),
         }
     }
 
@@ -144,6 +162,11 @@ impl Relay {
         &self.carriers
     }
 
+    /// How the carriers do, as this process sees it.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
     /// Calls addresses that an account or a carrier gave us.
     pub const fn egress(&self) -> &Egress {
         &self.egress
@@ -157,6 +180,16 @@ impl Relay {
     /// Told after each commit that may owe something to an endpoint.
     pub fn wake_events(&self) -> &Notify {
         &self.wake_events
+    }
+
+    /// Told after each commit that may have ordered a number.
+    pub fn wake_orders(&self) -> &Notify {
+        &self.wake_orders
+    }
+
+    /// Tells the loop that a number was ordered.
+    pub fn ordered(&self) {
+        self.wake_orders.notify_one();
     }
 
     /// Tells the loops that something was committed.

@@ -270,6 +270,35 @@ pub async fn beside_at(
     found.as_deref().map(proxy).transpose()
 }
 
+/// Until when people hold a number at `now`: `None` if nobody does, `Some(None)` while somebody dials it
+/// in an open session, and the end of time while somebody has one who was moved off it.
+pub async fn held_until(
+    tx: &mut Tx,
+    account: &AccountId,
+    number: &NumberId,
+    now: Timestamp,
+) -> Result<Option<Option<Timestamp>>, Error> {
+    const SQL: &str = concat!(
+        "
+        SELECT COUNT(*), CAST(MAX(CASE WHEN h.state = 'open'",
+        dialled!(),
+        " THEN 1 ELSE 0 END) AS BIGINT),
+            CAST(MAX(CASE WHEN h.state = 'open' THEN $4 ELSE h.release_at END) AS BIGINT)
+        FROM holds h
+        WHERE h.account = $1 AND h.number_id = $2 AND (h.state = 'open' OR h.release_at > $3)"
+    );
+    let free = tx.certain(now);
+    let (held, open, until): (i64, Option<i64>, Option<i64>) = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(account)
+        .bind(number)
+        .bind(free.millis())
+        .bind(Timestamp::MAX.millis())
+        .fetch_one(conn)
+        .await?);
+    let until = until.filter(|_| open != Some(1)).map(Timestamp::from_millis);
+    Ok((held > 0).then_some(until))
+}
+
 /// In how many open sessions somebody dials each of these numbers; those in none are left out.
 pub async fn sessions_on(
     tx: &mut Tx,

@@ -30,7 +30,12 @@ pub(crate) struct Facts {
     links_key: Option<String>,
     pub(crate) call_id: String,
     people: Vec<String>,
+    /// Why nothing says what requests to this carrier may be: `none: …`.
+    pub(crate) api: Option<String>,
     settings: toml::Table,
+    /// Settings that change what is asked of the carrier, each over `settings`.
+    #[serde(default)]
+    also: Vec<toml::Table>,
 }
 
 const fn yes() -> bool {
@@ -45,6 +50,9 @@ pub(crate) struct Fixtures {
     pub(crate) responses: Vec<(String, Response)>,
     /// Pages of lists: `sent…`, `texts…` and `calls…`.
     pub(crate) lists: Vec<(String, Response)>,
+    /// Answers about numbers: `search…`, `prices…`, `buy…`, `trace…`, `order…`, `held…`, `changed…`
+    /// and `page…`.
+    pub(crate) numbers: Vec<(String, Response)>,
     kind: &'static Kind,
 }
 
@@ -74,7 +82,7 @@ impl Fixtures {
         let facts = fs::read_to_string(folder.join("carrier.toml")).expect("carrier.toml");
         let facts: Facts = toml::from_str(&facts).expect(&name);
         let (mut requests, mut responses) = (Vec::new(), Vec::new());
-        let mut lists = Vec::new();
+        let (mut lists, mut numbers) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&folder).expect(kind.name) {
             let path = entry.unwrap().path();
             if path.is_dir() {
@@ -83,14 +91,17 @@ impl Fixtures {
             let file = path.file_name().unwrap().to_str().unwrap();
             if let Some(case) = file.strip_suffix(".response.http") {
                 responses.push((case.to_owned(), response(&fs::read(&path).unwrap())));
+            } else if let Some(case) = file.strip_suffix(".number.http") {
+                numbers.push((case.to_owned(), response(&fs::read(&path).unwrap())));
             } else if let Some(case) = file.strip_suffix(".list.http") {
                 lists.push((case.to_owned(), response(&fs::read(&path).unwrap())));
             } else if let Some(case) = file.strip_suffix(".http") {
                 let request = request(&fs::read(&path).unwrap(), &facts.public_url);
                 requests.push((case.to_owned(), request));
             } else {
+                let known = file == "api.json" || file.starts_with('.');
                 assert!(
-                    path.extension().is_some_and(|kind| kind == "toml") || file.starts_with('.'),
+                    known || path.extension().is_some_and(|kind| kind == "toml"),
                     "{file}: what is it?"
                 );
             }
@@ -98,8 +109,9 @@ impl Fixtures {
         requests.sort_by(|a, b| a.0.cmp(&b.0));
         responses.sort_by(|a, b| a.0.cmp(&b.0));
         lists.sort_by(|a, b| a.0.cmp(&b.0));
+        numbers.sort_by(|a, b| a.0.cmp(&b.0));
         assert!(!requests.is_empty() && !responses.is_empty(), "{name}: no cases");
-        Self { name, facts, requests, responses, lists, kind }
+        Self { name, facts, requests, responses, lists, numbers, kind }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -119,6 +131,16 @@ impl Fixtures {
 
     pub(crate) fn carrier(&self) -> Box<dyn Carrier> {
         self.build(self.facts.settings.clone())
+    }
+
+    /// The carrier, and once more with each of the settings of `also`.
+    pub(crate) fn carriers(&self) -> Vec<Box<dyn Carrier>> {
+        let with = |also: &toml::Table| {
+            let mut settings = self.facts.settings.clone();
+            settings.extend(also.clone());
+            self.build(settings)
+        };
+        std::iter::once(self.carrier()).chain(self.facts.also.iter().map(with)).collect()
     }
 
     /// The same carrier with every secret changed.

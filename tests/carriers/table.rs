@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use entremise::carrier::{
     Capabilities,
-    capabilities::{Control, Dedupe},
+    capabilities::{Control, Dedupe, Numbers},
 };
 
 use crate::fixtures::{self, Fixtures};
@@ -18,6 +18,13 @@ Each name leads to the carrier's page: its settings, how to set its numbers, and
 Several carriers may be configured at once, and each number belongs to one of them. Two people whose numbers
 are at two carriers text each other as any two do. A session with calls has all its numbers at one carrier,
 since none shows another's numbers as caller ID.
+";
+
+const CHECKED: &str = "\
+Tests hold every request of ours, and the documents that answer webhooks, to the names, types, bounds and
+choices of what the carrier publishes: one field that is unknown or missing fails them. Where there is no
+OpenAPI document to be had, the carrier's official SDK stands for it.
+
 ";
 
 /// The page is what the adapters say now.
@@ -39,7 +46,7 @@ type Column = (&'static str, fn(&Capabilities, &Fixtures) -> String);
 
 fn page(all: &[Fixtures]) -> String {
     let mut page = HEAD.to_owned();
-    let tables: [(&str, &str, &[Column]); 3] = [
+    let tables: [(&str, &str, &[Column]); 4] = [
         (
             "What it can do",
             "",
@@ -54,6 +61,7 @@ fn page(all: &[Fixtures]) -> String {
                 ("speaks to who answers (whisper, press 1)", |can, _| yes(can.whisper)),
                 ("rings before it answers the caller", |can, _| yes(can.answer_on_bridge)),
                 ("people rung at once", |can, _| can.simultaneous.to_string()),
+                ("its numbers, by API", |can, _| numbers(can).into()),
             ],
         ),
         (
@@ -80,6 +88,11 @@ fn page(all: &[Fixtures]) -> String {
                 ("signs the time", |_, fixtures| yes(fixtures.facts.signs_time)),
             ],
         ),
+        (
+            "What requests are checked against",
+            CHECKED,
+            &[("source", |_, f| crate::api::sources(f))],
+        ),
     ];
     for (title, words, columns) in tables {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -104,6 +117,14 @@ const fn control(can: &Capabilities) -> &'static str {
     match can.control {
         Control::Documents => "documents",
         Control::Commands => "requests of ours",
+    }
+}
+
+const fn numbers(can: &Capabilities) -> &'static str {
+    match can.numbers {
+        Numbers::None => "none: imported",
+        Numbers::Adopt => "adopted",
+        Numbers::Buy => "bought, adopted, given back",
     }
 }
 

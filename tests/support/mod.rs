@@ -5,7 +5,8 @@ use std::sync::Arc;
 use entremise::{
     app::{App, Environment, Listeners, Running, StartError},
     clock::Clock,
-    config::{CarrierConfig, Config, MediaStore, Secret},
+    config::{CarrierConfig, Config, MediaStore, Rates, Secret},
+    domain::budget::Budget,
     ids::{Entropy as _, Ids, SystemEntropy, hex},
     relay::NewAccount,
     sandbox::{Network, Pace},
@@ -145,8 +146,16 @@ pub(crate) fn settings(database: &Database) -> Config {
     SystemEntropy.fill(&mut key);
     let mut values = toml::Table::new();
     values.insert("secret".into(), SECRET.into());
-    let sandbox =
-        CarrierConfig { id: CARRIER.into(), kind: "sandbox".into(), api_base: None, values };
+    let sandbox = CarrierConfig {
+        id: CARRIER.into(),
+        kind: "sandbox".into(),
+        api_base: None,
+        rates: Rates::default(),
+        budget: Budget::default(),
+        buying: true,
+        fallback_url: None,
+        values,
+    };
     let mut config = Config::minimal(key);
     config.database_url = Secret::new(database.url.clone());
     config.carriers = vec![sandbox];

@@ -109,13 +109,34 @@ const carriers = {
   },
 };
 
+/** What a carrier's library signs a webhook with; of the others' none signs, they only check. */
+const signers = {
+  twilio({ headers, url, body }, { auth_token, auth_token_secondary }) {
+    if (headers["x-twilio-webhooks-signature-settings"]) return undefined;
+    const parameters = url.includes("bodySHA256=") ? {} : form(body);
+    // Twilio signs some addresses with their port.
+    const addresses = [url, url.replace(/^(https:\/\/[^/:]+)\//, "$1:443/")];
+    const made = [auth_token, auth_token_secondary].flatMap((token) =>
+      addresses.map((address) => twilio.getExpectedTwilioSignature(token, address, parameters)),
+    );
+    return made.includes(headers["x-twilio-signature"]);
+  },
+};
+
+/** The carrier's folder, and one inside for each other dialect that its settings make of it. */
+function folders(name) {
+  const inside = readdirSync(new URL(`${name}/`, root), { withFileTypes: true });
+  const names = inside.filter((entry) => entry.isDirectory()).map((entry) => `${name}/${entry.name}`);
+  return [name, ...names].map((path) => [path, new URL(`${path}/`, root)]);
+}
+
 let failed = 0;
-for (const [name, takes] of Object.entries(carriers)) {
-  const folder = new URL(`${name}/`, root);
+
+async function check(name, folder, takes, signs) {
   const facts = parse(readFileSync(new URL("carrier.toml", folder), "utf8"));
   Date.now = () => Number(facts.now);
   const cases = readdirSync(folder).filter(
-    (file) => file.endsWith(".http") && !/\.(response|list)\.http$/.test(file),
+    (file) => file.endsWith(".http") && !/\.(response|list|number)\.http$/.test(file),
   );
   const counts = { taken: 0, "not checked": 0, forged: 0 };
   for (const file of cases) {
@@ -130,6 +151,12 @@ for (const [name, takes] of Object.entries(carriers)) {
       failed += 1;
       console.error(`${name}: the library refuses ${file}`);
     }
+    const signed = signs?.(webhook, facts.settings);
+    if (signed !== undefined) counts.signed = (counts.signed ?? 0) + 1;
+    if (signed === false) {
+      failed += 1;
+      console.error(`${name}: the library signs ${file} otherwise`);
+    }
     // A question that is got has no body: there it is the token that counts.
     const changed = webhook.body ? { body: `${webhook.body}x` } : { headers: {} };
     counts.forged += 1;
@@ -139,7 +166,12 @@ for (const [name, takes] of Object.entries(carriers)) {
     }
   }
   if (counts.taken === 0 || counts["not checked"] > counts.taken) failed += 1;
+  if (signs && !counts.signed) failed += 1;
   console.log(`${name}: ${JSON.stringify(counts)}`);
+}
+
+for (const [name, takes] of Object.entries(carriers)) {
+  for (const [path, folder] of folders(name)) await check(path, folder, takes, signers[name]);
 }
 
 // jambonz's own specification of its verbs takes each document that we answer with, and refuses it with

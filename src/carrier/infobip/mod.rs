@@ -20,7 +20,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
     listing::{Page, Query},
     settings::BASIC_CHALLENGE,
@@ -45,12 +45,13 @@ static CAPABILITIES: Capabilities = Capabilities {
     answer_on_bridge: true,
     whisper: true,
     simultaneous: 1,
-    ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),
+    ring_timeout: (Duration::from_secs(1), Duration::from_mins(1)),
     duration_max: Some(Duration::from_hours(8)),
     validity_max: Duration::from_hours(48),
     // How long Infobip waits is not documented.
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::None,
 };
 
 /// One configured Infobip account.

@@ -67,8 +67,8 @@ pub(super) fn request(
             request.ok_or(SendError::new(Rejected, Retry::Never))?
         }
         Outbound::Call(plan) => {
-            let path = format!("/texml/calls/{}", config.application_id);
-            Request::post(config.url(&path), JSON, call(plan, links).to_string())
+            let path = format!("/texml/Accounts/{}/Calls", config.account_sid);
+            Request::post(config.url(&path), JSON, call(config, plan, links).to_string())
         }
         Outbound::EndCall { id } => {
             // The id becomes a part of the path: one that is not an id must not choose another.
@@ -107,15 +107,16 @@ fn message(text: &OutboundMessage, links: &Links) -> Result<Value, SendError> {
 }
 
 /// The name that is shown is set, whatever Telnyx shows without it.
-fn call(plan: &OutboundCall, links: &Links) -> Value {
+fn call(config: &Config, plan: &OutboundCall, links: &Links) -> Value {
     let (least, most) = CAPABILITIES.ring_timeout;
     let longest = CAPABILITIES.duration_max.unwrap_or(plan.duration_max);
     json!({
+        "ApplicationSid": config.application_id,
         "From": plan.from.as_str(),
         "CallerId": plan.from.as_str(),
         "To": plan.to.expose(),
         "Url": links.step(Step::Answered, &plan.leg),
-        "Method": "POST",
+        "UrlMethod": "POST",
         "StatusCallback": links.leg_status(&plan.leg),
         "StatusCallbackMethod": "POST",
         "StatusCallbackEvent": "initiated ringing answered completed",
@@ -170,6 +171,12 @@ fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError>
         error.retry = Retry::After(THROTTLED);
     }
     Err(error)
+}
+
+/// What an answer that is no success means.
+pub(super) fn failure(response: &Response) -> SendError {
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    error(response, text_code(&json).as_deref())
 }
 
 fn error(response: &Response, code: Option<&str>) -> SendError {

@@ -5,7 +5,9 @@
 
 mod account;
 mod auth;
+mod available;
 mod calls;
+mod carriers;
 mod check;
 mod deliveries;
 mod docs;
@@ -17,6 +19,7 @@ mod interactions;
 mod keys;
 mod messages;
 mod number_moves;
+mod number_orders;
 mod numbers;
 mod openapi;
 mod opening;
@@ -26,6 +29,7 @@ mod routes;
 mod services;
 mod sessions;
 mod twilio_proxy;
+mod usage;
 mod wire;
 mod write;
 

@@ -7,8 +7,9 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api, account, calls, deliveries, endpoints, events, interactions, keys, messages, number_moves,
-    numbers, opening, participants, services, sessions,
+    Api, account, available, calls, carriers, deliveries, endpoints, events, interactions, keys,
+    messages, number_moves, number_orders, numbers, opening, participants, services, sessions,
+    usage, wire,
 };
 
 /// Where a session is found by its own id.
@@ -42,7 +43,11 @@ macro_rules! routes {
 
         /// What the annotations of the handlers say.
         #[derive(OpenApi)]
-        #[openapi(paths($($module::$handler,)* $($smodule::$shandler,)*))]
+        #[openapi(
+            paths($($module::$handler,)* $($smodule::$shandler,)*),
+            // No body names it.
+            components(schemas(wire::GroupBy))
+        )]
         pub(super) struct Annotated;
     };
 }
@@ -53,6 +58,7 @@ routes! {
         get "/api/v1/api-keys" keys::list,
         post "/api/v1/api-keys" keys::create,
         delete "/api/v1/api-keys/{key}" keys::revoke,
+        get "/api/v1/carriers" carriers::list,
         get "/api/v1/services" services::list,
         post "/api/v1/services" services::create,
         get "/api/v1/services/{service}" services::read,
@@ -67,10 +73,16 @@ routes! {
         get "/api/v1/number-moves/{move}" number_moves::read,
         get "/api/v1/number-moves/{move}/steps" number_moves::list_steps,
         post "/api/v1/number-moves/{move}/undo" number_moves::undo,
+        post "/api/v1/numbers/{number}/release" number_orders::release,
+        get "/api/v1/available-numbers" available::search,
+        get "/api/v1/number-orders" number_orders::list,
+        post "/api/v1/number-orders" number_orders::create,
+        get "/api/v1/number-orders/{order}" number_orders::read,
         get "/api/v1/sessions" sessions::list,
         post "/api/v1/sessions" opening::create,
         get "/api/v1/interactions" interactions::list,
         get "/api/v1/interactions/{interaction}" interactions::read,
+        get "/api/v1/usage" usage::list,
         get "/api/v1/events" events::list,
         get "/api/v1/events/{event}" events::read,
         get "/api/v1/events/{event}/deliveries" deliveries::of_event,

@@ -10,16 +10,17 @@ use utoipa::{
 };
 
 use crate::{
+    carrier::provisioning,
     domain::{
         event::EventKind, interaction, number_move, opt_out, phone, policy, pool::Rule, session,
         time::Timestamp,
     },
     ids::{
         AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, MoveId, NumberId,
-        ParticipantId, ServiceId, SessionId,
+        NumberOrderId, ParticipantId, ServiceId, SessionId,
     },
     relay,
-    store::{deliveries, endpoints, interactions, legs, numbers},
+    store::{charges, deliveries, endpoints, interactions, legs, number_orders, numbers},
 };
 
 /// An instant: RFC 3339 in UTC, with milliseconds.
@@ -181,6 +182,9 @@ words! {
     Capability = Ability, "What a number can do";
     ClosedReason = session::ClosedReason, "Why a session is closed";
     AttemptOutcome = deliveries::AttemptOutcome, "How an attempt ended";
+    CarrierState = relay::CarrierState, "Whether a carrier is sent to: one at a time while half open";
+    GroupBy = charges::GroupBy, "By what usage is summed";
+    PriceSource = charges::PriceSource, "Who says what it cost: its carrier, or the table of the settings";
     DeliveryState = deliveries::DeliveryState, "How far a delivery has come";
     DisabledReason = endpoints::DisabledReason, "Why an endpoint was switched off";
     EndpointKind = endpoints::EndpointKind, "What an endpoint gets";
@@ -192,6 +196,12 @@ words! {
     Mode = session::Mode, "What a session relays";
     MoveReason = number_move::Why, "Why sessions leave a number";
     MoveState = number_move::MoveState, "How far a move has come";
+    AtCarrier = relay::AtCarrier, "What becomes of a number at its carrier once it has left the pool";
+    NumberKind = provisioning::NumberKind, "What sort of number it is";
+    NumberWant = provisioning::Want, "What a carrier wants before it sells a number";
+    OrderFailure = number_orders::OrderFailure, "Why it can't be done";
+    OrderKind = number_orders::OrderKind, "What is to be done about a number";
+    OrderState = number_orders::OrderState, "How far it has come";
     NumberState = numbers::NumberState, "Whether a number is given to new sessions";
     Origin = interactions::Origin, "Who began it: a person, or the marketplace by this API";
     OutOfSession = policy::OutOfSession, "What somebody hears who calls where no session is";
@@ -237,6 +247,7 @@ ids! {
     ParticipantId = "ParticipantId", "KP";
     InteractionId = "InteractionId", "KI";
     NumberId = "NumberId", "PN";
+    NumberOrderId = "NumberOrderId", "NO";
     LegId = "LegId", "LG";
     EventId = "EventId", "EV";
     EndpointId = "EndpointId", "EP";

@@ -179,6 +179,7 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         | Reason::Undelivered
         | Reason::TooLate
         | Reason::WebhookMissed
+        | Reason::BudgetSpent
         | Reason::Parked => on_the_way(reason),
     }
 }
@@ -379,6 +380,12 @@ const fn on_the_way(reason: Reason) -> Why {
             OPERATOR,
             "Tell the operator at once: more will fail until it is mended.",
         ),
+        Reason::BudgetSpent => why(
+            "What may be spent is spent",
+            "A budget of the carrier, or of the account, has nothing left for today or this month.",
+            OPERATOR,
+            "Ask the operator whether the budget is to be raised.",
+        ),
         Reason::CarrierUnreachable => why(
             "The carrier could not be reached",
             "The carrier did not answer until the time was up.",
@@ -577,6 +584,8 @@ pub(super) fn event(kind: &str) -> Option<&'static str> {
         EventKind::CallUnknown => "Nobody knows how the call ended",
         EventKind::CallRefused => "Call refused",
         EventKind::NumberAdded => "Proxy number added",
+        EventKind::NumberReleased => "Proxy number given up",
+        EventKind::OrderFailed => "Number order failed",
         EventKind::EndpointDisabled => "Endpoint switched off",
         EventKind::EndpointPing => "Endpoint tried out",
     })

@@ -35,7 +35,16 @@ use crate::{
 };
 
 /// How long a text that was tried, and is still owed, keeps later ones to the same person back (I12).
-const STUCK: Duration = Duration::from_secs(30);
+pub(in crate::relay) const STUCK: Duration = Duration::from_secs(30);
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::relay) struct Times {
+    /// Until a claim ends by itself.
+    pub(in crate::relay) lease: Duration,
+    /// [`STUCK`], and what the carrier took nothing for.
+    pub(in crate::relay) stuck: Duration,
+}
 
 /// What a claimed entry of the outbox asks for, or why it is not to be sent any more.
 #[derive(Debug)]
@@ -58,7 +67,7 @@ pub(in crate::relay) async fn claim(
     tx: &mut Tx,
     carriers: &Carriers,
     entry: &Entry,
-    lease: Duration,
+    Times { lease, stuck }: Times,
     verdict: Option<&Verdict>,
 ) -> Result<Claimed, Error> {
     let session = match &entry.session {
@@ -66,7 +75,7 @@ pub(in crate::relay) async fn claim(
         None => None,
     };
     let now = tx.now().await?;
-    if outbox::earlier_pending(tx, entry, now - STUCK).await? {
+    if outbox::earlier_pending(tx, entry, now - stuck).await? {
         return Ok(Claimed::NotNow);
     }
     // Whoever claimed it before had the marketplace's leave.
@@ -94,17 +103,9 @@ pub(in crate::relay) async fn claim(
     let to = match judged {
         Ok(to) => to,
         Err(reason) => {
-            // What may have been sent stays so: a late "no" would be a lie.
-            let news = if lost || state == MessageState::Unknown {
-                News::gives_up()
-            } else if matches!(reason, Reason::TooLate | Reason::RecipientOptedOut) {
-                News::new(MessageState::Failed, Some(reason))
-            } else {
-                News::new(MessageState::Cancelled, Some(reason))
-            };
-            settle(tx, &entry.account, leg, news, now).await?;
-            outbox::finish(tx, &entry, OutboxState::Done).await?;
-            return Ok(Claimed::Ended);
+            let failed = matches!(reason, Reason::TooLate | Reason::RecipientOptedOut);
+            let state = if failed { MessageState::Failed } else { MessageState::Cancelled };
+            return ended(tx, &entry, leg, News::new(state, Some(reason)), lost, now).await;
         }
     };
     let mut addresses = Vec::new();
@@ -113,10 +114,8 @@ pub(in crate::relay) async fn claim(
         if offer.addresses.is_empty() && payload.body.is_empty() {
             let reason =
                 if offer.unable { Reason::RecipientWithoutMedia } else { Reason::MediaRefused };
-            settle(tx, &entry.account, leg, News::new(MessageState::Failed, Some(reason)), now)
-                .await?;
-            outbox::finish(tx, &entry, OutboxState::Done).await?;
-            return Ok(Claimed::Ended);
+            let news = News::new(MessageState::Failed, Some(reason));
+            return ended(tx, &entry, leg, news, lost, now).await;
         }
         addresses = offer.addresses;
     }
@@ -140,6 +139,22 @@ pub(in crate::relay) async fn claim(
     legs::update(tx, &entry.account, &sending).await?;
     let uncertain = (lost || state == MessageState::Unknown) && !entry.cleared;
     Ok(Claimed::Send(Box::new((entry, message, uncertain))))
+}
+
+/// Ends a text that is not sent any more. What may have been sent stays so: a late "no" would be a lie.
+async fn ended(
+    tx: &mut Tx,
+    entry: &Entry,
+    leg: Leg,
+    why: News,
+    lost: bool,
+    now: Timestamp,
+) -> Result<Claimed, Error> {
+    let perhaps_sent = lost || MessageState::parse(&leg.state) == Some(MessageState::Unknown);
+    let news = if perhaps_sent { News::gives_up() } else { why };
+    settle(tx, &entry.account, leg, news, now).await?;
+    outbox::finish(tx, entry, OutboxState::Done).await?;
+    Ok(Claimed::Ended)
 }
 
 /// Whom a text goes to, or why it is not to be sent any more.

@@ -3,13 +3,13 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{
-    ConfigFile, Failed,
-    account::{open, relay},
-    output,
-};
 use crate::{
     app::Opened,
+    cli::{
+        ConfigFile, Failed,
+        account::{open, relay},
+        output,
+    },
     config::Config,
     domain::{
         number_move::{MoveState, Why},
@@ -30,7 +30,7 @@ const LINE_EVERY: usize = 10;
 /// long as that works. Broken off, the move is gone on with by a running server, or by --go-on.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("what").required(true)))]
-pub(super) struct Options {
+pub(in crate::cli) struct Options {
     #[command(flatten)]
     file: ConfigFile,
     /// The number that sessions are moved off, +….
