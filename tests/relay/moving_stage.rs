@@ -6,8 +6,9 @@ use std::{
 };
 
 use entremise::{
-    config::CarrierConfig,
+    config::{CarrierConfig, Rates},
     domain::{
+        budget::Budget,
         message::Body,
         number_move::{StepState, Why},
         phone::Identifier,
@@ -58,7 +59,16 @@ impl Stage {
         let mut values = toml::Table::new();
         values.insert("secret".into(), SECRET.into());
         let (id, kind) = (ELSEWHERE.into(), "sandbox".into());
-        config.carriers.push(CarrierConfig { id, kind, api_base: None, values });
+        config.carriers.push(CarrierConfig {
+            id,
+            kind,
+            api_base: None,
+            rates: Rates::default(),
+            budget: Budget::default(),
+            buying: false,
+            fallback_url: None,
+            values,
+        });
         let world = World::with(config).await;
         let market = Market::over(carriers, &world, people, rules).await;
         Self { world, market }
