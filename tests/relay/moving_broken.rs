@@ -37,9 +37,9 @@ fn node(stage: &Stage, mishaps: Option<Arc<dyn Mishaps>>) -> Relay {
     Relay::new(db, Carriers::default(), Client::new(), Egress::default())
 }
 
-/// I30: several nodes at once move nobody twice: each person has one step, and they add up.
+/// Several nodes at once move nobody twice: each person has one step, and they add up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i30_nodes_at_once_move_nobody_twice() {
+async fn nodes_at_once_move_nobody_twice() {
     for database in support::databases().await {
         let stage = Stage::open(&database, 40, &[CARRIER; 3]).await;
         let market = &stage.market;
