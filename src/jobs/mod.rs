@@ -79,6 +79,14 @@ impl Jobs {
                 relay.end_deleted().await.map(drop)
             }
         }));
+        let (each, ends) = (relay.clone(), stop.clone());
+        tracker.spawn(every(options.poll, stop.clone(), "move", move || {
+            let (relay, ends) = (each.clone(), ends.clone());
+            async move {
+                while !ends.is_cancelled() && relay.work_moves().await? {}
+                Ok::<_, relay::Error>(())
+            }
+        }));
         let each = relay.clone();
         tracker.spawn(every(PURGE_EVERY, stop.clone(), "purge", move || {
             let relay = each.clone();

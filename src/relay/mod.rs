@@ -28,6 +28,7 @@ mod media;
 mod messages;
 mod missed;
 mod notify;
+mod number_moves;
 mod ordering;
 mod prices;
 mod reconcile;
@@ -68,6 +69,7 @@ pub use self::{
     judge::{judge_numbers, misjudged},
     media::Offered,
     messages::{NewText, send_to_participant},
+    number_moves::{NewMove, Trial, begin_move, undo_move},
     ordering::{
         AtCarrier, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced, Which,
         order_numbers, release_number,

@@ -496,6 +496,23 @@ pub async fn ready_of_session(
     rows.into_iter().map(Entry::try_from).collect()
 }
 
+/// Owes an entry to another carrier. What was read of it before can't be claimed any more. Whether
+/// nobody has claimed it.
+pub async fn readdress(tx: &mut Tx, entry: &Entry, carrier: &str) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE outbox SET carrier = $4, fence = fence + 1
+        WHERE account = $1 AND id = $2 AND fence = $3 AND state = 'ready'";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(&entry.account)
+        .bind(&entry.id)
+        .bind(entry.fence)
+        .bind(carrier)
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
+}
+
 /// Whether an earlier text to the same leg's person is still owed and goes first: texts of one
 /// session go out in the order in which they were accepted, and so do those that answer one text
 /// that belongs to no session. One that was tried before `stuck_since`, and is still owed, keeps
