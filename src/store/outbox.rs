@@ -17,6 +17,10 @@ closed_set! {
         Call = "call",
         /// A call to end.
         EndCall = "end_call",
+        /// A recording to fetch.
+        FetchRecording = "fetch_recording",
+        /// A recording to delete at its carrier.
+        DropRecording = "drop_recording",
     }
 }
 
@@ -583,10 +587,10 @@ pub async fn earlier_pending(
 }
 
 /// How many entries are in each state that is not done, and since when the oldest is owed: the end of a
-/// call from when it is due.
+/// call, and what is done with recordings, from when it is due.
 pub async fn owed(tx: &mut Tx) -> Result<(i64, Option<Timestamp>), Error> {
     const SQL: &str =
-        "SELECT COUNT(*), MIN(CASE WHEN kind = 'end_call' THEN run_at ELSE created_at END)
+        "SELECT COUNT(*), MIN(CASE WHEN kind IN ('message', 'call') THEN created_at ELSE run_at END)
         FROM outbox WHERE state IN ('ready', 'sending')";
     let (count, oldest): (i64, Option<i64>) =
         on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await?);

@@ -261,7 +261,7 @@ fn spoken() -> Vec<(&'static str, Answer)> {
 /// The samples, and texts and calls at the edges of what the core asks for.
 fn outbounds(call_id: &str) -> Vec<(String, Outbound)> {
     let mut all: Vec<(String, Outbound)> = Vec::new();
-    for (name, outbound) in samples::outbounds(call_id) {
+    for (name, outbound) in samples::outbounds(call_id, call_id) {
         match &outbound {
             Outbound::Message(text) => {
                 for (what, validity) in
@@ -289,6 +289,8 @@ fn outbounds(call_id: &str) -> Vec<(String, Outbound)> {
                 }
             }
             Outbound::EndCall { .. } => {}
+            // No extract has it yet.
+            Outbound::DeleteRecording { .. } => continue,
         }
         all.push((name.to_owned(), outbound));
     }
