@@ -427,7 +427,8 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
                 id: one.id.clone(),
                 kind: kind.name,
                 adapter: adapter.into(),
-                links: Links::new(origin, &one.id),
+                links: Links::new(origin, &one.id).with_fallback(one.fallback_url.clone()),
+                buying: one.buying,
             }),
             Err(wrong) => {
                 faults.extend(wrong.into_iter().map(|fault| {

@@ -81,6 +81,10 @@ pub struct CarrierConfig {
     pub kind: String,
     /// Overrides the carrier's API address; trusted. No slash at the end.
     pub api_base: Option<String>,
+    /// Whether accounts may buy its numbers by API, with the operator's money.
+    pub buying: bool,
+    /// The address of what `entremise fallback` prints: set for numbers that are bought or adopted.
+    pub fallback_url: Option<String>,
     /// The kind's own keys; a `…_file` key has become the key without it and the file's text.
     /// Values from variables are strings.
     pub values: toml::Table,
@@ -92,6 +96,8 @@ impl std::fmt::Debug for CarrierConfig {
             .field("id", &self.id)
             .field("kind", &self.kind)
             .field("api_base", &self.api_base)
+            .field("buying", &self.buying)
+            .field("fallback_url", &self.fallback_url.is_some())
             .field("values", &self.values.keys().collect::<Vec<_>>())
             .finish()
     }

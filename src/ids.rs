@@ -201,6 +201,8 @@ ids! {
     InteractionId = "KI", "an interaction";
     /// A proxy number in an account's inventory.
     NumberId = "PN", "a number";
+    /// Something to be done about a number at its carrier.
+    NumberOrderId = "NO", "a number order";
     /// One side of an interaction.
     LegId = "LG", "a leg";
     /// An event for the marketplace.

@@ -16,6 +16,9 @@ mod isolation;
 #[path = "api/numbers.rs"]
 mod numbers;
 #[cfg(test)]
+#[path = "api/orders.rs"]
+mod orders;
+#[cfg(test)]
 #[path = "api/problems.rs"]
 mod problems;
 #[cfg(test)]

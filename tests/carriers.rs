@@ -19,6 +19,8 @@ mod layout;
 mod lists;
 #[path = "carriers/media.rs"]
 mod media;
+#[path = "carriers/numbers.rs"]
+mod numbers;
 #[path = "carriers/render.rs"]
 mod render;
 #[path = "carriers/samples.rs"]

@@ -371,7 +371,9 @@ fn known_keys() -> BTreeSet<String> {
     for table in TABLES.into_iter().chain(["carriers"]) {
         assert!(known.remove(table), "{table}");
     }
-    known.extend(["id", "kind", "api_base"].map(|key| format!("carriers.{key}")));
+    known.extend(
+        ["id", "kind", "api_base", "buying", "fallback_url"].map(|key| format!("carriers.{key}")),
+    );
     known
 }
 

@@ -42,6 +42,9 @@ mod model;
 #[path = "relay/neutral.rs"]
 mod neutral;
 #[cfg(test)]
+#[path = "relay/ordering.rs"]
+mod ordering;
+#[cfg(test)]
 #[path = "relay/out_of_session.rs"]
 mod out_of_session;
 #[cfg(test)]
@@ -104,6 +107,8 @@ mod rng;
 #[cfg(test)]
 #[path = "relay/s3.rs"]
 mod s3;
+#[path = "relay/shop.rs"]
+mod shop;
 #[cfg(test)]
 #[path = "relay/sinks.rs"]
 mod sinks;

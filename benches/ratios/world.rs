@@ -102,6 +102,8 @@ pub(crate) fn config(url: &str, key: &str, carrier: Option<&str>) -> Result<Conf
         id: CARRIER.into(),
         kind: "sandbox".into(),
         api_base: carrier.map(|address| format!("http://{address}")),
+        buying: false,
+        fallback_url: None,
         values,
     }];
     config.limits.connections_per_client = 4096;

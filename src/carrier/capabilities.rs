@@ -36,6 +36,20 @@ pub struct Capabilities {
     pub patience: Duration,
     /// The numbers whose legs it may show as caller ID.
     pub caller_id: CallerIdRule,
+    /// What can be done about numbers by API.
+    pub numbers: Numbers,
+}
+
+/// What can be done about a carrier's numbers by API. With anything but `None` it answers
+/// [`super::Carrier::provisioning`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// Nothing: they are bought and set in the carrier's own console, and imported here.
+    None,
+    /// Those that the account has are set and listed.
+    Adopt,
+    /// They are bought and given back too.
+    Buy,
 }
 
 /// How calls are steered.

@@ -52,6 +52,7 @@ pub struct Links {
     origin: String,
     base: String,
     key: Option<[u8; 32]>,
+    fallback: Option<String>,
 }
 
 impl Links {
@@ -59,7 +60,18 @@ impl Links {
     /// what is set at a carrier.
     pub fn new(public_url: &str, carrier: &str) -> Self {
         let origin = public_url.trim_end_matches('/').to_owned();
-        Self { base: format!("{origin}/hooks/{carrier}"), origin, key: None }
+        Self { base: format!("{origin}/hooks/{carrier}"), origin, key: None, fallback: None }
+    }
+
+    /// The same, with where calls go while no node of ours can be reached.
+    #[must_use]
+    pub fn with_fallback(self, fallback: Option<String>) -> Self {
+        Self { fallback, ..self }
+    }
+
+    /// Where calls go while no node of ours can be reached: a document that somebody else hosts.
+    pub fn fallback(&self) -> Option<&str> {
+        self.fallback.as_deref()
     }
 
     /// The same, sealed under a key that is this carrier's alone.

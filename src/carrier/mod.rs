@@ -15,6 +15,7 @@ pub mod listing;
 pub mod number;
 pub mod outbound;
 pub mod plan;
+pub mod provisioning;
 pub mod signature;
 pub mod wire;
 
@@ -47,6 +48,7 @@ pub use self::{
     number::NumberFault,
     outbound::{Outbound, Sent},
     plan::{Answer, Plan, Reply},
+    provisioning::Provisioning,
     wire::{Request, Response},
 };
 use crate::domain::{interaction, media, phone::ProxyNumber, pool, time::Timestamp};
@@ -177,6 +179,11 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         _response: &Response,
     ) -> Result<Option<number::Rented>, SendError> {
         Err(SendError::new(error::SendErrorKind::Unsupported, error::Retry::Never))
+    }
+
+    /// How its numbers are found, bought, set and given back; `None` where that is not done by API.
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        None
     }
 
     /// Requests that ask how the carrier handles calls and texts of all numbers at once, where that is

@@ -29,6 +29,7 @@ pub(super) const FILTER: &str = "a filter, such as \"info,entremise::relay=debug
 pub(super) const FORMAT: &str = "\"auto\", \"json\" or \"human\"";
 const MASTER_KEY: &str = "32 bytes in base64; to make one: head -c 32 /dev/urandom | base64";
 const CARRIER_ID: &str = "1 to 32 of a-z, 0-9 and -, not beginning with -, and unique";
+const FALLBACK_URL: &str = "an address such as \"https://static.example/fallback.xml\"";
 const MEDIA_STORE: &str = "\"off\", \"file:///FOLDER\" or \"s3://BUCKET/PREFIX\", the last two of a-z, A-Z, 0-9, -, . and _";
 const API_BASE: &str = "an http or https address without a query, such as \"https://api.example\"";
 
@@ -202,8 +203,21 @@ fn carrier(entry: &mut Reader<'_>, ids: &mut BTreeSet<String>) -> CarrierConfig 
     ids.insert(id.clone());
     let kind = required(entry, "kind", "the name of a kind of carrier", text);
     let api_base = entry.optional("api_base", API_BASE, base_address);
+    let buying = entry.value("buying", false, BOOLEAN, Value::as_bool);
+    let fallback_url = entry.optional("fallback_url", FALLBACK_URL, |value| {
+        let url = url::Url::parse(value.as_str()?).ok()?;
+        let good = matches!(url.scheme(), "http" | "https") && url.has_host();
+        good.then(|| url.as_str().to_owned())
+    });
     let table = entry.rest();
-    CarrierConfig { id, kind, api_base, values: with_files_read(&table, entry) }
+    CarrierConfig {
+        id,
+        kind,
+        api_base,
+        buying,
+        fallback_url,
+        values: with_files_read(&table, entry),
+    }
 }
 
 /// An address that others are made from: no slash at its end.

@@ -67,6 +67,10 @@ closed_set! {
         CallRefused = "call.refused",
         /// A proxy number joined the inventory.
         NumberAdded = "number.added",
+        /// A proxy number left the inventory, and its carrier was told.
+        NumberReleased = "number.released",
+        /// What was ordered about a number can't be done.
+        OrderFailed = "order.failed",
         /// An endpoint of the marketplace gets nothing any more.
         EndpointDisabled = "endpoint.disabled",
         /// The marketplace asked whether an endpoint works.

@@ -1,6 +1,7 @@
 //! The leased loops: what was promised is done, whoever promised it.
 
 mod notify;
+mod orders;
 mod reconcile;
 
 use std::{
@@ -44,6 +45,8 @@ pub struct Jobs {
     quiet: watch::Receiver<u64>,
     /// The same of what endpoints are owed.
     quiet_events: watch::Receiver<u64>,
+    /// The same of numbers that were ordered.
+    quiet_orders: watch::Receiver<u64>,
 }
 
 impl Jobs {
@@ -59,6 +62,8 @@ impl Jobs {
         let (told, quiet_events) = watch::channel(0);
         let events = relay.lane(Lane::Events);
         tracker.spawn(notify::notify(events, options, told, stop.clone()));
+        let (told, quiet_orders) = watch::channel(0);
+        tracker.spawn(orders::work(relay.clone(), options.poll, told, stop.clone()));
         let each = relay.clone();
         tracker.spawn(every(options.poll, stop.clone(), "expire", move || {
             let relay = each.clone();
@@ -83,15 +88,18 @@ impl Jobs {
             async move { relay.measure().await.map(drop) }
         }));
         reconcile::start(relay, options.reconcile, tracker, stop);
-        Self { relay: relay.clone(), quiet, quiet_events }
+        Self { relay: relay.clone(), quiet, quiet_events, quiet_orders }
     }
 
     /// Waits until nothing is due and nothing is under way. What is to be tried again later does
     /// not count.
     pub async fn idle(&self) {
         // What is sent makes events: these last.
-        let loops =
-            [(&self.quiet, self.relay.wake()), (&self.quiet_events, self.relay.wake_events())];
+        let loops = [
+            (&self.quiet_orders, self.relay.wake_orders()),
+            (&self.quiet, self.relay.wake()),
+            (&self.quiet_events, self.relay.wake_events()),
+        ];
         for (quiet, wake) in loops {
             let mut quiet = quiet.clone();
             quiet.mark_unchanged();

@@ -19,6 +19,8 @@ pub struct Configured {
     pub adapter: Arc<dyn Carrier>,
     /// Our addresses for it.
     pub links: Links,
+    /// Whether accounts may buy its numbers by API: with the operator's money.
+    pub buying: bool,
 }
 
 /// All of them; the first is the default.

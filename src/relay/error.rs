@@ -1,6 +1,7 @@
 //! Why a use case did nothing.
 
 use crate::{
+    carrier::SendError,
     domain::{
         pool::{Narrowing, Rule},
         time::Timestamp,
@@ -121,6 +122,18 @@ pub enum Error {
     /// The delivery is being sent at this moment.
     #[error("the delivery is being sent at this moment")]
     DeliveryUnderWay,
+    /// Something else is being done about the number at its carrier.
+    #[error("something else is being done about the number at its carrier")]
+    OrderUnderWay,
+    /// That carrier's numbers can't be dealt with so by API.
+    #[error("this can't be done about that carrier's numbers by API")]
+    CarrierUnable,
+    /// The operator lets no account buy that carrier's numbers.
+    #[error("buying at that carrier is not switched on")]
+    BuyingOff,
+    /// A carrier did not answer, or refused.
+    #[error("the carrier: {0}")]
+    Carrier(#[from] SendError),
     /// It was changed in the meantime.
     #[error("the version is not the one that was named")]
     VersionMismatch,

@@ -71,6 +71,8 @@ pub enum Refusal {
     BadKey,
     /// The key came with another request before.
     KeyReused,
+    /// The number is not on sale.
+    Sold,
     /// There is no such call.
     NoCall,
     /// Refused on purpose with this status; nothing was taken.
@@ -196,6 +198,25 @@ impl Network {
         }
         let again = self.hand_over(&CallId::new(id), Act::End).is_err();
         self.answer_api(admission, Taken { id: id.to_owned(), again })
+    }
+
+    /// Sells a number out of the stock. One that the same key bought is told again.
+    ///
+    /// # Errors
+    /// [`Refusal::Sold`], [`Refusal::BadKey`], [`Refusal::KeyReused`], [`Refusal::Fault`],
+    /// [`Refusal::Lost`].
+    pub async fn sell(self: &Arc<Self>, key: Option<&str>, number: &str) -> Result<Taken, Refusal> {
+        let admission = self.admit().await?;
+        let taken = self.once(key, &json!(["number", number]).to_string(), "number")?;
+        let again = taken.again;
+        let mut state = self.lock();
+        if !again && state.stock.sell(number).is_err() {
+            // Nothing came of it: the same key may try again.
+            state.keys.forget(key.unwrap_or_default());
+            return Err(Refusal::Sold);
+        }
+        drop(state);
+        self.answer_api(admission, taken)
     }
 
     async fn admit(&self) -> Result<Admission, Refusal> {

@@ -16,6 +16,7 @@ mod phone;
 mod pictures;
 mod record;
 mod state;
+mod stock;
 mod webhook;
 
 pub use self::{
@@ -30,4 +31,5 @@ pub use self::{
     pictures::PICTURE_MAX,
     record::CameIn,
     state::{CALLS_KEPT, TEXTS_KEPT},
+    stock::{NoSale, Rented, Wish},
 };

@@ -11,6 +11,7 @@ use super::{
     phone::{CallId, CallView, Contact, PhoneId, PhoneView, TextView},
     pictures::Pictures,
     record::CameIn,
+    stock::Stock,
     webhook::Job,
 };
 use crate::domain::{phone::Identifier, time::Timestamp};
@@ -40,6 +41,8 @@ pub(super) struct State {
     /// Texts and calls to the relay, the oldest first.
     pub(super) came_in: VecDeque<CameIn>,
     pub(super) pictures: Pictures,
+    /// Numbers on sale, and what became of them.
+    pub(super) stock: Stock,
     pub(super) faults: Faults,
     pub(super) dice: Dice,
     pub(super) version: u64,
@@ -65,6 +68,7 @@ impl State {
             keys: Keys::default(),
             came_in: VecDeque::new(),
             pictures: Pictures::default(),
+            stock: Stock::default(),
             faults: Faults::default(),
             dice: Dice::new(seed),
             version,
@@ -169,6 +173,10 @@ impl Keys {
     pub(super) fn remember(&mut self, key: &str, known: Known, now: Timestamp) {
         self.known.insert(key.to_owned(), known);
         self.order.push_back((now, key.to_owned()));
+    }
+
+    pub(super) fn forget(&mut self, key: &str) {
+        self.known.remove(key);
     }
 
     pub(super) fn rename(&mut self, key: &str, id: &str) {

@@ -212,6 +212,30 @@ pub async fn open_on(tx: &mut Tx, account: &AccountId, number: &NumberId) -> Res
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(number).fetch_one(conn).await?))
 }
 
+/// Until when people hold a number at `now`: `None` if nobody does, and `Some(None)` while a session of
+/// somebody is open.
+pub async fn held_until(
+    tx: &mut Tx,
+    account: &AccountId,
+    number: &NumberId,
+    now: Timestamp,
+) -> Result<Option<Option<Timestamp>>, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*), CAST(MAX(CASE WHEN state = 'open' THEN 1 ELSE 0 END) AS BIGINT),
+            MAX(release_at)
+        FROM holds
+        WHERE account = $1 AND number_id = $2 AND (state = 'open' OR release_at > $3)";
+    let free = tx.certain(now);
+    let (held, open, until): (i64, Option<i64>, Option<i64>) = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(account)
+        .bind(number)
+        .bind(free.millis())
+        .fetch_one(conn)
+        .await?);
+    let until = until.filter(|_| open != Some(1)).map(Timestamp::from_millis);
+    Ok((held > 0).then_some(until))
+}
+
 /// In how many open sessions each of these numbers is; those in none are left out.
 pub async fn sessions_on(
     tx: &mut Tx,

@@ -32,6 +32,7 @@ pub mod long_texts;
 pub mod media;
 pub mod meta;
 pub mod moving;
+pub mod number_orders;
 pub mod numbers;
 mod old;
 mod open;

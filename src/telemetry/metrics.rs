@@ -119,6 +119,8 @@ metrics_table! {
         "What is owed to carriers and marketplaces.";
     OUTBOX_AGE = Gauge "entremise_outbox_oldest_age_seconds" Seconds []
         "Age of the oldest entry that is due.";
+    NUMBER_ORDERS = Counter "entremise_number_orders_total" Count ["carrier", "kind", "outcome"]
+        "Numbers bought, adopted and released at carriers, by how it ended: done, failed, cancelled.";
     SET_ASIDE = Counter "entremise_set_aside_total" Count ["kind"]
         "What stopped five workers and was set aside: message, call, delivery. Each is a bug, or damage.";
     DELIVERIES = Counter "entremise_event_deliveries_total" Count ["outcome"]
@@ -383,6 +385,11 @@ pub fn deliveries_owed(owed: u32, late: Duration) {
 pub fn commit(writes: u32, took: Duration) {
     histogram(&DB_GROUP_SIZE, []).record(f64::from(writes));
     histogram(&DB_COMMIT, []).record(took);
+}
+
+/// What was ordered about a number ended.
+pub fn number_order(carrier: &str, kind: &'static str, outcome: &'static str) {
+    counter(&NUMBER_ORDERS, [text(carrier), kind.into(), outcome.into()]).increment(1);
 }
 
 /// Something stopped workers and was set aside.

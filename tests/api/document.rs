@@ -47,6 +47,7 @@ pub(crate) fn filled(path: &str) -> String {
         ("endpoint", "EP"),
         ("event", "EV"),
         ("key", "AK"),
+        ("order", "NO"),
     ];
     ids.iter().fold(path.to_owned(), |path, (name, prefix)| {
         path.replace(&format!("{{{name}}}"), &format!("{prefix}{:032x}", 1))

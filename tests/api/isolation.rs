@@ -16,6 +16,7 @@ struct Things {
     /// When the event was made.
     at: String,
     key: String,
+    order: String,
 }
 
 async fn things(world: &World) -> Things {
@@ -30,8 +31,11 @@ async fn things(world: &World) -> Things {
     let test = format!("{}/test", super::world::at("endpoints", &endpoint));
     let event = world.post(&test, json!({})).await.is(201);
     let key = world.get("/api/v1/api-keys").await.is(200)["data"][0]["id"].clone();
+    let order = json!({ "kind": "adopt", "service_id": service, "number": proxy(9) });
+    let order = world.post("/api/v1/number-orders", order).await.is(202);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Things {
+        order: text(&order["data"][0]["id"]),
         service,
         session: text(&session["id"]),
         participant: text(&participant["id"]),
@@ -55,6 +59,7 @@ impl Things {
             ("{endpoint}", &self.endpoint),
             ("{event}", &self.event),
             ("{key}", &self.key),
+            ("{order}", &self.order),
         ]
         .iter()
         .fold(path.to_owned(), |path, (name, id)| path.replace(name, id))

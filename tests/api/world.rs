@@ -175,6 +175,7 @@ fn carriers() -> Carriers {
         kind: "sandbox",
         adapter: adapter.into(),
         links: Links::new(PUBLIC_URL, "sandbox"),
+        buying: true,
     }])
 }
 

@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use crate::{
     fixtures::{self, Fixtures},
-    lists, samples,
+    lists, numbers, samples,
     schema::Schemas,
 };
 
@@ -200,6 +200,8 @@ fn requests_of(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(String, Reque
             all.extend(next.map(|request| (format!("after {case}"), request)));
         }
     }
+    let asked = numbers::asked(fixtures, carrier).into_iter();
+    all.extend(asked.map(|(name, request)| (name.to_owned(), request)));
     all.extend(commands(fixtures, carrier));
     all.into_iter().map(|(name, one)| (name, carrier.authorize(one, fixtures.now()))).collect()
 }

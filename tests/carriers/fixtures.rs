@@ -50,6 +50,9 @@ pub(crate) struct Fixtures {
     pub(crate) responses: Vec<(String, Response)>,
     /// Pages of lists: `sent…`, `texts…` and `calls…`.
     pub(crate) lists: Vec<(String, Response)>,
+    /// Answers about numbers: `search…`, `prices…`, `buy…`, `trace…`, `order…`, `held…`, `changed…`
+    /// and `page…`.
+    pub(crate) numbers: Vec<(String, Response)>,
     kind: &'static Kind,
 }
 
@@ -79,7 +82,7 @@ impl Fixtures {
         let facts = fs::read_to_string(folder.join("carrier.toml")).expect("carrier.toml");
         let facts: Facts = toml::from_str(&facts).expect(&name);
         let (mut requests, mut responses) = (Vec::new(), Vec::new());
-        let mut lists = Vec::new();
+        let (mut lists, mut numbers) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&folder).expect(kind.name) {
             let path = entry.unwrap().path();
             if path.is_dir() {
@@ -88,6 +91,8 @@ impl Fixtures {
             let file = path.file_name().unwrap().to_str().unwrap();
             if let Some(case) = file.strip_suffix(".response.http") {
                 responses.push((case.to_owned(), response(&fs::read(&path).unwrap())));
+            } else if let Some(case) = file.strip_suffix(".number.http") {
+                numbers.push((case.to_owned(), response(&fs::read(&path).unwrap())));
             } else if let Some(case) = file.strip_suffix(".list.http") {
                 lists.push((case.to_owned(), response(&fs::read(&path).unwrap())));
             } else if let Some(case) = file.strip_suffix(".http") {
@@ -104,8 +109,9 @@ impl Fixtures {
         requests.sort_by(|a, b| a.0.cmp(&b.0));
         responses.sort_by(|a, b| a.0.cmp(&b.0));
         lists.sort_by(|a, b| a.0.cmp(&b.0));
+        numbers.sort_by(|a, b| a.0.cmp(&b.0));
         assert!(!requests.is_empty() && !responses.is_empty(), "{name}: no cases");
-        Self { name, facts, requests, responses, lists, kind }
+        Self { name, facts, requests, responses, lists, numbers, kind }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

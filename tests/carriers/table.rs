@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use entremise::carrier::{
     Capabilities,
-    capabilities::{Control, Dedupe},
+    capabilities::{Control, Dedupe, Numbers},
 };
 
 use crate::fixtures::{self, Fixtures};
@@ -61,6 +61,7 @@ fn page(all: &[Fixtures]) -> String {
                 ("speaks to who answers (whisper, press 1)", |can, _| yes(can.whisper)),
                 ("rings before it answers the caller", |can, _| yes(can.answer_on_bridge)),
                 ("people rung at once", |can, _| can.simultaneous.to_string()),
+                ("its numbers, by API", |can, _| numbers(can).into()),
             ],
         ),
         (
@@ -116,6 +117,14 @@ const fn control(can: &Capabilities) -> &'static str {
     match can.control {
         Control::Documents => "documents",
         Control::Commands => "requests of ours",
+    }
+}
+
+const fn numbers(can: &Capabilities) -> &'static str {
+    match can.numbers {
+        Numbers::None => "none: imported",
+        Numbers::Adopt => "adopted",
+        Numbers::Buy => "bought, adopted, given back",
     }
 }
 

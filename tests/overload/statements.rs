@@ -122,6 +122,7 @@ impl Quiet {
             kind: "sandbox",
             adapter: (sandbox.build)(&settings).unwrap().into(),
             links: Links::new("https://relay.example", CARRIER),
+            buying: false,
         };
         let carriers = Carriers::new(vec![configured]);
         let relay = Relay::new(db.clone(), carriers, Client::new(), Egress::default());

@@ -44,6 +44,8 @@ impl Moved {
             id: ELSEWHERE.into(),
             kind: "sandbox".into(),
             api_base: None,
+            buying: false,
+            fallback_url: None,
             values,
         });
         let world = World::with(config).await;

@@ -154,6 +154,8 @@ impl StandIn {
             id: self.dialect.kind.into(),
             kind: self.dialect.carrier().into(),
             api_base: Some(self.base.clone()),
+            buying: true,
+            fallback_url: None,
             values: (self.dialect.settings)(),
         }
     }

@@ -263,6 +263,8 @@ pub(crate) fn settings(database: &Database, api: &Api) -> Config {
         id: "twilio".into(),
         kind: "twilio".into(),
         api_base: Some(api.base.clone()),
+        buying: false,
+        fallback_url: None,
         values: values(),
     });
     config

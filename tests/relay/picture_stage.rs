@@ -163,6 +163,8 @@ impl Stage {
             id: "twilio".into(),
             kind: "twilio".into(),
             api_base: Some(twilio.url("")),
+            buying: false,
+            fallback_url: None,
             values: fake::values(),
         });
         config.carriers.push(telnyx.entry());

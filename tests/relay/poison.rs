@@ -108,6 +108,7 @@ impl Bare {
             kind: "sandbox",
             adapter: (carrier::kind("sandbox").unwrap().build)(&settings).unwrap().into(),
             links: Links::new("https://relay.example", CARRIER),
+            buying: false,
         };
         let client = Client::over(Arc::<Fragile>::clone(fragile));
         let allow = config.egress_allow.clone();

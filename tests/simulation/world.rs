@@ -161,6 +161,7 @@ fn over(db: &Db, mishaps: Arc<dyn Mishaps>, carrier: &Arc<Carrier>) -> Relay {
         kind: "twilio",
         adapter: adapter.into(),
         links: Links::new("https://relay.example", "twilio"),
+        buying: false,
     };
     let client = Client::over(Arc::<Carrier>::clone(carrier));
     let carriers = Carriers::new(vec![configured]);

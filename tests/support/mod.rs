@@ -145,8 +145,14 @@ pub(crate) fn settings(database: &Database) -> Config {
     SystemEntropy.fill(&mut key);
     let mut values = toml::Table::new();
     values.insert("secret".into(), SECRET.into());
-    let sandbox =
-        CarrierConfig { id: CARRIER.into(), kind: "sandbox".into(), api_base: None, values };
+    let sandbox = CarrierConfig {
+        id: CARRIER.into(),
+        kind: "sandbox".into(),
+        api_base: None,
+        buying: true,
+        fallback_url: None,
+        values,
+    };
     let mut config = Config::minimal(key);
     config.database_url = Secret::new(database.url.clone());
     config.carriers = vec![sandbox];

@@ -20,7 +20,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
     listing::{Page, Query},
     settings::BASIC_CHALLENGE,
@@ -51,6 +51,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     // How long Infobip waits is not documented.
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::None,
 };
 
 /// One configured Infobip account.

@@ -18,7 +18,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
 };
 use crate::{
@@ -50,6 +50,7 @@ static VOICE: Capabilities = Capabilities {
     validity_max: Duration::from_hours(3 * 24),
     patience: Duration::from_secs(10),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::None,
 };
 
 /// The same where an SMPP gateway carries texts.

@@ -3,6 +3,7 @@
 mod config;
 mod news;
 mod number;
+mod provision;
 mod send;
 mod signed;
 #[cfg(test)]
@@ -18,8 +19,9 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Plan, Reply,
     Request, Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     is_id, own,
+    provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -49,6 +51,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     // Eight seconds for a text, fifteen for a call.
     patience: Duration::from_secs(8),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::Buy,
 };
 
 /// One configured Plivo account.
@@ -103,6 +106,11 @@ impl Carrier for Plivo {
 
     fn sample(&self, links: &Links, now: Timestamp) -> Option<Request> {
         signed::sample(&self.config, links, now)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        // Without the application there is nothing that a number could be assigned to.
+        self.config.application_id.is_some().then_some(self as &dyn Provisioning)
     }
 
     fn number(&self, number: &ProxyNumber) -> Option<Request> {

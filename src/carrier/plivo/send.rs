@@ -152,6 +152,12 @@ fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError>
     Err(error)
 }
 
+/// What an answer that is no success means.
+pub(super) fn failure(response: &Response) -> SendError {
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    error(response, &json)
+}
+
 fn error(response: &Response, json: &Value) -> SendError {
     let status = response.status;
     if status == StatusCode::TOO_MANY_REQUESTS {

@@ -4,6 +4,7 @@
 
 mod config;
 mod list;
+mod provision;
 mod rented;
 mod send;
 mod voice;
@@ -20,10 +21,11 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, Outbound, Reply, Request, Response,
     SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     listing::{Page, Query},
     number::{Rented, Wanted},
     own,
+    provisioning::Provisioning,
 };
 use crate::domain::time::Timestamp;
 
@@ -47,6 +49,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(24),
     patience: Duration::from_secs(15),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::Buy,
 };
 
 struct Sandbox {
@@ -99,6 +102,10 @@ impl Carrier for Sandbox {
 
     fn rented_one(&self, _: &Wanted, response: &Response) -> Result<Option<Rented>, SendError> {
         rented::read(response)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        Some(self)
     }
 
     fn list(&self, query: &Query) -> Option<Request> {

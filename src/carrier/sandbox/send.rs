@@ -100,6 +100,12 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
             _ => Err(SendError::new(SendErrorKind::Unreachable, Retry::Unknown)),
         };
     }
+    Err(failure(response))
+}
+
+/// What an answer that is no success means.
+pub(super) fn failure(response: &Response) -> SendError {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let code = body["code"].as_str().unwrap_or_default();
     let error = match (response.status, code) {
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
@@ -123,7 +129,7 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
         }
         _ => SendError::new(SendErrorKind::Unreachable, Retry::Unknown),
     };
-    Err(error.with_code(code))
+    error.with_code(code)
 }
 
 fn pause(response: &Response) -> Duration {

@@ -3,6 +3,7 @@
 mod config;
 mod list;
 mod number;
+mod provision;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -15,10 +16,11 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     is_id,
     listing::{Page, Query},
     own,
+    provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -46,6 +48,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(48),
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::Buy,
 };
 
 /// One configured `SignalWire` project.
@@ -109,6 +112,10 @@ impl Carrier for SignalWire {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::faults(number, can, links, response)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        Some(self)
     }
 
     fn list(&self, query: &Query) -> Option<Request> {

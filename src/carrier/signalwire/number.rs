@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// It takes time-outs behind an address, but no number of tries.
-static DIALECT: Dialect = Dialect { carrier: "SignalWire", overrides: None };
+pub(super) static DIALECT: Dialect = Dialect { carrier: "SignalWire", overrides: None };
 
 /// Asks for the number by its digits. Not secret: it is ours.
 pub(super) fn request(config: &Config, number: &ProxyNumber) -> Request {

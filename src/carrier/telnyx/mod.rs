@@ -7,6 +7,7 @@ mod control;
 #[cfg(test)]
 mod conversations;
 mod number;
+mod provision;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,9 @@ use self::config::{Config, Voice};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     is_id,
+    provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -50,6 +52,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(4),
     patience: Duration::from_secs(2),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::Buy,
 };
 
 static TEXML: Capabilities = CAPABILITIES;
@@ -147,6 +150,10 @@ impl Carrier for Telnyx {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::faults(&self.config, number, can, response)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        Some(self)
     }
 
     fn account(&self) -> Vec<Request> {

@@ -173,6 +173,12 @@ fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError>
     Err(error)
 }
 
+/// What an answer that is no success means.
+pub(super) fn failure(response: &Response) -> SendError {
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    error(response, text_code(&json).as_deref())
+}
+
 fn error(response: &Response, code: Option<&str>) -> SendError {
     let status = response.status;
     if status == StatusCode::TOO_MANY_REQUESTS {

@@ -8,6 +8,9 @@ use crate::carrier::settings::{Faults, api_base, basic};
 /// Twilio's own API address.
 const API_BASE: &str = "https://api.twilio.com";
 
+/// Where it tells its prices.
+const PRICING_BASE: &str = "https://pricing.twilio.com";
+
 /// The keys that this kind knows, for the message about any other.
 const KEYS: &[&str] = &[
     "account_sid",
@@ -72,6 +75,12 @@ impl Config {
     /// The address of the account's resource `path`, such as `/Messages`; empty for the account.
     pub(super) fn account_url(&self, path: &str) -> String {
         format!("{}/2010-04-01/Accounts/{}{path}.json", self.api_base, self.account_sid)
+    }
+
+    /// The address of a resource of the price list: of the same stand-in where there is one.
+    pub(super) fn pricing_url(&self, path: &str) -> String {
+        let base = if self.api_base == API_BASE { PRICING_BASE } else { &self.api_base };
+        format!("{base}/v1{path}")
     }
 
     /// What the addresses of texts, and of what came with them, begin with.

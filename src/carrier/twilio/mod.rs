@@ -4,6 +4,7 @@
 mod config;
 mod list;
 mod number;
+mod provision;
 mod rented;
 mod send;
 #[cfg(test)]
@@ -19,10 +20,11 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     listing::{Page, Query},
     number::{Rented, Wanted},
     own,
+    provisioning::Provisioning,
 };
 use crate::domain::{interaction, phone::ProxyNumber, pool, time::Timestamp};
 
@@ -47,6 +49,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(10),
     patience: Duration::from_secs(15),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::Buy,
 };
 
 /// One configured Twilio account.
@@ -129,6 +132,10 @@ impl Carrier for Twilio {
         response: &Response,
     ) -> Result<Option<Rented>, SendError> {
         rented::read(wanted, response)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        Some(self)
     }
 
     fn list(&self, query: &Query) -> Option<Request> {

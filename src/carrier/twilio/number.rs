@@ -11,7 +11,7 @@ use crate::{
 /// Makes Twilio try five times, and also after an error of ours (its "connection overrides").
 const OVERRIDES: &str = "#rc=5&rp=all";
 
-static DIALECT: Dialect = Dialect { carrier: "Twilio", overrides: Some(OVERRIDES) };
+pub(super) static DIALECT: Dialect = Dialect { carrier: "Twilio", overrides: Some(OVERRIDES) };
 
 /// Asks for the number by its digits. Not secret: it is ours.
 pub(super) fn request(config: &Config, number: &ProxyNumber) -> Request {

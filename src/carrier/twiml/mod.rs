@@ -5,6 +5,7 @@
 pub(super) mod form;
 pub(super) mod list;
 pub(super) mod number;
+pub(super) mod provision;
 pub(super) mod rest;
 
 use std::time::Duration;

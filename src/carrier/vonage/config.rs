@@ -117,7 +117,12 @@ impl Config {
 
     /// Where the account's numbers are listed.
     pub(super) fn numbers_url(&self) -> String {
-        format!("{}/account/numbers", self.rest_base)
+        self.rest_url("/account/numbers")
+    }
+
+    /// The address of a resource of the older APIs.
+    pub(super) fn rest_url(&self, path: &str) -> String {
+        format!("{}{path}", self.rest_base)
     }
 
     /// The value of the `Authorization` header (RFC 7617), for every API but Voice.

@@ -4,6 +4,7 @@
 mod config;
 mod events;
 mod number;
+mod provision;
 mod send;
 mod sms;
 #[cfg(test)]
@@ -20,8 +21,9 @@ use self::config::{Config, Texts};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe},
+    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
+    provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -48,6 +50,7 @@ static MESSAGES: Capabilities = Capabilities {
     // Fifteen seconds for a text, five for a call.
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
+    numbers: Numbers::Buy,
 };
 
 /// The same where texts go through the SMS API, which knows no pictures.
@@ -136,6 +139,10 @@ impl Carrier for Vonage {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::application_faults(&self.config, links, response)
+    }
+
+    fn provisioning(&self) -> Option<&dyn Provisioning> {
+        Some(self)
     }
 
     fn number(&self, number: &ProxyNumber) -> Option<Request> {

@@ -107,6 +107,8 @@ fn settings(folder: &Folder) -> Config {
         id: market::CARRIER.into(),
         kind: "sandbox".into(),
         api_base: None,
+        buying: false,
+        fallback_url: None,
         values,
     };
     Config {

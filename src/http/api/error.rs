@@ -4,9 +4,13 @@ use serde_json::{Value, json};
 
 use super::wire::Time;
 use crate::{
+    carrier::{
+        SendError,
+        error::{Retry, SendErrorKind},
+    },
     domain::pool::{Narrowing, Rule},
     http::problem::{Code, FieldFault, Problem},
-    relay::{Error, Exhausted},
+    relay::{Error, Exhausted, Fault},
     store,
 };
 
@@ -15,11 +19,7 @@ impl From<Error> for Problem {
         match error {
             Error::Store(error) => error.into(),
             Error::NotFound(what) => not_found(what),
-            Error::Invalid(faults) => Self::invalid(
-                faults
-                    .into_iter()
-                    .map(|fault| FieldFault::body(ours(fault.pointer), fault.code, fault.message)),
-            ),
+            Error::Invalid(faults) => Self::invalid(faults.into_iter().map(field_fault)),
             Error::UniqueNameTaken => {
                 Self::new(Code::UniqueNameTaken, "Choose another `unique_name`.")
             }
@@ -74,6 +74,10 @@ impl From<Error> for Problem {
             Error::DeliveryUnderWay => {
                 Self::new(Code::Conflict, "The delivery is being sent at this moment.")
             }
+            error @ (Error::OrderUnderWay
+            | Error::CarrierUnable
+            | Error::BuyingOff
+            | Error::Carrier(_)) => at_carrier(&error),
             Error::VersionMismatch => {
                 Self::new(Code::VersionMismatch, "Read it again: it has changed since.")
             }
@@ -106,6 +110,48 @@ impl From<store::Error> for Problem {
             | store::Error::Sealed(_)
             | store::Error::Panicked => Self::internal(error),
         }
+    }
+}
+
+fn field_fault(fault: Fault) -> FieldFault {
+    FieldFault::body(ours(fault.pointer), fault.code, fault.message)
+}
+
+/// Why nothing is done about a number at its carrier.
+fn at_carrier(error: &Error) -> Problem {
+    match error {
+        Error::OrderUnderWay => Problem::new(
+            Code::NumberOrderUnderWay,
+            "Wait until the number order that is under way has ended.",
+        ),
+        Error::BuyingOff => Problem::new(
+            Code::BuyingDisabled,
+            "The operator has not set `buying = true` for this carrier.",
+        ),
+        Error::Carrier(error) => carrier(error),
+        _ => Problem::new(
+            Code::CarrierUnable,
+            "This carrier's numbers can't be dealt with so by API: import them.",
+        ),
+    }
+}
+
+/// What a carrier did not take, or did not answer.
+fn carrier(error: &SendError) -> Problem {
+    let code = error.carrier_code.clone();
+    let problem = match error.retry {
+        Retry::Never if error.kind == SendErrorKind::Unsupported => {
+            Problem::new(Code::CarrierUnable, "The carrier has none of that sort by API.")
+        }
+        Retry::Never => Problem::new(Code::CarrierRefused, "The carrier refused."),
+        Retry::After(wait) => {
+            Problem::new(Code::CarrierUnavailable, "The carrier is busy.").retry_after(wait)
+        }
+        Retry::Unknown => Problem::new(Code::CarrierUnavailable, "The carrier did not answer."),
+    };
+    match code {
+        Some(code) => problem.member("carrier_code", code),
+        None => problem,
     }
 }
 

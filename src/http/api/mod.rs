@@ -5,6 +5,7 @@
 
 mod account;
 mod auth;
+mod available;
 mod calls;
 mod check;
 mod deliveries;
@@ -16,6 +17,7 @@ mod input;
 mod interactions;
 mod keys;
 mod messages;
+mod number_orders;
 mod numbers;
 mod openapi;
 mod opening;

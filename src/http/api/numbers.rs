@@ -145,14 +145,7 @@ impl From<numbers::Number> for Number {
             carrier: number.carrier,
             country: known(number.country),
             area: known(number.area),
-            capabilities: [
-                (can.voice, Ability::Voice),
-                (can.sms, Ability::Sms),
-                (can.mms, Ability::Mms),
-            ]
-            .into_iter()
-            .filter_map(|(has, ability)| has.then_some(Capability(ability)))
-            .collect(),
+            capabilities: abilities(can),
             registration: Registration(number.registered.registration),
             campaign_id: number.registered.campaign,
             barred: class.map(|class| Barred {
@@ -170,7 +163,15 @@ impl From<numbers::Number> for Number {
     }
 }
 
-fn capabilities(list: &[Capability]) -> Capabilities {
+/// What a number can do, as words.
+pub(super) fn abilities(can: Capabilities) -> Vec<Capability> {
+    [(can.voice, Ability::Voice), (can.sms, Ability::Sms), (can.mms, Ability::Mms)]
+        .into_iter()
+        .filter_map(|(has, ability)| has.then_some(Capability(ability)))
+        .collect()
+}
+
+pub(super) fn capabilities(list: &[Capability]) -> Capabilities {
     let has = |ability| list.contains(&Capability(ability));
     Capabilities { voice: has(Ability::Voice), sms: has(Ability::Sms), mms: has(Ability::Mms) }
 }
@@ -277,7 +278,7 @@ pub(super) async fn create(
     .await
 }
 
-fn id(text: &str) -> Result<NumberId, Problem> {
+pub(super) fn id(text: &str) -> Result<NumberId, Problem> {
     NumberId::parse(text).map_err(|_| not_found("number"))
 }
 

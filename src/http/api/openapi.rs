@@ -190,6 +190,7 @@ fn parameters() -> Value {
         "session_or_name": path("session", "The session's id or unique name", text()),
         "participant": path("participant", "The participant's id", id("ParticipantId")),
         "number": path("number", "The number's id", id("NumberId")),
+        "order": path("order", "The number order's id", id("NumberOrderId")),
         "interaction": path("interaction", "The interaction's id", id("InteractionId")),
         "endpoint": path("endpoint", "The endpoint's id", id("EndpointId")),
         "event": path("event", "The event's id", id("EventId")),
@@ -287,6 +288,7 @@ fn problem() -> Value {
             },
             "steps": { "type": "array", "items": step },
             "next_free_at": { "$ref": "#/components/schemas/Time" },
+            "carrier_code": { "type": "string", "description": "What the carrier calls it" },
         },
     })
 }

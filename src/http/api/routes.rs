@@ -7,8 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api, account, calls, deliveries, endpoints, events, interactions, keys, messages, numbers,
-    opening, participants, services, sessions,
+    Api, account, available, calls, deliveries, endpoints, events, interactions, keys, messages,
+    number_orders, numbers, opening, participants, services, sessions,
 };
 
 /// Where a session is found by its own id.
@@ -62,6 +62,11 @@ routes! {
         get "/api/v1/numbers/{number}" numbers::read,
         patch "/api/v1/numbers/{number}" numbers::update,
         delete "/api/v1/numbers/{number}" numbers::retire,
+        post "/api/v1/numbers/{number}/release" number_orders::release,
+        get "/api/v1/available-numbers" available::search,
+        get "/api/v1/number-orders" number_orders::list,
+        post "/api/v1/number-orders" number_orders::create,
+        get "/api/v1/number-orders/{order}" number_orders::read,
         get "/api/v1/sessions" sessions::list,
         post "/api/v1/sessions" opening::create,
         get "/api/v1/interactions" interactions::list,

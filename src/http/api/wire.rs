@@ -10,15 +10,16 @@ use utoipa::{
 };
 
 use crate::{
+    carrier::provisioning,
     domain::{
         event::EventKind, interaction, opt_out, phone, policy, pool::Rule, session, time::Timestamp,
     },
     ids::{
-        AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, NumberId, ParticipantId,
-        ServiceId, SessionId,
+        AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, NumberId, NumberOrderId,
+        ParticipantId, ServiceId, SessionId,
     },
     relay,
-    store::{deliveries, endpoints, interactions, legs, numbers},
+    store::{deliveries, endpoints, interactions, legs, number_orders, numbers},
 };
 
 /// An instant: RFC 3339 in UTC, with milliseconds.
@@ -189,6 +190,12 @@ words! {
     GeoMatch = policy::GeoMatch, "How near to a person's own number the proxy number must be";
     Kind = interaction::Kind, "A text or a call";
     Mode = session::Mode, "What a session relays";
+    AtCarrier = relay::AtCarrier, "What becomes of a number at its carrier once it has left the pool";
+    NumberKind = provisioning::NumberKind, "What sort of number it is";
+    NumberWant = provisioning::Want, "What a carrier wants before it sells a number";
+    OrderFailure = number_orders::OrderFailure, "Why it can't be done";
+    OrderKind = number_orders::OrderKind, "What is to be done about a number";
+    OrderState = number_orders::OrderState, "How far it has come";
     NumberState = numbers::NumberState, "Whether a number is given to new sessions";
     Origin = interactions::Origin, "Who began it: a person, or the marketplace by this API";
     OutOfSession = policy::OutOfSession, "What somebody hears who calls where no session is";
@@ -233,6 +240,7 @@ ids! {
     ParticipantId = "ParticipantId", "KP";
     InteractionId = "InteractionId", "KI";
     NumberId = "NumberId", "PN";
+    NumberOrderId = "NumberOrderId", "NO";
     LegId = "LegId", "LG";
     EventId = "EventId", "EV";
     EndpointId = "EndpointId", "EP";

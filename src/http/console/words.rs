@@ -574,6 +574,8 @@ pub(super) fn event(kind: &str) -> Option<&'static str> {
         EventKind::CallUnknown => "Nobody knows how the call ended",
         EventKind::CallRefused => "Call refused",
         EventKind::NumberAdded => "Proxy number added",
+        EventKind::NumberReleased => "Proxy number given up",
+        EventKind::OrderFailed => "Number order failed",
         EventKind::EndpointDisabled => "Endpoint switched off",
         EventKind::EndpointPing => "Endpoint tried out",
     })

@@ -67,6 +67,9 @@ codes! {
     ForbiddenScope "forbidden_scope" FORBIDDEN never
         "The API key may not do this"
         "The key is valid, but lacks the scope that this operation needs.";
+    BuyingDisabled "buying_disabled" FORBIDDEN never
+        "Numbers of this carrier are not bought by API"
+        "Buying spends the operator's money: they switch it on with `buying = true` in the carrier's settings.";
     NotFound "not_found" NOT_FOUND never
         "There is no such thing"
         "Nothing has this address or id, or it belongs to another account.";
@@ -91,6 +94,15 @@ codes! {
     NumberInUse "number_in_use" CONFLICT never
         "The number is in use"
         "Open sessions or quarantine hold this proxy number.";
+    NumberOrderUnderWay "number_order_under_way" CONFLICT later
+        "Something else is being done about the number"
+        "Another number order is buying, adopting or releasing this number: wait until it has ended.";
+    CarrierUnable "carrier_unable" CONFLICT never
+        "The carrier can't do this by API"
+        "docs/carriers.md says whose numbers can be bought, adopted and given back; import others.";
+    CarrierRefused "carrier_refused" CONFLICT never
+        "The carrier refused"
+        "The carrier decided against it, or takes our credentials for wrong; `carrier_code` has its code.";
     SessionClosed "session_closed" CONFLICT never
         "The session is closed"
         "Reopen it first, or open another one.";
@@ -151,6 +163,9 @@ codes! {
     Unavailable "unavailable" SERVICE_UNAVAILABLE later
         "Not available for the moment"
         "The database does not answer, or there is too much to do. Nothing was done.";
+    CarrierUnavailable "carrier_unavailable" SERVICE_UNAVAILABLE later
+        "The carrier did not answer"
+        "The carrier could not be reached, or has too much to do. Nothing was done.";
 }
 
 impl Code {

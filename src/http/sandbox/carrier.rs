@@ -47,7 +47,7 @@ impl FromRequestParts<App> for Opened {
 }
 
 /// The idempotency key, if there is one.
-pub(super) struct Key(Option<String>);
+pub(super) struct Key(pub(super) Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = Fault;
@@ -186,7 +186,7 @@ fn listed(app: &App, key: &str, part: PartQuery) -> Response {
     Json(json!({ key: entries, "next_skip": next })).into_response()
 }
 
-fn answer(result: Result<Taken, Refusal>) -> Response {
+pub(super) fn answer(result: Result<Taken, Refusal>) -> Response {
     let refusal = match result {
         Ok(taken) => {
             let status = if taken.again { StatusCode::OK } else { StatusCode::CREATED };
@@ -205,6 +205,9 @@ fn answer(result: Result<Taken, Refusal>) -> Response {
         }
         Refusal::KeyReused => {
             unprocessable("key-reused", "the key came with another request before")
+        }
+        Refusal::Sold => {
+            Fault::new(StatusCode::CONFLICT, "the number is not on sale").with_code("not-on-sale")
         }
         Refusal::NoCall => {
             Fault::new(StatusCode::NOT_FOUND, "there is no such call").with_code("no-call")

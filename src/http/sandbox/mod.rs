@@ -3,6 +3,7 @@
 mod body;
 mod carrier;
 mod live;
+mod numbers;
 mod page;
 mod phones;
 mod pictures;
@@ -61,6 +62,9 @@ pub fn router(network: Arc<Network>) -> Router {
         .route("/api/live", get(live::live))
         .route("/carrier/v1/account", get(carrier::account))
         .route("/carrier/v1/numbers/{id}", get(carrier::number))
+        .route("/carrier/v1/stock", get(numbers::on_sale))
+        .route("/carrier/v1/rented", get(numbers::rented).post(numbers::buy))
+        .route("/carrier/v1/rented/{number}", post(numbers::set).delete(numbers::give_back))
         .route("/carrier/v1/messages", get(carrier::messages).post(carrier::message))
         .route("/carrier/v1/calls", get(carrier::calls).post(carrier::call))
         .route("/carrier/v1/calls/{id}/end", post(carrier::end))

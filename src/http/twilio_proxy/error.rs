@@ -250,6 +250,10 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
         | Error::EndpointOwned
         | Error::EndpointDisabled
         | Error::DeliveryUnderWay
+        | Error::OrderUnderWay
+        | Error::CarrierUnable
+        | Error::BuyingOff
+        | Error::Carrier(_)
         | Error::IdempotencyReused
         | Error::IdempotencyInProgress
         | Error::DryRun(_)) => return Refusal::new(Code::Internal).caused_by(other),

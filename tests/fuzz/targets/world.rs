@@ -110,6 +110,7 @@ impl World {
             kind: adapter.kind,
             adapter: adapters::another(adapter.kind).into(),
             links: adapter.links.clone(),
+            buying: false,
         });
         let relay =
             Relay::new(db, Carriers::new(carriers.into()), Client::new(), Egress::default());

@@ -1,15 +1,15 @@
-//! `entremise numbers`.
+//! `entremise numbers import`.
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::Args;
 
-use super::{
-    ConfigFile, Failed,
-    account::{open, relay},
-    output,
-};
 use crate::{
+    cli::{
+        ConfigFile, Failed,
+        account::{open, relay},
+        output,
+    },
     domain::{
         phone::{Permits, ProxyNumber, Registered, Registration, Standing},
         policy::Rules,
@@ -20,26 +20,19 @@ use crate::{
     store::{self, Tx, accounts, services},
 };
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Numbers {
-    /// Import proxy numbers from a CSV file with the columns number,carrier,capabilities, and
-    /// registration if it is known.
-    ///
-    /// A line looks like `+14155550100,twilio,voice|sms,10dlc`. All lines are imported, or none. A
-    /// number that the account has already is left as it is.
-    Import {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// The account, AC….
-        #[arg(long)]
-        account: AccountId,
-        /// The service whose pool they join: its id or name. Made if there is none of that name.
-        #[arg(long, default_value = "default")]
-        service: String,
-        /// The file.
-        #[arg(value_name = "FILE.csv")]
-        csv: PathBuf,
-    },
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Options {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// The account, AC….
+    #[arg(long)]
+    account: AccountId,
+    /// The service whose pool they join: its id or name. Made if there is none of that name.
+    #[arg(long, default_value = "default")]
+    service: String,
+    /// The file.
+    #[arg(value_name = "FILE.csv")]
+    csv: PathBuf,
 }
 
 /// One line of the file.
@@ -53,8 +46,8 @@ struct Line {
 
 const COLUMNS: [&str; 4] = ["number", "carrier", "capabilities", "registration"];
 
-pub(super) async fn run(command: Numbers) -> Result<(), Failed> {
-    let Numbers::Import { file, account, service, csv } = command;
+pub(super) async fn run(options: Options) -> Result<(), Failed> {
+    let Options { file, account, service, csv } = options;
     let config = file.load()?;
     let known: Vec<String> = config.carriers.iter().map(|one| one.id.clone()).collect();
     let text = std::fs::read(&csv)

@@ -1,0 +1,225 @@
+//! Vonage's numbers: `/number/search`, `/buy`, `/update` and `/cancel`, and `/account/numbers`. Each answers
+//! with a code of its own, also inside a 200.
+
+use std::time::Duration;
+
+use form_urlencoded::Serializer;
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use super::{
+    Links, Request, Response, SendError, Vonage, bare,
+    config::{Config, Texts},
+    number, send,
+};
+use crate::{
+    carrier::{
+        error::{Retry, SendErrorKind},
+        number::abilities,
+        provisioning::{
+            Bought, Held, HeldPage, NumberKind, Offer, Price, Provisioning, Purchase, Search,
+            unreadable,
+        },
+    },
+    domain::{phone::ProxyNumber, pool::Capabilities},
+};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+/// As many as a page has.
+const PAGE: u64 = 100;
+/// How long to wait after a 429.
+const THROTTLED: Duration = Duration::from_secs(1);
+
+/// A number's settings that lead its calls and texts somewhere.
+const SETTINGS: &[&str] = &["app_id", "moHttpUrl", "voiceCallbackType", "voiceCallbackValue"];
+
+/// Vonage has no numbers of a country without a place.
+const fn word(kind: NumberKind) -> Option<&'static str> {
+    match kind {
+        NumberKind::Local => Some("landline"),
+        NumberKind::Mobile => Some("mobile-lvn"),
+        NumberKind::TollFree => Some("landline-toll-free"),
+        NumberKind::National => None,
+    }
+}
+
+fn get(config: &Config, path: &str, pairs: &[(&str, &str)]) -> Request {
+    let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let url = format!("{}?{query}", config.rest_url(path));
+    send::with_secret(config, Request::new(Method::GET, url))
+}
+
+fn post(config: &Config, path: &str, pairs: &[(&str, &str)]) -> Request {
+    let body = Serializer::new(String::new()).extend_pairs(pairs).finish();
+    send::with_secret(config, Request::post(config.rest_url(path), FORM, body))
+}
+
+/// What an answer says, whose code may be another than its status.
+fn answer(response: &Response) -> Result<Value, SendError> {
+    let read: Option<Value> = serde_json::from_slice(&response.body).ok();
+    let code = read.as_ref().and_then(|answer| answer["error-code"].as_str()).map(str::to_owned);
+    let status = code.as_deref().and_then(|code| code.parse::<u16>().ok());
+    let status = status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(response.status);
+    let worse = if response.status.is_success() { status } else { response.status };
+    let error = match worse {
+        ok if ok.is_success() => return read.ok_or_else(unreadable),
+        StatusCode::TOO_MANY_REQUESTS => {
+            SendError::new(SendErrorKind::Throttled, Retry::After(THROTTLED))
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            SendError::new(SendErrorKind::Config, Retry::Never)
+        }
+        other if other.is_server_error() || other == StatusCode::REQUEST_TIMEOUT => {
+            SendError::new(SendErrorKind::Unreachable, Retry::Unknown)
+        }
+        _ => SendError::new(SendErrorKind::Rejected, Retry::Never),
+    };
+    Err(error.with_code(code.as_deref().unwrap_or_default()))
+}
+
+/// Where none fits, Vonage leaves the list out.
+fn numbers(response: &Response) -> Result<Vec<Value>, SendError> {
+    let mut answer = answer(response)?;
+    match answer["numbers"].take() {
+        Value::Array(numbers) => Ok(numbers),
+        Value::Null if answer.is_object() => Ok(Vec::new()),
+        _ => Err(unreadable()),
+    }
+}
+
+fn number_of(one: &Value) -> Option<ProxyNumber> {
+    ProxyNumber::parse(&format!("+{}", one["msisdn"].as_str()?)).ok()
+}
+
+fn can(one: &Value) -> Capabilities {
+    let features = one["features"].as_array();
+    abilities(|name| features.is_some_and(|features| features.iter().any(|one| one == name)))
+}
+
+/// Its id is its country and its digits: every change names both.
+fn held(one: &Value) -> Option<Held> {
+    let number = number_of(one)?;
+    let country = one["country"].as_str()?;
+    let plain = country.len() == 2 && country.bytes().all(|b| b.is_ascii_alphabetic());
+    let settings: serde_json::Map<String, Value> = SETTINGS
+        .iter()
+        .map(|key| ((*key).to_owned(), one[*key].as_str().unwrap_or_default().into()))
+        .collect();
+    plain.then(|| Held {
+        id: format!("{country}-{}", bare(number.as_str())),
+        can: Some(can(one)),
+        settings: Value::Object(settings).to_string(),
+        number,
+    })
+}
+
+fn offer(kind: NumberKind, one: &Value) -> Option<Offer> {
+    // Vonage charges in euros everywhere.
+    let price = one["cost"].as_str().and_then(|cost| Price::parse(cost, "EUR"));
+    Some(Offer { number: number_of(one)?, kind, can: can(one), price, wants: Vec::new() })
+}
+
+fn change(config: &Config, path: &str, held: &Held, more: &[(&str, &str)]) -> Request {
+    let (country, msisdn) = held.id.split_once('-').unwrap_or(("", &held.id));
+    post(config, path, &[&[("country", country), ("msisdn", msisdn)], more].concat())
+}
+
+impl Provisioning for Vonage {
+    fn search(&self, search: &Search) -> Option<Request> {
+        let needs = [("SMS", search.can.sms), ("VOICE", search.can.voice), ("MMS", search.can.mms)];
+        let features: Vec<&str> =
+            needs.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+        let (features, limit) = (features.join(","), search.limit.to_string());
+        let mut pairs = vec![("country", search.country.as_str()), ("type", word(search.kind)?)];
+        // One pattern at a time, anywhere in the number: areas are looked for in the answer too.
+        if let Some(pattern) = search.contains.as_ref().or(search.area.as_ref()) {
+            pairs.extend([("pattern", pattern.as_str()), ("search_pattern", "1")]);
+        }
+        if !features.is_empty() {
+            pairs.push(("features", &features));
+        }
+        pairs.push(("size", &limit));
+        Some(get(&self.config, "/number/search", &pairs))
+    }
+
+    fn found(&self, search: &Search, response: &Response) -> Result<Vec<Offer>, SendError> {
+        let area = search.area.as_deref().unwrap_or_default();
+        let fits = |offer: &Offer| offer.number.as_str().contains(area);
+        let found = numbers(response)?;
+        let offers = found.iter().filter_map(|one| offer(search.kind, one)).filter(fits);
+        Ok(offers.take(usize::from(search.limit)).collect())
+    }
+
+    fn buy(&self, purchase: &Purchase) -> Option<Request> {
+        let country = purchase.number.country()?;
+        let msisdn = bare(purchase.number.as_str());
+        let pairs = [("country", country.as_str()), ("msisdn", msisdn)];
+        Some(post(&self.config, "/number/buy", &pairs))
+    }
+
+    fn bought(&self, _: &Purchase, response: &Response) -> Result<Bought, SendError> {
+        let answer = answer(response)?;
+        if answer["error-code"] == "200" { Ok(Bought::Now) } else { Err(unreadable()) }
+    }
+
+    fn held(&self, number: &ProxyNumber) -> Request {
+        number::request(&self.config, number)
+    }
+
+    fn held_one(
+        &self,
+        number: &ProxyNumber,
+        response: &Response,
+    ) -> Result<Option<Held>, SendError> {
+        let wanted = bare(number.as_str());
+        match numbers(response)?.iter().find(|one| one["msisdn"] == wanted) {
+            Some(one) => held(one).map(Some).ok_or_else(unreadable),
+            None => Ok(None),
+        }
+    }
+
+    fn configure(&self, held: &Held, can: Capabilities, links: &Links) -> Vec<Request> {
+        let message = links.message();
+        let mut pairs = vec![("app_id", self.config.application_id.as_str())];
+        if matches!(self.config.texts, Texts::Sms(_)) && (can.sms || can.mms) {
+            pairs.push(("moHttpUrl", &message));
+        }
+        vec![change(&self.config, "/number/update", held, &pairs)]
+    }
+
+    /// What an update does not name is emptied.
+    fn restore(&self, held: &Held, before: &str) -> Vec<Request> {
+        let before: Value = serde_json::from_str(before).unwrap_or_default();
+        // An application as the place of calls is named by its id.
+        let by_application = before["voiceCallbackType"] == "app";
+        let pairs: Vec<(&str, &str)> = SETTINGS
+            .iter()
+            .filter(|key| !(by_application && key.starts_with("voice")))
+            .filter_map(|key| Some((*key, before[*key].as_str()?)))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        vec![change(&self.config, "/number/update", held, &pairs)]
+    }
+
+    fn release(&self, held: &Held) -> Option<Request> {
+        Some(change(&self.config, "/number/cancel", held, &[]))
+    }
+
+    fn changed(&self, response: &Response) -> Result<(), SendError> {
+        answer(response).map(drop)
+    }
+
+    fn page(&self, next: Option<&str>) -> Request {
+        let pairs = [("size", &*PAGE.to_string()), ("index", next.unwrap_or("1"))];
+        get(&self.config, "/account/numbers", &pairs)
+    }
+
+    /// The answer does not say which page it is, but how many numbers there are.
+    fn listed(&self, at: Option<&str>, response: &Response) -> Result<HeldPage, SendError> {
+        let held = numbers(response)?.iter().filter_map(held).collect();
+        let all = answer(response)?["count"].as_u64().unwrap_or(0);
+        let page = at.and_then(|at| at.parse().ok()).unwrap_or(1_u64);
+        let next = (page * PAGE < all).then(|| (page + 1).to_string());
+        Ok(HeldPage { held, next })
+    }
+}

@@ -1,0 +1,37 @@
+//! Does what was ordered about numbers.
+
+use std::time::Duration;
+
+use tokio::{sync::watch, time};
+use tokio_util::sync::CancellationToken;
+
+use super::REST;
+use crate::relay::Relay;
+
+/// Looks for what is due, at once after an order and every `poll`; `quiet` counts the times that nothing
+/// was.
+pub(super) async fn work(
+    relay: Relay,
+    poll: Duration,
+    quiet: watch::Sender<u64>,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        let nap = match relay.work_number_orders().await {
+            Ok(0) => {
+                quiet.send_modify(|passes| *passes += 1);
+                poll
+            }
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "what was ordered about numbers is left for later");
+                REST
+            }
+        };
+        tokio::select! {
+            () = relay.wake_orders().notified() => {}
+            () = time::sleep(nap) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
