@@ -233,7 +233,7 @@ async fn release(
 }
 
 fn digits(place: usize) -> String {
-    format!("+1415555{:04}", 100 + place)
+    format!("+1415{}", 5_550_100 + place)
 }
 
 fn buy(number: &str) -> Which {

@@ -150,7 +150,7 @@ impl Truth {
             form_urlencoded::parse(&request.body).into_owned().collect();
         if path.contains("/AvailablePhoneNumbers/") {
             let on_sale: Vec<Value> = (160..164)
-                .map(|place| format!("+1415555{place:04}"))
+                .map(|place| format!("+1415{}", 5_550_000 + place))
                 .filter(|number| !self.held.contains_key(number))
                 .map(|number| {
                     json!({
