@@ -248,11 +248,13 @@ pub(super) async fn settle_rung(
     if connected && open.len() > 1 && !known {
         return Ok(true);
     }
+    let hung_up = (event.caller_gone && !connected).then_some(Reason::CallerHungUp);
     for leg in &open {
         let other_talked = connected && open.len() > 1 && leg.answered_at.is_none();
         let state = if other_talked { CallState::Cancelled } else { event.state };
         let news = News {
             state,
+            reason: hung_up.filter(|_| state == CallState::Cancelled),
             duration: event.duration.filter(|_| state == CallState::Completed),
             ..News::default()
         };

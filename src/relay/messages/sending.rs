@@ -94,17 +94,9 @@ pub(in crate::relay) async fn claim(
     let to = match judged {
         Ok(to) => to,
         Err(reason) => {
-            // What may have been sent stays so: a late "no" would be a lie.
-            let news = if lost || state == MessageState::Unknown {
-                News::gives_up()
-            } else if matches!(reason, Reason::TooLate | Reason::RecipientOptedOut) {
-                News::new(MessageState::Failed, Some(reason))
-            } else {
-                News::new(MessageState::Cancelled, Some(reason))
-            };
-            settle(tx, &entry.account, leg, news, now).await?;
-            outbox::finish(tx, &entry, OutboxState::Done).await?;
-            return Ok(Claimed::Ended);
+            let failed = matches!(reason, Reason::TooLate | Reason::RecipientOptedOut);
+            let state = if failed { MessageState::Failed } else { MessageState::Cancelled };
+            return ended(tx, &entry, leg, News::new(state, Some(reason)), lost, now).await;
         }
     };
     let mut addresses = Vec::new();
@@ -113,10 +105,8 @@ pub(in crate::relay) async fn claim(
         if offer.addresses.is_empty() && payload.body.is_empty() {
             let reason =
                 if offer.unable { Reason::RecipientWithoutMedia } else { Reason::MediaRefused };
-            settle(tx, &entry.account, leg, News::new(MessageState::Failed, Some(reason)), now)
-                .await?;
-            outbox::finish(tx, &entry, OutboxState::Done).await?;
-            return Ok(Claimed::Ended);
+            let news = News::new(MessageState::Failed, Some(reason));
+            return ended(tx, &entry, leg, news, lost, now).await;
         }
         addresses = offer.addresses;
     }
@@ -140,6 +130,22 @@ pub(in crate::relay) async fn claim(
     legs::update(tx, &entry.account, &sending).await?;
     let uncertain = (lost || state == MessageState::Unknown) && !entry.cleared;
     Ok(Claimed::Send(Box::new((entry, message, uncertain))))
+}
+
+/// Ends a text that is not sent any more. What may have been sent stays so: a late "no" would be a lie.
+async fn ended(
+    tx: &mut Tx,
+    entry: &Entry,
+    leg: Leg,
+    why: News,
+    lost: bool,
+    now: Timestamp,
+) -> Result<Claimed, Error> {
+    let perhaps_sent = lost || MessageState::parse(&leg.state) == Some(MessageState::Unknown);
+    let news = if perhaps_sent { News::gives_up() } else { why };
+    settle(tx, &entry.account, leg, news, now).await?;
+    outbox::finish(tx, entry, OutboxState::Done).await?;
+    Ok(Claimed::Ended)
 }
 
 /// Whom a text goes to, or why it is not to be sent any more.

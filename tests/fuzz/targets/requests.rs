@@ -36,7 +36,7 @@ pub(crate) fn run(data: &[u8]) {
     if let Ok(request) = SANDBOX.carrier.request(&outbound, &SANDBOX.links) {
         api(&outbound, &request, &call, &words, &media);
     } else {
-        assert_eq!(what, 2, "refused for nothing");
+        assert!(what == 2 || media.len() > 10, "refused for nothing");
     }
 }
 
