@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     carrier::{self, Links, Settings},
     clock::Clock,
-    config::{CarrierConfig, Config, Fault, Faults},
+    config::{self, CarrierConfig, Config, Fault, Faults},
     egress::{self, Egress},
     http::{
         api::{self, ApiState},
@@ -29,7 +29,7 @@ use crate::{
     jobs::{self, Jobs},
     media,
     privacy::{MasterKey, MasterKeyError},
-    relay::{self, Carriers, Client, Configured, Doubt, Relay},
+    relay::{self, Budgets, Carriers, Client, Configured, Doubt, Prices, Rates, Relay},
     sandbox::{Network, Options, Pace},
     store::{self, Failure, Lane, ServeLock, meta},
     telemetry::{metrics, redact::Redactor},
@@ -414,7 +414,7 @@ pub fn settings_faults(config: &Config) -> Vec<Fault> {
 /// Every fault at once, each with its key.
 pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, Faults> {
     let mut faults = Vec::new();
-    let mut list = Vec::new();
+    let (mut list, mut rates) = (Vec::new(), Vec::new());
     for (place, one) in config.carriers.iter().enumerate() {
         let Some(kind) = carrier::kind(&one.kind) else {
             let known: Vec<&str> = carrier::KINDS.iter().map(|kind| kind.name).collect();
@@ -423,13 +423,17 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
             continue;
         };
         match (kind.build)(&settings(one, local)) {
-            Ok(adapter) => list.push(Configured {
-                id: one.id.clone(),
-                kind: kind.name,
-                adapter: adapter.into(),
-                links: Links::new(origin, &one.id).with_fallback(one.fallback_url.clone()),
-                buying: one.buying,
-            }),
+            Ok(adapter) => {
+                list.push(Configured {
+                    id: one.id.clone(),
+                    kind: kind.name,
+                    adapter: adapter.into(),
+                    links: Links::new(origin, &one.id).with_fallback(one.fallback_url.clone()),
+                    buying: one.buying,
+                });
+                let config::Rates { texts, texts_of_number, calls } = one.rates;
+                rates.push((&one.id, Rates { texts, texts_of_number, calls }));
+            }
             Err(wrong) => {
                 faults.extend(wrong.into_iter().map(|fault| {
                     Fault::new(format!("carriers.{place}.{}", fault.key), fault.message)
@@ -437,7 +441,19 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
             }
         }
     }
-    if faults.is_empty() { Ok(Carriers::new(list)) } else { Err(Faults(faults)) }
+    if !faults.is_empty() {
+        return Err(Faults(faults));
+    }
+    let mut prices = Prices::default();
+    for one in &config.prices {
+        prices.add(&one.carrier, one.code, one.per, one.price);
+    }
+    let mut budgets = Budgets::new(config.account_budget);
+    for one in &config.carriers {
+        budgets.add(&one.id, one.budget);
+    }
+    let carriers = Carriers::new(list).at_prices(prices).within(budgets);
+    Ok(rates.into_iter().fold(carriers, |carriers, (id, rates)| carriers.at_rates(id, rates)))
 }
 
 fn settings(one: &CarrierConfig, local: &str) -> Settings {

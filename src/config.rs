@@ -6,6 +6,7 @@
 
 mod fault;
 mod overlay;
+mod prices;
 mod reader;
 mod rules;
 mod secret;
@@ -17,8 +18,11 @@ use std::{
 };
 
 use self::reader::Reader;
+use crate::domain::budget::Budget;
+
 pub use self::{
     fault::{Fault, Faults},
+    prices::PriceEntry,
     rules::LogFormat,
     secret::{MasterKey, Secret},
 };
@@ -44,6 +48,10 @@ pub struct Config {
     pub master_key: MasterKey,
     /// The carriers, in order of the file: the first is the default one.
     pub carriers: Vec<CarrierConfig>,
+    /// What carriers cost where they do not say it themselves.
+    pub prices: Vec<PriceEntry>,
+    /// What may be spent for each account, at all carriers.
+    pub account_budget: Budget,
     /// Addresses with ports that the guarded client may call although they are not public.
     pub egress_allow: Vec<SocketAddr>,
     /// Address ranges (first address, prefix length in bits) of the proxies that we believe.
@@ -81,6 +89,10 @@ pub struct CarrierConfig {
     pub kind: String,
     /// Overrides the carrier's API address; trusted. No slash at the end.
     pub api_base: Option<String>,
+    /// How much it is sent.
+    pub rates: Rates,
+    /// What may be spent at it.
+    pub budget: Budget,
     /// Whether accounts may buy its numbers by API, with the operator's money.
     pub buying: bool,
     /// The address of what `entremise fallback` prints: set for numbers that are bought or adopted.
@@ -96,11 +108,24 @@ impl std::fmt::Debug for CarrierConfig {
             .field("id", &self.id)
             .field("kind", &self.kind)
             .field("api_base", &self.api_base)
+            .field("rates", &self.rates)
+            .field("budget", &self.budget)
             .field("buying", &self.buying)
             .field("fallback_url", &self.fallback_url.is_some())
             .field("values", &self.values.keys().collect::<Vec<_>>())
             .finish()
     }
+}
+
+/// How much a carrier is sent: the time between two; `None` for as much as there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rates {
+    /// Of texts.
+    pub texts: Option<Duration>,
+    /// Of texts from one proxy number.
+    pub texts_of_number: Option<Duration>,
+    /// Of calls that we place.
+    pub calls: Option<Duration>,
 }
 
 /// `[limits]`: what one client, and all of them together, may take.
@@ -275,6 +300,8 @@ impl Config {
             database_url: Secret::new("sqlite:entremise.db"),
             master_key: MasterKey::new(master_key),
             carriers: Vec::new(),
+            prices: Vec::new(),
+            account_budget: Budget::default(),
             egress_allow: Vec::new(),
             trusted_proxies: Vec::new(),
             tls_cert: None,
@@ -361,6 +388,7 @@ fn read_file(path: &Path, faults: &mut Vec<Fault>) -> toml::Table {
 fn read(mut top: Reader<'_>) -> Config {
     let defaults = Config::minimal([0; 32]);
     let master_key = rules::master_key(&mut top);
+    let carriers = rules::carriers(&mut top);
     let config = Config {
         listen: top.value("listen", defaults.listen, rules::ADDRESS, rules::address),
         ops_listen: top.value("ops_listen", defaults.ops_listen, rules::ADDRESS, rules::address),
@@ -372,7 +400,9 @@ fn read(mut top: Reader<'_>) -> Config {
             rules::database_url,
         ),
         master_key,
-        carriers: rules::carriers(&mut top),
+        account_budget: top.section("account_budget", prices::account_budget),
+        prices: prices::prices(&mut top, &carriers),
+        carriers,
         egress_allow: top.value(
             "egress_allow",
             defaults.egress_allow,

@@ -357,8 +357,17 @@ fn example() -> Vec<Shown> {
 
 /// The keys that the reader knows, from what it says of an unknown one.
 fn known_keys() -> BTreeSet<String> {
-    const TABLES: [&str; 8] =
-        ["limits", "log", "jobs", "api", "twilio_proxy", "numbers", "sqlite", "media"];
+    const TABLES: [&str; 9] = [
+        "limits",
+        "log",
+        "jobs",
+        "api",
+        "twilio_proxy",
+        "numbers",
+        "sqlite",
+        "media",
+        "account_budget",
+    ];
     let tables = TABLES.map(|table| format!("[{table}]\nx = 1\n")).concat();
     let toml = &format!("x = 1\n{tables}");
     let mut known = BTreeSet::new();
@@ -368,12 +377,27 @@ fn known_keys() -> BTreeSet<String> {
             known.insert(format!("{path}{name}"));
         }
     }
-    for table in TABLES.into_iter().chain(["carriers"]) {
+    for table in TABLES.into_iter().chain(["carriers", "prices"]) {
         assert!(known.remove(table), "{table}");
     }
     known.extend(
-        ["id", "kind", "api_base", "buying", "fallback_url"].map(|key| format!("carriers.{key}")),
+        [
+            "id",
+            "kind",
+            "api_base",
+            "texts_per_second",
+            "texts_per_second_per_number",
+            "calls_per_second",
+            "budget_per_day",
+            "budget_per_month",
+            "texts_per_day",
+            "minutes_per_day",
+            "buying",
+            "fallback_url",
+        ]
+        .map(|key| format!("carriers.{key}")),
     );
+    known.extend(["carrier", "code", "per", "price"].map(|key| format!("prices.{key}")));
     known
 }
 
@@ -401,7 +425,10 @@ fn the_examples_values_are_the_defaults() {
     let mut section = String::new();
     let mut defaults = 0;
     for shown in example() {
-        if shown.path.starts_with("carriers.") || shown.comment.contains("No default") {
+        if shown.path.starts_with("carriers.")
+            || shown.path.starts_with("prices.")
+            || shown.comment.contains("No default")
+        {
             continue;
         }
         let table = shown.path.rsplit_once('.').map_or("", |(table, _)| table);

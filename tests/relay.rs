@@ -27,6 +27,9 @@ mod fake;
 #[path = "relay/gaps.rs"]
 mod gaps;
 #[cfg(test)]
+#[path = "relay/health.rs"]
+mod health;
+#[cfg(test)]
 #[path = "relay/long_texts.rs"]
 mod long_texts;
 #[cfg(test)]
@@ -86,6 +89,9 @@ mod picture_stage;
 #[cfg(test)]
 #[path = "relay/poison.rs"]
 mod poison;
+#[cfg(test)]
+#[path = "relay/prices.rs"]
+mod prices;
 #[cfg(test)]
 #[path = "relay/races.rs"]
 mod races;

@@ -5,8 +5,9 @@ use std::path::Path;
 use entremise::{
     app::{self, Opened},
     clock::Clock,
-    config::{CarrierConfig, Config, Secret},
+    config::{CarrierConfig, Config, Rates, Secret},
     domain::{
+        budget::Budget,
         phone::{Identifier, ProxyNumber},
         policy::Rules,
         pool::Capabilities,
@@ -102,6 +103,8 @@ pub(crate) fn config(url: &str, key: &str, carrier: Option<&str>) -> Result<Conf
         id: CARRIER.into(),
         kind: "sandbox".into(),
         api_base: carrier.map(|address| format!("http://{address}")),
+        rates: Rates::default(),
+        budget: Budget::default(),
         buying: false,
         fallback_url: None,
         values,

@@ -145,6 +145,7 @@ pub(super) struct Ring {
 impl News {
     fn status(&self, state: CallState) -> Inbound {
         Inbound::CallStatus(CallStatus {
+            price: None,
             leg: self.memory.leg.clone(),
             id: self.call.clone(),
             state,
@@ -411,6 +412,7 @@ fn ended(news: &News, over: &Over) -> Vec<Inbound> {
     let state = News::end(over, memory);
     let duration = over.duration.filter(|_| state == CallState::Completed);
     let mut events = vec![Inbound::CallStatus(CallStatus {
+        price: None,
         leg: memory.leg.clone(),
         id: news.call.clone(),
         state,

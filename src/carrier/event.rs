@@ -7,6 +7,7 @@ use crate::{
         call::CallState,
         message::{Body, MessageState},
         phone::{Caller, ProxyNumber},
+        price::Price,
     },
     ids::LegId,
 };
@@ -165,6 +166,8 @@ pub struct CallStatus {
     pub duration: Option<Duration>,
     /// The carrier's error code, if any.
     pub carrier_code: Option<String>,
+    /// What this leg cost, where the carrier tells, and the currency too.
+    pub price: Option<Price>,
 }
 
 /// News of a text that we sent.
@@ -178,4 +181,6 @@ pub struct MessageStatus {
     pub state: MessageState,
     /// The carrier's error code, if any.
     pub carrier_code: Option<String>,
+    /// What the whole text cost, where the carrier tells, and the currency too.
+    pub price: Option<Price>,
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{WebhookError, is_id};
-use crate::domain::phone::{Caller, ProxyNumber, parse_carrier};
+use crate::domain::{
+    phone::{Caller, ProxyNumber, parse_carrier},
+    price::Price,
+};
 
 /// What one webhook holds.
 pub(super) struct Fields(pub(super) Value);
@@ -50,11 +53,26 @@ impl Fields {
         number.map(Some).map_err(|_| WebhookError::Malformed(key))
     }
 
+    /// What something cost, told as an amount under one key of `of` and a currency under another.
+    pub(super) fn price(of: &Value, amount: &str, currency: &str) -> Option<Price> {
+        let amount = decimal(&of[amount])?;
+        Price::parse(&amount, of[currency].as_str()?)
+    }
+
     /// A length of time in whole seconds, as a text or a number; one that does not read as such is as
     /// good as none.
     pub(super) fn seconds(&self, key: &str) -> Option<Duration> {
         let value = &self.0[key];
         let seconds = value.as_u64().or_else(|| value.as_str()?.parse::<u32>().ok().map(u64::from));
         seconds.map(Duration::from_secs)
+    }
+}
+
+/// A decimal as it was written: a text, or a number, whose shortest form is what was meant.
+pub(super) fn decimal(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }

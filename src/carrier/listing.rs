@@ -7,6 +7,7 @@ use super::{Inbound, Request};
 use crate::domain::{
     message::{Body, MessageState},
     phone::{Identifier, ProxyNumber},
+    price::Price,
     time::Timestamp,
 };
 
@@ -78,4 +79,6 @@ pub struct SentText {
     pub state: MessageState,
     /// The carrier's error code, if any.
     pub carrier_code: Option<String>,
+    /// What the whole text cost, where the carrier tells, and the currency too.
+    pub price: Option<Price>,
 }

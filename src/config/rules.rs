@@ -4,12 +4,16 @@ use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use toml::{Table, Value};
 
-use super::{CarrierConfig, Config, MasterKey, Media, MediaStore, Secret, reader::Reader};
+use super::{
+    CarrierConfig, Config, MasterKey, Media, MediaStore, Rates, Secret, prices::carrier_budget,
+    reader::Reader,
+};
 use crate::domain::phone::Permits;
 
 pub(super) const ADDRESS: &str = "an address with a port, such as \"127.0.0.1:8080\"";
@@ -32,6 +36,8 @@ const CARRIER_ID: &str = "1 to 32 of a-z, 0-9 and -, not beginning with -, and u
 const FALLBACK_URL: &str = "an address such as \"https://static.example/fallback.xml\"";
 const MEDIA_STORE: &str = "\"off\", \"file:///FOLDER\" or \"s3://BUCKET/PREFIX\", the last two of a-z, A-Z, 0-9, -, . and _";
 const API_BASE: &str = "an http or https address without a query, such as \"https://api.example\"";
+
+const RATE: &str = "a number from 0.01 to 10000, such as 0.5 or 20";
 
 /// The form of a line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,6 +209,12 @@ fn carrier(entry: &mut Reader<'_>, ids: &mut BTreeSet<String>) -> CarrierConfig 
     ids.insert(id.clone());
     let kind = required(entry, "kind", "the name of a kind of carrier", text);
     let api_base = entry.optional("api_base", API_BASE, base_address);
+    let rates = Rates {
+        texts: entry.optional("texts_per_second", RATE, rate),
+        texts_of_number: entry.optional("texts_per_second_per_number", RATE, rate),
+        calls: entry.optional("calls_per_second", RATE, rate),
+    };
+    let budget = carrier_budget(entry);
     let buying = entry.value("buying", false, BOOLEAN, Value::as_bool);
     let fallback_url = entry.optional("fallback_url", FALLBACK_URL, |value| {
         let url = url::Url::parse(value.as_str()?).ok()?;
@@ -214,10 +226,24 @@ fn carrier(entry: &mut Reader<'_>, ids: &mut BTreeSet<String>) -> CarrierConfig 
         id,
         kind,
         api_base,
+        rates,
+        budget,
         buying,
         fallback_url,
         values: with_files_read(&table, entry),
     }
+}
+
+/// The time between two of so many in a second.
+fn rate(value: &Value) -> Option<Duration> {
+    let per_second = match value {
+        Value::Integer(whole) => f64::from(i32::try_from(*whole).ok()?),
+        Value::Float(number) => *number,
+        // From a variable.
+        Value::String(text) => text.parse().ok()?,
+        _ => return None,
+    };
+    (0.01..=10_000.0).contains(&per_second).then(|| Duration::from_secs_f64(per_second.recip()))
 }
 
 /// An address that others are made from: no slash at its end.

@@ -139,6 +139,8 @@ closed_set! {
         CarrierUnreachable = "carrier_unreachable",
         /// The carrier's answer was lost.
         CarrierUnknown = "carrier_unknown",
+        /// Nothing is left of a budget: of the carrier's, or of the account's.
+        BudgetSpent = "budget_spent",
         /// The carrier took it and could not deliver it.
         Undelivered = "undelivered",
         /// It was a word that stops texts, or wants them again: those are heeded, and not passed on.

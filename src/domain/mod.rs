@@ -34,6 +34,7 @@ macro_rules! closed_set {
 }
 pub(crate) use closed_set;
 
+pub mod budget;
 pub mod call;
 pub mod event;
 pub mod interaction;
@@ -43,7 +44,9 @@ pub mod opt_out;
 pub mod phone;
 pub mod policy;
 pub mod pool;
+pub mod price;
 pub mod redact;
 pub mod route;
+pub mod segments;
 pub mod session;
 pub mod time;

@@ -8,14 +8,18 @@ use std::{
     collections::{HashMap, HashSet},
     future::Future,
     panic::AssertUnwindSafe,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{ids::OutboxId, relay::Relay, store::Lane};
+use crate::{
+    ids::OutboxId,
+    relay::{self, Relay},
+    store::Lane,
+};
 
 /// How often what is old is forgotten.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
@@ -23,6 +27,8 @@ const PURGE_EVERY: Duration = Duration::from_mins(10);
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// How long a loop rests after the store failed.
 const REST: Duration = Duration::from_secs(1);
+/// How short a pause may be.
+const SHORT: Duration = Duration::from_millis(5);
 
 /// How the loops run.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +93,24 @@ impl Jobs {
             let relay = each.clone();
             async move { relay.measure().await.map(drop) }
         }));
+        let each = relay.clone();
+        tracker.spawn(every(MEASURE_EVERY, stop.clone(), "price", move || {
+            let relay = each.clone();
+            async move { relay.price_charges().await.map(drop) }
+        }));
+        let each = relay.clone();
+        let ended = stop.clone();
+        tracker.spawn(every(MEASURE_EVERY, stop.clone(), "budgets", move || {
+            let (relay, stop) = (each.clone(), ended.clone());
+            async move {
+                let started = Instant::now();
+                relay.measure_budgets().await?;
+                // A sum of very many takes a twentieth of the time, and no more.
+                let rest = time::sleep(started.elapsed() * 20);
+                stop.run_until_cancelled(rest).await;
+                Ok::<_, relay::Error>(())
+            }
+        }));
         reconcile::start(relay, options.reconcile, tracker, stop);
         Self { relay: relay.clone(), quiet, quiet_events, quiet_orders }
     }
@@ -127,23 +151,27 @@ impl Sending {
     }
 
     /// The carriers to which as much is under way as may be: one that hangs keeps no other waiting.
-    fn full(&self, workers: usize) -> Vec<String> {
+    fn full(&self, room: impl Fn(&str) -> usize) -> Vec<String> {
         let mut carriers: Vec<String> = self.taken.values().cloned().collect();
         carriers.sort();
         carriers.dedup();
-        carriers.retain(|carrier| self.to(carrier) >= workers);
+        carriers.retain(|carrier| self.to(carrier) >= room(carrier));
         carriers
     }
 
-    /// Whether somebody is to be put at this entry, who now is.
-    fn take(&mut self, id: &OutboxId, carrier: &str, workers: usize) -> bool {
-        let free = self.to(carrier) < workers
-            && !self.waiting.contains(id)
-            && !self.taken.contains_key(id);
-        if free {
-            self.taken.insert(id.clone(), carrier.to_owned());
-        }
-        free
+    /// Whether somebody is to be put at this entry, who now is: if there is room, and leave to go.
+    fn take<L>(
+        &mut self,
+        id: &OutboxId,
+        carrier: &str,
+        room: usize,
+        leave: impl FnOnce() -> Option<L>,
+    ) -> Option<L> {
+        let free =
+            self.to(carrier) < room && !self.waiting.contains(id) && !self.taken.contains_key(id);
+        let leave = free.then(leave).flatten()?;
+        self.taken.insert(id.clone(), carrier.to_owned());
+        Some(leave)
     }
 }
 
@@ -155,7 +183,8 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
     while !stop.is_cancelled() {
         let known = sending.taken.len() + sending.waiting.len();
         let limit = i64::try_from(options.workers + known).unwrap_or(i64::MAX);
-        let full = sending.full(options.workers);
+        let room = |carrier: &str| relay.health().room(carrier, options.workers);
+        let full = sending.full(room);
         let due = if full.len() < relay.carriers().iter().count().max(1) {
             relay.due(&full, limit).await
         } else {
@@ -166,11 +195,17 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
             tracing::warn!(%error, "what is owed can't be read");
         }
         for entry in due.unwrap_or_default() {
-            if sending.take(&entry.id, &entry.carrier, options.workers) {
+            let leave = || relay.health().leave(&entry, relay.db().clock());
+            let room = room(&entry.carrier);
+            if let Some(leave) = sending.take(&entry.id, &entry.carrier, room, leave) {
                 let relay = relay.clone();
                 under_way.spawn(async move {
                     let id = entry.id.clone();
-                    (id, relay.deliver(entry).await)
+                    let done = relay.deliver(entry).await;
+                    if matches!(done, Ok(false)) {
+                        relay.health().unused(&leave);
+                    }
+                    (id, done)
                 });
             }
         }
@@ -216,11 +251,15 @@ async fn nap(relay: &Relay, options: Options, failed: bool, busy: bool) -> Durat
         return REST;
     }
     if busy {
-        return options.poll;
+        return relay
+            .health()
+            .free_in()
+            .map_or(options.poll, |free| free.min(options.poll))
+            .max(SHORT);
     }
     let next = relay.until_due(options.poll).await.unwrap_or(REST);
     // What is due and waits for another entry must not spin.
-    next.max(Duration::from_millis(5))
+    next.max(SHORT)
 }
 
 /// Does something at once and then again and again.
@@ -257,20 +296,24 @@ mod tests {
     }
 
     /// A carrier that takes nothing gets as many workers as it may have, and no other waits for
-    /// them; whoever waits for another entry is not put at it twice.
+    /// them; whoever waits for another entry is not put at it twice, and nobody goes without leave.
     #[test]
     fn a_carrier_that_hangs_keeps_no_other_waiting() {
         let mut sending = Sending::default();
+        let leave = || Some(());
         for n in 0..4 {
-            assert_eq!(sending.take(&id(n), "hung", 2), n < 2);
+            assert_eq!(sending.take(&id(n), "hung", 2, leave).is_some(), n < 2);
         }
-        assert_eq!(sending.full(2), ["hung"]);
-        assert!(sending.take(&id(9), "other", 2));
-        assert!(!sending.take(&id(9), "other", 2), "somebody is at it");
+        assert_eq!(sending.full(|_| 2), ["hung"]);
+        assert_eq!(sending.take(&id(9), "other", 2, || None::<()>), None);
+        assert!(sending.take(&id(9), "other", 2, leave).is_some());
+        let none = || -> Option<()> { panic!("leave is asked for in vain") };
+        assert_eq!(sending.take(&id(9), "other", 2, none), None, "somebody is at it");
         sending.taken.remove(&id(0));
-        assert!(sending.full(2).is_empty());
+        assert!(sending.full(|_| 2).is_empty());
         sending.waiting.insert(id(0));
-        assert!(!sending.take(&id(0), "hung", 2));
-        assert!(sending.take(&id(3), "hung", 2));
+        assert_eq!(sending.take(&id(0), "hung", 2, none), None);
+        assert!(sending.take(&id(3), "hung", 2, leave).is_some());
+        assert_eq!(sending.full(|carrier| if carrier == "hung" { 3 } else { 1 }), ["other"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::inbound::Source;
+use super::{budgets::Budgets, health::Rates, inbound::Source, prices::Prices};
 use crate::{
     carrier::{Carrier, Links},
     privacy::Keyring,
@@ -28,13 +28,57 @@ pub struct Configured {
 pub struct Carriers {
     by_id: BTreeMap<String, Configured>,
     order: Vec<String>,
+    rates: BTreeMap<String, Rates>,
+    prices: Prices,
+    budgets: Budgets,
 }
 
 impl Carriers {
     /// In order of the configuration.
     pub fn new(list: Vec<Configured>) -> Self {
         let order = list.iter().map(|one| one.id.clone()).collect();
-        Self { by_id: list.into_iter().map(|one| (one.id.clone(), one)).collect(), order }
+        let by_id = list.into_iter().map(|one| (one.id.clone(), one)).collect();
+        Self {
+            by_id,
+            order,
+            rates: BTreeMap::new(),
+            prices: Prices::default(),
+            budgets: Budgets::default(),
+        }
+    }
+
+    /// The same, of which the one with that id is sent so much and no more.
+    #[must_use]
+    pub fn at_rates(mut self, id: &str, rates: Rates) -> Self {
+        self.rates.insert(id.to_owned(), rates);
+        self
+    }
+
+    /// The same, which cost so much where they do not say it themselves.
+    #[must_use]
+    pub fn at_prices(self, prices: Prices) -> Self {
+        Self { prices, ..self }
+    }
+
+    /// What they cost where they do not say it themselves.
+    pub(super) const fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
+    /// The same, of which no more may be spent.
+    #[must_use]
+    pub fn within(self, budgets: Budgets) -> Self {
+        Self { budgets, ..self }
+    }
+
+    /// What may be spent.
+    pub(super) const fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// How much the one with that id is sent.
+    pub(super) fn rates(&self, id: &str) -> Rates {
+        self.rates.get(id).copied().unwrap_or_default()
     }
 
     /// The same, whose addresses are sealed under `ring`.

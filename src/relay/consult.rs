@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::{
     Relay,
+    budgets::Spending,
     error::Error,
     inbound::{Event, Refused},
     signed::{Post, standard},
@@ -100,6 +101,8 @@ pub(super) struct Given {
     pub(super) verdict: Option<Verdict>,
     /// How often it was asked.
     pub(super) questions: u32,
+    /// What is over its budget.
+    pub(super) spending: Spending,
 }
 
 /// What a marketplace answered.

@@ -14,7 +14,7 @@ use crate::{
         listing::{Page, Query},
     },
     store::{
-        self, Tx,
+        self, Tx, charges,
         outbox::{self, Entry, OutboxKind, OutboxState},
     },
     telemetry::metrics,
@@ -75,17 +75,26 @@ async fn parked(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
 }
 
 impl Relay {
-    /// What is due now, the oldest first; nothing for the carriers in `without`.
+    /// What is due now, the oldest first, or of each account in turns; nothing for the carriers in
+    /// `without`, and nothing that waits for its carrier.
     pub async fn due(&self, without: &[String], limit: i64) -> Result<Vec<Entry>, Error> {
+        let (mut held, _) = self.health.held();
+        for carrier in without {
+            held.carrier(carrier);
+        }
         let mut tx = self.db.read().await?;
         let now = tx.now().await?;
-        Ok(outbox::due(&mut tx, now, without, limit).await?)
+        Ok(outbox::due(&mut tx, now, &held, limit).await?)
     }
 
     /// How long until something is due, at most `most`.
     pub async fn until_due(&self, most: Duration) -> Result<Duration, Error> {
         let mut tx = self.db.read().await?;
-        let next = outbox::next_due(&mut tx).await?;
+        let (held, most) = match self.health.held() {
+            (held, Some(free)) => (held, free.min(most)),
+            (held, None) => (held, most),
+        };
+        let next = outbox::next_due(&mut tx, &held).await?;
         let now = tx.now().await?;
         Ok(next.map_or(most, |at| at.since(now)).min(most))
     }
@@ -172,13 +181,16 @@ impl Relay {
         verdict: Option<Verdict>,
     ) -> Result<(Claimed, Duration), Error> {
         let (entry, carriers) = (entry.clone(), Arc::clone(&self.carriers));
+        // While a carrier takes nothing no text is stuck by itself.
+        let stuck = self.health.back(&entry.carrier, messages::STUCK);
         self.db
             .write(move |tx| {
                 let (entry, carriers, verdict) =
                     (entry.clone(), Arc::clone(&carriers), verdict.clone());
                 Box::pin(async move {
                     let verdict = verdict.as_ref();
-                    let claimed = messages::claim(tx, &carriers, &entry, LEASE, verdict).await?;
+                    let times = messages::Times { lease: LEASE, stuck };
+                    let claimed = messages::claim(tx, &carriers, &entry, times, verdict).await?;
                     Ok::<_, Error>((claimed, tx.passed()))
                 })
             })
@@ -188,7 +200,9 @@ impl Relay {
     /// Claims a text, once its files are here and the marketplace was asked; `None` while it must wait
     /// for either.
     async fn claimed(&self, entry: &Entry) -> Result<Option<(Claimed, Duration)>, Error> {
-        let mut verdict = None;
+        // Nobody is asked, and nothing fetched, for what is above a budget.
+        let spent = self.spending.over(&entry.carrier, &entry.account);
+        let mut verdict = spent.then(Verdict::over_budget);
         for _ in 0..ERRANDS_MAX {
             match self.claim_message(entry, verdict.clone()).await {
                 Err(Error::Fetch) => {
@@ -232,6 +246,7 @@ impl Relay {
             self.write_entry(entry, |tx, entry| Box::pin(messages::hand_back(tx, entry))).await?;
             return Ok(true);
         }
+        let used = charges::News::of_text(&message.body, !message.media.is_empty());
         let result = self.ask(&entry.carrier, &Outbound::Message(message), "message").await;
         let created = entry.created_at;
         let carrier = entry.carrier.clone();
@@ -241,6 +256,9 @@ impl Relay {
                 let (entry, result) = (entry.clone(), result.clone());
                 Box::pin(async move {
                     messages::sent(tx, &entry, &result, dedupes).await?;
+                    if result.is_ok() {
+                        charges::note(tx, &entry.account, &entry.leg, used).await?;
+                    }
                     Ok::<_, Error>(tx.now().await?)
                 })
             })
@@ -277,6 +295,11 @@ impl Relay {
     }
 
     async fn deliver_call(&self, entry: Entry) -> Result<bool, Error> {
+        let untried = entry.attempts == 0 && entry.state == OutboxState::Ready;
+        if untried && self.spending.over(&entry.carrier, &entry.account) {
+            self.write_entry(entry, |tx, entry| Box::pin(calls::over_budget(tx, entry))).await?;
+            return Ok(true);
+        }
         let (claimed, judged) = self
             .db
             .write(move |tx| {
@@ -338,13 +361,14 @@ impl Relay {
             return Err(SendError::new(SendErrorKind::Config, Retry::Never));
         };
         let started = Instant::now();
-        let result = match one.adapter.request(outbound, &one.links) {
+        let (status, result) = match one.adapter.request(outbound, &one.links) {
             Ok(request) => match self.client.send(self.authorized(one, request)).await {
-                Ok(response) => one.adapter.response(outbound, &response),
-                Err(error) => Err(error),
+                Ok(response) => (Some(response.status), one.adapter.response(outbound, &response)),
+                Err(error) => (None, Err(error)),
             },
-            Err(error) => Err(error),
+            Err(error) => (None, Err(error)),
         };
+        let result = self.health.learn(carrier, status, result);
         asked(carrier, operation, started, &result);
         result.map(|sent| sent.id)
     }

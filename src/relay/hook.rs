@@ -93,7 +93,7 @@ impl Relay {
     {
         let patience = self.carriers().get(carrier).map(|one| one.adapter.capabilities().patience);
         let most = patience.unwrap_or_default().saturating_sub(SPARE).clamp(ASK_MIN, ASK_MAX);
-        let mut given = Given::default();
+        let mut given = Given { spending: self.spending.clone(), ..Given::default() };
         loop {
             match work(given.clone()).await {
                 Err(Error::Ask(question)) if given.questions < QUESTIONS_MAX => {

@@ -150,6 +150,7 @@ impl Relay {
         let (owed, oldest) = outbox::owed(&mut tx).await?;
         metrics::outbox_entries("owed", u32::try_from(owed).unwrap_or(u32::MAX));
         self.measure_deliveries(&mut tx, now).await?;
+        self.health.measure();
         metrics::outbox_oldest(oldest.map_or(Duration::ZERO, |at| now.since(at)));
         Ok(owed)
     }

@@ -18,6 +18,7 @@ use crate::{
     },
     domain::time::Timestamp,
     store::{
+        charges,
         legs::{self, Leg},
         outbox::Entry,
     },
@@ -52,6 +53,7 @@ impl Relay {
         message: &OutboundMessage,
     ) -> Result<(), Error> {
         let carrier = entry.carrier.clone();
+        let used = charges::News::of_text(&message.body, !message.media.is_empty());
         let fate = match tokio::time::timeout(LOOK_UP_MAX, self.fate(&entry, message)).await {
             Ok(fate) => fate?,
             Err(_) => Err(incomplete()),
@@ -62,7 +64,12 @@ impl Relay {
                 self.db
                     .write(move |tx| {
                         let (entry, text) = (entry.clone(), text.clone());
-                        Box::pin(async move { messages::found(tx, &entry, &text).await })
+                        Box::pin(async move {
+                            messages::found(tx, &entry, &text).await?;
+                            let used = charges::News { price: text.price, ..used };
+                            charges::note(tx, &entry.account, &entry.leg, used).await?;
+                            Ok(())
+                        })
                     })
                     .await
             }
@@ -190,6 +197,7 @@ mod tests {
 
     fn text(id: &str, body: Option<&str>, state: MessageState) -> SentText {
         SentText {
+            price: None,
             id: id.to_owned(),
             to: Identifier::parse("+12125550100").unwrap(),
             body: body.map(|words| Body::new(words.to_owned())),

@@ -5,6 +5,7 @@
 mod access;
 mod adopt;
 mod allocate;
+mod budgets;
 mod calls;
 mod carriers;
 mod client;
@@ -14,6 +15,7 @@ mod deliver;
 mod endpoints;
 mod error;
 mod fence;
+mod health;
 mod hook;
 mod housekeeping;
 mod idempotent;
@@ -27,6 +29,7 @@ mod messages;
 mod missed;
 mod notify;
 mod ordering;
+mod prices;
 mod reconcile;
 mod rented;
 mod sessions;
@@ -43,6 +46,7 @@ use tokio::sync::Notify;
 pub use self::{
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
+    budgets::Budgets,
     calls::place_call,
     carriers::{Carriers, Configured},
     client::{Client, NotFetched, Transport},
@@ -55,6 +59,7 @@ pub use self::{
     },
     error::{Error, Exhausted, Fault},
     fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
+    health::{Health, Leave, Rates, Report as HealthReport, State as CarrierState, Trouble},
     idempotent::{Answer, Key},
     inventory::{
         NewNumber, NewService, UpdateNumber, add_number, add_registered_number, create_service,
@@ -67,6 +72,7 @@ pub use self::{
         AtCarrier, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced, Which,
         order_numbers, release_number,
     },
+    prices::Prices,
     rented::LookedUp,
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
@@ -89,6 +95,8 @@ pub struct Relay {
     db: Db,
     carriers: Arc<Carriers>,
     client: Client,
+    health: Arc<Health>,
+    spending: budgets::Spending,
     egress: Egress,
     objects: Option<Objects>,
     places: Arc<media::Places>,
@@ -105,10 +113,13 @@ impl Relay {
     /// other address.
     pub fn new(db: Db, carriers: Carriers, client: Client, egress: Egress) -> Self {
         let carriers = Arc::new(carriers.sealed(db.keyring()));
+        let health = Arc::new(Health::new(&carriers, db.watch().clone()));
         Self {
             db,
             carriers,
             client,
+            health,
+            spending: budgets::Spending::default(),
             egress,
             objects: None,
             places: Arc::default(),
@@ -147,6 +158,11 @@ impl Relay {
     /// The configured carriers.
     pub fn carriers(&self) -> &Carriers {
         &self.carriers
+    }
+
+    /// How the carriers do, as this process sees it.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Calls addresses that an account or a carrier gave us.

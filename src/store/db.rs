@@ -68,7 +68,7 @@ pub struct DbOptions {
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     doors: Doors,
     lane: Lane,
     urgent: bool,

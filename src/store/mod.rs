@@ -14,6 +14,7 @@ pub mod backup;
 mod ballast;
 pub mod blocks;
 pub mod budgets;
+pub mod charges;
 mod db;
 pub mod deliveries;
 pub mod durability;

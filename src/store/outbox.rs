@@ -68,6 +68,8 @@ pub struct Entry {
     /// Whether the carrier was asked about an earlier try and has nothing of it: whoever claims it
     /// next may send it.
     pub cleared: bool,
+    /// The proxy number that the recipient sees; known of what [`due`] found.
+    pub number: Option<String>,
     payload: Option<String>,
 }
 
@@ -112,6 +114,8 @@ struct Row {
     created_at: i64,
     tried_at: Option<i64>,
     cleared: bool,
+    #[sqlx(default)]
+    number: Option<String>,
 }
 
 macro_rules! columns {
@@ -142,6 +146,7 @@ impl TryFrom<Row> for Entry {
             created_at: Timestamp::from_millis(row.created_at),
             tried_at: row.tried_at.map(Timestamp::from_millis),
             cleared: row.cleared,
+            number: row.number,
             payload: row.payload,
         })
     }
@@ -194,41 +199,164 @@ pub async fn payload(tx: &mut Tx, entry: &Entry) -> Result<String, Error> {
     Ok(keys.data.open_text(sealed, &context(&entry.id))?)
 }
 
-pub(super) const DUE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM outbox
-    WHERE state IN ('ready', 'sending') AND run_at <= $1
-      AND (state = 'ready' OR lease_until <= $1)
-      AND replace($3, ' ' || carrier || ' ', '') = $3
-    ORDER BY run_at, id LIMIT $2"
-);
+/// What is left alone for now. What is too late is not: it is only ended. Nor is the end of a call, but
+/// for carriers that are left out whole.
+#[derive(Debug, Default, Clone)]
+pub struct Held {
+    /// Each between spaces of its own: no id and no number holds one.
+    carriers: String,
+    kinds: String,
+    numbers: String,
+}
 
-/// What is due at `now`, or whose worker's lease has ended: to be claimed one by one. Nothing for
-/// the carriers in `without`.
+impl Held {
+    /// Everything for this carrier.
+    pub fn carrier(&mut self, carrier: &str) {
+        self.carriers.extend([" ", carrier, " "]);
+    }
+
+    /// What is of that kind for this carrier.
+    pub fn kind(&mut self, carrier: &str, kind: OutboxKind) {
+        self.kinds.extend([" ", carrier, "/", kind.as_str(), " "]);
+    }
+
+    /// Texts from this proxy number.
+    pub fn number(&mut self, number: &str) {
+        self.numbers.extend([" ", number, " "]);
+    }
+}
+
+macro_rules! number {
+    () => {
+        "(SELECT number FROM legs l WHERE l.account = outbox.account AND l.id = outbox.leg)"
+    };
+}
+
+/// Whether an entry is not held: by its kind at its carrier, and by its number.
+macro_rules! free {
+    ($kinds:literal, $numbers:literal) => {
+        concat!(
+            "(kind = 'end_call' OR (replace(",
+            $kinds,
+            ", ' ' || carrier || '/' || kind || ' ', '') = ",
+            $kinds,
+            " AND (",
+            $numbers,
+            " = '' OR kind <> 'message' OR replace(",
+            $numbers,
+            ", ' ' || ",
+            number!(),
+            " || ' ', '') = ",
+            $numbers,
+            ")))"
+        )
+    };
+}
+
+macro_rules! due {
+    ($of:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", ",
+            number!(),
+            " AS number FROM outbox
+            WHERE state IN ('ready', 'sending') AND run_at <= $1
+              AND (state = 'ready' OR lease_until <= $1)
+              AND replace($3, ' ' || carrier || ' ', '') = $3
+              AND (valid_until <= $1 OR ",
+            free!("$4", "$5"),
+            ")",
+            $of,
+            " ORDER BY run_at, id LIMIT $2"
+        )
+    };
+}
+
+pub(super) const DUE: &str = due!("");
+pub(super) const DUE_OF: &str = due!(" AND account = $6");
+
+/// Of how many accounts something is found at once, where more is due than is asked for.
+const ACCOUNTS_MAX: i64 = 64;
+
+/// What is due at `now`, or whose worker's lease has ended: to be claimed one by one, and nothing that
+/// is held. The oldest first; but where more is due than `limit`, some of each account, in turns, the
+/// account of the oldest first: whoever owes much keeps nobody else waiting.
 pub async fn due(
     tx: &mut Tx,
     now: Timestamp,
-    without: &[String],
+    held: &Held,
     limit: i64,
 ) -> Result<Vec<Entry>, Error> {
-    // Each id between spaces of its own: none of them holds one.
-    let without = without.iter().fold(String::new(), |all, id| all + " " + id + " ");
     let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(DUE)
         .bind(now.millis())
         .bind(limit)
-        .bind(without)
+        .bind(&held.carriers)
+        .bind(&held.kinds)
+        .bind(&held.numbers)
         .fetch_all(conn)
         .await?);
-    rows.into_iter().map(Entry::try_from).collect()
+    let backlog = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= limit;
+    let Some(oldest) = rows.first().filter(|_| backlog).map(|row| row.account.clone()) else {
+        return rows.into_iter().map(Entry::try_from).collect();
+    };
+    let accounts = owing(tx, &oldest).await?;
+    if accounts.len() < 2 {
+        return rows.into_iter().map(Entry::try_from).collect();
+    }
+    let share = (limit / i64::try_from(accounts.len()).unwrap_or(limit)).max(4);
+    let mut ranked = Vec::new();
+    for account in &accounts {
+        let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(DUE_OF)
+            .bind(now.millis())
+            .bind(share)
+            .bind(&held.carriers)
+            .bind(&held.kinds)
+            .bind(&held.numbers)
+            .bind(account)
+            .fetch_all(conn)
+            .await?);
+        ranked.extend(rows.into_iter().enumerate());
+    }
+    // Stable: of each round the oldest's account comes first.
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, row)| Entry::try_from(row)).collect()
 }
 
-/// When the next entry is due, if any is owed.
-pub async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, Error> {
+/// Accounts that something is owed for, `first` and those after it, and then from the beginning:
+/// [`ACCOUNTS_MAX`] each at most. It steps from one to the next and looks at nothing between.
+async fn owing(tx: &mut Tx, first: &AccountId) -> Result<Vec<AccountId>, Error> {
     const SQL: &str = "
-        SELECT MIN(CASE WHEN state = 'ready' THEN run_at ELSE lease_until END) FROM outbox
-        WHERE state IN ('ready', 'sending')";
-    let at: Option<i64> = on!(tx, |conn| sqlx::query_scalar(SQL).fetch_one(conn).await?);
+        WITH RECURSIVE step (account) AS (
+            SELECT MIN(account) FROM outbox WHERE state IN ('ready', 'sending') AND account >= $1
+            UNION ALL
+            SELECT (SELECT MIN(o.account) FROM outbox o
+                WHERE o.state IN ('ready', 'sending') AND o.account > step.account)
+            FROM step WHERE step.account IS NOT NULL)
+        SELECT account FROM step WHERE account IS NOT NULL LIMIT $2";
+    let mut accounts: Vec<AccountId> = on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(first.as_str())
+        .bind(ACCOUNTS_MAX)
+        .fetch_all(conn)
+        .await?);
+    let before: Vec<AccountId> =
+        on!(tx, |conn| sqlx::query_scalar(SQL).bind("").bind(ACCOUNTS_MAX).fetch_all(conn).await?);
+    accounts.extend(before.into_iter().filter(|account| account.as_str() < first.as_str()));
+    Ok(accounts)
+}
+
+/// When the next entry is due that is not held, if any is owed.
+pub async fn next_due(tx: &mut Tx, held: &Held) -> Result<Option<Timestamp>, Error> {
+    const SQL: &str = concat!(
+        "SELECT MIN(CASE WHEN state = 'ready' THEN run_at ELSE lease_until END) FROM outbox
+        WHERE state IN ('ready', 'sending') AND ",
+        free!("$1", "$2")
+    );
+    let at: Option<i64> = on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(&held.kinds)
+        .bind(&held.numbers)
+        .fetch_one(conn)
+        .await?);
     Ok(at.map(Timestamp::from_millis))
 }
 

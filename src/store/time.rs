@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::Db;
 use crate::{clock::Clock, domain::time::Timestamp};
 
 /// By how much a clock may be set forward and be believed, in milliseconds: clocks are corrected, and
@@ -27,6 +28,13 @@ struct Seen {
     /// By how much more the time has moved since the first than has passed, where that is too much:
     /// somebody set the clock, or the machine slept.
     ahead: i64,
+}
+
+impl Db {
+    /// This node's clock itself, for how long something lasts. Nothing that is stored is judged by it.
+    pub fn watch(&self) -> &Clock {
+        &self.shared.clock
+    }
 }
 
 impl Time {

@@ -77,6 +77,13 @@ metrics_table! {
     CARRIER_DURATION = Histogram "entremise_carrier_request_duration_seconds" Seconds
         ["carrier", "operation"]
         "How long carriers took to answer.";
+    CARRIER_STATE = Gauge "entremise_carrier_state" Count ["carrier"]
+        "Whether this node sends to a carrier: 0 it does, 1 one at a time to see, 2 the carrier is down \
+         and what is owed to it waits.";
+    BUDGET_USED = Gauge "entremise_budget_used_ratio" Count ["carrier"]
+        "How much of a carrier's budget is spent, of what is nearest its end: 1 and more when nothing is left.";
+    CARRIER_TURNS = Counter "entremise_carrier_turns_total" Count ["carrier", "state"]
+        "Changes of that: to closed, half_open, open.";
     EGRESS_REQUESTS = Counter "entremise_egress_requests_total" Count ["outcome"]
         "Requests to addresses that marketplaces and carriers gave us: answered, refused, \
          unreachable, untrusted, timeout, broken, too_large.";
@@ -279,6 +286,22 @@ pub fn carrier_request(
     histogram(&CARRIER_DURATION, [text(carrier), operation.into()]).record(took);
 }
 
+/// Whether a carrier is sent to: 0, 1 or 2 as the metric's help says.
+pub fn carrier_state(carrier: &str, level: u32) {
+    gauge(&CARRIER_STATE, [text(carrier)]).set(f64::from(level));
+}
+
+/// So many percent of a carrier's budget are spent.
+pub fn budget_used(carrier: &str, percent: u64) {
+    let percent = u32::try_from(percent).unwrap_or(u32::MAX);
+    gauge(&BUDGET_USED, [text(carrier)]).set(f64::from(percent) / 100.0);
+}
+
+/// Whether a carrier is sent to has changed, to a `state` from the metric's help.
+pub fn carrier_turned(carrier: &str, state: &'static str) {
+    counter(&CARRIER_TURNS, [text(carrier), state.into()]).increment(1);
+}
+
 /// A stranger's address was called, or refused, with an `outcome` from the metric's help.
 pub fn egress_request(outcome: &'static str) {
     counter(&EGRESS_REQUESTS, [outcome.into()]).increment(1);
@@ -419,6 +442,9 @@ mod tests {
         egress_request("answered");
         looked_up("main", "found");
         resent("main");
+        carrier_state("main", 2);
+        carrier_turned("main", "open");
+        budget_used("main", 80);
         gap_filled("main", "message", "relayed");
         reconciled("main", "call", "complete");
         message("delivered");

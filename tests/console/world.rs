@@ -199,6 +199,7 @@ impl World {
     /// News of the text that was passed on.
     pub(crate) async fn receipt(&self, of: &Happened, state: MessageState, code: Option<&str>) {
         self.tell(Inbound::MessageStatus(MessageStatus {
+            price: None,
             leg: Some(of.out().id.clone()),
             id: format!("SM{}", of.out().id),
             state,
@@ -210,6 +211,7 @@ impl World {
     /// News of the phone that rings.
     pub(crate) async fn rings(&self, of: &Happened, state: CallState) {
         self.tell(Inbound::CallStatus(CallStatus {
+            price: None,
             leg: Some(of.out().id.clone()),
             id: format!("CA{}", of.out().id),
             state,

@@ -2,8 +2,9 @@
 //! be at two carriers, nobody is rung from the other's.
 
 use entremise::{
-    config::CarrierConfig,
+    config::{CarrierConfig, Rates},
     domain::{
+        budget::Budget,
         interaction::{Outcome, Reason},
         phone::ProxyNumber,
         policy::Rules,
@@ -44,6 +45,8 @@ impl Moved {
             id: ELSEWHERE.into(),
             kind: "sandbox".into(),
             api_base: None,
+            rates: Rates::default(),
+            budget: Budget::default(),
             buying: false,
             fallback_url: None,
             values,

@@ -8,7 +8,8 @@ use std::{
 
 use axum::{Router, body::Bytes, extract::State};
 use entremise::{
-    config::CarrierConfig,
+    config::{CarrierConfig, Rates},
+    domain::budget::Budget,
     domain::policy::Rules,
     relay,
     store::{interactions::Interaction, legs, participants},
@@ -154,6 +155,8 @@ impl StandIn {
             id: self.dialect.kind.into(),
             kind: self.dialect.carrier().into(),
             api_base: Some(self.base.clone()),
+            rates: Rates::default(),
+            budget: Budget::default(),
             buying: true,
             fallback_url: None,
             values: (self.dialect.settings)(),

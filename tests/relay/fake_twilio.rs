@@ -10,12 +10,13 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{Method, Uri},
-    response::IntoResponse,
+    response::{IntoResponse as _, Response},
 };
 use base64::Engine as _;
 use entremise::{
     clock::Clock,
-    config::{CarrierConfig, Config},
+    config::{CarrierConfig, Config, Rates},
+    domain::budget::Budget,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -44,6 +45,12 @@ struct Script {
     lists: Vec<String>,
     /// A text with these words is answered 429.
     throttled: Option<String>,
+    /// Whatever is sent is not taken and answered so.
+    down: Option<StatusCode>,
+    /// Seconds of `Retry-After` with each 429.
+    rest: Option<u32>,
+    /// What each text costs, as it is listed: the amount and the currency.
+    price: Option<(&'static str, &'static str)>,
     /// What the API lists, newest first.
     messages: Vec<Value>,
     calls: Vec<Value>,
@@ -109,6 +116,27 @@ impl Api {
         self.script.lock().unwrap().throttled = Some(words.to_owned());
     }
 
+    /// From now on nothing is taken and all is answered so; or all is well.
+    pub(crate) fn down(&self, status: Option<StatusCode>) {
+        self.script.lock().unwrap().down = status;
+    }
+
+    /// Each 429 says to wait so many seconds.
+    pub(crate) fn wants_rest(&self, seconds: u32) {
+        self.script.lock().unwrap().rest = Some(seconds);
+    }
+
+    /// What each text costs from now on, as it is listed.
+    pub(crate) fn charges(&self, amount: &'static str, currency: &'static str) {
+        self.script.lock().unwrap().price = Some((amount, currency));
+    }
+
+    /// The words of the texts that it took, in order.
+    pub(crate) fn taken(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        script.messages.iter().rev().map(|one| one["body"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// The time that records get.
     pub(crate) fn keeps_time(&self, clock: &Clock) {
         self.script.lock().unwrap().clock = Some(clock.clone());
@@ -163,10 +191,10 @@ async fn answer(
     method: Method,
     uri: Uri,
     body: Bytes,
-) -> impl IntoResponse {
+) -> Response {
     let mut script = script.lock().unwrap();
     if method == Method::GET {
-        return listed(&mut script, &uri);
+        return listed(&mut script, &uri).into_response();
     }
     let fields: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
     script.asked.push(Asked { path: uri.path().to_owned(), fields: fields.clone() });
@@ -174,6 +202,8 @@ async fn answer(
     let throttled = fields.get("Body").is_some_and(|body| script.throttled.as_ref() == Some(body));
     let (status, taken) = if throttled {
         (StatusCode::TOO_MANY_REQUESTS, false)
+    } else if let Some(status) = script.down {
+        (status, false)
     } else {
         script.answers.pop_front().unwrap_or((StatusCode::CREATED, true))
     };
@@ -183,15 +213,24 @@ async fn answer(
             "sid": format!("SM{count:032x}"), "direction": "outbound-api", "status": "queued",
             "from": fields["From"], "to": fields["To"], "body": fields["Body"],
             "date_created": script.now(), "date_sent": null, "error_code": null,
+            "price": script.price.map(|price| price.0),
+            "price_unit": script.price.map(|price| price.1),
         });
         script.messages.insert(0, entry);
     }
     let body = match status {
         StatusCode::CREATED => format!(r#"{{"sid":"{kind}{count:032x}","status":"queued"}}"#),
         StatusCode::TOO_MANY_REQUESTS => r#"{"code":20429,"status":429}"#.to_owned(),
+        StatusCode::UNAUTHORIZED => r#"{"code":20003,"status":401}"#.to_owned(),
+        StatusCode::BAD_REQUEST => r#"{"code":21211,"status":400}"#.to_owned(),
         other => format!(r#"{{"code":20500,"status":{}}}"#, other.as_u16()),
     };
-    (status, [(http::header::CONTENT_TYPE, "application/json")], body)
+    let json = [(http::header::CONTENT_TYPE, "application/json")];
+    let mut response = (status, json, body).into_response();
+    if let Some(rest) = script.rest.filter(|_| status == StatusCode::TOO_MANY_REQUESTS) {
+        response.headers_mut().insert(http::header::RETRY_AFTER, rest.into());
+    }
+    response
 }
 
 /// One number by its SID, or those with the digits of the query.
@@ -263,6 +302,8 @@ pub(crate) fn settings(database: &Database, api: &Api) -> Config {
         id: "twilio".into(),
         kind: "twilio".into(),
         api_base: Some(api.base.clone()),
+        rates: Rates::default(),
+        budget: Budget::default(),
         buying: false,
         fallback_url: None,
         values: values(),

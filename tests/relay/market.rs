@@ -125,8 +125,18 @@ impl Market {
         numbers: [usize; 2],
         mode: Mode,
     ) -> Result<Opened, relay::Error> {
+        self.pair([0, 1], numbers, mode).await
+    }
+
+    /// The same of these two people.
+    pub(crate) async fn pair(
+        &self,
+        people: [usize; 2],
+        numbers: [usize; 2],
+        mode: Mode,
+    ) -> Result<Opened, relay::Error> {
         let numbers = numbers.map(|place| Some(self.numbers[place].clone()));
-        self.open_session([0, 1], numbers, mode, 0, None).await
+        self.open_session(people, numbers, mode, 0, None).await
     }
 
     async fn open_session(

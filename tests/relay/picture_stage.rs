@@ -8,7 +8,8 @@ use std::{
 
 use axum::{Router, extract::State, response::IntoResponse as _};
 use entremise::{
-    config::{CarrierConfig, Config},
+    config::{CarrierConfig, Config, Rates},
+    domain::budget::Budget,
     domain::{policy::Rules, session::Mode},
     store::interactions::Interaction,
 };
@@ -163,6 +164,8 @@ impl Stage {
             id: "twilio".into(),
             kind: "twilio".into(),
             api_base: Some(twilio.url("")),
+            rates: Rates::default(),
+            budget: Budget::default(),
             buying: false,
             fallback_url: None,
             values: fake::values(),

@@ -56,7 +56,7 @@ async fn a_text_goes_through_the_relay() {
     let sent = world.send(&text(SELLER, "Still there? ☃", leg(2))).await.unwrap();
     let status = |state| {
         let (id, leg) = (sent.id.clone(), Some(leg(2)));
-        Inbound::MessageStatus(MessageStatus { leg, id, state, carrier_code: None })
+        Inbound::MessageStatus(MessageStatus { leg, id, state, carrier_code: None, price: None })
     };
     let receipts = [status(MessageState::Sent), status(MessageState::Delivered)];
     assert_eq!(world.heard().await, receipts);

@@ -472,6 +472,7 @@ impl Play {
             for (state, lost) in [(MessageState::Sent, 3), (MessageState::Delivered, 5)] {
                 if self.rng.below(lost) > 0 {
                     let event = Inbound::MessageStatus(MessageStatus {
+                        price: None,
                         leg: Some(one.leg.clone()),
                         id: one.id.clone(),
                         state,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use entremise::{
     app::{App, Environment, Listeners, Running, StartError},
     clock::Clock,
-    config::{CarrierConfig, Config, MediaStore, Secret},
+    config::{CarrierConfig, Config, MediaStore, Rates, Secret},
+    domain::budget::Budget,
     ids::{Entropy as _, Ids, SystemEntropy, hex},
     relay::NewAccount,
     sandbox::{Network, Pace},
@@ -149,6 +150,8 @@ pub(crate) fn settings(database: &Database) -> Config {
         id: CARRIER.into(),
         kind: "sandbox".into(),
         api_base: None,
+        rates: Rates::default(),
+        budget: Budget::default(),
         buying: true,
         fallback_url: None,
         values,

@@ -63,6 +63,7 @@ fn call(event: &Value) -> Result<Inbound, WebhookError> {
 fn callee_answered(event: &Value, leg: LegId) -> Result<Vec<Inbound>, WebhookError> {
     let id = call_id(event)?;
     let answered = CallStatus {
+        price: None,
         leg: Some(leg.clone()),
         id: id.clone(),
         state: CallState::Answered,
@@ -108,6 +109,7 @@ fn over(event: &Value, leg: Option<LegId>) -> Result<Inbound, WebhookError> {
     let spoken = answered.zip(time(&event["endTime"])).map(|(from, to)| to.since(from));
     let failed = !matches!(state, CallState::Completed | CallState::Cancelled);
     Ok(Inbound::CallStatus(CallStatus {
+        price: None,
         leg,
         id: call_id(event)?,
         state,

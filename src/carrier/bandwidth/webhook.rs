@@ -127,6 +127,7 @@ fn status(kind: &str, event: &Value, message: &Value) -> Result<Inbound, Webhook
         _ => return Ok(Inbound::Ignored("a text's state that is not about sending")),
     };
     Ok(Inbound::MessageStatus(MessageStatus {
+        price: None,
         leg: message["tag"].as_str().and_then(|tag| LegId::parse(tag).ok()),
         id: message_id(message)?,
         state,

@@ -68,6 +68,7 @@ pub(super) fn page(config: &Config, query: &Query, response: &Response) -> Resul
             continue;
         }
         let what = Recorded::Sent(SentText {
+            price: texts::price(one),
             id: id.to_owned(),
             to,
             body: words(one).map(|words| Body::new(words.to_owned())),

@@ -8,7 +8,10 @@ use crate::{
         error::plain_code,
         event::{InboundMessage, MessageStatus},
     },
-    domain::message::{Body, MessageState},
+    domain::{
+        message::{Body, MessageState},
+        price::Price,
+    },
     ids::LegId,
 };
 
@@ -68,12 +71,19 @@ fn receipt(fields: &Fields) -> Result<Inbound, WebhookError> {
         return Ok(Inbound::Ignored("a text's state that we do not know"));
     };
     Ok(Inbound::MessageStatus(MessageStatus {
+        price: price(&fields.0),
         // What we wrote on the text when we sent it.
         leg: fields.text("callbackData").and_then(|text| LegId::parse(text).ok()),
         id: fields.id("messageId")?,
         state,
         carrier_code: code(&fields.0),
     }))
+}
+
+/// What a text cost: so much for each of its parts.
+pub(super) fn price(one: &Value) -> Option<Price> {
+    let parts = one["messageCount"].as_u64().unwrap_or(1).max(1);
+    Fields::price(&one["price"], "pricePerMessage", "currency")?.times(parts)
 }
 
 /// How far a text has come, by its status; `None` for a group that we do not know.

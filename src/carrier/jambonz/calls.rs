@@ -105,6 +105,7 @@ pub(super) fn status(fields: &Fields) -> Result<Inbound, WebhookError> {
     let failed = state.is_final() && state != CallState::Completed;
     let code = sip.filter(|code| failed && (400..700).contains(code));
     Ok(Inbound::CallStatus(CallStatus {
+        price: None,
         leg: leg(fields),
         id: fields.id("call_sid")?,
         state,

@@ -35,6 +35,7 @@ pub(super) fn of_call(leg: Option<LegId>, form: &Form) -> Result<Inbound, Webhoo
     }
     let failed = state.is_final() && state != CallState::Completed;
     Ok(Inbound::CallStatus(CallStatus {
+        price: None,
         leg,
         id: call_id(form)?,
         state,
@@ -87,6 +88,7 @@ pub(super) fn callee_answered(leg: LegId, form: &Form) -> Result<Inbound, Webhoo
 
 fn status(leg: LegId, state: CallState, form: &Form) -> Result<Inbound, WebhookError> {
     Ok(Inbound::CallStatus(CallStatus {
+        price: None,
         leg: Some(leg),
         id: id(form, "DialBLegUUID")?,
         state,

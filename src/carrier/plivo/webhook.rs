@@ -164,6 +164,7 @@ fn text_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbound,
     };
     let failed = matches!(state, MessageState::Undelivered | MessageState::Failed);
     Ok(Inbound::MessageStatus(MessageStatus {
+        price: None,
         leg,
         id: id(form, "MessageUUID")?,
         state,

@@ -111,6 +111,7 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
         }),
         ("call_status", _) => match fields.call_state()? {
             Some(state) => Inbound::CallStatus(CallStatus {
+                price: None,
                 leg,
                 id: fields.id()?,
                 state,
@@ -121,6 +122,7 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
         },
         ("message_status", _) => match fields.message_state()? {
             Some(state) => Inbound::MessageStatus(MessageStatus {
+                price: None,
                 leg,
                 id: fields.id()?,
                 state,

@@ -89,7 +89,7 @@ fn is_number(kind: &str) -> bool {
 }
 
 fn status(leg: Option<LegId>, id: &str, state: CallState) -> CallStatus {
-    CallStatus { leg, id: id.to_owned(), state, duration: None, carrier_code: None }
+    CallStatus { leg, id: id.to_owned(), state, duration: None, carrier_code: None, price: None }
 }
 
 fn is_up(leg: LegId, id: &str) -> Inbound {
@@ -152,7 +152,7 @@ fn over(fields: &Fields, id: &str, mark: Option<Mark>) -> Vec<Inbound> {
     let news = |leg, state, duration: Option<Duration>, carrier_code| {
         Inbound::CallStatus(CallStatus { duration, carrier_code, ..status(leg, id, state) })
     };
-    match mark {
+    let mut events = match mark {
         Some(Mark::Dialled { leg, turn, rung, .. }) => {
             // Why nobody was reached, the end of the caller's leg says below.
             let theirs =
@@ -169,7 +169,16 @@ fn over(fields: &Fields, id: &str, mark: Option<Mark>) -> Vec<Inbound> {
             vec![news(Some(leg), CallState::Completed, duration, None)]
         }
         None => vec![news(None, state, duration, code)],
+    };
+    // One sum for the whole call: it stands with the first of its legs that is told of.
+    let first = events.iter_mut().find_map(|event| match event {
+        Inbound::CallStatus(status) => Some(status),
+        _ => None,
+    });
+    if let Some(status) = first {
+        status.price = Fields::price(&fields.0["debit"], "amount", "currencyId");
     }
+    events
 }
 
 /// How it ended: by the result, and by the reason where that says more.

@@ -80,6 +80,7 @@ pub(super) fn page(config: &Config, query: &Query, response: &Response) -> Resul
         // What became of it is in its delivery report; here it says whether it was taken back.
         let state = if one["canceled"] == true { MessageState::Failed } else { MessageState::Sent };
         let what = Recorded::Sent(SentText {
+            price: None,
             id: id.to_owned(),
             to,
             body: words.map(|words| Body::new(words.to_owned())),

@@ -64,6 +64,7 @@ fn report(fields: &Fields) -> Result<Inbound, WebhookError> {
     let failed = matches!(state, MessageState::Undelivered | MessageState::Failed);
     let code = fields.0["code"].as_u64().filter(|_| failed);
     Ok(Inbound::MessageStatus(MessageStatus {
+        price: None,
         leg: fields.text("client_reference").and_then(|leg| LegId::parse(leg).ok()),
         id: fields.id("batch_id")?,
         state,

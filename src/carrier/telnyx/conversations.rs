@@ -159,6 +159,7 @@ fn a_call_is_put_through() {
     let (events, commands) = told_with("call.initiated", B, state, &outgoing, &Answer::Ack);
     let news = |state| {
         Inbound::CallStatus(CallStatus {
+            price: None,
             leg: Some(leg(2)),
             id: B.into(),
             state,

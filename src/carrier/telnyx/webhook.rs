@@ -18,6 +18,7 @@ use crate::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
             MessageStatus, PlacedCallAnswered, Played,
         },
+        fields::Fields,
         form::Form,
         links::{self, Step},
         number::called,
@@ -166,6 +167,7 @@ fn message_status(text: &Value, leg: Option<LegId>) -> Result<Inbound, WebhookEr
     };
     let code = if state == MessageState::Delivered { None } else { text_code(text) };
     Ok(Inbound::MessageStatus(MessageStatus {
+        price: Fields::price(&text["cost"], "amount", "currency"),
         leg,
         id: message_id(text)?,
         state,
@@ -269,6 +271,7 @@ fn call_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbound,
         return Ok(Inbound::Ignored("a call state that we do not know"));
     };
     Ok(Inbound::CallStatus(CallStatus {
+        price: None,
         leg,
         id: call_id(form)?,
         state,

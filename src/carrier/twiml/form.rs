@@ -166,6 +166,7 @@ fn call_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbound,
         return Ok(Inbound::Ignored("a call state that we do not know"));
     };
     Ok(Inbound::CallStatus(CallStatus {
+        price: None,
         leg,
         id: form.id(&["CallSid"])?,
         state,
@@ -180,6 +181,7 @@ fn message_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbou
         return Ok(Inbound::Ignored("a text's state that is not about sending"));
     };
     Ok(Inbound::MessageStatus(MessageStatus {
+        price: None,
         leg,
         id: form.id(&["MessageSid", "SmsSid"])?,
         state,

@@ -12,11 +12,13 @@ use crate::{
         Inbound, Request, Response, SendError,
         error::{Retry, SendErrorKind, plain_code},
         event::{InboundCall, InboundMessage},
+        fields::decimal,
         listing::{Page, Query, Record, Recorded, SentText},
     },
     domain::{
         message::{Body, MessageState},
         phone::{Identifier, ProxyNumber},
+        price::Price,
         time::Timestamp,
     },
 };
@@ -164,6 +166,7 @@ fn read(dialect: &Dialect, query: &Query, one: &Value) -> Read {
 fn sent(dialect: &Dialect, one: &Value) -> Option<Recorded> {
     let code = number(&one["error_code"]).filter(|code| *code > 0);
     Some(Recorded::Sent(SentText {
+        price: price(one),
         id: message_id(dialect, one)?,
         to: Identifier::parse(one["to"].as_str()?).ok()?,
         // A carrier keeps no words where the account says so: then there are none to compare.
@@ -172,6 +175,12 @@ fn sent(dialect: &Dialect, one: &Value) -> Option<Recorded> {
         state: message_state(one["status"].as_str()?).unwrap_or(MessageState::Sent),
         carrier_code: code.and_then(|code| plain_code(&code.to_string())),
     }))
+}
+
+/// What a text cost: below zero at Twilio, and not there until the carrier knows.
+fn price(one: &Value) -> Option<Price> {
+    let amount = decimal(&one["price"])?;
+    Price::parse(amount.strip_prefix('-').unwrap_or(&amount), one["price_unit"].as_str()?)
 }
 
 fn text(dialect: &Dialect, one: &Value) -> Option<Recorded> {

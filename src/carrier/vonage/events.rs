@@ -63,6 +63,7 @@ pub(super) fn asked(
 
 fn answered(leg: LegId, id: &str) -> Inbound {
     Inbound::CallStatus(CallStatus {
+        price: None,
         leg: Some(leg),
         id: id.to_owned(),
         state: CallState::Answered,
@@ -138,6 +139,7 @@ pub(super) fn call_status(fields: &Fields, leg: Option<LegId>) -> Result<Inbound
     };
     let failed = state.is_final() && state != CallState::Completed;
     Ok(Inbound::CallStatus(CallStatus {
+        price: None,
         leg,
         id: fields.id("uuid")?,
         state,
@@ -226,6 +228,7 @@ fn text_status(status: &str, fields: &Fields, leg: Option<LegId>) -> Result<Inbo
         _ => return Ok(Inbound::Ignored("a text's state that we do not know")),
     };
     Ok(Inbound::MessageStatus(MessageStatus {
+        price: Fields::price(&fields.0["usage"], "price", "currency"),
         leg: reference(fields, "client_ref").or(leg),
         id: fields.id("message_uuid")?,
         state,

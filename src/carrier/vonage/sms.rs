@@ -127,6 +127,7 @@ fn receipt(status: &str, fields: &Fields) -> Result<Inbound, WebhookError> {
         _ => return Ok(Inbound::Ignored("a text's state that we do not know")),
     };
     Ok(Inbound::MessageStatus(MessageStatus {
+        price: None,
         leg: reference(fields, "client-ref"),
         id: fields.id("messageId")?,
         state,

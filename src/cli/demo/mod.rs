@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     app::{App, Environment, Listeners, Running},
-    config::{CarrierConfig, Config, Secret, Sqlite},
+    config::{CarrierConfig, Config, Rates, Secret, Sqlite},
+    domain::budget::Budget,
     ids::{Entropy as _, SystemEntropy, hex},
     sandbox::Pace,
     telemetry::{
@@ -107,6 +108,8 @@ fn settings(folder: &Folder) -> Config {
         id: market::CARRIER.into(),
         kind: "sandbox".into(),
         api_base: None,
+        rates: Rates::default(),
+        budget: Budget::default(),
         buying: false,
         fallback_url: None,
         values,

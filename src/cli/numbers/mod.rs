@@ -20,7 +20,8 @@ pub(super) enum Numbers {
     Import(import::Options),
     /// Show numbers that a carrier would sell; costs nothing.
     Search(search::Options),
-    /// Buy numbers, lead their calls and texts here, and add them to a service's pool.
+    /// Buy numbers at a carrier, which charges you for them, lead their calls and texts here, and add them
+    /// to a service's pool.
     Buy(order::BuyOptions),
     /// Take over a number that the carrier's account has already; its webhooks are kept, to be put back.
     Adopt(order::AdoptOptions),

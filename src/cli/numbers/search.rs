@@ -14,13 +14,13 @@ use crate::{
 /// Which numbers would do.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Search {
-    /// ISO 3166 code of two letters, such as US.
+    /// ISO 3166 code of two letters, such as US; needed, unless a number is named.
     #[arg(long)]
     country: Option<String>,
     /// local, mobile, toll-free or national.
     #[arg(long = "type", value_name = "TYPE", default_value = "local", value_parser = kind)]
     kind: NumberKind,
-    /// Digits of the area code.
+    /// Digits of the area code, without a 0 before it.
     #[arg(long)]
     area: Option<String>,
     /// Digits that are somewhere in the number.

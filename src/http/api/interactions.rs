@@ -13,6 +13,7 @@ use super::{
     paging::{Listing, Page, Paging},
     services,
     sessions::check_words,
+    usage::{self, Amount, LegPrice},
     wire::{Direction, Kind, Origin, Outcome, Reason, Time},
     write::{self, answer},
 };
@@ -20,7 +21,7 @@ use crate::{
     http::problem::{FieldFault, Path, Problem},
     ids::{AccountId, InteractionId, LegId, ParticipantId, ServiceId, SessionId},
     relay::{Answer, Error},
-    store::{Tx, interactions, legs, sessions},
+    store::{Tx, charges, interactions, legs, sessions},
 };
 
 /// One relayed call or text: who by role, when, and how it ended.
@@ -47,6 +48,8 @@ pub(super) struct Interaction {
     media_refused: i64,
     /// How long two people spoke.
     duration_seconds: Option<u64>,
+    /// What its legs cost, in each currency, as far as it is known.
+    prices: Vec<Amount>,
     /// One for each recipient, and one for whoever called or wrote; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     legs: Option<Vec<Leg>>,
@@ -79,6 +82,10 @@ pub(super) struct Leg {
     /// recipient may have it twice.
     possible_duplicate: bool,
     duration_seconds: Option<u64>,
+    /// In how many parts a text was sent, once its carrier took it; 0 for one with pictures or files.
+    segments: Option<u64>,
+    /// What it cost, where its carrier or the table of the settings says so. It may change.
+    price: Option<LegPrice>,
     created_at: Time,
     updated_at: Time,
     answered_at: Option<Time>,
@@ -123,6 +130,7 @@ impl From<interactions::Interaction> for Interaction {
             media: one.media,
             media_refused: one.media_refused,
             duration_seconds: one.duration.map(|length| length.as_secs()),
+            prices: Vec::new(),
             legs: None,
             version: one.version,
             created_at: Time(one.created_at),
@@ -148,6 +156,8 @@ impl From<legs::Leg> for Leg {
             carrier_code: leg.carrier_code,
             possible_duplicate: leg.possible_duplicate,
             duration_seconds: leg.duration.map(|length| length.as_secs()),
+            segments: None,
+            price: None,
             created_at: Time(leg.created_at),
             updated_at: Time(leg.updated_at),
             answered_at: leg.answered_at.map(Time),
@@ -163,8 +173,17 @@ async fn whole(
     one: interactions::Interaction,
 ) -> Result<Interaction, Error> {
     let legs = legs::of_interaction(tx, account, &one.id).await?;
-    let legs = Some(legs.into_iter().map(Leg::from).collect());
-    Ok(Interaction { legs, ..Interaction::from(one) })
+    let charges = charges::of_interactions(tx, account, std::slice::from_ref(&one.id)).await?;
+    let prices = usage::together(&charges);
+    let legs = legs.into_iter().map(|leg| {
+        let charge = charges.iter().find(|charge| charge.leg == leg.id);
+        Leg {
+            segments: charge.and_then(|charge| charge.segments),
+            price: charge.and_then(usage::of_leg),
+            ..Leg::from(leg)
+        }
+    });
+    Ok(Interaction { legs: Some(legs.collect()), prices, ..Interaction::from(one) })
 }
 
 /// An interaction that was just begun, as an answer.
@@ -227,11 +246,17 @@ pub(super) async fn list(
         ..interactions::Filter::default()
     };
     let found = interactions::list(&mut tx, &caller.account, &filter, &listing.page()).await?;
+    let ids: Vec<_> = found.iter().map(|one| one.id.clone()).collect();
+    let charges = charges::of_interactions(&mut tx, &caller.account, &ids).await?;
+    let priced = |one: interactions::Interaction| {
+        let of = charges.iter().filter(|charge| charge.interaction == one.id);
+        Interaction { prices: usage::together(of), ..Interaction::from(one) }
+    };
     listing.answer(
         &api,
         found,
         |one| one.id.as_str(),
-        |list| Ok(list.into_iter().map(Interaction::from).collect()),
+        |list| Ok(list.into_iter().map(priced).collect()),
     )
 }
 
@@ -262,6 +287,7 @@ impl Interaction {
     /// Receipts change legs and not the interaction's own version, so the tag has both.
     fn etag(&self) -> String {
         let legs = self.legs.iter().flatten().map(|leg| leg.updated_at.0.millis());
-        format!("{}-{}", self.version, legs.max().unwrap_or(0))
+        let prices = self.prices.iter().map(Amount::to_string).collect::<Vec<_>>().concat();
+        format!("{}-{}{prices}", self.version, legs.max().unwrap_or(0))
     }
 }

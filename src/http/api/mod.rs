@@ -7,6 +7,7 @@ mod account;
 mod auth;
 mod available;
 mod calls;
+mod carriers;
 mod check;
 mod deliveries;
 mod docs;
@@ -27,6 +28,7 @@ mod routes;
 mod services;
 mod sessions;
 mod twilio_proxy;
+mod usage;
 mod wire;
 mod write;
 

@@ -27,8 +27,8 @@ const LIMIT_DEFAULT: i64 = 25;
 const LIMIT_MAX: i64 = 100;
 const LABEL: &str = "cursor";
 
-/// How many bytes an id has.
-const ID_BYTES: usize = 34;
+/// How many bytes a signature has.
+const TAG_BYTES: usize = 32;
 
 /// The parameters that every list takes.
 #[derive(IntoParams)]
@@ -51,6 +51,13 @@ pub(super) struct Page<T> {
     has_more: bool,
     /// Where it begins.
     next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The only page of a short list.
+    pub(super) const fn whole(data: Vec<T>) -> Self {
+        Self { data, has_more: false, next_cursor: None }
+    }
 }
 
 /// A list that was asked for.
@@ -121,6 +128,11 @@ impl<F> Listing<F> {
         self.after.as_deref().unwrap_or_default()
     }
 
+    /// The same where it may be empty without being the first page.
+    pub(super) fn last(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
     /// The same for lists that have the newest first.
     pub(super) fn page(&self) -> sessions::Page {
         sessions::Page { before: self.after.clone(), after: None, limit: self.limit() }
@@ -137,7 +149,7 @@ impl<F> Listing<F> {
 
     fn open(&self, cursor: &str, genuine: impl FnOnce(&[u8], &[u8]) -> bool) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (last, tag) = bytes.split_at_checked(ID_BYTES)?;
+        let (last, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_BYTES)?)?;
         let last = std::str::from_utf8(last).ok()?;
         genuine(&self.signed(last), tag).then(|| last.to_owned())
     }

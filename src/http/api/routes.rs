@@ -7,8 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api, account, available, calls, deliveries, endpoints, events, interactions, keys, messages,
-    number_orders, numbers, opening, participants, services, sessions,
+    Api, account, available, calls, carriers, deliveries, endpoints, events, interactions, keys,
+    messages, number_orders, numbers, opening, participants, services, sessions, usage, wire,
 };
 
 /// Where a session is found by its own id.
@@ -42,7 +42,11 @@ macro_rules! routes {
 
         /// What the annotations of the handlers say.
         #[derive(OpenApi)]
-        #[openapi(paths($($module::$handler,)* $($smodule::$shandler,)*))]
+        #[openapi(
+            paths($($module::$handler,)* $($smodule::$shandler,)*),
+            // No body names it.
+            components(schemas(wire::GroupBy))
+        )]
         pub(super) struct Annotated;
     };
 }
@@ -53,6 +57,7 @@ routes! {
         get "/api/v1/api-keys" keys::list,
         post "/api/v1/api-keys" keys::create,
         delete "/api/v1/api-keys/{key}" keys::revoke,
+        get "/api/v1/carriers" carriers::list,
         get "/api/v1/services" services::list,
         post "/api/v1/services" services::create,
         get "/api/v1/services/{service}" services::read,
@@ -71,6 +76,7 @@ routes! {
         post "/api/v1/sessions" opening::create,
         get "/api/v1/interactions" interactions::list,
         get "/api/v1/interactions/{interaction}" interactions::read,
+        get "/api/v1/usage" usage::list,
         get "/api/v1/events" events::list,
         get "/api/v1/events/{event}" events::read,
         get "/api/v1/events/{event}/deliveries" deliveries::of_event,

@@ -19,7 +19,7 @@ use crate::{
         ParticipantId, ServiceId, SessionId,
     },
     relay,
-    store::{deliveries, endpoints, interactions, legs, number_orders, numbers},
+    store::{charges, deliveries, endpoints, interactions, legs, number_orders, numbers},
 };
 
 /// An instant: RFC 3339 in UTC, with milliseconds.
@@ -181,6 +181,9 @@ words! {
     Capability = Ability, "What a number can do";
     ClosedReason = session::ClosedReason, "Why a session is closed";
     AttemptOutcome = deliveries::AttemptOutcome, "How an attempt ended";
+    CarrierState = relay::CarrierState, "Whether a carrier is sent to: one at a time while half open";
+    GroupBy = charges::GroupBy, "By what usage is summed";
+    PriceSource = charges::PriceSource, "Who says what it cost: its carrier, or the table of the settings";
     DeliveryState = deliveries::DeliveryState, "How far a delivery has come";
     DisabledReason = endpoints::DisabledReason, "Why an endpoint was switched off";
     EndpointKind = endpoints::EndpointKind, "What an endpoint gets";

@@ -179,6 +179,7 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         | Reason::Undelivered
         | Reason::TooLate
         | Reason::WebhookMissed
+        | Reason::BudgetSpent
         | Reason::Parked => on_the_way(reason),
     }
 }
@@ -378,6 +379,12 @@ const fn on_the_way(reason: Reason) -> Why {
              carriers.",
             OPERATOR,
             "Tell the operator at once: more will fail until it is mended.",
+        ),
+        Reason::BudgetSpent => why(
+            "What may be spent is spent",
+            "A budget of the carrier, or of the account, has nothing left for today or this month.",
+            OPERATOR,
+            "Ask the operator whether the budget is to be raised.",
         ),
         Reason::CarrierUnreachable => why(
             "The carrier could not be reached",

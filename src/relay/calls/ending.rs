@@ -19,7 +19,7 @@ use crate::{
     },
     ids::{AccountId, InteractionId},
     store::{
-        Tx, events,
+        Tx, charges, events,
         events::Place,
         interactions::{self, End, Origin},
         legs::{self, Direction, Leg},
@@ -70,6 +70,7 @@ pub(super) async fn settle(
         return Ok(());
     }
     leg.carrier_id = leg.carrier_id.or(news.carrier_id);
+    let lasted = news.duration.filter(|_| leg.duration.is_none());
     leg.duration = leg.duration.or(news.duration);
     leg.updated_at = now;
     if after != before {
@@ -90,6 +91,10 @@ pub(super) async fn settle(
         }
     }
     legs::update(tx, account, &leg).await?;
+    if lasted.is_some() {
+        let used = charges::News { lasted, ..charges::News::default() };
+        charges::note(tx, account, &leg.id, used).await?;
+    }
     // A refused call that goes to the marketplace's own line is told of once, as refused.
     let kind = match after {
         CallState::Initiated if placed => Some(EventKind::CallInitiated),
@@ -248,6 +253,9 @@ pub(in crate::relay) async fn status(
     };
     let placed = is_placed(tx, &account, &interaction).await?;
     settle(tx, &account, leg, news, now).await?;
+    if status.price.is_some() {
+        charges::note(tx, &account, &id, charges::News::cost(status.price)).await?;
+    }
     if let Some(spoken) = status.duration.filter(|_| rung && status.state == CallState::Completed) {
         interactions::spoke(tx, &account, &interaction, spoken, now).await?;
     }

@@ -16,7 +16,7 @@ use self::{
 pub(in crate::relay) use self::{
     ending::{give_up, status},
     limit::{claim_end, end_asked},
-    placed::{cancel_placed, claim, held_up, placed, set_aside},
+    placed::{cancel_placed, claim, held_up, over_budget, placed, set_aside},
     steps::{callee_answered, dial_ended, keys, placed_answered, played},
 };
 
@@ -109,6 +109,9 @@ async fn passage(
     routed: Box<Routed>,
     given: &Given,
 ) -> Result<Route, Error> {
+    if given.spending.over(event.carrier, &routed.account) {
+        return Ok(Route::Refused(Box::new(routed.refuse(Reason::BudgetSpent))));
+    }
     match &given.verdict {
         None => twilio_proxy::of_call(tx, event, &routed).await?,
         Some(verdict) => {

@@ -229,6 +229,15 @@ pub(in crate::relay) async fn held_up(tx: &mut Tx, entry: &Entry) -> Result<(), 
     Ok(())
 }
 
+/// Ends a call that was not claimed yet and that nothing is left for.
+pub(in crate::relay) async fn over_budget(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let Some(live) = live(tx, &entry.carrier, &entry.leg).await? else { return Ok(()) };
+    if outbox::finish(tx, entry, OutboxState::Done).await? {
+        cancel_placed(tx, &live.account, live.leg, Reason::BudgetSpent, live.now).await?;
+    }
+    Ok(())
+}
+
 /// Ends a call that was owed and is not to be placed any more.
 pub(in crate::relay) async fn cancel_placed(
     tx: &mut Tx,

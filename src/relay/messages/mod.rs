@@ -9,7 +9,9 @@ mod sending;
 pub(in crate::relay) use self::{
     opt_out::heed,
     progress::{cancel_owed, status},
-    sending::{Claimed, absent, ask_again, claim, found, give_up, hand_back, sent, set_aside},
+    sending::{
+        Claimed, STUCK, Times, absent, ask_again, claim, found, give_up, hand_back, sent, set_aside,
+    },
 };
 
 use std::time::Duration;

@@ -13,7 +13,7 @@ use crate::{
     },
     ids::{AccountId, InteractionId, SessionId},
     store::{
-        Tx, events,
+        Tx, charges, events,
         events::Place,
         interactions::{self, End},
         legs::{self, Direction, Leg},
@@ -168,7 +168,11 @@ pub(in crate::relay) async fn status(
     let mut news = News::new(status.state, reason_of(status.state));
     news.carrier_id = Some(status.id.clone());
     news.carrier_code.clone_from(&status.carrier_code);
+    let id = leg.id.clone();
     settle(tx, &account, leg, news, now).await?;
+    if status.price.is_some() {
+        charges::note(tx, &account, &id, charges::News::cost(status.price)).await?;
+    }
     Ok(true)
 }
 

@@ -35,7 +35,16 @@ use crate::{
 };
 
 /// How long a text that was tried, and is still owed, keeps later ones to the same person back (I12).
-const STUCK: Duration = Duration::from_secs(30);
+pub(in crate::relay) const STUCK: Duration = Duration::from_secs(30);
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::relay) struct Times {
+    /// Until a claim ends by itself.
+    pub(in crate::relay) lease: Duration,
+    /// [`STUCK`], and what the carrier took nothing for.
+    pub(in crate::relay) stuck: Duration,
+}
 
 /// What a claimed entry of the outbox asks for, or why it is not to be sent any more.
 #[derive(Debug)]
@@ -58,7 +67,7 @@ pub(in crate::relay) async fn claim(
     tx: &mut Tx,
     carriers: &Carriers,
     entry: &Entry,
-    lease: Duration,
+    Times { lease, stuck }: Times,
     verdict: Option<&Verdict>,
 ) -> Result<Claimed, Error> {
     let session = match &entry.session {
@@ -66,7 +75,7 @@ pub(in crate::relay) async fn claim(
         None => None,
     };
     let now = tx.now().await?;
-    if outbox::earlier_pending(tx, entry, now - STUCK).await? {
+    if outbox::earlier_pending(tx, entry, now - stuck).await? {
         return Ok(Claimed::NotNow);
     }
     // Whoever claimed it before had the marketplace's leave.

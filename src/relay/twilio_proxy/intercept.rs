@@ -43,6 +43,13 @@ pub(in crate::relay) struct Verdict {
     pub(in crate::relay) ids: Option<(InteractionId, LegId)>,
 }
 
+impl Verdict {
+    /// Nothing is left of a budget, so nobody is asked.
+    pub(in crate::relay) fn over_budget() -> Self {
+        Self { refused: Some(Reason::BudgetSpent), ids: None }
+    }
+}
+
 /// A question whether something may go through.
 #[derive(Clone)]
 pub(in crate::relay) struct Passage {

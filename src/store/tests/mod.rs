@@ -22,6 +22,7 @@ use crate::{
 
 mod accounts;
 mod budgets;
+mod charges;
 mod collation;
 mod deliveries;
 mod doors;

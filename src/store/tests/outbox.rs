@@ -7,13 +7,15 @@ use crate::{
     ids::{InteractionId, ParticipantId, SessionId},
     store::{
         legs::{self, Leg},
-        outbox::{self, Entry, NewEntry, OutboxKind, OutboxState},
+        outbox::{self, Entry, Held, NewEntry, OutboxKind, OutboxState},
     },
 };
 
 db_test!(
     an_entry_reads_back,
     due_entries_in_order,
+    what_is_held_waits_until_it_is_too_late,
+    each_account_has_its_turn,
     each_entry_is_claimed_once,
     a_lease_that_ended_can_be_claimed,
     a_stale_claim_changes_nothing,
@@ -54,7 +56,7 @@ async fn owe_on(
         now: at(ms),
     };
     let id = outbox::insert(tx, &world.account, &new).await?;
-    let due = outbox::due(tx, at(ms), &[], 1000).await?;
+    let due = outbox::due(tx, at(ms), &Held::default(), 1000).await?;
     Ok(due.into_iter().find(|entry| entry.id == id).unwrap())
 }
 
@@ -82,17 +84,20 @@ async fn an_entry_reads_back(lab: &Lab) {
     let mut tx = lab.db.read().await.unwrap();
     // What stands in another carrier's id, or beside it, is not that carrier.
     for (without, there) in [(&["c"][..], 0), (&["b", "c"], 0), (&["b", "cc"], 1), (&["b"], 1)] {
-        let without: Vec<String> = without.iter().map(ToString::to_string).collect();
-        assert_eq!(outbox::due(&mut tx, at(5), &without, 9).await.unwrap().len(), there);
+        let mut held = Held::default();
+        for carrier in without {
+            held.carrier(carrier);
+        }
+        assert_eq!(outbox::due(&mut tx, at(5), &held, 9).await.unwrap().len(), there);
     }
-    let found = outbox::due(&mut tx, at(5), &[], 9).await.unwrap().remove(0);
+    let found = outbox::due(&mut tx, at(5), &Held::default(), 9).await.unwrap().remove(0);
     assert_eq!((&found.id, &found.account, found.kind), (&id, &world.account, OutboxKind::EndCall));
     assert_eq!((found.session.as_ref(), &found.leg), (Some(&session), &leg.id));
     assert_eq!((&found.interaction, &*found.carrier), (&leg.interaction, "c"));
     assert_eq!((found.attempts, found.fence), (0, 0));
     assert_eq!((found.valid_until, found.created_at), (at(7), at(3)));
     assert_eq!(outbox::payload(&mut tx, &found).await.unwrap(), "ünïcode");
-    assert_eq!(outbox::next_due(&mut tx).await.unwrap(), Some(at(5)));
+    assert_eq!(outbox::next_due(&mut tx, &Held::default()).await.unwrap(), Some(at(5)));
     assert_eq!(outbox::owed(&mut tx).await.unwrap(), (1, Some(at(5))));
     drop(tx);
     let done = commit!(lab.db, [found], |tx| {
@@ -102,8 +107,8 @@ async fn an_entry_reads_back(lab: &Lab) {
     });
     assert_eq!(done.await.unwrap(), (true, vec![], false));
     let mut tx = lab.db.read().await.unwrap();
-    assert!(outbox::due(&mut tx, Timestamp::MAX, &[], 9).await.unwrap().is_empty());
-    assert_eq!(outbox::next_due(&mut tx).await.unwrap(), None);
+    assert!(outbox::due(&mut tx, Timestamp::MAX, &Held::default(), 9).await.unwrap().is_empty());
+    assert_eq!(outbox::next_due(&mut tx, &Held::default()).await.unwrap(), None);
     assert_eq!(outbox::owed(&mut tx).await.unwrap(), (0, None));
 }
 
@@ -122,7 +127,7 @@ async fn due_entries_in_order(lab: &Lab) {
     .unwrap();
     let due = async |ms, limit| {
         let mut tx = lab.db.read().await.unwrap();
-        let due = outbox::due(&mut tx, at(ms), &[], limit).await.unwrap();
+        let due = outbox::due(&mut tx, at(ms), &Held::default(), limit).await.unwrap();
         due.into_iter().map(|entry| entry.id).collect::<Vec<_>>()
     };
     let ids: Vec<_> = [1, 2, 0].map(|place: usize| entries[place].id.clone()).into();
@@ -134,7 +139,7 @@ async fn due_entries_in_order(lab: &Lab) {
     let first = entries[1].clone();
     commit!(lab.db, [first], |tx| {
         let claimed = outbox::claim(tx, &first, at(10), at(1000)).await?.unwrap();
-        assert_eq!(outbox::next_due(tx).await?, Some(at(20)));
+        assert_eq!(outbox::next_due(tx, &Held::default()).await?, Some(at(20)));
         assert!(outbox::put_off(tx, &claimed, at(25)).await?);
         assert!(!outbox::put_off(tx, &claimed, at(26)).await?, "it is not claimed any more");
         Ok::<_, Error>(())
@@ -143,6 +148,78 @@ async fn due_entries_in_order(lab: &Lab) {
     .unwrap();
     assert_eq!(due(30, 9).await, [ids[1].clone(), ids[0].clone(), ids[2].clone()]);
     assert_eq!(due(24, 9).await, ids[1..2]);
+}
+
+/// What is held by its kind and carrier or by its number is not due, until it is too late; the end of a
+/// call is never held.
+async fn what_is_held_waits_until_it_is_too_late(lab: &Lab) {
+    let world = World::new(lab).await;
+    let (number, ids) = commit!(lab.db, [world], |tx| {
+        let mut ids = Vec::new();
+        let leg = world.leg(&world.id(), 1);
+        for kind in [OutboxKind::Message, OutboxKind::Call, OutboxKind::EndCall] {
+            let leg = Leg { id: world.id(), interaction: world.id(), ..leg.clone() };
+            ids.push(owe_on(tx, &world, (kind, None), &leg, 5).await?.id);
+        }
+        Ok::<_, Error>((leg.number.as_str().to_owned(), ids))
+    })
+    .await
+    .unwrap();
+    let mut tx = lab.db.read().await.unwrap();
+    let mut cases = vec![(Held::default(), vec![0, 1, 2])];
+    let mut add = |hold: &dyn Fn(&mut Held), left: &[usize]| {
+        let mut held = Held::default();
+        hold(&mut held);
+        cases.push((held, left.to_vec()));
+    };
+    add(&|held| held.kind("a", OutboxKind::Message), &[1, 2]);
+    add(&|held| held.kind("a", OutboxKind::Call), &[0, 2]);
+    add(&|held| held.kind("aa", OutboxKind::Call), &[0, 1, 2]);
+    add(&|held| held.number(&number), &[1, 2]);
+    add(&|held| held.number("+33937100001"), &[0, 1, 2]);
+    add(&|held| held.carrier("a"), &[]);
+    for (held, left) in cases {
+        let due = outbox::due(&mut tx, at(5), &held, 9).await.unwrap();
+        let found: Vec<_> = due.iter().map(|entry| entry.id.clone()).collect();
+        let expected: Vec<_> = left.iter().map(|place| ids[*place].clone()).collect();
+        assert_eq!(found, expected, "{held:?}");
+        assert!(due.iter().all(|entry| entry.number.as_ref() == Some(&number)));
+        let next = outbox::next_due(&mut tx, &held).await.unwrap();
+        assert_eq!(next, Some(at(5)), "the end of a call, {held:?}");
+        // `owe_on` makes all valid until 9999.
+        let late = outbox::due(&mut tx, at(9999), &held, 9).await.unwrap().len();
+        assert_eq!(late, if left.is_empty() { 0 } else { 3 }, "{held:?}");
+    }
+}
+
+/// Where more is due than is asked for, each account has some of it in turns, whoever owes how much;
+/// where it is not, the oldest come first.
+async fn each_account_has_its_turn(lab: &Lab) {
+    let (much, little) = (World::new(lab).await, World::new(lab).await);
+    commit!(lab.db, [much, little], |tx| {
+        for n in 0..40 {
+            owe(tx, &much, None, n).await?;
+        }
+        for n in 0..3 {
+            owe(tx, &little, None, 100 + n).await?;
+        }
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+    let mut tx = lab.db.read().await.unwrap();
+    let due = async |tx: &mut Tx, limit| {
+        let due = outbox::due(tx, at(200), &Held::default(), limit).await.unwrap();
+        due.into_iter().map(|entry| entry.account).collect::<Vec<_>>()
+    };
+    let some = due(&mut tx, 10).await;
+    for turn in some[..6].chunks(2) {
+        assert_eq!(turn, [much.account.clone(), little.account.clone()]);
+    }
+    assert_eq!(some.iter().filter(|one| **one == little.account).count(), 3);
+    let all = due(&mut tx, 100).await;
+    assert_eq!(all.len(), 43);
+    assert!(all[..40].iter().all(|one| *one == much.account), "the oldest first");
 }
 
 /// Eight workers that claim the same hundred entries at once get each entry once.
@@ -178,8 +255,8 @@ async fn each_entry_is_claimed_once(lab: &Lab) {
     claimed.dedup_by(|a, b| a.id == b.id);
     assert_eq!(claimed.len(), 100);
     let mut tx = lab.db.read().await.unwrap();
-    assert!(outbox::due(&mut tx, at(999), &[], 999).await.unwrap().is_empty());
-    assert_eq!(outbox::next_due(&mut tx).await.unwrap(), Some(at(1000)));
+    assert!(outbox::due(&mut tx, at(999), &Held::default(), 999).await.unwrap().is_empty());
+    assert_eq!(outbox::next_due(&mut tx, &Held::default()).await.unwrap(), Some(at(1000)));
 }
 
 /// From the end of a lease on, and not before, another worker may claim the entry, with the next
@@ -189,9 +266,9 @@ async fn a_lease_that_ended_can_be_claimed(lab: &Lab) {
     commit!(lab.db, [world], |tx| {
         let entry = owe(tx, &world, None, 0).await?;
         let first = outbox::claim(tx, &entry, at(0), at(100)).await?.unwrap();
-        assert!(outbox::due(tx, at(99), &[], 9).await?.is_empty());
+        assert!(outbox::due(tx, at(99), &Held::default(), 9).await?.is_empty());
         assert!(outbox::claim(tx, &first, at(99), at(200)).await?.is_none());
-        let seen = outbox::due(tx, at(100), &[], 9).await?.remove(0);
+        let seen = outbox::due(tx, at(100), &Held::default(), 9).await?.remove(0);
         assert_eq!((seen.fence, seen.attempts), (1, 1));
         let second = outbox::claim(tx, &seen, at(100), at(200)).await?.unwrap();
         assert_eq!((second.fence, second.attempts), (2, 2));

@@ -135,12 +135,14 @@ async fn hot_queries_read_by_index(lab: &Lab) {
     let text = |value: &str| format!("'{value}'");
     let id = |prefix: &str, n: i64| format!("'{prefix}{n:032x}'");
     let account = text(world.account.as_str());
+    let due = ["100", "20", "' a  b '", "' c/message '", "' +33937101234 '"].map(str::to_owned);
     let cases: Vec<(&str, &str, Vec<String>)> = vec![
         ("owner", numbers::OWNER, vec![text("+33937101234")]),
         ("number", numbers::GET, vec![account.clone(), id("PN", 1234)]),
         ("find", holds::FIND, vec![account.clone(), id("PN", 1234), id("", 123)]),
         ("lock", sessions::GET, vec![account.clone(), id("KC", 1234)]),
-        ("due", outbox::DUE, vec!["100".into(), "20".into(), text(" a  b ")]),
+        ("due", outbox::DUE, due.to_vec()),
+        ("due of an account", outbox::DUE_OF, [&due[..], std::slice::from_ref(&account)].concat()),
         ("expired", sessions::DUE, vec!["100".into(), "20".into()]),
         (
             "next_in_ring",

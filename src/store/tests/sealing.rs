@@ -187,7 +187,7 @@ async fn damage_is_told(lab: &Lab) {
     fill(lab, &world).await;
     let errors = commit!(lab.db, [world], |tx| {
         let account = &world.account;
-        let entry = outbox::due(tx, at(9), &[], 1).await?.remove(0);
+        let entry = outbox::due(tx, at(9), &outbox::Held::default(), 1).await?.remove(0);
         assert!(outbox::payload(tx, &entry).await?.starts_with(WORDS));
         run(tx, "UPDATE idempotency SET answer = (SELECT payload FROM outbox)").await?;
         // Another character there, whatever it was.

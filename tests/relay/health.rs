@@ -1,0 +1,292 @@
+//! Carriers that are down, that want a rest, or that are sent only so much: what is owed to them waits,
+//! and nothing else does.
+
+use entremise::{
+    config,
+    domain::{
+        interaction::{Kind, Outcome},
+        message::Body,
+        policy::Rules,
+        session::Mode,
+    },
+    relay::{CarrierState, HealthReport, Trouble},
+};
+use http::StatusCode;
+use std::time::Duration;
+
+use crate::{
+    fake::{self, Api},
+    market::{Market, Opened},
+    support::{self, Database, World},
+};
+
+const DOWN: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+/// Sessions over Twilio; the one after them is over the sandbox.
+const PAIRS: usize = 6;
+
+/// Six pairs of people who text over Twilio, and one over the sandbox, in one relay.
+struct Stage {
+    world: World,
+    market: Market,
+    api: Api,
+    sessions: Vec<Opened>,
+}
+
+impl Stage {
+    async fn open(database: &Database, rates: config::Rates) -> Self {
+        let api = Api::start().await;
+        let mut settings = fake::settings(database, &api);
+        settings.carriers[1].rates = rates;
+        let world = World::with(settings).await;
+        api.keeps_time(&world.clock);
+        let carriers = ["twilio", "twilio", support::CARRIER, support::CARRIER];
+        let people = 2 * (PAIRS + 1);
+        let market = Market::over(&carriers, &world, people, Rules::new("Bikes".into())).await;
+        let mut sessions = Vec::new();
+        for pair in 0..=PAIRS {
+            let numbers = if pair == PAIRS { [2, 3] } else { [0, 1] };
+            let people = [2 * pair, 2 * pair + 1];
+            sessions.push(market.pair(people, numbers, Mode::VoiceAndMessage).await.unwrap());
+        }
+        Self { world, market, api, sessions }
+    }
+
+    /// The buyer of a pair texts over Twilio, or the seller.
+    async fn text(&self, pair: usize, side: usize, words: &str) {
+        let fields = [
+            ("MessageSid", words),
+            ("From", self.market.people[2 * pair + side].number.expose()),
+            ("To", self.sessions[pair].dials[side].expose()),
+            ("Body", words),
+            ("NumMedia", "0"),
+        ];
+        let answer = fake::webhook(&self.world, "/hooks/twilio/message", &fields).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        self.world.running.jobs.idle().await;
+    }
+
+    /// A text over the sandbox arrives though Twilio takes nothing.
+    async fn others_flow(&self, words: &str) {
+        let [buyer, seller] = [2 * PAIRS, 2 * PAIRS + 1].map(|one| self.market.people[one].phone);
+        self.world
+            .network
+            .text(buyer, &self.sessions[PAIRS].dials[0], Body::new(words.to_owned()))
+            .unwrap();
+        self.world.running.idle().await;
+        let seen = self.world.network.seen(seller).unwrap();
+        assert!(seen.received().any(|text| text.body.expose() == words), "{words}");
+    }
+
+    async fn pass(&self, ms: i64) {
+        self.world.clock.advance(ms);
+        self.world.running.jobs.idle().await;
+    }
+
+    /// The words that Twilio was asked to send, in order.
+    fn asked(&self) -> Vec<String> {
+        self.api.asked().into_iter().map(|one| one.fields["Body"].clone()).collect()
+    }
+
+    /// The words that Twilio took, sorted.
+    fn taken(&self) -> Vec<String> {
+        let mut taken = self.api.taken();
+        taken.sort();
+        taken
+    }
+
+    fn report(&self) -> HealthReport {
+        self.world.running.relay.health().report("twilio").unwrap()
+    }
+
+    async fn all_relayed(&self) {
+        for one in support::interactions(&self.world).await {
+            assert_eq!((one.kind, one.outcome), (Kind::Message, Some(Outcome::Relayed)));
+        }
+    }
+
+    async fn end(self, database: Database) {
+        self.world.running.shutdown().await;
+        database.drop().await;
+    }
+}
+
+/// A carrier that fails five times is left alone: what is owed to it waits and nothing else does; one
+/// text at a time is tried after 2 s, then 4 s; once one goes through all go, each once and in order.
+#[tokio::test]
+async fn a_carrier_that_is_down_gets_nothing_until_it_is_back() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, config::Rates::default()).await;
+        assert_eq!(stage.report().state, CarrierState::Closed);
+        stage.api.down(Some(DOWN));
+        for pair in 0..5 {
+            stage.text(pair, 0, &format!("a{pair}")).await;
+        }
+        assert_eq!(stage.asked(), ["a0", "a1", "a2", "a3", "a4"]);
+        let report = stage.report();
+        assert_eq!(report.state, CarrierState::Open);
+        assert!(report.failures.contains(&(Trouble::Server, 5)), "{report:?}");
+        stage.text(5, 0, "b5").await;
+        stage.text(0, 0, "b0").await;
+        assert_eq!(stage.asked().len(), 5, "nothing is asked of it, on {}", database.name);
+        stage.others_flow("over here").await;
+        stage.pass(2_100).await;
+        assert_eq!(stage.asked()[5..], ["b5"], "one to see, on {}", database.name);
+        assert_eq!(stage.report().state, CarrierState::Open);
+        stage.api.down(None);
+        stage.pass(1_900).await;
+        assert_eq!(stage.asked().len(), 6, "4 s are not over");
+        // The first were tried, and may have arrived: Twilio is asked about them after 10 s.
+        for _ in 0..3 {
+            stage.pass(5_000).await;
+        }
+        assert_eq!(stage.report().state, CarrierState::Closed);
+        let bodies = ["a0", "a1", "a2", "a3", "a4", "b0", "b5"];
+        assert_eq!(stage.taken(), bodies, "each once, on {}", database.name);
+        let asked = stage.asked();
+        let place = |words: &str| asked.iter().rposition(|one| one == words).unwrap();
+        assert!(place("a0") < place("b0"), "in order: {asked:?}");
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// I12: an outage that is longer than 30 s lets no text overtake an earlier one to the same person.
+#[tokio::test]
+async fn a_long_outage_changes_no_order() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, config::Rates::default()).await;
+        stage.api.down(Some(StatusCode::UNAUTHORIZED));
+        for pair in 0..4 {
+            stage.text(pair, 0, &format!("a{pair}")).await;
+        }
+        for pair in 0..4 {
+            stage.text(pair, 0, &format!("b{pair}")).await;
+        }
+        for _ in 0..6 {
+            stage.pass(20_000).await;
+        }
+        stage.api.down(None);
+        for _ in 0..3 {
+            stage.pass(60_000).await;
+        }
+        assert_eq!(stage.api.taken().len(), 8, "on {}", database.name);
+        let taken = stage.api.taken();
+        let place = |words: String| taken.iter().position(|one| *one == words).unwrap();
+        for pair in 0..4 {
+            let [a, b] = ["a", "b"].map(|one| place(format!("{one}{pair}")));
+            assert!(a < b, "{taken:?} on {}", database.name);
+        }
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// Refused credentials lose no text: three refusals in a row open the breaker, what was refused is owed
+/// on, and goes once the credentials are taken.
+#[tokio::test]
+async fn refused_credentials_lose_nothing() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, config::Rates::default()).await;
+        stage.api.down(Some(StatusCode::UNAUTHORIZED));
+        for pair in 0..PAIRS {
+            stage.text(pair, 0, &format!("a{pair}")).await;
+        }
+        assert_eq!(stage.asked().len(), 3, "three are enough, on {}", database.name);
+        assert_eq!(stage.report().state, CarrierState::Open);
+        stage.others_flow("over here").await;
+        stage.api.down(None);
+        stage.pass(2_100).await;
+        stage.pass(5_000).await;
+        assert_eq!(stage.taken(), ["a0", "a1", "a2", "a3", "a4", "a5"]);
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// What the carrier says of one text speaks not against the carrier.
+#[tokio::test]
+async fn refusals_of_texts_open_nothing() {
+    let database = support::databases().await.remove(0);
+    let stage = Stage::open(&database, config::Rates::default()).await;
+    stage.api.down(Some(StatusCode::BAD_REQUEST));
+    for round in 0..4 {
+        for pair in 0..PAIRS {
+            stage.text(pair, 0, &format!("{round}{pair}")).await;
+        }
+    }
+    assert_eq!(stage.asked().len(), 24);
+    assert_eq!(stage.report().state, CarrierState::Closed);
+    for one in support::interactions(&stage.world).await {
+        assert_eq!(one.outcome, Some(Outcome::Failed));
+    }
+    stage.end(database).await;
+}
+
+/// A 429 with `Retry-After` holds everything that is owed to that carrier so long, and nothing else.
+#[tokio::test]
+async fn too_much_at_once_holds_the_whole_carrier() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, config::Rates::default()).await;
+        stage.api.wants_rest(20);
+        stage.api.answers(&[StatusCode::TOO_MANY_REQUESTS]);
+        for pair in 0..3 {
+            stage.text(pair, 0, &format!("a{pair}")).await;
+        }
+        assert_eq!(stage.asked(), ["a0"], "the others are not asked, on {}", database.name);
+        let report = stage.report();
+        assert_eq!(report.state, CarrierState::Closed);
+        let until = report.throttled_until.unwrap();
+        assert!(until.since(stage.world.clock.now()) > Duration::from_secs(15));
+        stage.others_flow("over here").await;
+        stage.pass(19_000).await;
+        assert_eq!(stage.asked().len(), 1);
+        stage.pass(1_100).await;
+        assert_eq!(stage.taken(), ["a0", "a1", "a2"]);
+        assert_eq!(stage.report().throttled_until, None);
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// A carrier is sent no more texts than the settings say, in order, and another as many as there are.
+#[tokio::test]
+async fn so_many_texts_a_second() {
+    for database in support::databases().await {
+        let slow = Some(Duration::from_secs(100));
+        let rates = config::Rates { texts: slow, ..config::Rates::default() };
+        let stage = Stage::open(&database, rates).await;
+        for pair in 0..PAIRS {
+            stage.text(pair, 0, &format!("a{pair}")).await;
+        }
+        for sent in 1..=PAIRS {
+            assert_eq!(stage.asked().len(), sent, "on {}", database.name);
+            stage.others_flow(&format!("over here {sent}")).await;
+            stage.pass(100_000).await;
+        }
+        assert_eq!(stage.asked(), ["a0", "a1", "a2", "a3", "a4", "a5"]);
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// A proxy number is sent from no more often than the settings say; other numbers of the same carrier
+/// are.
+#[tokio::test]
+async fn so_many_texts_a_second_from_one_number() {
+    for database in support::databases().await {
+        let slow = Some(Duration::from_secs(100));
+        let rates = config::Rates { texts_of_number: slow, ..config::Rates::default() };
+        let stage = Stage::open(&database, rates).await;
+        for pair in 0..3 {
+            stage.text(pair, 0, &format!("a{pair}")).await;
+        }
+        assert_eq!(stage.asked(), ["a0"], "on {}", database.name);
+        stage.text(3, 1, "other").await;
+        assert_eq!(stage.asked(), ["a0", "other"]);
+        stage.pass(100_000).await;
+        stage.pass(100_000).await;
+        assert_eq!(stage.asked()[2..], ["a1", "a2"]);
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}

@@ -1,0 +1,295 @@
+//! What texts and calls cost: as their carrier tells, else by the table of the settings; and its sums.
+
+use std::collections::BTreeSet;
+
+use entremise::{
+    config::PriceEntry,
+    domain::{
+        budget::Budget,
+        interaction::{Outcome, Reason},
+        policy::Rules,
+        price::{Per, Price},
+    },
+    store::charges::{self, Charge, PriceSource},
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    fake::{self, Api},
+    market::{Market, Opened},
+    support::{self, Database, World},
+};
+
+struct Stage {
+    world: World,
+    market: Market,
+    session: Opened,
+    api: Api,
+}
+
+impl Stage {
+    async fn open(database: &Database, prices: &[(Per, Option<u16>, &str)]) -> Self {
+        Self::within(database, prices, Budget::default(), Budget::default()).await
+    }
+
+    /// The same with a budget for Twilio, and one for each account.
+    async fn within(
+        database: &Database,
+        prices: &[(Per, Option<u16>, &str)],
+        carrier: Budget,
+        account: Budget,
+    ) -> Self {
+        let api = Api::start().await;
+        let mut settings = fake::settings(database, &api);
+        (settings.carriers[1].budget, settings.account_budget) = (carrier, account);
+        settings.prices = prices
+            .iter()
+            .map(|(per, code, price)| PriceEntry {
+                carrier: "twilio".into(),
+                code: *code,
+                per: *per,
+                price: Price::parse_both(price).unwrap(),
+            })
+            .collect();
+        let world = World::with(settings).await;
+        api.keeps_time(&world.clock);
+        let market = Market::at("twilio", &world, 2, 2, Rules::new("Bikes".into())).await;
+        let session = market.session([0, 1], 0, None).await.unwrap();
+        Self { world, market, session, api }
+    }
+
+    async fn text(&self, sid: &str, words: &str) {
+        let fields = [
+            ("MessageSid", sid),
+            ("From", self.market.people[0].number.expose()),
+            ("To", self.session.dials[0].expose()),
+            ("Body", words),
+            ("NumMedia", "0"),
+        ];
+        let answer = fake::webhook(&self.world, "/hooks/twilio/message", &fields).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        self.world.running.jobs.idle().await;
+    }
+
+    /// How the newest text or call ended.
+    async fn newest(&self) -> (Option<Outcome>, Option<Reason>) {
+        let newest = support::interactions(&self.world).await.remove(0);
+        (newest.outcome, newest.reason)
+    }
+
+    /// What was spent is priced and summed.
+    async fn sum_up(&self) {
+        self.world.running.relay.price_charges().await.unwrap();
+        self.world.running.relay.measure_budgets().await.unwrap();
+    }
+
+    /// The buyer calls; what the carrier is told.
+    async fn call(&self, id: u32) -> String {
+        let sid = format!("CA{id:032x}");
+        let fields = [
+            ("CallSid", &*sid),
+            ("CallStatus", "ringing"),
+            ("Direction", "inbound"),
+            ("From", self.market.people[0].number.expose()),
+            ("To", self.session.dials[0].expose()),
+        ];
+        let answer = fake::webhook(&self.world, "/hooks/twilio/call", &fields).await;
+        String::from_utf8(answer.body).unwrap()
+    }
+
+    async fn charges(&self) -> Vec<Charge> {
+        self.world.running.relay.price_charges().await.unwrap();
+        let ids: Vec<_> =
+            support::interactions(&self.world).await.into_iter().rev().map(|one| one.id).collect();
+        let mut tx = self.market.relay.db().read().await.unwrap();
+        charges::of_interactions(&mut tx, &self.market.account, &ids).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let request = http::Request::get(path)
+            .header("host", self.world.running.address.to_string())
+            .header("authorization", format!("Bearer {}", self.world.account.api_key))
+            .body(http_body_util::Full::default());
+        let answer = support::request(self.world.running.address, request.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    async fn end(self, database: Database) {
+        self.world.running.shutdown().await;
+        database.drop().await;
+    }
+}
+
+/// A text that a carrier took costs its parts by the settings' table, and only once it took it; the API
+/// shows it with its interaction and its leg, and sums it.
+#[tokio::test]
+async fn texts_cost_what_the_table_says() {
+    for database in support::databases().await {
+        let prices = [(Per::Segment, Some(1), "0.0079 USD"), (Per::Segment, None, "1 EUR")];
+        let stage = Stage::open(&database, &prices).await;
+        stage.text("SM1", "Hello").await;
+        stage.text("SM2", &"é".repeat(161)).await;
+        stage.api.answers(&[StatusCode::BAD_REQUEST]);
+        stage.text("SM3", "Refused").await;
+        let charges = stage.charges().await;
+        let costs: BTreeSet<_> = charges
+            .iter()
+            .map(|one| (one.segments, one.price.map(|cost| cost.to_string())))
+            .collect();
+        let cost = |text: &str| Some(text.to_owned());
+        let expected = [(Some(1), cost("0.0079 USD")), (Some(2), cost("0.0158 USD"))];
+        assert_eq!(costs, BTreeSet::from(expected), "on {}", database.name);
+        assert!(charges.iter().all(|one| one.source == Some(PriceSource::Table)));
+
+        let list = stage.get("/api/v1/interactions").await;
+        let amounts: Vec<&Value> =
+            list["data"].as_array().unwrap().iter().map(|one| &one["prices"]).collect();
+        let usd = |amount: &str| json!({ "amount": amount, "currency": "USD" });
+        assert_eq!(amounts, [&json!([]), &json!([usd("0.0158")]), &json!([usd("0.0079")])]);
+        let id = list["data"][1]["id"].as_str().unwrap();
+        let one = stage.get(&format!("/api/v1/interactions/{id}")).await;
+        assert_eq!(one["prices"], json!([usd("0.0158")]));
+        assert_eq!(one["legs"][0]["price"], Value::Null);
+        let price = json!({ "amount": "0.0158", "currency": "USD", "source": "table" });
+        assert_eq!((&one["legs"][1]["price"], &one["legs"][1]["segments"]), (&price, &json!(2)));
+
+        for (group, key) in [
+            ("carrier", json!("twilio")),
+            ("session", json!(stage.session.id)),
+            ("service", json!(stage.market.service)),
+        ] {
+            let usage = stage.get(&format!("/api/v1/usage?group={group}")).await;
+            let sum = json!({
+                "key": key, "texts": 2, "segments": 3, "call_legs": 0, "minutes": 0,
+                "amounts": [usd("0.0237")], "without_price": 0,
+            });
+            assert_eq!(usage["data"], json!([sum]), "by {group}, on {}", database.name);
+        }
+        let usage = stage.get("/api/v1/usage?carrier=other").await;
+        assert_eq!(usage["data"], json!([]));
+        stage.end(database).await;
+    }
+}
+
+/// A text that was found on its carrier's record costs what stands there, whatever the table says.
+#[tokio::test]
+async fn a_carriers_own_price_counts() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, &[(Per::Segment, None, "1 EUR")]).await;
+        stage.api.takes_but_answers(StatusCode::INTERNAL_SERVER_ERROR);
+        stage.api.charges("-0.00750", "USD");
+        stage.text("SM1", "Hello").await;
+        stage.world.clock.advance(11_000);
+        stage.world.running.jobs.idle().await;
+        let charges = stage.charges().await;
+        assert_eq!(charges.len(), 1);
+        assert_eq!(charges[0].price, Price::parse("0.0075", "USD"), "on {}", database.name);
+        assert_eq!(charges[0].source, Some(PriceSource::Carrier));
+        assert_eq!(charges[0].segments, Some(1));
+        stage.end(database).await;
+    }
+}
+
+/// Calls cost their minutes, of each leg, once it ended.
+#[tokio::test]
+async fn calls_cost_their_minutes() {
+    for database in support::databases().await {
+        let prices = [(Per::Minute, None, "0.01 USD"), (Per::InboundMinute, None, "0.005 USD")];
+        let stage = Stage::open(&database, &prices).await;
+        let sid = format!("CA{:032x}", 1);
+        let document = stage.call(1).await;
+        let path = |attribute: &str, place: usize| {
+            let url = document.split(&format!("{attribute}=\"")).nth(place).unwrap();
+            let url = url.split('"').next().unwrap().replace("&amp;", "&");
+            url.strip_prefix(&stage.world.running.origin).unwrap().to_owned()
+        };
+        let rung = format!("CA{:032x}", 2);
+        let over = [("CallSid", &*rung), ("CallStatus", "completed"), ("CallDuration", "61")];
+        fake::webhook(&stage.world, &path("statusCallback", 1), &over).await;
+        let over = [("CallSid", &*sid), ("CallStatus", "completed"), ("CallDuration", "65")];
+        fake::webhook(&stage.world, "/hooks/twilio/status", &over).await;
+        let mut costs: Vec<String> =
+            stage.charges().await.iter().map(|one| one.price.unwrap().to_string()).collect();
+        costs.sort();
+        assert_eq!(costs, ["0.01 USD", "0.02 USD"], "on {}", database.name);
+        let usage = stage.get("/api/v1/usage").await;
+        let sum = &usage["data"][0];
+        assert_eq!((&sum["call_legs"], &sum["minutes"]), (&json!(2), &json!(4)));
+        assert_eq!(sum["amounts"], json!([{ "amount": "0.03", "currency": "USD" }]));
+        stage.end(database).await;
+    }
+}
+
+/// What is above a carrier's budget is refused: texts, calls that come in and calls that the marketplace
+/// asks for; a new day has a new budget, and what the budget has room for goes.
+#[tokio::test]
+async fn a_carriers_budget_bounds_texts_and_calls() {
+    for database in support::databases().await {
+        let budget = Budget {
+            per_day: Price::parse("0.03", "EUR"),
+            per_month: Price::parse("100", "EUR"),
+            ..Budget::default()
+        };
+        let prices = [(Per::Segment, None, "0.01 EUR")];
+        let stage = Stage::within(&database, &prices, budget, Budget::default()).await;
+        assert!(stage.call(1).await.contains("<Number"), "on {}", database.name);
+        for (sid, sent) in [("SM1", 1), ("SM2", 2), ("SM3", 3)] {
+            stage.text(sid, "Hello").await;
+            assert_eq!(stage.api.asked().len(), sent);
+            stage.sum_up().await;
+        }
+        let used = stage.get("/api/v1/carriers").await;
+        assert_eq!(used["data"][1]["budget_used_percent"], json!(100));
+        assert_eq!(used["data"][0]["budget_used_percent"], Value::Null);
+        stage.text("SM4", "Too much").await;
+        assert_eq!(stage.newest().await, (Some(Outcome::Cancelled), Some(Reason::BudgetSpent)));
+        assert!(!stage.call(2).await.contains("<Number"), "on {}", database.name);
+        assert_eq!(stage.newest().await, (Some(Outcome::Refused), Some(Reason::BudgetSpent)));
+        let path = format!("/api/v1/sessions/{}/calls", stage.session.id);
+        let session = stage.get(&format!("/api/v1/sessions/{}", stage.session.id)).await;
+        let from = session["participants"][0]["id"].clone();
+        let request = http::Request::post(path)
+            .header("host", stage.world.running.address.to_string())
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", stage.world.account.api_key))
+            .body(json!({ "participant_id": from }).to_string().into());
+        let answer = support::request(stage.world.running.address, request.unwrap()).await;
+        let told = String::from_utf8(answer.body).unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{told}");
+        stage.world.running.jobs.idle().await;
+        assert_eq!(stage.newest().await, (Some(Outcome::Cancelled), Some(Reason::BudgetSpent)));
+        assert_eq!(stage.api.asked().len(), 3, "nothing more was asked of the carrier");
+        stage.world.clock.advance(86_400_000);
+        stage.sum_up().await;
+        assert_eq!(
+            stage.get("/api/v1/carriers").await["data"][1]["budget_used_percent"],
+            json!(0),
+            "a new day; the month has room"
+        );
+        stage.end(database).await;
+    }
+}
+
+/// An account's budget is its own: another's texts at the same carrier go on, and a restart forgets
+/// nothing.
+#[tokio::test]
+async fn an_accounts_budget_is_its_own() {
+    for database in support::databases().await {
+        let budget = Budget { texts: Some(2), ..Budget::default() };
+        let stage = Stage::within(&database, &[], Budget::default(), budget).await;
+        for sid in ["SM1", "SM2"] {
+            stage.text(sid, "Hello").await;
+        }
+        let relay = &stage.world.running.relay;
+        let other = relay.create_account("Another").await.unwrap();
+        stage.sum_up().await;
+        stage.text("SM3", "Too much").await;
+        assert_eq!(stage.newest().await, (Some(Outcome::Cancelled), Some(Reason::BudgetSpent)));
+        assert_eq!(stage.api.asked().len(), 2, "on {}", database.name);
+        let over = |account| relay.over_budget("twilio", account);
+        assert!(over(&stage.market.account) && !over(&other.account));
+        stage.end(database).await;
+    }
+}
