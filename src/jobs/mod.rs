@@ -102,6 +102,11 @@ impl Jobs {
             async move { relay.measure().await.map(drop) }
         }));
         let each = relay.clone();
+        tracker.spawn(every(MEASURE_EVERY, stop.clone(), "detour", move || {
+            let relay = each.clone();
+            async move { relay.go_round().await.map(drop) }
+        }));
+        let each = relay.clone();
         tracker.spawn(every(MEASURE_EVERY, stop.clone(), "price", move || {
             let relay = each.clone();
             async move { relay.price_charges().await.map(drop) }

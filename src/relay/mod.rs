@@ -12,6 +12,7 @@ mod client;
 mod consult;
 mod deleting;
 mod deliver;
+mod detour;
 mod endpoints;
 mod error;
 mod fence;

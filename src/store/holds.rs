@@ -270,6 +270,36 @@ pub async fn beside_at(
     found.as_deref().map(proxy).transpose()
 }
 
+/// Numbers of a service by which a session's participant knows the other side, besides the one that they
+/// dial: those that they were moved off or on to, and those of earlier sessions with the same people. The
+/// last taken first, eight at most. One of an earlier session is to be taken before it is used.
+pub async fn known_besides(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+    session: &SessionId,
+    person: &Person,
+    dialled: &NumberId,
+) -> Result<Vec<NumberId>, Error> {
+    const SQL: &str = "
+        SELECT h.number_id FROM holds h
+        JOIN holds own ON own.account = h.account AND own.person = h.person AND own.number_id = $3
+        JOIN numbers n ON n.account = h.account AND n.id = h.number_id
+        WHERE h.account = $1 AND h.person = $2 AND h.number_id <> $3
+          AND n.service = $4 AND n.state <> 'retired'
+          AND ((h.state = 'open' AND h.session = $5)
+            OR (h.state = 'quarantined' AND h.counterpart = own.counterpart))
+        ORDER BY h.taken_at DESC, h.number_id LIMIT 8";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(person)
+        .bind(dialled)
+        .bind(service)
+        .bind(session)
+        .fetch_all(conn)
+        .await?))
+}
+
 /// Until when people hold a number at `now`: `None` if nobody does, `Some(None)` while somebody dials it
 /// in an open session, and the end of time while somebody has one who was moved off it.
 pub async fn held_until(

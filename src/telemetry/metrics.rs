@@ -473,6 +473,7 @@ mod tests {
         commit(3, second);
         disk_full(true);
         set_aside("message");
+        number_order("main", "buy", "done");
     }
 
     /// Every metric of the table is recorded by a function, with the table's labels and help,

@@ -7,7 +7,7 @@ mod refused;
 mod sending;
 
 pub(in crate::relay) use self::{
-    opt_out::{carry_opt_out, heed},
+    opt_out::{carry_opt_out, heed, unwanted},
     progress::{cancel_owed, status},
     sending::{
         Claimed, STUCK, Times, absent, ask_again, claim, found, give_up, hand_back, sent, set_aside,

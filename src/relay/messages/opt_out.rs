@@ -95,7 +95,7 @@ pub(in crate::relay) async fn carry_opt_out(
 }
 
 /// Whether somebody wants no texts from this number.
-pub(super) async fn unwanted(
+pub(in crate::relay) async fn unwanted(
     tx: &mut Tx,
     account: &AccountId,
     number: &NumberId,

@@ -11,6 +11,7 @@ mod owed;
 mod told;
 mod work;
 
+pub(super) use self::owed::is_unsent;
 pub use self::work::Trial;
 
 use serde_json::json;

@@ -62,7 +62,7 @@ pub(super) async fn readdress(
 
 /// Whether a carrier certainly has nothing of it: it was never tried, or every try was refused for the
 /// time being. A lost worker may have sent it.
-fn is_unsent(entry: &Entry, leg: &Leg) -> bool {
+pub(in crate::relay) fn is_unsent(entry: &Entry, leg: &Leg) -> bool {
     if leg.carrier_id.is_some() || leg.outcome.is_some() {
         return false;
     }
