@@ -17,7 +17,7 @@ fn sessions_are_moved_and_moved_back() {
     let made = place.run(&["account", "create", "--name", "Bikes"]).json();
     let account = made["account_sid"].as_str().unwrap();
     let pool: Vec<String> =
-        (100..103).map(|n| format!("+1415555{n:04},sandbox,voice|sms")).collect();
+        (100..103).map(|n| format!("+{}{n:04},sandbox,voice|sms", 1_415_555)).collect();
     place.import(account, &pool.join("\n"));
     let server = place.serve();
     let ask = |head: &str, body: &Value| {
