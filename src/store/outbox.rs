@@ -2,6 +2,10 @@
 //!
 //! Rows name legs, not numbers: who is reached is read again when it is sent.
 
+mod ways;
+
+pub use self::ways::{readdress, with_another_way};
+
 use super::{Error, Tx, accounts, db::on, from_text, old::forget};
 use crate::{
     domain::{closed_set, time::Timestamp},

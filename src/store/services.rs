@@ -77,6 +77,8 @@ struct StoredRules {
     media: Option<String>,
     #[serde(default)]
     vcards: bool,
+    #[serde(default)]
+    tell_of_moves: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     voicemail: Option<StoredVoicemail>,
 }
@@ -151,6 +153,7 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         stop_words: Some(rules.stop_words.as_str().into()),
         media: Some(rules.media.as_str().into()),
         vcards: rules.vcards,
+        tell_of_moves: rules.tell_of_moves,
         voicemail: (rules.voicemail != VoicemailRules::default()).then(|| StoredVoicemail {
             on: rules.voicemail.on,
             greeting: rules.voicemail.greeting.clone(),
@@ -199,6 +202,7 @@ fn from_text(text: &str) -> Option<Rules> {
             None => MediaRule::Images,
         },
         vcards: stored.vcards,
+        tell_of_moves: stored.tell_of_moves,
         voicemail: stored.voicemail.map_or_else(VoicemailRules::default, |stored| VoicemailRules {
             on: stored.on,
             greeting: stored.greeting,

@@ -113,6 +113,8 @@ metrics_table! {
          too_large, unreadable, unavailable, recipient.";
     MEDIA_BYTES = Counter "entremise_media_kept_bytes_total" Bytes []
         "Bytes of pictures and files that were kept to be passed on.";
+    PEOPLE_MOVED = Counter "entremise_number_move_people_total" Count ["outcome"]
+        "People in sessions that were moved off a number: moved, kept, undone, not_undone.";
     VOICEMAIL = Counter "entremise_voicemail_total" Count ["outcome"]
         "Voicemail: offered to callers; messages kept, retry, lost, unwanted; dropped: deleted at their \
          carrier.";
@@ -365,6 +367,11 @@ pub fn media_bytes(bytes: u64) {
     counter(&MEDIA_BYTES, []).increment(bytes);
 }
 
+/// So many people in sessions that were moved off a number came to that, of the metric's help.
+pub fn people_moved(outcome: &'static str, people: u64) {
+    counter(&PEOPLE_MOVED, [outcome.into()]).increment(people);
+}
+
 /// Voicemail came to that, of the metric's help.
 pub fn voicemail(outcome: &'static str) {
     counter(&VOICEMAIL, [outcome.into()]).increment(1);
@@ -462,6 +469,7 @@ mod tests {
         intercept_asked("passed");
         media("kept");
         media_bytes(1);
+        people_moved("moved", 1);
         voicemail("kept");
         relayed("main", second);
         session_opened();

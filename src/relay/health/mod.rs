@@ -236,6 +236,16 @@ impl Health {
         one.each(leave.kind, leave.number.as_deref(), now, Bucket::put_back);
     }
 
+    /// The carriers that have been down for so long.
+    pub(super) fn down_for(&self, length: Duration) -> Vec<String> {
+        let now = self.clock.passed_ms();
+        let down = |id: &&String| {
+            let down = self.one(id).and_then(|one| one.breaker.down(now));
+            down.is_some_and(|down| down >= millis(length))
+        };
+        self.carriers.keys().filter(down).cloned().collect()
+    }
+
     /// How long ago a carrier had worked for `worked` by now.
     pub(super) fn back(&self, carrier: &str, worked: Duration) -> Duration {
         let now = self.clock.passed_ms();

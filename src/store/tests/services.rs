@@ -45,6 +45,7 @@ fn unusual() -> Rules {
         stop_words: *StopWords::ALL.last().unwrap(),
         media: *MediaRule::ALL.last().unwrap(),
         vcards: true,
+        tell_of_moves: true,
         voicemail: VoicemailRules {
             on: true,
             greeting: "f".into(),
