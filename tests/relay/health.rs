@@ -300,12 +300,12 @@ async fn texts_go_round_a_carrier_that_is_down() {
         let (relay, market) = (&stage.world.running.relay, &stage.market);
         let known = market.pair([0, 1], [2, 3], Mode::VoiceAndMessage).await.unwrap();
         market.close(&known.id).await.unwrap();
-        stage.api.down(Some(DOWN));
+        stage.api.down(Some(StatusCode::UNAUTHORIZED));
         for pair in 1..PAIRS {
             stage.text(pair, 0, &format!("a{pair}")).await;
         }
         stage.pass(29_000).await;
-        stage.text(2, 0, "to see").await;
+        stage.text(2, 0, "see").await;
         assert_eq!(stage.report().state, CarrierState::Open);
         stage.text(0, 0, "round").await;
         stage.text(1, 0, "waits").await;
