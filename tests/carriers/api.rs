@@ -12,7 +12,7 @@ use entremise::{
         Answer, Carrier, Plan,
         number::Wanted,
         outbound::{Outbound, OutboundCall, OutboundMessage},
-        plan::{Prompt, Script, Sound, Then},
+        plan::{Prompt, Record, Script, Sound, Then},
         wire::{Request, Response},
     },
     domain::{message::Body, phone::ProxyNumber},
@@ -186,7 +186,7 @@ fn requests(fixtures: &Fixtures) -> Vec<(String, Request)> {
 fn requests_of(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(String, Request)> {
     let (links, number) = (fixtures.links(), ProxyNumber::parse("+14155550150").unwrap());
     let mut all = Vec::new();
-    for (name, outbound) in outbounds(&fixtures.facts.call_id) {
+    for (name, outbound) in outbounds(&fixtures.facts.call_id, &fixtures.facts.recording_id) {
         all.extend(carrier.request(&outbound, &links).map(|request| (name, request)));
     }
     for (name, probe) in [
@@ -243,7 +243,8 @@ fn answers(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(String, Response)
     all
 }
 
-/// The samples, and keys that are waited for at once: after words, after a file, and in silence.
+/// The samples; keys that are waited for at once: after words, after a file, and in silence; and what is recorded
+/// at once.
 fn spoken() -> Vec<(&'static str, Answer)> {
     let mut all = samples::answers(samples::WORDS);
     let mut keys = all.iter().filter_map(|(_, answer)| match answer {
@@ -264,13 +265,16 @@ fn spoken() -> Vec<(&'static str, Answer)> {
         }
         all.push((name, Answer::Plan(Plan::Script(Box::new(at_once.clone())))));
     }
+    let (longest, silence) = (Duration::from_mins(2), Duration::from_secs(5));
+    at_once.then = Then::Record(Record { longest, silence, finish: '#' });
+    all.push(("record at once", Answer::Plan(Plan::Script(Box::new(at_once)))));
     all
 }
 
 /// The samples, and texts and calls at the edges of what the core asks for.
-fn outbounds(call_id: &str) -> Vec<(String, Outbound)> {
+fn outbounds(call_id: &str, recording_id: &str) -> Vec<(String, Outbound)> {
     let mut all: Vec<(String, Outbound)> = Vec::new();
-    for (name, outbound) in samples::outbounds(call_id, call_id) {
+    for (name, outbound) in samples::outbounds(call_id, recording_id) {
         match &outbound {
             Outbound::Message(text) => {
                 for (what, validity) in
@@ -297,9 +301,7 @@ fn outbounds(call_id: &str) -> Vec<(String, Outbound)> {
                     all.push((format!("{name}, {what}"), Outbound::Call(call)));
                 }
             }
-            Outbound::EndCall { .. } => {}
-            // No extract has it yet.
-            Outbound::DeleteRecording { .. } => continue,
+            Outbound::EndCall { .. } | Outbound::DeleteRecording { .. } => {}
         }
         all.push((name.to_owned(), outbound));
     }
