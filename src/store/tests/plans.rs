@@ -81,6 +81,14 @@ async fn fill(lab: &Lab, world: &World) {
             id("KI"),
             id("LG")
         ),
+        format!(
+            "INSERT INTO legs (account, id, interaction, position, kind, direction, number, carrier,
+                state, created_at, updated_at)
+             {series} SELECT '{account}', {}, {}, 1, 'message', 'outbound', '', 'a', 'sent', 0, 0
+             FROM s",
+            id("LG"),
+            id("KI")
+        ),
     ];
     for sql in statements {
         let sql = if lab.on_sqlite() { sql } else { postgres(&sql) };
