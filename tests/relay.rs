@@ -113,6 +113,7 @@ mod rng;
 #[cfg(test)]
 #[path = "relay/s3.rs"]
 mod s3;
+#[cfg(test)]
 #[path = "relay/shop.rs"]
 mod shop;
 #[cfg(test)]

@@ -131,7 +131,7 @@ impl Bench {
         self.relay.carriers().default_id().unwrap().to_owned()
     }
 
-    fn new(&self, which: Which) -> OrderNumber {
+    fn order(&self, which: Which) -> OrderNumber {
         OrderNumber {
             service: self.service.clone(),
             carrier: self.carrier(),
@@ -252,7 +252,7 @@ async fn a_number_is_bought_once_whatever_is_lost() {
                 for nth in 1.. {
                     let number = digits(place);
                     place += 1;
-                    let order = bench.place(bench.new(buy(&number))).await.unwrap().remove(0);
+                    let order = bench.place(bench.order(buy(&number))).await.unwrap().remove(0);
                     bench.shop.lose(nth, loss);
                     let ended = bench.ended(&order).await;
                     assert_eq!(ended.state, OrderState::Done, "{kind} {loss:?} {nth}: {ended:?}");
@@ -267,7 +267,7 @@ async fn a_number_is_bought_once_whatever_is_lost() {
                 for nth in 1.. {
                     let number = digits(place);
                     place += 1;
-                    let order = bench.place(bench.new(buy(&number))).await.unwrap().remove(0);
+                    let order = bench.place(bench.order(buy(&number))).await.unwrap().remove(0);
                     *bench.mishaps.0.lock().unwrap() = (nth, Some(mishap), false);
                     let ended = bench.ended(&order).await;
                     let met = std::mem::take(&mut *bench.mishaps.0.lock().unwrap()).2;
@@ -302,7 +302,7 @@ async fn an_adopted_number_gets_its_webhooks_back() {
             let number = digits(nth);
             bench.shop.holds(&number, &before);
             let which = Which::Adopt(ProxyNumber::parse(&number).unwrap());
-            let order = bench.place(bench.new(which)).await.unwrap().remove(0);
+            let order = bench.place(bench.order(which)).await.unwrap().remove(0);
             *bench.mishaps.0.lock().unwrap() = (nth, Some(Mishap::AnswerLost), false);
             let ended = bench.ended(&order).await;
             assert_eq!(ended.state, OrderState::Done, "{ended:?}");
@@ -341,7 +341,7 @@ async fn a_search_buys_what_fits() {
         };
         let wish = |most| OrderNumber {
             price_max: Some(most),
-            ..bench.new(Which::Any(criteria.clone(), 1))
+            ..bench.order(Which::Any(criteria.clone(), 1))
         };
         let dear = bench.place(wish(1_140_000)).await.unwrap().remove(0);
         let dear = bench.ended(&dear).await;
@@ -350,7 +350,7 @@ async fn a_search_buys_what_fits() {
         bench.shop.sell_out("+14155550160");
         let two = Which::Any(criteria.clone(), 2);
         let orders =
-            bench.place(OrderNumber { price_max: Some(1_150_000), ..bench.new(two) }).await;
+            bench.place(OrderNumber { price_max: Some(1_150_000), ..bench.order(two) }).await;
         let mut got = Vec::new();
         for order in orders.unwrap() {
             let ended = bench.ended(&order).await;
@@ -381,16 +381,16 @@ async fn what_cant_be_done_says_why() {
             (adopt(&free), OrderFailure::NotHeld),
             (buy(&gone), OrderFailure::Refused),
         ] {
-            let order = bench.place(bench.new(which)).await.unwrap().remove(0);
+            let order = bench.place(bench.order(which)).await.unwrap().remove(0);
             let ended = bench.ended(&order).await;
             assert_eq!((ended.state, ended.reason), (OrderState::Failed, Some(why)), "{ended:?}");
             assert_eq!(ended.carrier_code.is_some(), why == OrderFailure::Refused);
         }
-        let order = bench.place(bench.new(buy(&free))).await.unwrap().remove(0);
-        let second = bench.place(bench.new(buy(&free))).await;
+        let order = bench.place(bench.order(buy(&free))).await.unwrap().remove(0);
+        let second = bench.place(bench.order(buy(&free))).await;
         assert!(matches!(second, Err(relay::Error::OrderUnderWay)));
         bench.ended(&order).await;
-        let second = bench.place(bench.new(buy(&free))).await;
+        let second = bench.place(bench.order(buy(&free))).await;
         assert!(matches!(second, Err(relay::Error::NumberTaken)));
         assert_eq!(bench.shop.bought(&free), 1);
         bench.end().await;
@@ -406,7 +406,7 @@ async fn a_comparison_finds_and_fixes() {
         let bench = Bench::open(&database, "twilio").await;
         let (right, astray, lost, other) = (digits(0), digits(1), digits(2), digits(3));
         for number in [&right, &astray, &lost] {
-            let order = bench.place(bench.new(buy(number))).await.unwrap().remove(0);
+            let order = bench.place(bench.order(buy(number))).await.unwrap().remove(0);
             bench.ended(&order).await;
         }
         bench.shop.holds(&astray, &[("voice_url", "https://other.example/")]);
@@ -507,7 +507,7 @@ async fn a_release_is_taken_back() {
     for database in support::databases().await {
         let bench = Bench::open(&database, "twilio").await;
         let number = digits(0);
-        let order = bench.place(bench.new(buy(&number))).await.unwrap().remove(0);
+        let order = bench.place(bench.order(buy(&number))).await.unwrap().remove(0);
         bench.ended(&order).await;
         let how = ReleaseNumber { at_carrier: Some(AtCarrier::Keep), force: false };
         let order = bench.release(&number, how).await;
