@@ -217,6 +217,8 @@ ids! {
     KeyId = "AK", "an API key";
     /// A member of the support staff.
     StaffId = "ST", "a staff member";
+    /// A move of sessions off a number.
+    MoveId = "MV", "a move";
     /// One HTTP request, as it is told to the caller and logged.
     RequestId = "RQ", "a request";
 }

@@ -24,6 +24,8 @@ mod import;
 mod live;
 #[path = "cli/migrate.rs"]
 mod migrate;
+#[path = "cli/moves.rs"]
+mod moves;
 #[path = "cli/numbers.rs"]
 mod numbers;
 #[path = "cli/postgres.rs"]

@@ -42,6 +42,15 @@ mod media;
 #[path = "relay/model.rs"]
 mod model;
 #[cfg(test)]
+#[path = "relay/moving.rs"]
+mod moving;
+#[cfg(test)]
+#[path = "relay/moving_broken.rs"]
+mod moving_broken;
+#[cfg(test)]
+#[path = "relay/moving_stage.rs"]
+mod moving_stage;
+#[cfg(test)]
 #[path = "relay/neutral.rs"]
 mod neutral;
 #[cfg(test)]

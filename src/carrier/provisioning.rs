@@ -12,6 +12,7 @@ use crate::{
         closed_set,
         phone::{Country, ProxyNumber},
         pool::Capabilities,
+        price::Price,
     },
 };
 
@@ -66,49 +67,6 @@ impl Search {
         self.area.as_ref().is_none_or(begins)
             && self.contains.as_ref().is_none_or(|part| digits.contains(part.as_str()))
     }
-}
-
-/// An amount of money: millionths of its currency's unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Price {
-    /// Millionths.
-    pub micros: i64,
-    /// ISO 4217 code, in upper case.
-    pub currency: String,
-}
-
-impl Price {
-    /// Reads a decimal such as `1.15`; `None` for anything else, and beyond a billion.
-    pub fn parse(amount: &str, currency: &str) -> Option<Self> {
-        let currency = currency.to_ascii_uppercase();
-        let known = currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
-        known.then_some(Self { micros: micros(amount)?, currency })
-    }
-
-    /// The amount as a decimal, with two places at least.
-    pub fn amount(&self) -> String {
-        amount(self.micros)
-    }
-}
-
-/// Reads a decimal that is not negative as millionths: at most six places, at most a billion.
-pub fn micros(text: &str) -> Option<i64> {
-    let (whole, rest) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 9 || !digits(whole) || !digits(rest) {
-        return None;
-    }
-    // What carriers write beyond a millionth is nothing that anybody pays.
-    let places: String = rest.chars().chain("000000".chars()).take(6).collect();
-    Some(whole.parse::<i64>().ok()? * 1_000_000 + places.parse::<i64>().ok()?)
-}
-
-/// Millionths as a decimal, with two places at least.
-pub fn amount(micros: i64) -> String {
-    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-    let short = text.trim_end_matches('0');
-    let (whole, places) = short.split_once('.').unwrap_or((short, ""));
-    format!("{whole}.{places:0<2}")
 }
 
 /// A number that the carrier would sell.
@@ -301,26 +259,6 @@ pub(super) const fn unreadable() -> SendError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Amounts read back, to the millionth; what is none is not taken for one.
-    #[test]
-    fn amounts() {
-        for (text, micros, shown) in [
-            ("1.15", 1_150_000, "1.15"),
-            ("1.15000", 1_150_000, "1.15"),
-            ("2", 2_000_000, "2.00"),
-            ("0.005", 5_000, "0.005"),
-            ("0.0000009", 0, "0.00"),
-        ] {
-            assert_eq!(super::micros(text), Some(micros), "{text}");
-            assert_eq!(amount(micros), shown);
-        }
-        for text in ["", ".5", "-1", "1,5", "1e3", "1234567890", "x"] {
-            assert_eq!(super::micros(text), None, "{text}");
-        }
-        assert_eq!(Price::parse("1", "usd").unwrap().currency, "USD");
-        assert_eq!(Price::parse("1", "dollars"), None);
-    }
 
     /// The area code is what follows the calling code, and nothing else in the number.
     #[test]

@@ -27,6 +27,8 @@ closed_set! {
         ParticipantBlocked = "participant.blocked",
         /// Somebody lifted a block.
         ParticipantUnblocked = "participant.unblocked",
+        /// Somebody dials another proxy number from now on.
+        ParticipantMoved = "participant.moved",
         /// A text came in.
         MessageReceived = "message.received",
         /// The marketplace asked for a text.
@@ -67,6 +69,10 @@ closed_set! {
         CallRefused = "call.refused",
         /// A proxy number joined the inventory.
         NumberAdded = "number.added",
+        /// Every session that a move off a number had to do with was looked at.
+        MoveCompleted = "move.completed",
+        /// A move off a number was taken back.
+        MoveUndone = "move.undone",
         /// A proxy number left the inventory, and its carrier was told.
         NumberReleased = "number.released",
         /// What was ordered about a number can't be done.

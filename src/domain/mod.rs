@@ -40,6 +40,7 @@ pub mod event;
 pub mod interaction;
 pub mod media;
 pub mod message;
+pub mod number_move;
 pub mod opt_out;
 pub mod phone;
 pub mod policy;

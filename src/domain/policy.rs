@@ -134,6 +134,8 @@ pub struct Rules {
     pub media: MediaRule,
     /// Whether contact cards are: they hold numbers.
     pub vcards: bool,
+    /// Whether people are told by a text that they dial another number from now on.
+    pub tell_of_moves: bool,
     /// What a service of Twilio Proxy has on top.
     pub proxy: ProxyRules,
 }
@@ -167,6 +169,7 @@ impl Rules {
             stop_words: StopWords::Relay,
             media: MediaRule::Images,
             vcards: false,
+            tell_of_moves: false,
             proxy: ProxyRules::default(),
         }
     }
@@ -352,6 +355,28 @@ pub fn fallback_words(brand: Option<&str>, language: &str) -> String {
             format!("{brand} can't put calls through at the moment. Please try again later.")
         }
         (_, None) => "Your call can't be put through at the moment. Please try again later.".into(),
+    }
+}
+
+/// Sent to somebody who is to call and text `to` from now on, instead of `from`.
+pub fn moved_words(rules: &Rules, language: &str, [from, to]: [&str; 2]) -> String {
+    let brand = &rules.brand;
+    match language.get(..2) {
+        Some("fr") => format!(
+            "{brand} : pour joindre votre contact, appelez désormais le {to} ou écrivez-lui à ce \
+             numéro. Il remplace le {from}."
+        ),
+        Some("es") => format!(
+            "{brand}: a partir de ahora, llame o escriba a su contacto al {to}. Este número \
+             sustituye al {from}."
+        ),
+        Some("de") => format!(
+            "{brand}: Ihren Kontakt erreichen Sie ab jetzt unter {to}, per Anruf oder SMS. Diese \
+             Nummer ersetzt {from}."
+        ),
+        _ => {
+            format!("{brand}: from now on, call or text your contact on {to}. It replaces {from}.")
+        }
     }
 }
 

@@ -120,7 +120,8 @@ impl fmt::Display for Price {
     }
 }
 
-fn micros(text: &str) -> Option<i64> {
+/// Reads a decimal without a sign as millionths; what is finer is rounded half up. `None` for anything else.
+pub fn micros(text: &str) -> Option<i64> {
     let (number, exponent) = match text.split_once(['e', 'E']) {
         Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
         None => (text, 0),

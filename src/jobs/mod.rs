@@ -79,6 +79,14 @@ impl Jobs {
                 relay.end_deleted().await.map(drop)
             }
         }));
+        let (each, ends) = (relay.clone(), stop.clone());
+        tracker.spawn(every(options.poll, stop.clone(), "move", move || {
+            let (relay, ends) = (each.clone(), ends.clone());
+            async move {
+                while !ends.is_cancelled() && relay.work_moves().await? {}
+                Ok::<_, relay::Error>(())
+            }
+        }));
         let each = relay.clone();
         tracker.spawn(every(PURGE_EVERY, stop.clone(), "purge", move || {
             let relay = each.clone();
@@ -92,6 +100,11 @@ impl Jobs {
         tracker.spawn(every(MEASURE_EVERY, stop.clone(), "measure", move || {
             let relay = each.clone();
             async move { relay.measure().await.map(drop) }
+        }));
+        let each = relay.clone();
+        tracker.spawn(every(MEASURE_EVERY, stop.clone(), "detour", move || {
+            let relay = each.clone();
+            async move { relay.go_round().await.map(drop) }
         }));
         let each = relay.clone();
         tracker.spawn(every(MEASURE_EVERY, stop.clone(), "price", move || {

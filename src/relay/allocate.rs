@@ -60,6 +60,8 @@ pub(super) struct For<'a> {
     pub(super) mode: Mode,
     /// The carrier that the session's other numbers are at.
     pub(super) carrier: Option<&'a str>,
+    /// A carrier whose numbers are not chosen.
+    pub(super) without: Option<&'a str>,
     pub(super) now: Timestamp,
 }
 
@@ -70,7 +72,8 @@ pub(super) async fn allocate(
     ctx: For<'_>,
     wanted: &[Wanted],
 ) -> Result<Vec<Chosen>, Error> {
-    let classes = rings::classes(tx, ctx.account, &ctx.service.id).await?;
+    let mut classes = rings::classes(tx, ctx.account, &ctx.service.id).await?;
+    classes.retain(|class| ctx.without != Some(class.kind.carrier.as_str()));
     let mut carriers: Vec<Option<String>> = vec![ctx.carrier.map(str::to_owned)];
     if ctx.mode.voice() && ctx.carrier.is_none() {
         let pinned = pinned_carrier(tx, ctx, wanted).await?;

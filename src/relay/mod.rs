@@ -12,6 +12,7 @@ mod client;
 mod consult;
 mod deleting;
 mod deliver;
+mod detour;
 mod endpoints;
 mod error;
 mod fence;
@@ -28,6 +29,7 @@ mod media;
 mod messages;
 mod missed;
 mod notify;
+mod number_moves;
 mod ordering;
 mod prices;
 mod reconcile;
@@ -68,6 +70,7 @@ pub use self::{
     judge::{judge_numbers, misjudged},
     media::Offered,
     messages::{NewText, send_to_participant},
+    number_moves::{NewMove, Trial, begin_move, undo_move},
     ordering::{
         AtCarrier, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced, Which,
         order_numbers, release_number,

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::{Error, Tx, db::on};
+use super::{Error, Tx, db::on, numbers::proxy};
 use crate::{
-    domain::time::Timestamp,
+    domain::{phone::ProxyNumber, time::Timestamp},
     ids::{AccountId, NumberId, ParticipantId, ServiceId, SessionId},
     privacy::{Counterpart, Person},
 };
@@ -205,38 +205,131 @@ pub async fn load(
         .await?))
 }
 
-/// How many open holds a number has.
+/// Without the holds `h` of numbers that their people were moved off.
+macro_rules! dialled {
+    () => {
+        " AND NOT EXISTS (SELECT 1 FROM participants p
+            WHERE p.account = h.account AND p.id = h.participant AND p.number_id <> h.number_id)"
+    };
+}
+
+/// How many people dial a number in open sessions. Whoever was moved off it does not: their hold of
+/// it stays, and keeps others from the pair, also where the number leaves and comes back.
 pub async fn open_on(tx: &mut Tx, account: &AccountId, number: &NumberId) -> Result<i64, Error> {
-    const SQL: &str = "
-        SELECT COUNT(*) FROM holds WHERE account = $1 AND number_id = $2 AND state = 'open'";
+    const SQL: &str = concat!(
+        "
+        SELECT COUNT(*) FROM holds h
+        WHERE h.account = $1 AND h.number_id = $2 AND h.state = 'open'",
+        dialled!()
+    );
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(number).fetch_one(conn).await?))
 }
 
-/// Until when people hold a number at `now`: `None` if nobody does, and `Some(None)` while a session of
-/// somebody is open.
+/// Opens the holds again that a closed session had besides those of the numbers that its people dial:
+/// of numbers that they were moved off or on to. Nobody else has taken them: they name the session.
+pub async fn reopen_beside(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE holds SET state = 'open', release_at = NULL, taken_at = $3
+        WHERE account = $1 AND session = $2 AND state = 'quarantined'
+          AND EXISTS (SELECT 1 FROM participants p
+            WHERE p.account = holds.account AND p.id = holds.participant
+              AND p.session = holds.session AND p.removed_at IS NULL)";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(account).bind(session).bind(now.millis()).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// A number of a carrier by which a session's participant is meant, besides the one that they dial: one
+/// that they were moved off or on to. The last taken of several.
+pub async fn beside_at(
+    tx: &mut Tx,
+    account: &AccountId,
+    participant: &ParticipantId,
+    session: &SessionId,
+    carrier: &str,
+) -> Result<Option<ProxyNumber>, Error> {
+    const SQL: &str = "
+        SELECT n.number FROM holds h
+        JOIN numbers n ON n.account = h.account AND n.id = h.number_id
+        WHERE h.account = $1 AND h.session = $2 AND h.participant = $3 AND h.state = 'open'
+          AND n.carrier = $4 AND n.state <> 'retired'
+        ORDER BY h.taken_at DESC, n.id LIMIT 1";
+    let found: Option<String> = on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(session)
+        .bind(participant)
+        .bind(carrier)
+        .fetch_optional(conn)
+        .await?);
+    found.as_deref().map(proxy).transpose()
+}
+
+/// Numbers of a service by which a session's participant knows the other side, besides the one that they
+/// dial: those that they were moved off or on to, and those of earlier sessions with the same people. The
+/// last taken first, eight at most. One of an earlier session is to be taken before it is used.
+pub async fn known_besides(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+    session: &SessionId,
+    person: &Person,
+    dialled: &NumberId,
+) -> Result<Vec<NumberId>, Error> {
+    const SQL: &str = "
+        SELECT h.number_id FROM holds h
+        JOIN holds own ON own.account = h.account AND own.person = h.person AND own.number_id = $3
+        JOIN numbers n ON n.account = h.account AND n.id = h.number_id
+        WHERE h.account = $1 AND h.person = $2 AND h.number_id <> $3
+          AND n.service = $4 AND n.state <> 'retired'
+          AND ((h.state = 'open' AND h.session = $5)
+            OR (h.state = 'quarantined' AND h.counterpart = own.counterpart))
+        ORDER BY h.taken_at DESC, h.number_id LIMIT 8";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(person)
+        .bind(dialled)
+        .bind(service)
+        .bind(session)
+        .fetch_all(conn)
+        .await?))
+}
+
+/// Until when people hold a number at `now`: `None` if nobody does, `Some(None)` while somebody dials it
+/// in an open session, and the end of time while somebody has one who was moved off it.
 pub async fn held_until(
     tx: &mut Tx,
     account: &AccountId,
     number: &NumberId,
     now: Timestamp,
 ) -> Result<Option<Option<Timestamp>>, Error> {
-    const SQL: &str = "
-        SELECT COUNT(*), CAST(MAX(CASE WHEN state = 'open' THEN 1 ELSE 0 END) AS BIGINT),
-            MAX(release_at)
-        FROM holds
-        WHERE account = $1 AND number_id = $2 AND (state = 'open' OR release_at > $3)";
+    const SQL: &str = concat!(
+        "
+        SELECT COUNT(*), CAST(MAX(CASE WHEN h.state = 'open'",
+        dialled!(),
+        " THEN 1 ELSE 0 END) AS BIGINT),
+            CAST(MAX(CASE WHEN h.state = 'open' THEN $4 ELSE h.release_at END) AS BIGINT)
+        FROM holds h
+        WHERE h.account = $1 AND h.number_id = $2 AND (h.state = 'open' OR h.release_at > $3)"
+    );
     let free = tx.certain(now);
     let (held, open, until): (i64, Option<i64>, Option<i64>) = on!(tx, |conn| sqlx::query_as(SQL)
         .bind(account)
         .bind(number)
         .bind(free.millis())
+        .bind(Timestamp::MAX.millis())
         .fetch_one(conn)
         .await?);
     let until = until.filter(|_| open != Some(1)).map(Timestamp::from_millis);
     Ok((held > 0).then_some(until))
 }
 
-/// In how many open sessions each of these numbers is; those in none are left out.
+/// In how many open sessions somebody dials each of these numbers; those in none are left out.
 pub async fn sessions_on(
     tx: &mut Tx,
     account: &AccountId,
@@ -247,14 +340,14 @@ pub async fn sessions_on(
     }
     let rows: Vec<(NumberId, i64)> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(
-            "SELECT number_id, COUNT(DISTINCT session) FROM holds WHERE account = ",
+            "SELECT h.number_id, COUNT(DISTINCT h.session) FROM holds h WHERE h.account = ",
         );
-        q.push_bind(account).push(" AND state = 'open' AND number_id IN (");
+        q.push_bind(account).push(" AND h.state = 'open' AND h.number_id IN (");
         let mut ids = q.separated(", ");
         for id in numbers {
             ids.push_bind(id);
         }
-        q.push(") GROUP BY number_id");
+        q.push(concat!(")", dialled!(), " GROUP BY h.number_id"));
         q.build_query_as().fetch_all(conn).await?
     });
     Ok(rows.into_iter().collect())
@@ -329,7 +422,8 @@ pub async fn sticky(
         .await?))
 }
 
-/// Keeps, for everybody in a session that ends, which number they had with whom.
+/// Keeps, for everybody in a session that ends, which number they dialled last with whom. A hold of
+/// a number that they were moved off is passed over.
 pub async fn keep_sticky(
     tx: &mut Tx,
     account: &AccountId,
@@ -337,12 +431,14 @@ pub async fn keep_sticky(
     session: &SessionId,
     now: Timestamp,
 ) -> Result<(), Error> {
-    const SQL: &str = "
-        INSERT INTO sticky_numbers (account, service, person, counterpart, number_id, closed_at)
-        SELECT account, $2, person, counterpart, number_id, $4 FROM holds
-        WHERE account = $1 AND session = $3 AND state = 'open'
-        ON CONFLICT (account, service, person, counterpart) DO UPDATE
-        SET number_id = excluded.number_id, closed_at = excluded.closed_at";
+    const SQL: &str = concat!(
+        "INSERT INTO sticky_numbers (account, service, person, counterpart, number_id, closed_at)
+        SELECT h.account, $2, h.person, h.counterpart, h.number_id, $4 FROM holds h
+        WHERE h.account = $1 AND h.session = $3 AND h.state = 'open'",
+        dialled!(),
+        " ON CONFLICT (account, service, person, counterpart) DO UPDATE
+        SET number_id = excluded.number_id, closed_at = excluded.closed_at"
+    );
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)

@@ -210,6 +210,29 @@ pub async fn update(tx: &mut Tx, account: &AccountId, leg: &Leg) -> Result<(), E
     Ok(())
 }
 
+/// Gives a leg that was not begun another number and carrier. The caller holds its session's lock.
+pub async fn readdress(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &LegId,
+    number: &ProxyNumber,
+    carrier: &str,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE legs SET number = $3, carrier = $4
+        WHERE account = $1 AND id = $2 AND carrier_id IS NULL AND outcome IS NULL";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(id)
+            .bind(number.as_str())
+            .bind(carrier)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
 /// An interaction's legs, the inbound one first.
 pub async fn of_interaction(
     tx: &mut Tx,

@@ -300,7 +300,12 @@ pub async fn retire_all(
 }
 
 /// Adds `by` to the class that `number` counts in; a number that is not active counts in none.
-async fn count(tx: &mut Tx, account: &AccountId, number: &Number, by: i64) -> Result<(), Error> {
+pub(super) async fn count(
+    tx: &mut Tx,
+    account: &AccountId,
+    number: &Number,
+    by: i64,
+) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO pool_classes
             (account, service, country, area, carrier, capabilities, registration, barred, free,
@@ -354,7 +359,8 @@ pub async fn update(
 ) -> Result<bool, Error> {
     const SQL: &str = "
         UPDATE numbers SET reserved = $3, state = $4, version = $5, updated_at = $6,
-            registration = $7, campaign = $8, barred = $9, permit = $10
+            registration = $7, campaign = $8, barred = $9, permit = $10,
+            drained_by = CASE WHEN state = $4 THEN drained_by ELSE NULL END
         WHERE account = $1 AND id = $2 AND version = $5 - 1";
     const DISOWN: &str = "DELETE FROM number_owners WHERE number = $1 AND account = $2";
     let done = on!(tx, |conn| sqlx::query(SQL)

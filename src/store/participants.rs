@@ -223,6 +223,27 @@ pub async fn get(
     row.map(Participant::try_from).transpose()
 }
 
+/// Gives a participant another number to dial. The caller holds their session's lock, and the hold.
+pub async fn set_number(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &ParticipantId,
+    number: (&NumberId, &ProxyNumber),
+) -> Result<(), Error> {
+    const SQL: &str =
+        "UPDATE participants SET number_id = $3, number = $4 WHERE account = $1 AND id = $2";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(id)
+            .bind(number.0)
+            .bind(number.1.as_str())
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
 /// Marks a participant as gone.
 pub async fn remove(
     tx: &mut Tx,

@@ -77,6 +77,8 @@ struct StoredRules {
     media: Option<String>,
     #[serde(default)]
     vcards: bool,
+    #[serde(default)]
+    tell_of_moves: bool,
 }
 
 /// The stored form of what a service of Twilio Proxy has, before it is sealed.
@@ -140,6 +142,7 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         stop_words: Some(rules.stop_words.as_str().into()),
         media: Some(rules.media.as_str().into()),
         vcards: rules.vcards,
+        tell_of_moves: rules.tell_of_moves,
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -181,6 +184,7 @@ fn from_text(text: &str) -> Option<Rules> {
             None => MediaRule::Images,
         },
         vcards: stored.vcards,
+        tell_of_moves: stored.tell_of_moves,
         proxy: ProxyRules::default(),
     })
 }

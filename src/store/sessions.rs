@@ -500,7 +500,13 @@ pub async fn list(
         }
         if let Some(number) = &filter.number {
             q.push(" AND id IN (SELECT p.session FROM participants p WHERE p.account = ");
-            q.push_bind(account).push(" AND p.number_id = ").push_bind(number).push(")");
+            q.push_bind(account).push(" AND p.number_id = ").push_bind(number);
+            // What people were moved off, or on to and back.
+            for column in ["old_number_id", "new_number_id"] {
+                q.push(" UNION SELECT m.session FROM number_move_steps m WHERE m.account = ");
+                q.push_bind(account).push(" AND m.").push(column).push(" = ").push_bind(number);
+            }
+            q.push(")");
         }
         if let Some(role) = &filter.role {
             q.push(

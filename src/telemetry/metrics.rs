@@ -113,6 +113,8 @@ metrics_table! {
          too_large, unreadable, unavailable, recipient.";
     MEDIA_BYTES = Counter "entremise_media_kept_bytes_total" Bytes []
         "Bytes of pictures and files that were kept to be passed on.";
+    PEOPLE_MOVED = Counter "entremise_number_move_people_total" Count ["outcome"]
+        "People in sessions that were moved off a number: moved, kept, undone, not_undone.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
     SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
@@ -362,6 +364,11 @@ pub fn media_bytes(bytes: u64) {
     counter(&MEDIA_BYTES, []).increment(bytes);
 }
 
+/// So many people in sessions that were moved off a number came to that, of the metric's help.
+pub fn people_moved(outcome: &'static str, people: u64) {
+    counter(&PEOPLE_MOVED, [outcome.into()]).increment(people);
+}
+
 /// The recipient's `carrier` took a text `latency` after it arrived.
 pub fn relayed(carrier: &str, latency: Duration) {
     histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
@@ -454,6 +461,7 @@ mod tests {
         intercept_asked("passed");
         media("kept");
         media_bytes(1);
+        people_moved("moved", 1);
         relayed("main", second);
         session_opened();
         session_closed("expired");

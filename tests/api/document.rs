@@ -43,6 +43,7 @@ pub(crate) fn filled(path: &str) -> String {
         ("session", "KC"),
         ("participant", "KP"),
         ("number", "PN"),
+        ("move", "MV"),
         ("interaction", "KI"),
         ("endpoint", "EP"),
         ("event", "EV"),

@@ -1,5 +1,6 @@
 //! I18: what belongs to one account does not exist for another.
 
+use entremise::ids::MoveId;
 use serde_json::{Value, json};
 
 use super::world::{BUYER, SELLER, World, between, each, proxy};
@@ -10,6 +11,7 @@ struct Things {
     session: String,
     participant: String,
     number: String,
+    number_move: String,
     interaction: String,
     endpoint: String,
     event: String,
@@ -34,18 +36,31 @@ async fn things(world: &World) -> Things {
     let order = json!({ "kind": "adopt", "service_id": service, "number": proxy(9) });
     let order = world.post("/api/v1/number-orders", order).await.is(202);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let number_move = moved(world, &service).await;
     Things {
         order: text(&order["data"][0]["id"]),
         service,
         session: text(&session["id"]),
         participant: text(&participant["id"]),
         number: text(&participant["proxy_number_id"]),
+        number_move,
         interaction: text(&interaction["id"]),
         endpoint: text(&endpoint["id"]),
         event: text(&event["event_id"]),
         at: text(&event["created_at"]),
         key: text(&key),
     }
+}
+
+/// A move off a number of its own, once it is done.
+async fn moved(world: &World, service: &str) -> String {
+    let number = json!({ "number": proxy(40), "service_id": service });
+    let number = world.post("/api/v1/numbers", number).await.is(201);
+    let new = json!({ "number_id": number["id"], "why": "dead" });
+    let row = world.post("/api/v1/number-moves", new).await.is(201);
+    let id = MoveId::parse(row["id"].as_str().unwrap()).unwrap();
+    while world.relay.move_on(&world.a.account, &id).await.unwrap().state.is_open() {}
+    id.to_string()
 }
 
 impl Things {
@@ -55,6 +70,7 @@ impl Things {
             ("{session}", &self.session),
             ("{participant}", &self.participant),
             ("{number}", &self.number),
+            ("{move}", &self.number_move),
             ("{interaction}", &self.interaction),
             ("{endpoint}", &self.endpoint),
             ("{event}", &self.event),
@@ -88,7 +104,15 @@ async fn i18_another_accounts_ids_do_not_exist() {
         let things = things(world).await;
         let snapshot = async || {
             let mut all = Vec::new();
-            for noun in ["services", "numbers", "sessions", "interactions", "events", "endpoints"] {
+            for noun in [
+                "services",
+                "numbers",
+                "number-moves",
+                "sessions",
+                "interactions",
+                "events",
+                "endpoints",
+            ] {
                 let path = format!("/api/v1/{noun}?limit=100");
                 all.push(world.get(&path).await.is(200)["data"].clone());
             }
@@ -169,14 +193,22 @@ async fn i18_nor_in_bodies_filters_and_lists() {
             let path = format!("/api/v1/{query}");
             world.ask("GET", &path).key(b).send().await.problem(404, "not_found");
         }
-        for noun in
-            ["services", "numbers", "sessions", "interactions", "events", "endpoints", "api-keys"]
-        {
+        for noun in [
+            "services",
+            "numbers",
+            "number-moves",
+            "sessions",
+            "interactions",
+            "events",
+            "endpoints",
+            "api-keys",
+        ] {
             let list = world.ask("GET", &format!("/api/v1/{noun}")).key(b).send().await;
             for id in [
                 &things.service,
                 &things.session,
                 &things.number,
+                &things.number_move,
                 &things.interaction,
                 &things.endpoint,
                 &things.event,

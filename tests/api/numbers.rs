@@ -1,5 +1,6 @@
-//! Numbers that are registered for texts, and numbers that a country's rule refuses.
+//! Numbers that are registered for texts, numbers that a country's rule refuses, and moves off a number.
 
+use entremise::ids::MoveId;
 use serde_json::{Value, json};
 
 use crate::world::{at, each, proxy};
@@ -75,6 +76,88 @@ async fn refused_numbers() {
         assert!(words.contains("rule fr-mobile") && words.contains("https://arcep.fr/"), "{words}");
         assert!(!problem.to_string().contains("3363998"), "no value that was sent");
         assert_eq!(world.get("/api/v1/numbers").await.is(200)["data"], json!([]));
+    })
+    .await;
+}
+
+/// A move is noted once per key, followed with its steps page by page, and taken back; its faults name the
+/// member, and no answer has a person in it.
+#[tokio::test]
+async fn moves() {
+    each(async |world| {
+        let service = world.pool("rides", 3).await;
+        let session = world.session(&service).await;
+        let people = session["participants"].as_array().unwrap();
+        let number = people[0]["proxy_number_id"].clone();
+        let on_it = people.iter().filter(|one| one["proxy_number_id"] == number).count();
+        for (body, pointer) in [
+            (json!({ "why": "dead" }), "/number_id"),
+            (json!({ "number_id": number }), "/why"),
+            (json!({ "number_id": number, "why": "bored" }), "/why"),
+            (json!({ "number_id": "PN1", "why": "dead" }), "/number_id"),
+            (json!({ "number_id": format!("PN{:032x}", 7), "why": "dead" }), "/number_id"),
+            (json!({ "number_id": number, "carrier": "sandbox", "why": "dead" }), "/carrier"),
+            (json!({ "carrier": "nobody", "why": "dead" }), "/carrier"),
+            (
+                json!({ "number_id": number, "to_number_id": number, "why": "dead" }),
+                "/to_number_id",
+            ),
+            (json!({ "number_id": number, "to_carrier": "sandbox", "why": "dead" }), "/to_carrier"),
+            (
+                json!({ "number_id": number, "to_carrier": "sandbox", "why": "ported" }),
+                "/to_carrier",
+            ),
+        ] {
+            let refused = world.post("/api/v1/number-moves", body.clone()).await;
+            let problem = refused.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}: {problem}");
+        }
+        assert_eq!(world.get("/api/v1/number-moves").await.is(200)["data"], json!([]));
+
+        let new = json!({ "number_id": number, "why": "blocked", "tell": false });
+        let ask = || {
+            let ask = world.ask("POST", "/api/v1/number-moves").a().json(&new);
+            ask.header("idempotency-key", "once").send()
+        };
+        let begun = ask().await.is(201);
+        assert_eq!(ask().await.is(201), begun);
+        let path = at("number-moves", &begun);
+        let id = MoveId::parse(begun["id"].as_str().unwrap()).unwrap();
+        let end = async || {
+            while world.relay.move_on(world.account(), &id).await.unwrap().state.is_open() {}
+            world.get(&path).await.is(200)
+        };
+        let done = end().await;
+        assert_eq!((&done["state"], &done["moved"]), (&json!("done"), &json!(on_it)));
+        let mut steps = Vec::new();
+        let mut page = format!("{path}/steps?limit=1");
+        loop {
+            let told = world.get(&page).await.is(200);
+            steps.extend(told["data"].as_array().unwrap().clone());
+            let Some(cursor) = told["next_cursor"].as_str() else { break };
+            page = format!("{path}/steps?limit=1&cursor={cursor}");
+        }
+        assert_eq!(steps.len(), on_it);
+        for step in &steps {
+            assert_eq!((&step["state"], &step["old_number_id"]), (&json!("moved"), &number));
+            assert_eq!(step["session_id"], session["id"]);
+        }
+        let all = format!("{done}{steps:?}");
+        assert!(!all.contains("masked") && !all.contains("+33"), "{all}");
+        let shown = world.get(&at("sessions", &session)).await.is(200);
+        assert_ne!(shown["participants"][0]["proxy_number_id"], number);
+        let kinds = world.get("/api/v1/events?type=participant.moved").await.is(200);
+        assert_eq!(kinds["data"].as_array().unwrap().len(), on_it);
+
+        let stale = world.ask("POST", &format!("{path}/undo")).a().json(&json!({}));
+        stale.header("if-match", "\"1\"").send().await.problem(412, "version_mismatch");
+        world.post(&format!("{path}/undo"), json!({})).await.is(200);
+        let undone = end().await;
+        assert_eq!((&undone["state"], &undone["undone"]), (&json!("undone"), &json!(on_it)));
+        let again = world.post(&format!("{path}/undo"), json!({})).await.is(200);
+        assert_eq!(again, undone);
+        let shown = world.get(&at("sessions", &session)).await.is(200);
+        assert_eq!(shown["participants"][0]["proxy_number_id"], number);
     })
     .await;
 }

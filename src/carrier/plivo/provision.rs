@@ -11,11 +11,11 @@ use crate::{
         error::{Retry, SendErrorKind},
         number::abilities,
         provisioning::{
-            Bought, Held, HeldPage, NumberKind, Offer, Price, Provisioning, Purchase, Search, Want,
+            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, Want,
             unreadable,
         },
     },
-    domain::{phone::ProxyNumber, pool::Capabilities},
+    domain::{phone::ProxyNumber, pool::Capabilities, price::Price},
 };
 
 const JSON: &str = "application/json";

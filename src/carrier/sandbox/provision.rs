@@ -9,11 +9,10 @@ use crate::{
     carrier::{
         number::abilities,
         provisioning::{
-            Bought, Held, HeldPage, NumberKind, Offer, Price, Provisioning, Purchase, Search,
-            unreadable,
+            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, unreadable,
         },
     },
-    domain::{phone::ProxyNumber, pool::Capabilities},
+    domain::{phone::ProxyNumber, pool::Capabilities, price::Price},
 };
 
 const JSON: &str = "application/json";

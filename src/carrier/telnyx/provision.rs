@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::{Links, Request, Response, SendError, Telnyx, config::Config, is_id, number, send};
 use crate::{
     carrier::provisioning::{
-        Bought, Held, HeldPage, NumberKind, Offer, Price, Progress, Provisioning, Purchase, Search,
+        Bought, Held, HeldPage, NumberKind, Offer, Progress, Provisioning, Purchase, Search,
         unreadable,
     },
-    domain::{phone::ProxyNumber, pool::Capabilities},
+    domain::{phone::ProxyNumber, pool::Capabilities, price::Price},
 };
 
 const JSON: &str = "application/json";

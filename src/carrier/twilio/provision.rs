@@ -4,9 +4,12 @@ use http::Method;
 use serde_json::Value;
 
 use super::{Request, Twilio, is_sid, number, send};
-use crate::carrier::{
-    provisioning::{NumberKind, Price, Search},
-    twiml::provision::{Account, Dialect},
+use crate::{
+    carrier::{
+        provisioning::{NumberKind, Search},
+        twiml::provision::{Account, Dialect},
+    },
+    domain::price::Price,
 };
 
 static DIALECT: Dialect = Dialect {

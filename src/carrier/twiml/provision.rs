@@ -15,13 +15,14 @@ use crate::{
         form::FORM,
         number::abilities,
         provisioning::{
-            Bought, Held, HeldPage, NumberKind, Offer, Price, Provisioning, Purchase, Search, Want,
+            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, Want,
             unreadable,
         },
     },
     domain::{
         phone::{Country, ProxyNumber},
         pool::Capabilities,
+        price::Price,
     },
 };
 

@@ -17,11 +17,10 @@ use crate::{
         error::{Retry, SendErrorKind},
         number::abilities,
         provisioning::{
-            Bought, Held, HeldPage, NumberKind, Offer, Price, Provisioning, Purchase, Search,
-            unreadable,
+            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, unreadable,
         },
     },
-    domain::{phone::ProxyNumber, pool::Capabilities},
+    domain::{phone::ProxyNumber, pool::Capabilities, price::Price},
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -2,6 +2,7 @@
 
 mod desk;
 mod import;
+mod moving;
 mod order;
 mod search;
 mod sync;
@@ -29,6 +30,8 @@ pub(super) enum Numbers {
     Release(order::ReleaseOptions),
     /// Show what was ordered, and how far it has come.
     Orders(order::ListOptions),
+    /// Move live sessions off a number that is dead, blocked or ported, or off a carrier.
+    Move(Box<moving::Options>),
     /// Compare the inventory with what carriers have; status 1 where they differ.
     Sync(sync::Options),
 }
@@ -41,6 +44,7 @@ pub(super) async fn run(command: Numbers) -> Result<(), Failed> {
         Numbers::Adopt(options) => order::adopt(options).await,
         Numbers::Release(options) => order::release(options).await,
         Numbers::Orders(options) => order::list(options).await,
+        Numbers::Move(options) => moving::run(*options).await,
         Numbers::Sync(options) => sync::run(options).await,
     }
 }

@@ -10,9 +10,8 @@ use super::{
     search::Search,
 };
 use crate::{
-    carrier::provisioning,
     cli::{ConfigFile, Failed, output},
-    domain::{phone::ProxyNumber, pool::Capabilities},
+    domain::{phone::ProxyNumber, pool::Capabilities, price},
     ids::{AccountId, NumberId},
     relay::{self, AtCarrier, OrderNumber, QUANTITY_MAX, ReleaseNumber, Which},
     store::{
@@ -145,7 +144,7 @@ pub(super) async fn buy(options: BuyOptions) -> Result<(), Failed> {
     };
     let price_max = options.max_monthly_price.as_deref().map(|text| {
         let wrong = || Failed("--max-monthly-price must be a decimal such as 2.00".into());
-        provisioning::micros(text).ok_or_else(wrong)
+        price::micros(text).ok_or_else(wrong)
     });
     let terms = OrderTerms {
         price_max: price_max.transpose()?,

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::desk::{Desk, capabilities, refusal, table};
 use crate::{
-    carrier::provisioning::{NumberKind, Offer, Price, Want},
+    carrier::provisioning::{NumberKind, Offer, Want},
     cli::{ConfigFile, Failed, output},
-    domain::pool::Capabilities,
+    domain::{pool::Capabilities, price::decimal},
     relay::Criteria,
 };
 
@@ -100,8 +100,7 @@ pub(super) async fn run(options: Options) -> Result<(), Failed> {
 }
 
 fn price(offer: &Offer) -> String {
-    let shown = |price: &Price| format!("{} {}", price.amount(), price.currency);
-    offer.price.as_ref().map_or_else(|| "not told".to_owned(), shown)
+    offer.price.map_or_else(|| "not told".to_owned(), |price| price.to_string())
 }
 
 fn wants(offer: &Offer) -> Vec<&'static str> {
@@ -123,8 +122,8 @@ fn object(offer: &Offer) -> serde_json::Value {
         "number": offer.number.as_str(),
         "type": offer.kind.as_str(),
         "capabilities": offer.can.text(),
-        "monthly_price": offer.price.as_ref().map(Price::amount),
-        "currency": offer.price.as_ref().map(|price| &price.currency),
+        "monthly_price": offer.price.map(|price| decimal(price.micros())),
+        "currency": offer.price.map(|price| price.currency().as_str().to_owned()),
         "requires": wants(offer),
     })
 }

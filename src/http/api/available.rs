@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     carrier::provisioning::{self, Offer},
-    domain::pool::Capabilities,
+    domain::{pool::Capabilities, price::decimal},
     http::problem::{FieldFault, Problem},
     relay::Criteria,
 };
@@ -118,8 +118,8 @@ fn shown(carrier: &str, country: &str, offer: Offer) -> AvailableNumber {
         country: country.to_owned(),
         r#type: NumberKind(offer.kind),
         capabilities: abilities(offer.can),
-        monthly_price: price.as_ref().map(provisioning::Price::amount),
-        currency: price.map(|price| price.currency),
+        monthly_price: price.map(|price| decimal(price.micros())),
+        currency: price.map(|price| price.currency().as_str().to_owned()),
         requires: offer.wants.into_iter().map(NumberWant).collect(),
     }
 }

@@ -18,6 +18,7 @@ mod input;
 mod interactions;
 mod keys;
 mod messages;
+mod number_moves;
 mod number_orders;
 mod numbers;
 mod openapi;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     carrier::provisioning,
-    domain::{phone::ProxyNumber, pool::Capabilities},
+    domain::{phone::ProxyNumber, pool::Capabilities, price},
     http::problem::{Path, Problem},
     ids::{NumberId, NumberOrderId, ServiceId},
     relay::{self, Criteria, OrderNumber, ReleaseNumber, Which},
@@ -214,7 +214,7 @@ impl NewNumberOrder {
 
     fn price_max(&self, faults: &mut Faults) -> Option<i64> {
         let text = self.max_monthly_price.as_deref()?;
-        let micros = provisioning::micros(text);
+        let micros = price::micros(text);
         if micros.is_none() {
             faults.add("/max_monthly_price", "invalid", "must be a decimal such as \"2.00\"");
         }

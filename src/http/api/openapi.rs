@@ -190,6 +190,7 @@ fn parameters() -> Value {
         "session_or_name": path("session", "The session's id or unique name", text()),
         "participant": path("participant", "The participant's id", id("ParticipantId")),
         "number": path("number", "The number's id", id("NumberId")),
+        "move": path("move", "The move's id", id("MoveId")),
         "order": path("order", "The number order's id", id("NumberOrderId")),
         "interaction": path("interaction", "The interaction's id", id("InteractionId")),
         "endpoint": path("endpoint", "The endpoint's id", id("EndpointId")),

@@ -8,7 +8,8 @@ use utoipa::OpenApi;
 
 use super::{
     Api, account, available, calls, carriers, deliveries, endpoints, events, interactions, keys,
-    messages, number_orders, numbers, opening, participants, services, sessions, usage, wire,
+    messages, number_moves, number_orders, numbers, opening, participants, services, sessions,
+    usage, wire,
 };
 
 /// Where a session is found by its own id.
@@ -67,6 +68,11 @@ routes! {
         get "/api/v1/numbers/{number}" numbers::read,
         patch "/api/v1/numbers/{number}" numbers::update,
         delete "/api/v1/numbers/{number}" numbers::retire,
+        get "/api/v1/number-moves" number_moves::list,
+        post "/api/v1/number-moves" number_moves::create,
+        get "/api/v1/number-moves/{move}" number_moves::read,
+        get "/api/v1/number-moves/{move}/steps" number_moves::list_steps,
+        post "/api/v1/number-moves/{move}/undo" number_moves::undo,
         post "/api/v1/numbers/{number}/release" number_orders::release,
         get "/api/v1/available-numbers" available::search,
         get "/api/v1/number-orders" number_orders::list,

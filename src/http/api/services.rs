@@ -90,6 +90,8 @@ pub(super) struct Service {
     media: MediaRule,
     /// Whether contact cards are passed on: they hold numbers.
     vcards: bool,
+    /// Whether people are told by a text that a move gave them another number to dial.
+    tell_of_moves: bool,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
@@ -202,6 +204,9 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     vcards: Patch<bool>,
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    tell_of_moves: Patch<bool>,
     #[schema(value_type = Option<ProxySettings>)]
     #[serde(default)]
     twilio_proxy: Patch<Object<ProxySettings>>,
@@ -246,6 +251,7 @@ impl Service {
             stop_words: StopWords(rules.stop_words),
             media: MediaRule(rules.media),
             vcards: rules.vcards,
+            tell_of_moves: rules.tell_of_moves,
             twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
@@ -301,6 +307,7 @@ impl ServiceSettings {
         set(&self.stop_words, &default.stop_words, &mut rules.stop_words, |one| one.0);
         set(&self.media, &default.media, &mut rules.media, |one| one.0);
         set(&self.vcards, &default.vcards, &mut rules.vcards, bool::clone);
+        set(&self.tell_of_moves, &default.tell_of_moves, &mut rules.tell_of_moves, bool::clone);
         match &self.twilio_proxy {
             Patch::Absent => {}
             Patch::Null => rules.proxy = default.proxy,

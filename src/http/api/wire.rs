@@ -12,11 +12,12 @@ use utoipa::{
 use crate::{
     carrier::provisioning,
     domain::{
-        event::EventKind, interaction, opt_out, phone, policy, pool::Rule, session, time::Timestamp,
+        event::EventKind, interaction, number_move, opt_out, phone, policy, pool::Rule, session,
+        time::Timestamp,
     },
     ids::{
-        AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, NumberId, NumberOrderId,
-        ParticipantId, ServiceId, SessionId,
+        AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, MoveId, NumberId,
+        NumberOrderId, ParticipantId, ServiceId, SessionId,
     },
     relay,
     store::{charges, deliveries, endpoints, interactions, legs, number_orders, numbers},
@@ -193,6 +194,8 @@ words! {
     GeoMatch = policy::GeoMatch, "How near to a person's own number the proxy number must be";
     Kind = interaction::Kind, "A text or a call";
     Mode = session::Mode, "What a session relays";
+    MoveReason = number_move::Why, "Why sessions leave a number";
+    MoveState = number_move::MoveState, "How far a move has come";
     AtCarrier = relay::AtCarrier, "What becomes of a number at its carrier once it has left the pool";
     NumberKind = provisioning::NumberKind, "What sort of number it is";
     NumberWant = provisioning::Want, "What a carrier wants before it sells a number";
@@ -212,6 +215,7 @@ words! {
     OnInterceptFailure = policy::OnInterceptFailure, "What becomes of a call or text while the marketplace can't be asked";
     KeyScope = relay::Scope, "What an API key may do";
     Selection = policy::Selection, "Which number a person gets for counterparts had before";
+    StepState = number_move::StepState, "What became of a participant in a move";
     State = session::State, "Where a session is in its life";
     TeamRing = policy::TeamRing, "In which order the members of a team are rung";
 }
@@ -248,6 +252,7 @@ ids! {
     EventId = "EventId", "EV";
     EndpointId = "EndpointId", "EP";
     KeyId = "KeyId", "AK";
+    MoveId = "MoveId", "MV";
 }
 
 #[cfg(test)]

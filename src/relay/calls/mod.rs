@@ -46,6 +46,7 @@ use crate::{
     store::{
         self, Tx, events,
         events::Place,
+        holds,
         inbox::{self, EventKey},
         interactions::{self, Interaction},
         legs::{self, Direction, Leg},
@@ -275,7 +276,14 @@ async fn ring(tx: &mut Tx, step: Step<'_>, mut waiting: Vec<Leg>) -> Result<Opti
     while let Some(head) = waiting.first()
         && !numbers::is_at(tx, step.account, &head.number, &step.caller.carrier).await?
     {
-        unshown(tx, step.account, waiting.remove(0), step.now).await?;
+        let head = waiting.remove(0);
+        match beside(tx, step, &head).await? {
+            Some(head) => {
+                waiting.insert(0, head);
+                break;
+            }
+            None => unshown(tx, step.account, head, step.now).await?,
+        }
     }
     let Some(head) = waiting.first() else { return Ok(None) };
     let caller_id = head.number.clone();
@@ -304,6 +312,16 @@ async fn ring(tx: &mut Tx, step: Step<'_>, mut waiting: Vec<Leg>) -> Result<Opti
         accept: rules.press_one,
         turn: 0,
     })))
+}
+
+/// The same leg with a number that the caller's carrier may show and by which its person knows the
+/// session too, if there is one: they were moved off it, and it is still called.
+async fn beside(tx: &mut Tx, step: Step<'_>, leg: &Leg) -> Result<Option<Leg>, Error> {
+    let (Some(who), carrier) = (&leg.participant, &step.caller.carrier) else { return Ok(None) };
+    let known = holds::beside_at(tx, step.account, who, &step.session.id, carrier).await?;
+    let Some(number) = known else { return Ok(None) };
+    legs::readdress(tx, step.account, &leg.id, &number, carrier).await?;
+    Ok(Some(Leg { number, ..leg.clone() }))
 }
 
 /// Gives up on somebody who sees a number that the caller's carrier does not have for this account, and

@@ -234,6 +234,17 @@ impl Health {
         one.each(leave.kind, leave.number.as_deref(), now, Bucket::put_back);
     }
 
+    /// The carriers that have been down for so long.
+    pub(super) fn down_for(&self, length: Duration) -> Vec<String> {
+        let now = at(&self.clock).wall;
+        let down = |id: &&String| {
+            self.report(id).is_some_and(|report| {
+                report.state != State::Closed && now.since(report.since) >= length
+            })
+        };
+        self.carriers.keys().filter(down).cloned().collect()
+    }
+
     /// How long ago a carrier had worked for `worked` by now.
     pub(super) fn back(&self, carrier: &str, worked: Duration) -> Duration {
         let now = self.clock.passed_ms();

@@ -7,7 +7,7 @@ mod refused;
 mod sending;
 
 pub(in crate::relay) use self::{
-    opt_out::heed,
+    opt_out::{carry_opt_out, heed, unwanted},
     progress::{cancel_owed, status},
     sending::{
         Claimed, STUCK, Times, absent, ask_again, claim, found, give_up, hand_back, sent, set_aside,
@@ -46,7 +46,8 @@ use crate::{
         long_texts, numbers,
         outbox::{self, NewEntry, OutboxKind},
         participants::{self, Participant},
-        services, sessions,
+        services,
+        sessions::{self, Session},
     },
 };
 
@@ -303,15 +304,58 @@ pub async fn send_to_participant(
         return Err(Error::Invalid(faults));
     }
     let mut session = locked(tx, account, session).await?;
-    let to = participants::get(tx, account, participant)
-        .await?
-        .filter(|one| one.session == session.id && one.removed_at.is_none())
-        .ok_or(Error::NotFound("participant"))?;
+    let to = recipient(tx, account, &session, participant).await?;
     let now = tx.now().await?;
     Error::unless_live(&session, now)?;
     if !session.mode.message() {
         return Err(Error::ModeNotAllowed);
     }
+    inbound::touch(tx, account, &mut session, now).await?;
+    write(tx, account, &session, &to, text, now).await
+}
+
+async fn recipient(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &Session,
+    participant: &ParticipantId,
+) -> Result<Participant, Error> {
+    participants::get(tx, account, participant)
+        .await?
+        .filter(|one| one.session == session.id && one.removed_at.is_none())
+        .ok_or(Error::NotFound("participant"))
+}
+
+/// Tells a participant something of their session that is no use of it: its time does not slide. Who
+/// wants no texts from the number that they dial gets none.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub(in crate::relay) async fn tell_participant(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    participant: &ParticipantId,
+    text: &NewText,
+) -> Result<(), Error> {
+    let session = locked(tx, account, session).await?;
+    let to = recipient(tx, account, &session, participant).await?;
+    if opt_out::unwanted(tx, account, &to.number_id, &to.person).await? {
+        return Ok(());
+    }
+    let now = tx.now().await?;
+    write(tx, account, &session, &to, text, now).await.map(drop)
+}
+
+/// Logs a text from the marketplace and owes it.
+async fn write(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &Session,
+    to: &Participant,
+    text: &NewText,
+    now: Timestamp,
+) -> Result<Interaction, Error> {
     let number = numbers::get(tx, account, &to.number_id).await?;
     let interaction = Interaction {
         id: tx.id_at(now),
@@ -342,13 +386,12 @@ pub async fn send_to_participant(
     }
     let owner = Owner { account, session: &session.id, interaction: &interaction.id };
     let wanted = Wanted { carrier: None, addresses: &text.media };
-    media::want(tx, owner, &session, wanted, now).await?;
-    inbound::touch(tx, account, &mut session, now).await?;
+    media::want(tx, owner, session, wanted, now).await?;
     let data = json!({ "participant_id": to.id, "role": to.role }).to_string();
     events::insert(tx, account, EventKind::MessageCreated, place(&interaction), &data, now).await?;
     let files = !text.media.is_empty();
     let owed = Owed { body: &text.body, files, expires_at: session.expires_at, asks: false };
-    owe(tx, account, &interaction, std::slice::from_ref(&to), owed, 0).await?;
+    owe(tx, account, &interaction, std::slice::from_ref(to), owed, 0).await?;
     Ok(interaction)
 }
 

@@ -31,10 +31,17 @@ pub(in crate::relay) async fn heed(tx: &mut Tx, route: Route, said: &Body) -> Re
             (&one.account, &one.number, &one.service, Some(&one.sender.person), one.now)
         }
     };
+    // Whoever was moved off the number gets their texts from another one. For everybody else it is
+    // written twice: how long it takes must not tell who is in a session (I5).
+    let current = match &route {
+        Route::To(one) => &one.sender.number_id,
+        Route::Nowhere | Route::Refused(_) => &number.id,
+    };
     let binds = service.rules.stop_words == StopWords::Number;
     // Who wants texts again gets them, also if the service's rule has changed since they stopped.
     if let Some(person) = person.filter(|_| binds || !keyword.opts_out()) {
         write(tx, account, &number.id, person, keyword, now).await?;
+        write(tx, account, current, person, keyword, now).await?;
     }
     if !binds || keyword.is_relayed() {
         return Ok(route);
@@ -72,8 +79,23 @@ async fn write(
     Ok(())
 }
 
+/// Lets an opt-out from a number hold for another one that somebody dials instead of it.
+pub(in crate::relay) async fn carry_opt_out(
+    tx: &mut Tx,
+    account: &AccountId,
+    person: &Person,
+    [from, to]: [&NumberId; 2],
+    now: Timestamp,
+) -> Result<(), Error> {
+    if unwanted(tx, account, from, person).await? {
+        let one = OptOut { account, person, scope: Scope::Number, value: to.as_str() };
+        opt_outs::insert(tx, one, now).await?;
+    }
+    Ok(())
+}
+
 /// Whether somebody wants no texts from this number.
-pub(super) async fn unwanted(
+pub(in crate::relay) async fn unwanted(
     tx: &mut Tx,
     account: &AccountId,
     number: &NumberId,

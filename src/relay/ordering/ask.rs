@@ -69,7 +69,7 @@ impl Relay {
             // Without its price a number can be shown all the same.
             let price = self.tell(carrier, "number_prices", request, read).await.ok().flatten();
             for offer in &mut offers {
-                offer.price = offer.price.take().or_else(|| price.clone());
+                offer.price = offer.price.or(price);
             }
         }
         Ok(offers)

@@ -453,8 +453,9 @@ impl Terms {
             return Err(OrderFailure::RequirementsUnmet);
         }
         let Some(most) = self.price_max else { return Ok(()) };
-        let Some(price) = &offer.price else { return Err(OrderFailure::PriceUntold) };
-        let currency = self.currency.as_ref().is_none_or(|currency| *currency == price.currency);
-        if currency && price.micros <= most { Ok(()) } else { Err(OrderFailure::TooExpensive) }
+        let Some(price) = offer.price else { return Err(OrderFailure::PriceUntold) };
+        let currency =
+            self.currency.as_ref().is_none_or(|currency| currency == price.currency().as_str());
+        if currency && price.micros() <= most { Ok(()) } else { Err(OrderFailure::TooExpensive) }
     }
 }

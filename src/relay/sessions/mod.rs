@@ -3,7 +3,8 @@
 mod adopt;
 mod people;
 
-use self::people::{join, others};
+use self::people::join;
+pub(in crate::relay) use self::people::others;
 pub use self::{
     adopt::{AdoptParticipant, AdoptSession, adopt_session, pairs_in_the_way},
     people::{AddParticipant, add_participant, remove_participant, set_block},
@@ -324,6 +325,7 @@ pub async fn reopen(
             return Err(Error::NumberInUse);
         }
     }
+    holds::reopen_beside(tx, account, id, now).await?;
     events::insert(tx, account, EventKind::SessionReopened, place_of(&session), "{}", now).await?;
     session.state = State::InProgress;
     session.closed_reason = None;

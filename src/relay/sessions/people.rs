@@ -84,6 +84,7 @@ pub(super) async fn join(
         session: &session.id,
         mode: session.mode,
         carrier: carrier.as_deref(),
+        without: None,
         now,
     };
     let chosen = allocate::allocate(tx, ctx, &wanted).await?;
@@ -121,7 +122,7 @@ pub(super) async fn join(
 }
 
 /// The people on the other side of a role.
-pub(super) fn others(everyone: &[(String, Person)], role: &str) -> Vec<Person> {
+pub(in crate::relay) fn others(everyone: &[(String, Person)], role: &str) -> Vec<Person> {
     everyone.iter().filter(|(other, _)| other != role).map(|(_, person)| person.clone()).collect()
 }
 

@@ -45,6 +45,7 @@ fn unusual() -> Rules {
         stop_words: *StopWords::ALL.last().unwrap(),
         media: *MediaRule::ALL.last().unwrap(),
         vcards: true,
+        tell_of_moves: true,
         proxy: ProxyRules {
             callback_url: "https://market.example/told?key=c".into(),
             intercept_callback_url: "https://market.example/asked?key=d".into(),
