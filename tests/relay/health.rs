@@ -290,3 +290,51 @@ async fn so_many_texts_a_second_from_one_number() {
         stage.end(database).await;
     }
 }
+
+/// While a carrier is down a text goes out by a number of another one by which its recipient knows the
+/// sender, and the answer to it comes back. Others wait, though numbers of another carrier are free.
+#[tokio::test]
+async fn texts_go_round_a_carrier_that_is_down() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, config::Rates::default()).await;
+        let (relay, market) = (&stage.world.running.relay, &stage.market);
+        let known = market.pair([0, 1], [2, 3], Mode::VoiceAndMessage).await.unwrap();
+        market.close(&known.id).await.unwrap();
+        stage.api.down(Some(DOWN));
+        for pair in 1..PAIRS {
+            stage.text(pair, 0, &format!("a{pair}")).await;
+        }
+        stage.pass(29_000).await;
+        stage.text(2, 0, "to see").await;
+        assert_eq!(stage.report().state, CarrierState::Open);
+        stage.text(0, 0, "round").await;
+        stage.text(1, 0, "waits").await;
+        assert_eq!(relay.go_round().await.unwrap(), 0, "most outages are over by then");
+        stage.world.clock.advance(1_500);
+        assert_eq!(relay.go_round().await.unwrap(), 1, "on {}", database.name);
+        stage.world.running.idle().await;
+        let seen = |place: usize| {
+            let view = stage.world.network.seen(market.people[place].phone).unwrap();
+            let texts = view.received();
+            let pairs = texts.map(|one| (one.other.clone(), one.body.expose().to_owned()));
+            pairs.collect::<Vec<_>>()
+        };
+        assert_eq!(seen(1), [(known.dials[1].clone(), "round".to_owned())]);
+        let answer = Body::new("answer".to_owned());
+        stage.world.network.text(market.people[1].phone, &known.dials[1], answer).unwrap();
+        stage.world.running.idle().await;
+        assert_eq!(relay.go_round().await.unwrap(), 1);
+        stage.world.running.idle().await;
+        assert_eq!(seen(0), [(known.dials[0].clone(), "answer".to_owned())]);
+        assert!(seen(3).is_empty(), "nobody else gets a text from a number that is new to them");
+        stage.api.down(None);
+        for _ in 0..8 {
+            stage.pass(10_000).await;
+        }
+        let taken = stage.taken();
+        assert!(taken.contains(&"waits".to_owned()), "{taken:?}");
+        assert!(!taken.iter().any(|words| ["round", "answer"].contains(&words.as_str())));
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}

@@ -157,6 +157,11 @@ impl Breaker {
         Duration::from_millis(u64::try_from(now - (at - left)).unwrap_or(0))
     }
 
+    /// For how long it has been broken, with tries in between; `None` while it is closed.
+    pub(super) fn down(&self, now: i64) -> Option<i64> {
+        (self.state != State::Closed).then(|| now.saturating_sub(self.opened))
+    }
+
     /// Until something may be tried, while it is open.
     pub(super) fn opens_in(&self, now: i64) -> Option<i64> {
         (self.state == State::Open).then(|| (self.until - now).max(0))

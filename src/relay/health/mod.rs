@@ -236,11 +236,10 @@ impl Health {
 
     /// The carriers that have been down for so long.
     pub(super) fn down_for(&self, length: Duration) -> Vec<String> {
-        let now = at(&self.clock).wall;
+        let now = self.clock.passed_ms();
         let down = |id: &&String| {
-            self.report(id).is_some_and(|report| {
-                report.state != State::Closed && now.since(report.since) >= length
-            })
+            let down = self.one(id).and_then(|one| one.breaker.down(now));
+            down.is_some_and(|down| down >= millis(length))
         };
         self.carriers.keys().filter(down).cloned().collect()
     }
