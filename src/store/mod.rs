@@ -23,6 +23,7 @@ pub mod endpoints;
 mod epoch;
 pub mod events;
 pub mod fence;
+mod held;
 pub mod holds;
 pub mod idempotency;
 pub mod inbox;

@@ -2,6 +2,7 @@
 //!
 //! Rows name legs, not numbers: who is reached is read again when it is sent.
 
+pub use super::held::Held;
 use super::{Error, Tx, accounts, db::on, from_text, old::forget};
 use crate::{
     domain::{closed_set, time::Timestamp},
@@ -197,33 +198,6 @@ pub async fn payload(tx: &mut Tx, entry: &Entry) -> Result<String, Error> {
         entry.payload.as_ref().ok_or(Error::Inconsistent { table: "outbox", column: "payload" })?;
     let keys = accounts::keys(tx, &entry.account).await?;
     Ok(keys.data.open_text(sealed, &context(&entry.id))?)
-}
-
-/// What is left alone for now. What is too late is not: it is only ended. Nor is the end of a call, but
-/// for carriers that are left out whole.
-#[derive(Debug, Default, Clone)]
-pub struct Held {
-    /// Each between spaces of its own: no id and no number holds one.
-    carriers: String,
-    kinds: String,
-    numbers: String,
-}
-
-impl Held {
-    /// Everything for this carrier.
-    pub fn carrier(&mut self, carrier: &str) {
-        self.carriers.extend([" ", carrier, " "]);
-    }
-
-    /// What is of that kind for this carrier.
-    pub fn kind(&mut self, carrier: &str, kind: OutboxKind) {
-        self.kinds.extend([" ", carrier, "/", kind.as_str(), " "]);
-    }
-
-    /// Texts from this proxy number.
-    pub fn number(&mut self, number: &str) {
-        self.numbers.extend([" ", number, " "]);
-    }
 }
 
 macro_rules! number {
