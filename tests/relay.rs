@@ -136,3 +136,6 @@ mod support;
 #[cfg(test)]
 #[path = "relay/unknown.rs"]
 mod unknown;
+#[cfg(test)]
+#[path = "relay/voicemail.rs"]
+mod voicemail;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::plan::{Prompt, Sound};
+use super::plan::{Prompt, Record, Sound};
 use crate::{
     domain::phone::{Identifier, ProxyNumber},
     ids::LegId,
@@ -114,13 +114,14 @@ pub(super) enum Act {
     Hear(Heard),
     Keys(Wanted),
     Dial(Dial),
+    Record(Record),
     Hangup,
 }
 
 impl Act {
     /// Whether the call must be answered first.
     pub(super) const fn needs_answer(&self) -> bool {
-        matches!(self, Self::Hear(_) | Self::Keys(_))
+        matches!(self, Self::Hear(_) | Self::Keys(_) | Self::Record(_))
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -132,6 +133,9 @@ impl Act {
                 format!("keys {most} {} {end} {prompt}", timeout.as_millis())
             }
             Self::Dial(dial) => dial.to_text(),
+            Self::Record(Record { longest, silence, finish }) => {
+                format!("record {} {} {finish}", longest.as_millis(), silence.as_millis())
+            }
             Self::Hangup => "hangup ".to_owned(),
         }
     }
@@ -154,6 +158,15 @@ impl Act {
                 }))
             }
             "dial" => Dial::read(rest).map(Self::Dial),
+            "record" => {
+                let words: Vec<&str> = rest.split(' ').collect();
+                let [longest, silence, finish] = words[..] else { return None };
+                Some(Self::Record(Record {
+                    longest: Duration::from_millis(longest.parse().ok()?),
+                    silence: Duration::from_millis(silence.parse().ok()?),
+                    finish: finish.chars().next()?,
+                }))
+            }
             "hangup" => Some(Self::Hangup),
             _ => Heard::read(text).map(Self::Hear),
         }

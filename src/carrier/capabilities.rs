@@ -24,6 +24,8 @@ pub struct Capabilities {
     pub answer_on_bridge: bool,
     /// Whether it can speak to somebody who answered before connecting.
     pub whisper: bool,
+    /// Whether it can record what a caller says and tell us where that lies.
+    pub voicemail: bool,
     /// How many people can be rung at once.
     pub simultaneous: usize,
     /// How long it can be told to ring: least and most.

@@ -11,9 +11,12 @@ use http::StatusCode;
 use super::{
     Answer, Inbound, Plan, Reply, Request, Response,
     acts::{Act, Dial, Heard, Wanted},
-    event::{CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered, Played},
+    event::{
+        CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered, Played,
+        Recorded,
+    },
     memory::{Memory, On, Other},
-    plan::{Connect, Gather, Prompt, RejectReason, Script, Then, Whisper},
+    plan::{Connect, Gather, Prompt, Record, RejectReason, Script, Then, Whisper},
 };
 use crate::{
     domain::{call::CallState, time::Timestamp},
@@ -75,6 +78,14 @@ pub(super) enum What {
     Heard,
     /// Keys, or none in time.
     Pressed(String),
+    /// One key, though none was waited for.
+    Key(char),
+    /// What was said was recorded, and where it lies.
+    Recorded {
+        id: String,
+        address: String,
+        length: Option<Duration>,
+    },
     Over(Over),
     /// Nothing that counts.
     Other(&'static str),
@@ -103,6 +114,8 @@ pub(super) enum Step {
     Hear { call: String, heard: Heard, keep: Memory },
     /// Wait for keys.
     Keys { call: String, wanted: Wanted, keep: Memory },
+    /// Record a call after a tone.
+    Record { call: String, record: Record, keep: Memory },
     /// Ring somebody for a caller.
     Ring(Box<Ring>),
     /// Connect a caller with somebody who was rung; both have answered.
@@ -192,6 +205,10 @@ impl Manner {
             What::Joined => vec![news.status(CallState::Answered)],
             What::Heard => vec![heard(news)],
             What::Pressed(digits) => vec![pressed(news, digits)],
+            What::Key(_) => vec![Inbound::Ignored("a key that we did not ask for")],
+            What::Recorded { id, address, length } => {
+                vec![recorded(news, id, address, *length)]
+            }
             What::Over(over) => ended(news, over),
             What::Other(why) => vec![Inbound::Ignored(why)],
         }
@@ -252,6 +269,10 @@ impl Manner {
                 let (call, memory) = (news.call.clone(), memory.clone());
                 let rest = memory.rest.clone();
                 Steered { manner: self, call, memory, up: true }.run(rest)
+            }
+            // The end of the call is the end of its recording.
+            What::Key(key) if memory.on == On::Recorded && memory.end == Some(key) => {
+                vec![Step::HangUp { call: news.call.clone(), up: true }]
             }
             // Its end shall tell how long they spoke.
             What::Joined if self.tells_joined && memory.caller.is_some() => {
@@ -394,6 +415,12 @@ fn heard(news: &News) -> Inbound {
     }
 }
 
+fn recorded(news: &News, id: &str, address: &str, length: Option<Duration>) -> Inbound {
+    let leg = news.memory.leg.clone().filter(|_| news.memory.on == On::Recorded);
+    let Some(leg) = leg else { return Inbound::Ignored("a recording that we did not ask for") };
+    Inbound::Recorded(Recorded { leg, id: id.to_owned(), address: address.to_owned(), length })
+}
+
 /// The keys that were pressed, without the key that ends them.
 fn pressed(news: &News, digits: &str) -> Inbound {
     let memory = &news.memory;
@@ -456,6 +483,7 @@ impl Steered<'_> {
             Act::Hear(heard) => vec![Step::Hear { call, heard, keep }],
             Act::Keys(wanted) => vec![Step::Keys { call, wanted, keep }],
             Act::Dial(dial) => ring(self.manner, (call, self.up), keep, dial),
+            Act::Record(record) => vec![Step::Record { call, record, keep }],
             Act::Hangup => vec![Step::HangUp { call, up: self.up }],
         }
     }
@@ -492,6 +520,11 @@ impl Steered<'_> {
                 acts.extend(self.manner.gather(keys));
             }
             Then::Connect(plan) => acts.push(self.dial(plan)),
+            Then::Record(record) => {
+                self.memory.on = On::Recorded;
+                self.memory.end = Some(record.finish);
+                acts.push(Act::Record(*record));
+            }
         }
         self.run(acts)
     }

@@ -2,6 +2,10 @@
 
 use std::{fmt, time::Duration};
 
+use http::StatusCode;
+
+use super::{Response, Sent};
+
 /// Why a webhook was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
@@ -97,6 +101,23 @@ impl fmt::Display for SendError {
 }
 
 impl std::error::Error for SendError {}
+
+/// What the answer to a deletion means, whose failure is `error`. What is not there is deleted, and deleting
+/// twice does no harm: so nothing about it is unknown.
+pub(super) fn deleted(
+    id: &str,
+    response: &Response,
+    error: impl FnOnce() -> SendError,
+) -> Result<Sent, SendError> {
+    if response.status.is_success() || response.status == StatusCode::NOT_FOUND {
+        return Ok(Sent { id: id.to_owned() });
+    }
+    let mut error = error();
+    if error.retry == Retry::Unknown {
+        error.retry = Retry::After(Duration::from_secs(1));
+    }
+    Err(error)
+}
 
 #[cfg(test)]
 mod tests {

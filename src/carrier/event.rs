@@ -28,6 +28,9 @@ pub enum Inbound {
     PlacedCallAnswered(PlacedCallAnswered),
     /// What a script plays is over; the carrier waits for what comes next.
     Played(Played),
+    /// What a caller said was recorded. Where the carrier waits for what comes next, that is the end of the
+    /// call; news of it alone gets the same answer.
+    Recorded(Recorded),
     /// The dialling of a plan's `connect` is over; the carrier waits for what comes next.
     DialEnded(DialEnded),
     /// News of one leg of a call.
@@ -127,6 +130,19 @@ pub struct Played {
     pub leg: LegId,
     /// Which turn of the script it was.
     pub turn: u32,
+}
+
+/// What a caller said was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The leg of the caller.
+    pub leg: LegId,
+    /// The carrier's id of the recording, by which it is deleted there: all news of one has the same.
+    pub id: String,
+    /// Where it lies.
+    pub address: String,
+    /// How long it is, where the carrier tells.
+    pub length: Option<Duration>,
 }
 
 /// A call that we placed was answered.

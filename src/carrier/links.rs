@@ -23,12 +23,14 @@ pub enum Step {
     Answered,
     /// What a script plays is over: what next?
     Played,
+    /// What a caller said was recorded.
+    Recorded,
 }
 
 impl Step {
     /// Every step.
     pub const ALL: &'static [Self] =
-        &[Self::Whisper, Self::Keys, Self::Dialled, Self::Answered, Self::Played];
+        &[Self::Whisper, Self::Keys, Self::Dialled, Self::Answered, Self::Played, Self::Recorded];
 
     /// The value of the address's `step`.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Step {
             Self::Dialled => "dialled",
             Self::Answered => "answered",
             Self::Played => "played",
+            Self::Recorded => "recorded",
         }
     }
 }

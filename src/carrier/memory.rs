@@ -35,11 +35,20 @@ pub(super) enum On {
     Placed,
     /// The caller's call was answered, to be connected with the one that was rung.
     Bridge,
+    /// The caller is recorded.
+    Recorded,
 }
 
 impl On {
-    const ALL: [Self; 6] =
-        [Self::Nothing, Self::Played, Self::Keys, Self::Whispered, Self::Placed, Self::Bridge];
+    const ALL: [Self; 7] = [
+        Self::Nothing,
+        Self::Played,
+        Self::Keys,
+        Self::Whispered,
+        Self::Placed,
+        Self::Bridge,
+        Self::Recorded,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -49,6 +58,7 @@ impl On {
             Self::Whispered => "whispered",
             Self::Placed => "placed",
             Self::Bridge => "bridge",
+            Self::Recorded => "recorded",
         }
     }
 }

@@ -22,6 +22,11 @@ pub enum Outbound {
         /// The carrier's id of the call.
         id: String,
     },
+    /// Forget a recording.
+    DeleteRecording {
+        /// The carrier's id of it, as [`super::event::Recorded`] had it.
+        id: String,
+    },
 }
 
 /// A text to send.

@@ -28,7 +28,7 @@ pub enum Plan {
     Announce(Prompt),
     /// Connect the caller.
     Connect(Connect),
-    /// Play what a marketplace wrote for a caller who is in no session.
+    /// Play what a marketplace wrote for a caller who is in no session, or the greeting of a voicemail.
     Script(Box<Script>),
     /// Said to somebody who answered our ringing, before the two are connected.
     Whisper(Whisper),
@@ -45,7 +45,7 @@ impl Plan {
             Self::Connect(connect) => Some(connect),
             Self::Script(script) => match &script.then {
                 Then::Connect(connect) => Some(connect),
-                Then::Hangup | Then::Ask | Then::Keys(_) => None,
+                Then::Hangup | Then::Ask | Then::Keys(_) | Then::Record(_) => None,
             },
             _ => None,
         }
@@ -116,7 +116,7 @@ pub struct Connect {
 pub struct Script {
     /// The caller's leg.
     pub leg: LegId,
-    /// Which turn this is, from 1: it comes back with the carrier's next question, so that one that
+    /// Which turn this is, from 1, and 0 for a voicemail, which has no other: it comes back with the carrier's next question, so that one that
     /// comes twice gets one answer.
     pub turn: u32,
     /// Played first, in order.
@@ -147,6 +147,20 @@ pub enum Then {
     Keys(Gather),
     /// The caller is connected; `announce` is empty.
     Connect(Connect),
+    /// A tone, and then what the caller says is recorded; we are told where that lies. Only for carriers
+    /// whose capabilities say `voicemail`: at others the call ends.
+    Record(Record),
+}
+
+/// Records what a caller says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// The longest recording.
+    pub longest: Duration,
+    /// So much silence ends it.
+    pub silence: Duration,
+    /// The key that ends it.
+    pub finish: char,
 }
 
 /// Waits for keys.

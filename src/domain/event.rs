@@ -63,6 +63,8 @@ closed_set! {
         CallCompleted = "call.completed",
         /// A call ended without a talk.
         CallMissed = "call.missed",
+        /// The caller of a call that nobody took left a message.
+        CallVoicemail = "call.voicemail",
         /// Nobody knows how a call ended.
         CallUnknown = "call.unknown",
         /// A call was refused.

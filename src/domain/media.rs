@@ -103,6 +103,11 @@ impl MediaType {
         matches!(self, Self::Jpeg | Self::Png | Self::Gif | Self::Webp)
     }
 
+    /// Whether it is sound, as carriers record it.
+    pub const fn is_recording(self) -> bool {
+        matches!(self, Self::Wav | Self::Mpeg | Self::Ogg)
+    }
+
     /// How names of such files end.
     pub const fn extension(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! A service's rules: what an account may set, its defaults and its bounds.
 
 mod twilio_proxy;
+mod voicemail;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::{
     phone::{Identifier, Strictness},
 };
 pub use twilio_proxy::{OnInterceptFailure, ProxyRules, URLS as PROXY_URLS};
+pub use voicemail::{VoicemailRules, voicemail_text};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -124,6 +126,8 @@ pub struct Rules {
     pub out_of_session_url: String,
     /// Sent to the callee of a missed call, through the mask; empty for none.
     pub missed_call_text: String,
+    /// What becomes of a call that nobody took.
+    pub voicemail: VoicemailRules,
     /// How sure we must be that a person's number exists.
     pub identifier_check: Strictness,
     /// Whether what people write is kept, sealed, with the interaction.
@@ -164,6 +168,7 @@ impl Rules {
             out_of_session_text: String::new(),
             out_of_session_url: String::new(),
             missed_call_text: String::new(),
+            voicemail: VoicemailRules::default(),
             identifier_check: Strictness::Possible,
             keep_texts: false,
             stop_words: StopWords::Relay,
@@ -235,6 +240,7 @@ impl Rules {
         if let Some(Err(refusal)) = line.map(|line| line.admit(Strictness::Possible)) {
             faults.push(("out_of_session_number", refusal.words()));
         }
+        faults.extend(self.voicemail.faults());
         faults.extend(self.proxy.faults());
         faults
     }

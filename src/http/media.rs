@@ -65,7 +65,8 @@ async fn fetch(
     }
 }
 
-fn answer(Offered { kind, length, bytes }: Offered) -> Response {
+/// A file as an answer: whoever reads it takes it for nothing else, and keeps none of it.
+pub(super) fn answer(Offered { kind, length, bytes }: Offered) -> Response {
     let mut response = Response::new(bytes.map_or_else(Body::empty, Body::from));
     *response.status_mut() = StatusCode::OK;
     let headers: &mut HeaderMap = response.headers_mut();

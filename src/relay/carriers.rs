@@ -1,6 +1,12 @@
 //! The configured carriers, by id.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::{budgets::Budgets, health::Rates, inbound::Source, prices::Prices};
 use crate::{
@@ -28,6 +34,8 @@ pub struct Configured {
 pub struct Carriers {
     by_id: BTreeMap<String, Configured>,
     order: Vec<String>,
+    /// Whether there is a store for files.
+    keeps: AtomicBool,
     rates: BTreeMap<String, Rates>,
     prices: Prices,
     budgets: Budgets,
@@ -41,6 +49,7 @@ impl Carriers {
         Self {
             by_id,
             order,
+            keeps: AtomicBool::new(false),
             rates: BTreeMap::new(),
             prices: Prices::default(),
             budgets: Budgets::default(),
@@ -89,6 +98,11 @@ impl Carriers {
         self
     }
 
+    /// Says whether there is a store for files.
+    pub(super) fn set_keeps(&self, keeps: bool) {
+        self.keeps.store(keeps, Ordering::Relaxed);
+    }
+
     /// The one with that id.
     pub fn get(&self, id: &str) -> Option<&Configured> {
         self.by_id.get(id)
@@ -97,7 +111,7 @@ impl Carriers {
     /// Where something came from that this carrier told.
     pub(super) fn source<'a>(&'a self, carrier: &'a str) -> Source<'a> {
         let adapter = self.get(carrier).map(|one| &*one.adapter);
-        Source { carrier, adapter }
+        Source { carrier, adapter, keeps: self.keeps.load(Ordering::Relaxed) }
     }
 
     /// The first one.

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Configured, Error, Relay, calls, messages, messages::Claimed, twilio_proxy::Verdict};
+use super::{
+    Configured, Error, Relay, calls, messages, messages::Claimed, twilio_proxy::Verdict, voicemail,
+};
 use crate::{
     carrier::{
         Outbound, Request, SendError,
@@ -115,6 +117,8 @@ impl Relay {
             OutboxKind::Message => self.deliver_message(entry).await,
             OutboxKind::Call => self.deliver_call(entry).await,
             OutboxKind::EndCall => self.deliver_end(entry).await,
+            OutboxKind::FetchRecording => self.fetch_recording(entry).await,
+            OutboxKind::DropRecording => self.drop_recording(entry).await,
         };
         match done {
             Err(error) if error.lasts() => {
@@ -138,8 +142,12 @@ impl Relay {
             OutboxKind::Call => {
                 self.write_entry(entry.clone(), |tx, one| Box::pin(calls::set_aside(tx, one))).await
             }
-            // The call goes on: its own news will end it.
-            OutboxKind::EndCall => {
+            OutboxKind::FetchRecording => {
+                self.write_entry(entry.clone(), |tx, one| Box::pin(voicemail::set_aside(tx, one)))
+                    .await
+            }
+            // The call goes on: its own news will end it. A recording stays at its carrier.
+            OutboxKind::EndCall | OutboxKind::DropRecording => {
                 self.write_entry(entry.clone(), |tx, one| Box::pin(parked(tx, one))).await
             }
         };
@@ -350,7 +358,7 @@ impl Relay {
     }
 
     /// Asks a carrier for something; the carrier's id of it.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         carrier: &str,
         outbound: &Outbound,

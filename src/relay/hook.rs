@@ -6,7 +6,7 @@ use super::{
     Relay, calls,
     consult::{Advice, Given},
     error::Error,
-    messages,
+    messages, voicemail,
 };
 use crate::{
     carrier::{Inbound, plan::Answer},
@@ -56,6 +56,7 @@ impl Relay {
             Inbound::CalleeAnswered(_)
             | Inbound::Keys(_)
             | Inbound::Played(_)
+            | Inbound::Recorded(_)
             | Inbound::DialEnded(_)
             | Inbound::PlacedCallAnswered(_) => self.step(carrier, event).await,
             Inbound::Ignored(_) => {
@@ -168,6 +169,7 @@ impl Relay {
                     Inbound::CalleeAnswered(at) => calls::callee_answered(tx, source, at).await,
                     Inbound::Keys(at) => calls::keys(tx, source, at, &given).await,
                     Inbound::Played(at) => calls::played(tx, source, at, &given).await,
+                    Inbound::Recorded(at) => voicemail::recorded(tx, source, at).await,
                     Inbound::DialEnded(at) => calls::dial_ended(tx, source, at, &given).await,
                     Inbound::PlacedCallAnswered(at) => calls::placed_answered(tx, source, at).await,
                     _ => Ok::<_, Error>(Answer::Ack),

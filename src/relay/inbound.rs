@@ -47,6 +47,8 @@ pub(super) struct Source<'a> {
     pub(super) carrier: &'a str,
     /// It, where it is configured.
     pub(super) adapter: Option<&'a dyn Carrier>,
+    /// Whether there is a store for files.
+    pub(super) keeps: bool,
 }
 
 /// What came in, of either kind.

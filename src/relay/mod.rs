@@ -39,6 +39,7 @@ mod signed;
 mod staff;
 mod stored_plan;
 pub mod twilio_proxy;
+mod voicemail;
 
 use std::sync::Arc;
 
@@ -138,6 +139,7 @@ impl Relay {
     /// passed on.
     #[must_use]
     pub fn with_objects(self, objects: Option<Objects>) -> Self {
+        self.carriers.set_keeps(objects.is_some());
         Self { objects, ..self }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     carrier::plan::{
-        Answer, Connect, Gather, Plan, Prompt, RejectReason, Script, Sound, Target, Then,
+        Answer, Connect, Gather, Plan, Prompt, Record, RejectReason, Script, Sound, Target, Then,
     },
     domain::phone::{Identifier, ProxyNumber},
     ids::LegId,
@@ -56,6 +56,7 @@ enum Next {
     Ask,
     Keys { prompts: Vec<Heard>, timeout_ms: u64, digits_max: u32, finish: Option<char> },
     Connect(Dial),
+    Record { longest_ms: u64, silence_ms: u64, finish: char },
 }
 
 fn words(prompt: &Prompt) -> Words {
@@ -143,6 +144,11 @@ pub(super) fn to_text(plan: &Plan) -> String {
                     finish: keys.finish,
                 },
                 Then::Connect(connect) => Next::Connect(dial(connect)),
+                Then::Record(Record { longest, silence, finish }) => Next::Record {
+                    longest_ms: ms(*longest),
+                    silence_ms: ms(*silence),
+                    finish: *finish,
+                },
             },
         },
         Plan::Hangup => Stored::Hangup,
@@ -176,6 +182,11 @@ fn read(text: &str) -> Option<Plan> {
                     finish,
                 }),
                 Next::Connect(dial) => Then::Connect(connect(dial)?),
+                Next::Record { longest_ms, silence_ms, finish } => Then::Record(Record {
+                    longest: Duration::from_millis(longest_ms),
+                    silence: Duration::from_millis(silence_ms),
+                    finish,
+                }),
             },
         })),
         Stored::Hangup => Plan::Hangup,
@@ -225,6 +236,11 @@ mod tests {
                 finish: Some('#'),
             })),
             script(Then::Connect(Connect { turn: 3, ..dial })),
+            script(Then::Record(Record {
+                longest: Duration::from_mins(2),
+                silence: Duration::from_secs(5),
+                finish: '#',
+            })),
         ] {
             assert_eq!(answer(&to_text(&plan)), Answer::Plan(plan));
         }

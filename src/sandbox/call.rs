@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     dial::Dialled,
-    document::{self, Connect, Gather, Reason, Step},
+    document::{self, Connect, Gather, KEYS_MAX, Reason, Step},
     line::{Act, Line, millis},
     network::Network,
     phone::{CallId, Sound},
@@ -15,6 +15,8 @@ use crate::domain::call::CallState;
 
 /// The most documents of one call.
 const DOCUMENTS_MAX: u32 = 50;
+/// How long every message is.
+const MESSAGE_SECONDS: u32 = 2;
 
 /// What comes after one step.
 pub(super) enum After {
@@ -132,6 +134,9 @@ impl Line {
                 }
             }
             Step::Gather(gather) => self.gather(gather).await,
+            Step::Record { longest_ms, finish, recorded_url } => {
+                self.record(Duration::from_millis(longest_ms), finish, &recorded_url).await
+            }
             Step::Next { url } => {
                 let event = json!({ "event": "played", "id": self.id.as_str() });
                 self.then(&url, &event).await
@@ -166,6 +171,23 @@ impl Line {
         };
         let event = json!({ "event": "keys", "id": self.id.as_str(), "digits": digits });
         self.then(&gather.keys_url, &event).await
+    }
+
+    /// Whoever hangs up has said what they wanted to.
+    async fn record(&mut self, longest: Duration, finish: char, url: &str) -> After {
+        self.hear(Sound::Tone);
+        let ended = self.keys(longest, KEYS_MAX, Some(finish)).await;
+        self.wake();
+        let (id, address) = self.network.keep_message(MESSAGE_SECONDS);
+        let event = json!({
+            "event": "recorded", "id": self.id.as_str(), "recording": id, "url": address,
+            "duration_ms": u64::from(MESSAGE_SECONDS) * 1000,
+        });
+        if ended.is_some() {
+            return self.then(url, &event).await;
+        }
+        self.network.report(self.id.as_str(), url.to_owned(), &event);
+        After::Gone
     }
 
     async fn after_dialling(&mut self, connect: &Connect, dialled: &Dialled) -> After {

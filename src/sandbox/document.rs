@@ -57,6 +57,13 @@ pub(super) enum Step {
     Next {
         url: String,
     },
+    /// Records what the phone's owner says until they press `finish`, and tells `recorded_url`, which says
+    /// what comes next.
+    Record {
+        longest_ms: u64,
+        finish: char,
+        recorded_url: String,
+    },
     Connect(Connect),
     HangUp,
 }

@@ -195,6 +195,8 @@ pub enum Sound {
     Ringing,
     /// A busy tone.
     Busy,
+    /// The tone after which a message is recorded.
+    Tone,
     /// A recorded voice.
     Words {
         /// What it says.

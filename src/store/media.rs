@@ -1,5 +1,5 @@
-//! Pictures and files of texts: where they lie at the carrier, and as what they are kept. Addresses are
-//! sealed under the session's key, as the files themselves are.
+//! Pictures and files of texts, and messages that callers left: where they lie at the carrier, and as what
+//! they are kept. Addresses are sealed under the session's key, as the files themselves are.
 
 use super::{Error, Tx, db::on, from_text};
 use crate::{
@@ -24,6 +24,16 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// What it came with.
+    Purpose {
+        /// A text, which it is passed on with.
+        File = "file",
+        /// A call that nobody took: what its caller said.
+        Voicemail = "voicemail",
+    }
+}
+
 /// A picture or file.
 #[derive(Debug, Clone)]
 pub struct Medium {
@@ -31,8 +41,12 @@ pub struct Medium {
     pub account: AccountId,
     /// Its id.
     pub id: MediaId,
-    /// The text that it belongs to.
+    /// The text or call that it belongs to.
     pub interaction: InteractionId,
+    /// What it came with.
+    pub purpose: Purpose,
+    /// How long a message is, in seconds, where its carrier told.
+    pub seconds: Option<i64>,
     /// Whose key seals it.
     pub session: SessionId,
     /// Its place among the text's.
@@ -61,8 +75,12 @@ pub struct Medium {
 /// One to want.
 #[derive(Debug)]
 pub struct NewMedium<'a> {
-    /// The text that it belongs to.
+    /// The text or call that it belongs to.
     pub interaction: &'a InteractionId,
+    /// What it came with.
+    pub purpose: Purpose,
+    /// How long a message is, in seconds, where its carrier told.
+    pub seconds: Option<i64>,
     /// Whose key seals it.
     pub session: &'a SessionId,
     /// Its place among the text's.
@@ -84,6 +102,8 @@ struct Row {
     account: AccountId,
     id: MediaId,
     interaction: InteractionId,
+    purpose: String,
+    seconds: Option<i64>,
     session: SessionId,
     position: i64,
     carrier: Option<String>,
@@ -101,7 +121,7 @@ struct Row {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT account, id, interaction, session, position, carrier, state, refusal, address, \
+            "SELECT account, id, interaction, purpose, seconds, session, position, carrier, state, refusal, address, \
              object, content_type, bytes, tries, lease_until, expires_at FROM media WHERE ",
             $rest
         )
@@ -116,6 +136,8 @@ impl TryFrom<Row> for Medium {
             account: row.account,
             id: row.id,
             interaction: row.interaction,
+            purpose: from_text!("media"."purpose", Purpose::parse, &row.purpose)?,
+            seconds: row.seconds,
             session: row.session,
             position: row.position,
             carrier: row.carrier,
@@ -163,8 +185,8 @@ pub async fn insert(
 ) -> Result<MediaId, Error> {
     const SQL: &str = "
         INSERT INTO media (account, id, interaction, session, position, carrier, state, address,
-            object, tries, lease_until, created_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, 'wanted', $7, $8, 0, 0, $9, $10)";
+            object, tries, lease_until, created_at, expires_at, purpose, seconds)
+        VALUES ($1, $2, $3, $4, $5, $6, 'wanted', $7, $8, 0, 0, $9, $10, $11, $12)";
     let id: MediaId = tx.id_at(new.now);
     let address = key.seal_text(new.address, &context(&id));
     on!(tx, |conn| {
@@ -179,6 +201,8 @@ pub async fn insert(
             .bind(new.object)
             .bind(new.now.millis())
             .bind(new.expires_at.millis())
+            .bind(new.purpose.as_str())
+            .bind(new.seconds)
             .execute(conn)
             .await?;
     });
@@ -195,6 +219,16 @@ pub async fn of_interaction(
     let rows: Vec<Row> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(interaction).fetch_all(conn).await?);
     rows.into_iter().map(Medium::try_from).collect()
+}
+
+/// The message that the caller of this call left, if there is one still.
+pub async fn voicemail(
+    tx: &mut Tx,
+    account: &AccountId,
+    interaction: &InteractionId,
+) -> Result<Option<Medium>, Error> {
+    let all = of_interaction(tx, account, interaction).await?;
+    Ok(all.into_iter().find(|one| one.purpose == Purpose::Voicemail))
 }
 
 /// The one with that id.

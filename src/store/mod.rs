@@ -23,7 +23,6 @@ pub mod endpoints;
 mod epoch;
 pub mod events;
 pub mod fence;
-mod held;
 pub mod holds;
 pub mod idempotency;
 pub mod inbox;

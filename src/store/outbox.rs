@@ -2,7 +2,10 @@
 //!
 //! Rows name legs, not numbers: who is reached is read again when it is sent.
 
-pub use super::held::Held;
+mod ways;
+
+pub use self::ways::{readdress, with_another_way};
+
 use super::{Error, Tx, accounts, db::on, from_text, old::forget};
 use crate::{
     domain::{closed_set, time::Timestamp},
@@ -18,6 +21,10 @@ closed_set! {
         Call = "call",
         /// A call to end.
         EndCall = "end_call",
+        /// A recording to fetch.
+        FetchRecording = "fetch_recording",
+        /// A recording to delete at its carrier.
+        DropRecording = "drop_recording",
     }
 }
 
@@ -198,6 +205,33 @@ pub async fn payload(tx: &mut Tx, entry: &Entry) -> Result<String, Error> {
         entry.payload.as_ref().ok_or(Error::Inconsistent { table: "outbox", column: "payload" })?;
     let keys = accounts::keys(tx, &entry.account).await?;
     Ok(keys.data.open_text(sealed, &context(&entry.id))?)
+}
+
+/// What is left alone for now. What is too late is not: it is only ended. Nor is the end of a call, but
+/// for carriers that are left out whole.
+#[derive(Debug, Default, Clone)]
+pub struct Held {
+    /// Each between spaces of its own: no id and no number holds one.
+    carriers: String,
+    kinds: String,
+    numbers: String,
+}
+
+impl Held {
+    /// Everything for this carrier.
+    pub fn carrier(&mut self, carrier: &str) {
+        self.carriers.extend([" ", carrier, " "]);
+    }
+
+    /// What is of that kind for this carrier.
+    pub fn kind(&mut self, carrier: &str, kind: OutboxKind) {
+        self.kinds.extend([" ", carrier, "/", kind.as_str(), " "]);
+    }
+
+    /// Texts from this proxy number.
+    pub fn number(&mut self, number: &str) {
+        self.numbers.extend([" ", number, " "]);
+    }
 }
 
 macro_rules! number {
@@ -470,52 +504,6 @@ pub async fn ready_of_session(
     rows.into_iter().map(Entry::try_from).collect()
 }
 
-/// Owes an entry to another carrier. What was read of it before can't be claimed any more. Whether
-/// nobody has claimed it.
-pub async fn readdress(tx: &mut Tx, entry: &Entry, carrier: &str) -> Result<bool, Error> {
-    const SQL: &str = "
-        UPDATE outbox SET carrier = $4, fence = fence + 1
-        WHERE account = $1 AND id = $2 AND fence = $3 AND state = 'ready'";
-    let done = on!(tx, |conn| sqlx::query(SQL)
-        .bind(&entry.account)
-        .bind(&entry.id)
-        .bind(entry.fence)
-        .bind(carrier)
-        .execute(conn)
-        .await?
-        .rows_affected());
-    Ok(done == 1)
-}
-
-/// Texts of sessions that wait for a carrier and whose recipient holds a number of another one too, from
-/// after this id on, `limit` at most.
-pub async fn with_another_way(
-    tx: &mut Tx,
-    carrier: &str,
-    after: Option<&OutboxId>,
-    limit: i64,
-) -> Result<Vec<Entry>, Error> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM outbox WHERE state = 'ready' AND kind = 'message' AND carrier = $1 AND id > $2
-          AND EXISTS (SELECT 1 FROM legs l
-            JOIN participants p ON p.account = l.account AND p.id = l.participant
-            JOIN holds h ON h.account = p.account AND h.person = p.person
-              AND h.number_id <> p.number_id
-            JOIN numbers n ON n.account = h.account AND n.id = h.number_id AND n.carrier <> $1
-            WHERE l.account = outbox.account AND l.id = outbox.leg)
-        ORDER BY id LIMIT $3"
-    );
-    let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL)
-        .bind(carrier)
-        .bind(after.map_or("", OutboxId::as_str))
-        .bind(limit)
-        .fetch_all(conn)
-        .await?);
-    rows.into_iter().map(Entry::try_from).collect()
-}
-
 /// Whether an earlier text to the same leg's person is still owed and goes first: texts of one
 /// session go out in the order in which they were accepted, and so do those that answer one text
 /// that belongs to no session. One that was tried before `stuck_since`, and is still owed, keeps
@@ -557,10 +545,10 @@ pub async fn earlier_pending(
 }
 
 /// How many entries are in each state that is not done, and since when the oldest is owed: the end of a
-/// call from when it is due.
+/// call, and what is done with recordings, from when it is due.
 pub async fn owed(tx: &mut Tx) -> Result<(i64, Option<Timestamp>), Error> {
     const SQL: &str =
-        "SELECT COUNT(*), MIN(CASE WHEN kind = 'end_call' THEN run_at ELSE created_at END)
+        "SELECT COUNT(*), MIN(CASE WHEN kind IN ('message', 'call') THEN created_at ELSE run_at END)
         FROM outbox WHERE state IN ('ready', 'sending')";
     let (count, oldest): (i64, Option<i64>) =
         on!(tx, |conn| sqlx::query_as(SQL).fetch_one(conn).await?);

@@ -15,7 +15,7 @@ use crate::{
         phone::Strictness,
         policy::{
             GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection,
-            TeamRing,
+            TeamRing, VoicemailRules,
         },
         time::Timestamp,
     },
@@ -79,6 +79,17 @@ struct StoredRules {
     vcards: bool,
     #[serde(default)]
     tell_of_moves: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    voicemail: Option<StoredVoicemail>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredVoicemail {
+    on: bool,
+    greeting: String,
+    longest_ms: u64,
+    text: bool,
+    kept_ms: u64,
 }
 
 /// The stored form of what a service of Twilio Proxy has, before it is sealed.
@@ -143,6 +154,13 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         media: Some(rules.media.as_str().into()),
         vcards: rules.vcards,
         tell_of_moves: rules.tell_of_moves,
+        voicemail: (rules.voicemail != VoicemailRules::default()).then(|| StoredVoicemail {
+            on: rules.voicemail.on,
+            greeting: rules.voicemail.greeting.clone(),
+            longest_ms: ms(rules.voicemail.longest),
+            text: rules.voicemail.text,
+            kept_ms: ms(rules.voicemail.kept),
+        }),
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -185,6 +203,13 @@ fn from_text(text: &str) -> Option<Rules> {
         },
         vcards: stored.vcards,
         tell_of_moves: stored.tell_of_moves,
+        voicemail: stored.voicemail.map_or_else(VoicemailRules::default, |stored| VoicemailRules {
+            on: stored.on,
+            greeting: stored.greeting,
+            longest: Duration::from_millis(stored.longest_ms),
+            text: stored.text,
+            kept: Duration::from_millis(stored.kept_ms),
+        }),
         proxy: ProxyRules::default(),
     })
 }

@@ -115,6 +115,9 @@ metrics_table! {
         "Bytes of pictures and files that were kept to be passed on.";
     PEOPLE_MOVED = Counter "entremise_number_move_people_total" Count ["outcome"]
         "People in sessions that were moved off a number: moved, kept, undone, not_undone.";
+    VOICEMAIL = Counter "entremise_voicemail_total" Count ["outcome"]
+        "Voicemail: offered to callers; messages kept, retry, lost, unwanted; dropped: deleted at their \
+         carrier.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
     SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
@@ -369,6 +372,11 @@ pub fn people_moved(outcome: &'static str, people: u64) {
     counter(&PEOPLE_MOVED, [outcome.into()]).increment(people);
 }
 
+/// Voicemail came to that, of the metric's help.
+pub fn voicemail(outcome: &'static str) {
+    counter(&VOICEMAIL, [outcome.into()]).increment(1);
+}
+
 /// The recipient's `carrier` took a text `latency` after it arrived.
 pub fn relayed(carrier: &str, latency: Duration) {
     histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
@@ -462,6 +470,7 @@ mod tests {
         media("kept");
         media_bytes(1);
         people_moved("moved", 1);
+        voicemail("kept");
         relayed("main", second);
         session_opened();
         session_closed("expired");

@@ -381,6 +381,7 @@ class Phone {
       const words = {
         ringing: "It rings at the other end",
         busy: "A busy tone",
+        tone: "A tone: you are recorded until you press # or hang up",
         person: "You hear each other",
       };
       return make("p", words[sound.sound]);

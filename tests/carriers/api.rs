@@ -19,13 +19,12 @@ use entremise::{
     ids::NumberId,
 };
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     fixtures::{self, Fixtures},
-    lists, samples,
+    lists, numbers, samples,
     schema::Schemas,
 };
 
@@ -156,13 +155,21 @@ fn pairs(text: &[u8]) -> Pairs {
 
 /// What stands for the names of a template in an address that it fits.
 fn placed(template: &str, asked: &str) -> Option<Pairs> {
-    let names = Regex::new(r"\\\{([A-Za-z_]+)\\\}").unwrap();
-    let escaped = regex::escape(template);
-    let pattern = format!("^{}$", names.replace_all(&escaped, "([^/?#]+)"));
-    let found = Regex::new(&pattern).unwrap().captures(asked)?;
-    let words = found.iter().skip(1).map(|word| word.unwrap().as_str().to_owned());
-    let names = names.captures_iter(&escaped).map(|name| name[1].to_owned());
-    Some(names.zip(words).collect())
+    let mut parts = template.split('{');
+    let mut rest = asked.strip_prefix(parts.next()?)?;
+    let mut pairs = Pairs::new();
+    for part in parts {
+        let (name, then) = part.split_once('}')?;
+        let most = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let end = match then {
+            "" => most,
+            _ => rest.match_indices(then).map(|(at, _)| at).find(|at| *at <= most)?,
+        };
+        let (word, after) = rest.split_at_checked(end).filter(|(word, _)| !word.is_empty())?;
+        pairs.push((name.to_owned(), word.to_owned()));
+        rest = after.strip_prefix(then)?;
+    }
+    rest.is_empty().then_some(pairs)
 }
 
 /// Everything that the adapter asks its carrier, by what it is for.
@@ -200,6 +207,8 @@ fn requests_of(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(String, Reque
             all.extend(next.map(|request| (format!("after {case}"), request)));
         }
     }
+    let asked = numbers::asked(fixtures, carrier).into_iter();
+    all.extend(asked.map(|(name, request)| (name.to_owned(), request)));
     all.extend(commands(fixtures, carrier));
     all.into_iter().map(|(name, one)| (name, carrier.authorize(one, fixtures.now()))).collect()
 }
@@ -261,7 +270,7 @@ fn spoken() -> Vec<(&'static str, Answer)> {
 /// The samples, and texts and calls at the edges of what the core asks for.
 fn outbounds(call_id: &str) -> Vec<(String, Outbound)> {
     let mut all: Vec<(String, Outbound)> = Vec::new();
-    for (name, outbound) in samples::outbounds(call_id) {
+    for (name, outbound) in samples::outbounds(call_id, call_id) {
         match &outbound {
             Outbound::Message(text) => {
                 for (what, validity) in
@@ -289,6 +298,8 @@ fn outbounds(call_id: &str) -> Vec<(String, Outbound)> {
                 }
             }
             Outbound::EndCall { .. } => {}
+            // No extract has it yet.
+            Outbound::DeleteRecording { .. } => continue,
         }
         all.push((name.to_owned(), outbound));
     }

@@ -29,6 +29,9 @@ pub(crate) struct Facts {
     /// What our addresses, and what calls keep for us, are sealed with: 32 bytes in hex.
     links_key: Option<String>,
     pub(crate) call_id: String,
+    /// An id of a recording, where the carrier can be asked to delete one.
+    #[serde(default)]
+    pub(crate) recording_id: String,
     people: Vec<String>,
     /// Why nothing says what requests to this carrier may be: `none: …`.
     pub(crate) api: Option<String>,

@@ -8,7 +8,7 @@ use crate::{fixtures, samples};
 fn text_with(pictures: usize) -> (Outbound, Vec<String>) {
     let addresses: Vec<String> =
         (0..pictures).map(|n| format!("https://relay.example.com/media/picture{n}")).collect();
-    let outbounds = samples::outbounds("1");
+    let outbounds = samples::outbounds("1", "1");
     let text = outbounds.into_iter().find(|(name, _)| *name == "text with pictures").unwrap().1;
     let Outbound::Message(mut text) = text else { panic!("a text is none") };
     text.media.clone_from(&addresses);
@@ -47,8 +47,10 @@ fn i22_credentials_stay_at_the_carrier() {
         let mut addresses = Vec::new();
         for (_, request) in &fixtures.requests {
             for event in carrier.parse(request).into_iter().flatten() {
-                if let Inbound::Message(message) = event {
-                    addresses.extend(message.media);
+                match event {
+                    Inbound::Message(message) => addresses.extend(message.media),
+                    Inbound::Recorded(recorded) => addresses.push(recorded.address),
+                    _ => {}
                 }
             }
         }
@@ -59,6 +61,8 @@ fn i22_credentials_stay_at_the_carrier() {
         );
         for address in &addresses {
             let Some(request) = carrier.media(address) else { continue };
+            // As it leaves.
+            let request = carrier.authorize(request, fixtures.now());
             own += 1;
             assert_eq!(&request.url, address, "{}", fixtures.name);
             assert!(request.headers.contains_key(AUTHORIZATION), "{}", fixtures.name);

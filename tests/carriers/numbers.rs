@@ -52,6 +52,41 @@ fn held(fixtures: &Fixtures, numbers: &dyn Provisioning) -> Held {
     found.find_map(|held| held).expect(&fixtures.name)
 }
 
+/// Searches and purchases of every sort, for every use, and with as little as may be said.
+fn edges(fixtures: &Fixtures, numbers: &dyn Provisioning) -> Vec<(&'static str, Request)> {
+    let digits = |text: &str| Some(text.to_owned());
+    let mut all = Vec::new();
+    for kind in NumberKind::ALL {
+        for uses in 0..8 {
+            let can = Capabilities { voice: uses & 1 > 0, sms: uses & 2 > 0, mms: uses & 4 > 0 };
+            for (area, contains) in [(None, None), (digits("415"), None), (None, digits("5550"))] {
+                let limit = 50;
+                let search = Search { kind: *kind, can, area, contains, limit, ..search() };
+                all.push(("search, of every sort", numbers.search(&search)));
+                all.push(("prices, of every sort", numbers.prices(&search)));
+            }
+            let bare = Purchase { kind: *kind, can, address: None, bundle: None, ..purchase() };
+            all.push(("buy, with as little as may be", numbers.buy(&bare)));
+        }
+    }
+    for (_, page) in fixtures.numbers.iter().filter(|(case, _)| case.starts_with("page")) {
+        let next = numbers.listed(None, page).ok().and_then(|page| page.next);
+        all.push(("page, the next", next.map(|next| numbers.page(Some(&next)))));
+    }
+    all.into_iter().filter_map(|(name, request)| Some((name, request?))).collect()
+}
+
+/// Everything that is asked about numbers, by what it is for; nothing of a carrier without answers in its
+/// own folder.
+pub(crate) fn asked(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(&'static str, Request)> {
+    let numbers = carrier.provisioning().filter(|_| !fixtures.numbers.is_empty());
+    numbers.map_or_else(Vec::new, |numbers| {
+        let mut all = requests(fixtures, numbers);
+        all.extend(edges(fixtures, numbers));
+        all
+    })
+}
+
 fn requests(fixtures: &Fixtures, numbers: &dyn Provisioning) -> Vec<(&'static str, Request)> {
     let links = fixtures.links().with_fallback(Some("https://static.example/calls.xml".into()));
     let held = held(fixtures, numbers);

@@ -6,7 +6,9 @@ use entremise::{
     carrier::{
         Answer, Plan,
         outbound::{Outbound, OutboundCall, OutboundMessage},
-        plan::{Connect, Gather, Prompt, RejectReason, Script, Sound, Target, Then, Whisper},
+        plan::{
+            Connect, Gather, Prompt, Record, RejectReason, Script, Sound, Target, Then, Whisper,
+        },
     },
     domain::{
         message::Body,
@@ -77,6 +79,8 @@ pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
         let timeout = Duration::from_secs(5);
         Then::Keys(Gather { prompts, timeout, digits_max: 6, finish })
     };
+    let record =
+        |longest| Then::Record(Record { longest, silence: Duration::from_secs(5), finish: '#' });
     let plans = vec![
         ("reject busy", Plan::Reject(RejectReason::Busy)),
         ("reject declined", Plan::Reject(RejectReason::Declined)),
@@ -106,6 +110,8 @@ pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
         ("script, keys", script(words, keys(sounds(words), Some('#')))),
         ("script, keys without an end", script(words, keys(Vec::new(), None))),
         ("script, connect", script(words, Then::Connect(Connect { turn: 3, ..connect(1) }))),
+        ("script, record", script(words, record(Duration::from_mins(2)))),
+        ("script, record too long", script(words, record(forever))),
         ("whisper", whisper(say(), None)),
         ("whisper, accept", whisper(None, say())),
         ("whisper, say and accept", whisper(say(), Some(prompt("Press 1 to take the call.")))),
@@ -131,8 +137,9 @@ pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
     answers
 }
 
-/// Everything that we ask of a carrier, by name; `call_id` is a call's id as the carrier makes them.
-pub(crate) fn outbounds(call_id: &str) -> Vec<(&'static str, Outbound)> {
+/// Everything that we ask of a carrier, by name, with ids of a call and of a recording as the carrier makes
+/// them.
+pub(crate) fn outbounds(call_id: &str, recording_id: &str) -> Vec<(&'static str, Outbound)> {
     let text = |body: &str, media: &[&str]| {
         Outbound::Message(OutboundMessage {
             leg: leg(2),
@@ -157,10 +164,14 @@ pub(crate) fn outbounds(call_id: &str) -> Vec<(&'static str, Outbound)> {
             }),
         ),
         ("end of a call", Outbound::EndCall { id: call_id.to_owned() }),
+        ("deletion of a recording", Outbound::DeleteRecording { id: recording_id.to_owned() }),
     ];
     for (_, outbound) in &outbounds {
         match outbound {
-            Outbound::Message(_) | Outbound::Call(_) | Outbound::EndCall { .. } => {}
+            Outbound::Message(_)
+            | Outbound::Call(_)
+            | Outbound::EndCall { .. }
+            | Outbound::DeleteRecording { .. } => {}
         }
     }
     outbounds

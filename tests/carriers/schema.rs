@@ -323,6 +323,7 @@ fn formatted(format: &str, text: &str) -> bool {
         "phone-number" => matches(r"^\+?[0-9]{3,15}$", text),
         // Of Twilio: a number or an address of SIP.
         "endpoint" => matches(r"^\+?[0-9]{3,15}$", text) || text.starts_with("sip:"),
+        "iso-country-code" => matches("^[A-Z]{2}$", text),
         // Its words are listed beside it.
         "http-method" => true,
         other => panic!("the format {other}: teach tests/carriers/schema.rs"),

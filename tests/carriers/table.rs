@@ -60,6 +60,7 @@ fn page(all: &[Fixtures]) -> String {
                 ("calls are steered by", |can, _| control(can).into()),
                 ("speaks to who answers (whisper, press 1)", |can, _| yes(can.whisper)),
                 ("rings before it answers the caller", |can, _| yes(can.answer_on_bridge)),
+                ("records messages (voicemail)", |can, _| yes(can.voicemail)),
                 ("people rung at once", |can, _| can.simultaneous.to_string()),
                 ("its numbers, by API", |can, _| numbers(can).into()),
             ],

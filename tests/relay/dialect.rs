@@ -211,6 +211,11 @@ impl Scene {
         (bare(self.person(place)), bare(self.session.dials[place].expose()))
     }
 
+    /// Where the API is.
+    pub(crate) fn api(&self) -> &str {
+        &self.carrier.base
+    }
+
     /// What the API was asked since the last time.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.carrier.asked()

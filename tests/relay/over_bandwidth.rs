@@ -16,13 +16,13 @@ use crate::{
 };
 
 const FIXTURES: &str = include_str!("../../fixtures/bandwidth/carrier.toml");
-const CALL: &str = "c-95ac8d6e-1a31c52e-b38f-4198-93c1-51633ec68f8d";
+pub(crate) const CALL: &str = "c-95ac8d6e-1a31c52e-b38f-4198-93c1-51633ec68f8d";
 const RUNG: &str = "c-2a913f94-6a486f3a-3cae-4034-bcc3-f0c9fa77ca2f";
 const ANSWERED: &str = "2026-11-22T10:00:10.250Z";
 const OVER: &str = "2026-11-22T10:00:52.750Z";
 
 /// A name and a password.
-type Credentials = (String, String);
+pub(crate) type Credentials = (String, String);
 
 struct Stage(Scene);
 
@@ -46,7 +46,7 @@ fn applications() -> Credentials {
 }
 
 /// Posts a webhook as Bandwidth does: without its credentials, and with them once it was asked.
-async fn webhook(
+pub(crate) async fn webhook(
     world: &World,
     path: &str,
     body: &Value,
@@ -153,26 +153,30 @@ impl Stage {
         self.asks(&at, "transferAnswer", json!({ "callId": RUNG, "answerTime": ANSWERED })).await
     }
 
-    /// The address in that attribute of a verb, with the credentials that stand beside it.
     fn address(&self, bxml: &str, verb: &str, attribute: &str) -> Address {
-        let tag = bxml.split(&format!("<{verb} ")).nth(1).unwrap().split('>').next().unwrap();
-        let value = |name: &str| {
-            let rest = tag.split(&format!("{name}=\"")).nth(1).unwrap();
-            rest.split('"').next().unwrap().replace("&amp;", "&")
-        };
-        let url = value(attribute);
-        let path = url.strip_prefix(&self.world.running.origin).unwrap().to_owned();
-        Address { path, credentials: (value("username"), value("password")) }
+        address(&self.world, bxml, verb, attribute)
     }
 }
 
 /// One of our addresses, and what opens it.
-struct Address {
-    path: String,
-    credentials: Credentials,
+pub(crate) struct Address {
+    pub(crate) path: String,
+    pub(crate) credentials: Credentials,
 }
 
-fn event(kind: &str, more: Value) -> Value {
+/// The address in that attribute of a verb, with the credentials that stand beside it.
+pub(crate) fn address(world: &World, bxml: &str, verb: &str, attribute: &str) -> Address {
+    let tag = bxml.split(&format!("<{verb} ")).nth(1).unwrap().split('>').next().unwrap();
+    let value = |name: &str| {
+        let rest = tag.split(&format!("{name}=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().replace("&amp;", "&")
+    };
+    let url = value(attribute);
+    let path = url.strip_prefix(&world.running.origin).unwrap().to_owned();
+    Address { path, credentials: (value("username"), value("password")) }
+}
+
+pub(crate) fn event(kind: &str, more: Value) -> Value {
     let mut event = json!({
         "eventType": kind, "eventTime": OVER, "accountId": "9900000", "startTime": OVER,
     });

@@ -15,11 +15,11 @@ use crate::{
 };
 
 const FIXTURES: &str = include_str!("../../fixtures/plivo/carrier.toml");
-const CALL: &str = "97ceeb52-58b6-11e1-86da-77300b68f8bb";
+pub(crate) const CALL: &str = "97ceeb52-58b6-11e1-86da-77300b68f8bb";
 const RUNG: &str = "2ff27b0e-58b7-11e1-86da-adf28403fe48";
 
 /// Posts a webhook as Plivo does, to one of our addresses.
-async fn webhook(world: &World, path: &str, fields: &[(&str, &str)]) -> Answered {
+pub(crate) async fn webhook(world: &World, path: &str, fields: &[(&str, &str)]) -> Answered {
     let settings = fixtures(FIXTURES);
     let token = settings["auth_token"].as_str().unwrap();
     let mut sorted = fields.to_vec();

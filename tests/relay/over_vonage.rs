@@ -23,14 +23,14 @@ use crate::{
 
 const FIXTURES: &str = include_str!("../../fixtures/vonage/carrier.toml");
 const CALL: &str = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab";
-const CALLEE: &str = "bbbbbbbb-cccc-dddd-eeee-0123456789ab";
+pub(crate) const CALLEE: &str = "bbbbbbbb-cccc-dddd-eeee-0123456789ab";
 
 fn values() -> toml::Table {
     fixtures(FIXTURES)
 }
 
 /// Asks one of our addresses as Vonage does: a body is posted and hashed, none is got.
-async fn webhook(world: &World, path: &str, body: Option<&Value>) -> Answered {
+pub(crate) async fn webhook(world: &World, path: &str, body: Option<&Value>) -> Answered {
     let values = values();
     let text = body.map(Value::to_string).unwrap_or_default();
     let mut claims = json!({

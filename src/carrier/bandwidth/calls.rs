@@ -10,6 +10,7 @@ use crate::{
         error::plain_code,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered, Played,
+            Recorded,
         },
         links::At,
         number::called,
@@ -46,8 +47,31 @@ pub(super) fn event(event: &Value, At { leg, turn, .. }: At) -> Result<Vec<Inbou
             turn,
         }),
         "transferDisconnect" | "disconnect" => over(event, leg)?,
+        "recordComplete" | "recordingAvailable" => match leg {
+            Some(leg) => recorded(event, leg)?,
+            None => Inbound::Ignored("a recording that we did not ask for"),
+        },
         _ => Inbound::Ignored("an event that is not about a call's state"),
     }])
+}
+
+/// A recording; its end, and that it can be fetched, are told alike. Of its two ids both are needed to delete
+/// it.
+fn recorded(event: &Value, leg: LegId) -> Result<Inbound, WebhookError> {
+    if event["status"] == "error" {
+        return Ok(Inbound::Ignored("a recording that failed"));
+    }
+    let id = event["recordingId"].as_str().filter(|id| is_id(id));
+    let id = id.ok_or(WebhookError::Malformed("recordingId"))?;
+    let address = event["mediaUrl"].as_str().ok_or(WebhookError::Malformed("mediaUrl"))?;
+    let length: Option<jiff::SignedDuration> =
+        event["duration"].as_str().and_then(|text| text.parse().ok());
+    Ok(Inbound::Recorded(Recorded {
+        leg,
+        id: format!("{}/{id}", call_id(event)?),
+        address: address.to_owned(),
+        length: length.and_then(|length| length.try_into().ok()),
+    }))
 }
 
 fn call(event: &Value) -> Result<Inbound, WebhookError> {

@@ -40,6 +40,7 @@ static LIMITS: Capabilities = Capabilities {
     // It is not documented when the caller's leg is answered.
     answer_on_bridge: false,
     whisper: true,
+    voicemail: true,
     simultaneous: 8,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(5)),
     duration_max: None,
@@ -148,7 +149,8 @@ impl Carrier for Bandwidth {
     }
 
     fn media(&self, address: &str) -> Option<Request> {
-        let request = own::below(&self.config.media_base(), address)?;
+        let bases = [self.config.media_base(), self.config.voice_url("/calls")];
+        let request = bases.iter().find_map(|base| own::below(base, address))?;
         Some(send::authorized(&self.config, request))
     }
 

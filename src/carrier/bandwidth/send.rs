@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{StatusCode, header::AUTHORIZATION};
+use http::{Method, StatusCode, header::AUTHORIZATION};
 use serde_json::{Value, json};
 
 use super::{LIMITS, Links, Outbound, Request, Response, SendError, Sent, config::Config, is_id};
@@ -14,6 +14,7 @@ use crate::{
                 self, Config as Misconfigured, InvalidNumber, Rejected, Throttled, Unreachable,
                 Unsupported,
             },
+            deleted,
         },
         links::Step,
         outbound::{OutboundCall, OutboundMessage},
@@ -66,6 +67,12 @@ pub(super) fn request(
                 return Err(SendError::new(Rejected, Retry::Never));
             }
             (config.voice_url(&format!("/calls/{id}")), json!({ "state": "completed" }))
+        }
+        Outbound::DeleteRecording { id } => {
+            let ids = id.split_once('/').filter(|(call, id)| is_id(call) && is_id(id));
+            let (call, id) = ids.ok_or(SendError::new(Rejected, Retry::Never))?;
+            let url = config.voice_url(&format!("/calls/{call}/recordings/{id}"));
+            return Ok(authorized(config, Request::new(Method::DELETE, url)));
         }
     };
     Ok(authorized(config, Request::post(url, JSON, body.to_string())))
@@ -134,6 +141,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if let Outbound::EndCall { id } = outbound {
         return ended(id, response, &json);
+    }
+    if let Outbound::DeleteRecording { id } = outbound {
+        return deleted(id, response, || error(response, &json));
     }
     if !response.status.is_success() {
         return Err(error(response, &json));

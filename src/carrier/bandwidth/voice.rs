@@ -9,7 +9,7 @@ use crate::{
     carrier::{
         document::Document,
         links::Step,
-        plan::{Connect, Gather, Plan, Prompt, Script, Sound, Target, Then, Whisper},
+        plan::{Connect, Gather, Plan, Prompt, Record, Script, Sound, Target, Then, Whisper},
         twiml::{empty, seconds},
     },
     ids::LegId,
@@ -23,6 +23,10 @@ const ACCEPT: Duration = Duration::from_secs(10);
 /// The least and the longest that Bandwidth waits for a key, and the longest that a script is silent.
 const KEYS_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 const PAUSE_MAX: Duration = Duration::from_mins(3);
+
+/// The longest recording that we ask for, and how long the tone is before it, in milliseconds.
+const RECORD_MAX: Duration = Duration::from_mins(5);
+const TONE_MS: &str = "400";
 
 /// The most keys that one `<Gather>` takes.
 const KEYS_MAX: u32 = 50;
@@ -138,7 +142,32 @@ impl Words<'_> {
                 self.gather(doc, &plan.leg, &next, keys);
             }
             Then::Connect(plan) => self.transfer(doc, plan),
+            Then::Record(wanted) => self.record(doc, plan, wanted),
         }
+    }
+
+    /// Records after a tone, for which a key's serves: Bandwidth has none for it. The end is told where the
+    /// caller stayed, and always that it can be fetched.
+    fn record(&self, doc: &mut Document, plan: &Script, wanted: &Record) {
+        let address = self.links.turn(Step::Recorded, &plan.leg, plan.turn);
+        let longest = seconds(wanted.longest, Duration::from_secs(1), RECORD_MAX);
+        let silence = seconds(wanted.silence, Duration::from_secs(1), RECORD_MAX);
+        let finish = wanted.finish.to_string();
+        let password = self.config.leg_password(&plan.leg);
+        doc.element("SendDtmf", &[("toneDuration", TONE_MS)], |doc| doc.words("1"));
+        let attributes = [
+            ("recordCompleteUrl", address.as_str()),
+            ("recordCompleteMethod", "POST"),
+            ("recordingAvailableUrl", &address),
+            ("recordingAvailableMethod", "POST"),
+            ("username", &self.config.webhook_username),
+            ("password", &password),
+            ("maxDuration", &longest),
+            ("silenceTimeout", &silence),
+            ("terminatingDigits", &finish),
+            ("fileFormat", "mp3"),
+        ];
+        empty(doc, "Record", &attributes);
     }
 
     /// Waits for keys; `next` is asked with them or without. A pause may not stand inside.

@@ -62,6 +62,8 @@ fn worded(config: &Config, links: &Links, step: &Step) -> Option<Vec<Request>> {
         Step::Join { caller, rung, .. } => bridge(config, caller, rung)?,
         // What a call keeps is changed by what is done with it.
         Step::Keep { .. } => return None,
+        // Its news of a recording does not say where that lies.
+        Step::Record { .. } => return None,
         Step::HangUp { call, .. } => hang_up(config, call)?,
     };
     Some(vec![one])

@@ -44,6 +44,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     lists: false,
     answer_on_bridge: true,
     whisper: true,
+    voicemail: false,
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(1)),
     duration_max: Some(Duration::from_hours(8)),

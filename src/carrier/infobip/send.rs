@@ -55,6 +55,7 @@ pub(super) fn request(
         Outbound::EndCall { id } => {
             hang_up(config, id).ok_or(SendError::new(Rejected, Retry::Never))
         }
+        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
     }
 }
 
@@ -97,6 +98,7 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
         Outbound::EndCall { id } => ended(id, response, &json),
+        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["id"]),
         Outbound::Message(_) => sent(&json["messages"][0]),

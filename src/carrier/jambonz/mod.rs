@@ -42,6 +42,7 @@ static VOICE: Capabilities = Capabilities {
     lists: false,
     answer_on_bridge: true,
     whisper: true,
+    voicemail: false,
     // It rings ten, but tells of all of them at one address.
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),

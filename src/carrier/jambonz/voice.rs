@@ -118,7 +118,8 @@ impl Writer<'_> {
         let mut verbs: Vec<Value> = plan.sounds.iter().map(|sound| self.sound(sound)).collect();
         let address = |step| tried_again(&self.links.turn(step, &plan.leg, plan.turn));
         verbs.extend(match &plan.then {
-            Then::Hangup => end(),
+            // What jambonz records goes over a WebSocket, which we do not open.
+            Then::Hangup | Then::Record(_) => end(),
             Then::Ask => {
                 vec![json!({ "verb": "redirect", "actionHook": address(Step::Played) })]
             }

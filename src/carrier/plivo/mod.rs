@@ -43,6 +43,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     // The call is answered as soon as a document does anything but turn it away.
     answer_on_bridge: false,
     whisper: true,
+    voicemail: true,
     // Plivo rings twenty, and tells of all of them at one address.
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),

@@ -16,6 +16,7 @@ use crate::carrier::{
             self, Config as Misconfigured, InvalidNumber, OptedOut, Rejected, Throttled,
             Unreachable, Unsupported,
         },
+        deleted,
     },
     links::Step,
     outbound::{OutboundCall, OutboundMessage},
@@ -51,6 +52,11 @@ pub(super) fn request(
         Outbound::EndCall { id } => {
             return hang_up(config, id).ok_or(SendError::new(Rejected, Retry::Never));
         }
+        Outbound::DeleteRecording { id } if is_id(id) => {
+            let url = config.url(&format!("Recording/{id}/"));
+            return Ok(authorized(config, Request::new(Method::DELETE, url)));
+        }
+        Outbound::DeleteRecording { .. } => return Err(SendError::new(Rejected, Retry::Never)),
     };
     Ok(authorized(config, Request::post(config.url(path), JSON, body.to_string())))
 }
@@ -119,6 +125,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let ids = match outbound {
         Outbound::EndCall { id } => return ended(id, response, &json),
+        Outbound::DeleteRecording { id } => {
+            return deleted(id, response, || error(response, &json));
+        }
         Outbound::Message(_) => &json["message_uuid"],
         Outbound::Call(_) => &json["request_uuid"],
     };

@@ -8,7 +8,7 @@ use super::{Answer, CAPABILITIES, Links, Reply, Response, bare, config::Config, 
 use crate::carrier::{
     document::Document,
     links::Step,
-    plan::{Connect, Gather, Plan, Prompt, Script, Sound, Then, Whisper},
+    plan::{Connect, Gather, Plan, Prompt, Record, Script, Sound, Then, Whisper},
     twiml::{empty, reason, response, seconds},
 };
 
@@ -20,6 +20,9 @@ const ACCEPT_SECONDS: &str = "30";
 /// The longest that a script waits for a key, and is silent.
 const KEYS_TIMEOUT_MAX: Duration = Duration::from_mins(2);
 const PAUSE_MAX: Duration = Duration::from_mins(3);
+
+/// The longest recording that we ask for.
+const RECORD_MAX: Duration = Duration::from_mins(5);
 
 /// The most keys that Plivo collects.
 const KEYS_MAX: u32 = 99;
@@ -127,7 +130,31 @@ fn script(doc: &mut Document, plan: &Script, links: &Links) {
         Then::Ask => redirect(doc, &tried_again(&links.turn(Step::Played, &plan.leg, plan.turn))),
         Then::Keys(keys) => gather(doc, plan, keys, links),
         Then::Connect(connect) => dial(doc, connect, links),
+        Then::Record(wanted) => record(doc, plan, wanted, links),
     }
+}
+
+/// Records after a tone. The action is asked what comes next; the other address also hears of a recording
+/// whose caller hung up.
+fn record(doc: &mut Document, plan: &Script, wanted: &Record, links: &Links) {
+    let address = tried_again(&links.turn(Step::Recorded, &plan.leg, plan.turn));
+    let longest = seconds(wanted.longest, Duration::from_secs(1), RECORD_MAX);
+    let silence = seconds(wanted.silence, Duration::from_secs(1), RECORD_MAX);
+    let finish = wanted.finish.to_string();
+    let attributes = [
+        ("action", address.as_str()),
+        ("method", "POST"),
+        ("maxLength", &longest),
+        ("timeout", &silence),
+        ("finishOnKey", &finish),
+        ("playBeep", "true"),
+        ("fileFormat", "mp3"),
+        ("callbackUrl", &address),
+        ("callbackMethod", "POST"),
+    ];
+    empty(doc, "Record", &attributes);
+    // Reached where nothing was said.
+    empty(doc, "Hangup", &[]);
 }
 
 /// Waits for keys. `<GetDigits>` and not `<GetInput>`, which can't wait for the first key as long as for

@@ -6,7 +6,8 @@ use super::{Inbound, Request, WebhookError, is_id, news};
 use crate::{
     carrier::{
         event::{
-            DialEnded, InboundCall, InboundMessage, Keys, MessageStatus, PlacedCallAnswered, Played,
+            DialEnded, InboundCall, InboundMessage, Keys, MessageStatus, PlacedCallAnswered,
+            Played, Recorded,
         },
         form::Form,
         links::{self, At, Step},
@@ -60,6 +61,7 @@ fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, Webh
         }
         Step::Keys => Inbound::Keys(Keys { leg, digits: form.keys("Digits")?, turn }),
         Step::Played => Inbound::Played(Played { leg, turn }),
+        Step::Recorded => recorded(leg, form)?,
         Step::Dialled => {
             let state = dial_state(form)?;
             let over = form.one("CallStatus")?.and_then(news::call_state);
@@ -69,6 +71,20 @@ fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, Webh
             Inbound::DialEnded(DialEnded { leg, state, duration: None, caller_gone, turn })
         }
     })
+}
+
+/// A recording: its end, and that it can be fetched, are told alike.
+fn recorded(leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
+    let Some(address) = form.one("RecordUrl")?.filter(|address| !address.is_empty()) else {
+        return Ok(Inbound::Ignored("a recording that is not there"));
+    };
+    Ok(Inbound::Recorded(Recorded {
+        leg,
+        id: id(form, "RecordingID")?,
+        address: address.to_owned(),
+        // -1 while it is not known.
+        length: form.seconds("RecordingDuration")?,
+    }))
 }
 
 /// How a `<Dial>` ended. It may be called completed though nobody was connected: then it names no leg.

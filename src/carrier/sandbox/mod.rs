@@ -43,6 +43,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     lists: true,
     answer_on_bridge: true,
     whisper: true,
+    voicemail: true,
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),
     duration_max: Some(Duration::from_hours(4)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{
-    HeaderName, StatusCode,
+    HeaderName, Method, StatusCode,
     header::{AUTHORIZATION, RETRY_AFTER},
 };
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     carrier::{
         Links, Outbound, Request, Response, SendError, Sent,
-        error::{Retry, SendErrorKind},
+        error::{Retry, SendErrorKind, deleted},
         links::Step,
     },
     domain::media::MEDIA_MAX,
@@ -77,6 +77,13 @@ pub(super) fn request(
             let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
             post(config, &format!("/v1/calls/{id}/end"), &json!({}), None)
         }
+        Outbound::DeleteRecording { id } => {
+            if !crate::carrier::is_id(id) {
+                return Err(SendError::new(SendErrorKind::Rejected, Retry::Never));
+            }
+            let url = format!("{}/v1/media/{id}", config.api_base);
+            Request::new(Method::DELETE, url).with_header(AUTHORIZATION, &config.bearer())
+        }
     })
 }
 
@@ -92,6 +99,9 @@ fn post(config: &Config, path: &str, body: &Value, leg: Option<&LegId>) -> Reque
 
 /// What the sandbox's answer means.
 pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
+    if let Outbound::DeleteRecording { id } = outbound {
+        return deleted(id, response, || failure(response));
+    }
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if response.status.is_success() {
         return match (outbound, body["id"].as_str()) {

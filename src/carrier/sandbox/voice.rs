@@ -101,6 +101,12 @@ fn script(script: &Script, links: &Links) -> Vec<Value> {
             "keys_url": url(Step::Keys),
         })),
         Then::Connect(connect) => steps.extend(self::connect(connect, links)),
+        Then::Record(record) => steps.push(json!({
+            "do": "record",
+            "longest_ms": millis(record.longest),
+            "finish": record.finish,
+            "recorded_url": url(Step::Recorded),
+        })),
     }
     steps
 }

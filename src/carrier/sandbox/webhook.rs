@@ -11,7 +11,7 @@ use crate::{
         error::plain_code,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
-            MessageStatus, Part, PlacedCallAnswered, Played,
+            MessageStatus, Part, PlacedCallAnswered, Played, Recorded,
         },
         links::{self, Step},
         signature,
@@ -100,6 +100,12 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
         }
         ("answered", _) => return Err(WebhookError::Malformed("step")),
         ("keys", _) => Inbound::Keys(Keys { leg: needed(leg)?, digits: fields.digits()?, turn }),
+        ("recorded", _) => Inbound::Recorded(Recorded {
+            leg: needed(leg)?,
+            id: fields.recording()?,
+            address: fields.text("url")?.to_owned(),
+            length: fields.duration(),
+        }),
         ("played", _) => Inbound::Played(Played { leg: needed(leg)?, turn }),
         ("dialled", _) => Inbound::DialEnded(DialEnded {
             leg: needed(leg)?,
@@ -172,6 +178,11 @@ impl<'a> Fields<'a> {
     fn id(&self) -> Result<String, WebhookError> {
         let id = self.text("id")?;
         if is_id(id) { Ok(id.to_owned()) } else { Err(WebhookError::Malformed("id")) }
+    }
+
+    fn recording(&self) -> Result<String, WebhookError> {
+        let id = self.text("recording")?;
+        if is_id(id) { Ok(id.to_owned()) } else { Err(WebhookError::Malformed("recording")) }
     }
 
     fn caller(&self) -> Caller {

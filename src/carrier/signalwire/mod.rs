@@ -42,6 +42,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     lists: true,
     answer_on_bridge: true,
     whisper: true,
+    voicemail: true,
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(5), Duration::from_mins(10)),
     duration_max: Some(Duration::from_hours(4)),
@@ -127,7 +128,8 @@ impl Carrier for SignalWire {
     }
 
     fn media(&self, address: &str) -> Option<Request> {
-        let request = own::below(&self.config.account_url("/Messages"), address)?;
+        let bases = ["/Messages", "/Recordings"].map(|path| self.config.account_url(path));
+        let request = bases.iter().find_map(|base| own::below(base, address))?;
         Some(send::authorized(&self.config, request))
     }
 

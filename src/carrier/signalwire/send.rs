@@ -7,7 +7,6 @@ use crate::carrier::{
     error::SendErrorKind::{
         self, Config as Misconfigured, InvalidNumber, OptedOut, Throttled, Unreachable,
     },
-    form::FORM,
     is_id,
     twiml::{self, rest::Dialect},
 };
@@ -31,8 +30,8 @@ pub(super) fn request(
     outbound: &Outbound,
     links: &Links,
 ) -> Result<Request, SendError> {
-    let (path, body) = twiml::rest::request(&DIALECT, outbound, links)?;
-    Ok(authorized(config, Request::post(config.account_url(&path), FORM, body)))
+    let request = twiml::rest::request(&DIALECT, outbound, links, |path| config.account_url(path))?;
+    Ok(authorized(config, request))
 }
 
 /// The same request with the project's credentials.

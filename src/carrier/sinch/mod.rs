@@ -43,6 +43,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     lists: false,
     answer_on_bridge: true,
     whisper: true,
+    voicemail: false,
     simultaneous: 1,
     // No bound is documented.
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),

@@ -51,6 +51,7 @@ pub(super) fn request(config: &Config, outbound: &Outbound) -> Result<Request, S
             Ok(of_application(config, Request { method: Method::PATCH, ..request }))
         }
         Outbound::EndCall { .. } => Err(SendError::new(Rejected, Retry::Never)),
+        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
     }
 }
 
@@ -115,6 +116,7 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
         Outbound::EndCall { id } => ended(id, response, &json),
+        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["callId"]),
         Outbound::Message(_) => taken(&json["id"]),

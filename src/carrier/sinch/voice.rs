@@ -137,7 +137,8 @@ fn script(plan: &Script) -> (Vec<Value>, Value) {
     let (leg, turn) = (plan.leg.clone(), plan.turn);
     let sounds = plan.sounds.iter().map(sound);
     match &plan.then {
-        Then::Hangup => (sounds.collect(), hangup()),
+        // What Sinch records it puts into a store of the account's own, and nowhere else.
+        Then::Hangup | Then::Record(_) => (sounds.collect(), hangup()),
         Then::Ask => {
             let mark = Mark::Played { leg, turn }.instruction();
             (std::iter::once(mark).chain(sounds).collect(), menu(&[], AT_ONCE, 1, false))

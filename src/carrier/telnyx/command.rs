@@ -31,6 +31,9 @@ const CALL_LEAST: Duration = Duration::from_secs(30);
 /// The longest that keys are waited for altogether.
 const KEYS_ALTOGETHER: Duration = Duration::from_mins(10);
 
+/// The longest recording that we ask for.
+const RECORD_MAX: Duration = Duration::from_mins(5);
+
 /// The voice that heeds `language`.
 const VOICE: &str = "female";
 
@@ -99,6 +102,18 @@ fn request(config: &Config, links: &Links, step: &Step) -> Option<Request> {
         Step::Keys { call, wanted, keep } => {
             let (verb, body) = gather(wanted, &state(keep, call)?);
             (call, verb, body)
+        }
+        Step::Record { call, record, keep } => {
+            // No `timeout_secs`: Telnyx finds silence by having what is said transcribed.
+            let body = json!({
+                "format": "mp3",
+                "channels": "single",
+                "recording_track": "inbound",
+                "play_beep": true,
+                "max_length": record.longest.min(RECORD_MAX).as_secs().max(1),
+                "client_state": state(keep, call)?,
+            });
+            (call, "record_start", body)
         }
         Step::Ring(ring) => return rings(config, links, ring),
         Step::Join { caller, rung, stays } => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Links, WebhookError, config::Config, is_call_id, webhook::heard};
+use super::{Links, WebhookError, config::Config, is_call_id, is_id, webhook::heard};
 use crate::{
     carrier::{
         commanded::{Direct, Manner, News, Over, What},
@@ -83,6 +83,8 @@ impl About<'_> {
             // Also a file that could not be played: what comes after it is done all the same.
             "call.speak.ended" | "call.playback.ended" => What::Heard,
             "call.gather.ended" => self.pressed()?,
+            "call.dtmf.received" => self.key(),
+            "call.recording.saved" => self.recorded(),
             "call.hangup" => self.over(),
             _ => What::Other("an event of a call that is not about its steps"),
         })
@@ -104,6 +106,31 @@ impl About<'_> {
             return Err(WebhookError::Malformed("digits"));
         }
         Ok(What::Pressed(digits.to_owned()))
+    }
+
+    fn key(&self) -> What {
+        let mut digits = self.payload["digit"].as_str().unwrap_or_default().chars();
+        match (digits.next(), digits.next()) {
+            (Some(key), None) => What::Key(key),
+            _ => What::Other("a key that is none"),
+        }
+    }
+
+    /// Where it lies at an address that is open for ten minutes.
+    fn recorded(&self) -> What {
+        let id = self.payload["recording_id"].as_str().filter(|id| is_id(id));
+        let urls = &self.payload["recording_urls"];
+        let address = urls["mp3"].as_str().or_else(|| urls["wav"].as_str());
+        let Some((id, address)) = id.zip(address) else {
+            return What::Other("a recording that is not there");
+        };
+        let at = |key: &str| self.payload[key].as_str().and_then(time);
+        let length = at("recording_started_at").zip(at("recording_ended_at"));
+        What::Recorded {
+            id: id.to_owned(),
+            address: address.to_owned(),
+            length: length.map(|(from, to)| to.since(from)),
+        }
     }
 
     fn over(&self) -> What {

@@ -9,7 +9,10 @@ use crate::{
     carrier::{
         event::{CallStatus, CalleeAnswered, DialEnded, Keys, Played},
         outbound::OutboundCall,
-        plan::{Connect, Gather, Plan, Prompt, RejectReason, Script, Sound, Target, Then, Whisper},
+        plan::{
+            Connect, Gather, Plan, Prompt, Record, RejectReason, Script, Sound, Target, Then,
+            Whisper,
+        },
     },
     domain::{call::CallState, phone::Identifier},
     ids::LegId,
@@ -551,4 +554,40 @@ fn faults_of_the_application() {
         let [fault] = &faults[..] else { panic!("{key}: {faults:?}") };
         assert!(fault.grave == grave && fault.found.contains(found), "{fault:?}");
     }
+}
+
+/// A caller whom nobody answers is answered, greeted and recorded after a tone; `#` ends the call, and what
+/// was recorded is told of.
+#[test]
+fn messages_are_recorded() {
+    let rung = only(came_in(&plan(Plan::Connect(connect()))), "POST ");
+    let (longest, silence) = (Duration::from_hours(1), Duration::from_secs(5));
+    let then = Then::Record(Record { longest, silence, finish: '#' });
+    let sounds = vec![Sound::Say(say("Speak after the tone."))];
+    let greeting = plan(Plan::Script(Box::new(Script { leg: leg(1), turn: 0, sounds, then })));
+    let (timeout, state) = (over("timeout", AT), &rung["client_state"]);
+    let (_, commands) = told_with("call.hangup", B, state, &timeout, &greeting);
+    let answer = only(commands, &on(A, "answer"));
+    let (_, commands) = told("call.answered", A, &answer["client_state"], &Answer::Ack);
+    let speak = only(commands, &on(A, "speak"));
+    let (_, commands) = told("call.speak.ended", A, &speak["client_state"], &Answer::Ack);
+    let record = only(commands, &on(A, "record_start"));
+    assert_eq!((&record["max_length"], &record["play_beep"]), (&json!(300), &json!(true)));
+    let state = &record["client_state"];
+    for (key, ends) in [("#", true), ("1", false)] {
+        let pressed = json!({ "digit": key });
+        let (_, commands) = told_with("call.dtmf.received", A, state, &pressed, &Answer::Ack);
+        assert_eq!(!commands.is_empty(), ends, "{key}: {commands:?}");
+    }
+    let saved = json!({
+        "recording_id": "10cd86ac-fef8-4765-b203-0f7511f9fc75", "channels": "single",
+        "recording_urls": { "mp3": "https://s3.example/1.mp3" }, "recording_started_at": AT,
+        "recording_ended_at": "2026-11-22T10:00:12.500Z",
+    });
+    let (events, commands) =
+        told_with("call.recording.saved", A, state, &saved, &plan(Plan::Hangup));
+    let [Inbound::Recorded(told)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((&told.leg, &*told.address), (&leg(1), "https://s3.example/1.mp3"));
+    assert_eq!(told.length, Some(Duration::from_millis(12_500)));
+    only(commands, &on(A, "hangup"));
 }

@@ -45,6 +45,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     lists: false,
     answer_on_bridge: true,
     whisper: true,
+    voicemail: true,
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(5), Duration::from_mins(2)),
     duration_max: Some(Duration::from_hours(4)),

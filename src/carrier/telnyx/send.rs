@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use form_urlencoded::Serializer;
-use http::{StatusCode, header::AUTHORIZATION};
+use http::{Method, StatusCode, header::AUTHORIZATION};
 use serde_json::{Value, json};
 
 use super::{
@@ -20,6 +20,7 @@ use crate::{
                 self, Config as Misconfigured, InvalidNumber, OptedOut, Rejected, Throttled,
                 Unreachable, Unsupported,
             },
+            deleted,
         },
         links::Step,
         outbound::{OutboundCall, OutboundMessage},
@@ -79,6 +80,18 @@ pub(super) fn request(
             let body = Serializer::new(String::new()).append_pair("Status", "completed").finish();
             Request::post(config.url(&path), FORM, body)
         }
+        Outbound::DeleteRecording { id } => {
+            if !is_id(id) {
+                return Err(SendError::new(Rejected, Retry::Never));
+            }
+            let path = match config.voice {
+                Voice::Texml => {
+                    format!("/texml/Accounts/{}/Recordings/{id}.json", config.account_sid)
+                }
+                Voice::CallControl => format!("/recordings/{id}"),
+            };
+            Request::new(Method::DELETE, config.url(&path))
+        }
     };
     Ok(authorized(config, request))
 }
@@ -133,6 +146,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if let Outbound::EndCall { id } = outbound {
         return ended(id, response, &json);
+    }
+    if let Outbound::DeleteRecording { id } = outbound {
+        return deleted(id, response, || error(response, text_code(&json).as_deref()));
     }
     if !response.status.is_success() {
         return Err(error(response, text_code(&json).as_deref()));

@@ -9,7 +9,7 @@ use crate::carrier::{
     document::Document,
     links::Step,
     plan::{Connect, Gather, Plan, Prompt, Script, Sound, Then, Whisper},
-    twiml::{empty, numbers, reason, response, seconds},
+    twiml::{empty, numbers, reason, recording, response, seconds},
 };
 
 /// How long a person has to press the key that accepts a call.
@@ -100,6 +100,11 @@ fn script(doc: &mut Document, plan: &Script, links: &Links) {
         Then::Ask => redirect(doc, &links.turn(Step::Played, &plan.leg, plan.turn)),
         Then::Keys(keys) => keys_of_a_script(doc, plan, keys, links),
         Then::Connect(connect) => dial(doc, connect, links, !plan.sounds.is_empty()),
+        Then::Record(record) => {
+            // Telnyx finds silence by having what is said transcribed, which we do not ask for.
+            recording(doc, plan, record, None, links);
+            empty(doc, "Hangup", &[]);
+        }
     }
 }
 

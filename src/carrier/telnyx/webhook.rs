@@ -23,7 +23,7 @@ use crate::{
         links::{self, Step},
         number::called,
         signature,
-        twiml::call_state,
+        twiml::{call_state, form::recorded},
     },
     domain::{
         call::CallState,
@@ -237,6 +237,7 @@ fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, Webh
         Step::Keys => Inbound::Keys(Keys { leg, digits: form.keys("Digits")?, turn }),
         Step::Played => Inbound::Played(Played { leg, turn }),
         Step::Dialled => dial_ended(leg, turn, form)?,
+        Step::Recorded => recorded(leg, form)?,
     })
 }
 

@@ -88,6 +88,11 @@ impl Config {
         format!("{}/2010-04-01/Accounts/{}/Messages", self.api_base, self.account_sid)
     }
 
+    /// What the addresses of recordings begin with.
+    pub(super) fn recordings_base(&self) -> String {
+        format!("{}/2010-04-01/Accounts/{}/Recordings", self.api_base, self.account_sid)
+    }
+
     /// Whether REST requests use an API key, and the auth token only signs webhooks.
     pub(super) fn has_api_key(&self) -> bool {
         self.credentials.0 != self.account_sid

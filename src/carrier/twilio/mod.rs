@@ -43,6 +43,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     lists: true,
     answer_on_bridge: true,
     whisper: true,
+    voicemail: true,
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),
     duration_max: Some(Duration::from_hours(4)),
@@ -147,7 +148,8 @@ impl Carrier for Twilio {
     }
 
     fn media(&self, address: &str) -> Option<Request> {
-        let request = own::below(&self.config.messages_base(), address)?;
+        let bases = [self.config.messages_base(), self.config.recordings_base()];
+        let request = bases.iter().find_map(|base| own::below(base, address))?;
         Some(send::authorized(&self.config, request))
     }
 

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::carrier::{
     error::SendErrorKind::{self, Config as Misconfigured, InvalidNumber, OptedOut, Throttled},
-    form::FORM,
     twiml::{self, rest::Dialect},
 };
 
@@ -29,8 +28,8 @@ pub(super) fn request(
     outbound: &Outbound,
     links: &Links,
 ) -> Result<Request, SendError> {
-    let (path, body) = twiml::rest::request(&DIALECT, outbound, links)?;
-    Ok(authorized(config, Request::post(config.account_url(&path), FORM, body)))
+    let request = twiml::rest::request(&DIALECT, outbound, links, |path| config.account_url(path))?;
+    Ok(authorized(config, request))
 }
 
 /// The same request with the account's credentials.

@@ -8,7 +8,7 @@ use crate::{
         Inbound, Request, WebhookError,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
-            MessageStatus, PlacedCallAnswered, Played,
+            MessageStatus, PlacedCallAnswered, Played, Recorded,
         },
         form::Form,
         links::{self, Step},
@@ -100,6 +100,7 @@ fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, Webh
         }
         Step::Keys => Inbound::Keys(Keys { leg, digits: form.keys("Digits")?, turn }),
         Step::Played => Inbound::Played(Played { leg, turn }),
+        Step::Recorded => recorded(leg, form)?,
         Step::Dialled => {
             let state = dial_state(form)?;
             let duration = match state {
@@ -111,6 +112,21 @@ fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, Webh
             Inbound::DialEnded(DialEnded { leg, state, duration, caller_gone, turn })
         }
     })
+}
+
+/// A recording. The end of `<Record>` may not name it: then the news that it can be fetched will.
+pub(in crate::carrier) fn recorded(leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
+    let there = form.one("RecordingStatus")?.is_none_or(|status| status == "completed");
+    let named = form.one("RecordingSid")?.is_some();
+    match form.one("RecordingUrl")? {
+        Some(address) if there && named => Ok(Inbound::Recorded(Recorded {
+            leg,
+            id: form.id(&["RecordingSid"])?,
+            address: address.to_owned(),
+            length: form.seconds("RecordingDuration")?,
+        })),
+        _ => Ok(Inbound::Ignored("a recording that is not there")),
+    }
 }
 
 /// How a `<Dial>` ended.

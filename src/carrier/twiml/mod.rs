@@ -16,7 +16,7 @@ use super::{
     Answer, Capabilities, Links, Reply, Response,
     document::Document,
     links::Step,
-    plan::{Connect, Gather, Plan, Prompt, RejectReason, Script, Sound, Then, Whisper},
+    plan::{Connect, Gather, Plan, Prompt, Record, RejectReason, Script, Sound, Then, Whisper},
 };
 use crate::domain::call::CallState;
 
@@ -29,6 +29,9 @@ const LEAST: Duration = Duration::from_secs(1);
 /// The longest that a script waits for a key, and is silent.
 const KEYS_TIMEOUT_MAX: Duration = Duration::from_mins(2);
 const PAUSE_MAX: Duration = Duration::from_mins(3);
+
+/// The longest recording that we ask for.
+const RECORD_MAX: Duration = Duration::from_mins(5);
 
 /// The most characters that one `<Say>` takes.
 const SAY_CHARS_MAX: usize = 4096;
@@ -138,6 +141,11 @@ impl Writer<'_> {
             }
             Then::Keys(keys) => self.gather(plan, keys),
             Then::Connect(connect) => self.dial(connect, !plan.sounds.is_empty()),
+            Then::Record(record) => {
+                recording(self.doc, plan, record, Some(record.silence), self.links);
+                // Reached where nothing was said.
+                self.hangup();
+            }
         }
     }
 
@@ -230,6 +238,34 @@ pub(super) fn numbers(doc: &mut Document, plan: &Connect, links: &Links, most: u
         ]);
         doc.element("Number", &attributes, |doc| doc.words(target.number.expose()));
     }
+}
+
+/// Records a caller after a tone. Both addresses are told where it lies: that of the action at once, where the
+/// caller stayed, and the other once it can be fetched. Silence ends it where that is told.
+pub(super) fn recording(
+    doc: &mut Document,
+    plan: &Script,
+    record: &Record,
+    silence: Option<Duration>,
+    links: &Links,
+) {
+    let address = links.turn(Step::Recorded, &plan.leg, plan.turn);
+    let longest = seconds(record.longest, LEAST, RECORD_MAX);
+    let silence = silence.map(|length| seconds(length, LEAST, RECORD_MAX));
+    let finish = record.finish.to_string();
+    let mut attributes = vec![
+        ("action", address.as_str()),
+        ("method", "POST"),
+        ("maxLength", &longest),
+        ("finishOnKey", &finish),
+        ("playBeep", "true"),
+        ("recordingStatusCallback", &address),
+        ("recordingStatusCallbackMethod", "POST"),
+    ];
+    if let Some(silence) = &silence {
+        attributes.push(("timeout", silence));
+    }
+    empty(doc, "Record", &attributes);
 }
 
 /// The `reason` of a `<Reject>`.

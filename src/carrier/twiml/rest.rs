@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use form_urlencoded::Serializer;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::seconds;
 use crate::carrier::{
-    Capabilities, Links, Outbound, Response, SendError, Sent,
+    Capabilities, Links, Outbound, Request, Response, SendError, Sent,
     error::{
         Retry,
         SendErrorKind::{
             self, Config as Misconfigured, Rejected, Throttled, Unreachable, Unsupported,
         },
+        deleted,
     },
+    form::FORM,
     is_id,
     links::Step,
     outbound::{OutboundCall, OutboundMessage},
@@ -46,7 +48,8 @@ pub(in crate::carrier) struct Dialect {
     pub(in crate::carrier) kind_of: fn(u64) -> Option<SendErrorKind>,
 }
 
-/// The path below the account, and the form to post there, that do `outbound`.
+/// The request that does `outbound`, without credentials; `url` makes the address of a path below the
+/// account.
 ///
 /// # Errors
 /// [`SendError`] with `retry: Never` where the carrier can't do it.
@@ -54,8 +57,9 @@ pub(in crate::carrier) fn request(
     dialect: &Dialect,
     outbound: &Outbound,
     links: &Links,
-) -> Result<(String, String), SendError> {
-    Ok(match outbound {
+    url: impl Fn(&str) -> String,
+) -> Result<Request, SendError> {
+    let (path, form) = match outbound {
         Outbound::Message(text) => ("/Messages".to_owned(), message(dialect, text, links)?),
         Outbound::Call(plan) => ("/Calls".to_owned(), call(dialect, plan, links)),
         Outbound::EndCall { id } => {
@@ -66,7 +70,12 @@ pub(in crate::carrier) fn request(
             let body = Serializer::new(String::new()).append_pair("Status", "completed").finish();
             (format!("/Calls/{id}"), body)
         }
-    })
+        Outbound::DeleteRecording { id } if is_id(id) => {
+            return Ok(Request::new(Method::DELETE, url(&format!("/Recordings/{id}"))));
+        }
+        Outbound::DeleteRecording { .. } => return Err(SendError::new(Rejected, Retry::Never)),
+    };
+    Ok(Request::post(url(&path), FORM, form))
 }
 
 fn message(dialect: &Dialect, text: &OutboundMessage, links: &Links) -> Result<String, SendError> {
@@ -119,6 +128,9 @@ pub(in crate::carrier) fn response(
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if let Outbound::EndCall { id } = outbound {
         return ended(dialect, id, response, code_of(&json));
+    }
+    if let Outbound::DeleteRecording { id } = outbound {
+        return deleted(id, response, || error(dialect, response, code_of(&json)));
     }
     if !response.status.is_success() {
         return Err(error(dialect, response, code_of(&json)));

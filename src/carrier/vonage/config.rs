@@ -102,6 +102,11 @@ impl Config {
         format!("{}/v1/calls", self.api_base)
     }
 
+    /// What the addresses of recordings begin with.
+    pub(super) fn recordings_base(&self) -> String {
+        format!("{}/v1/files", self.api_base)
+    }
+
     /// Where texts are sent.
     pub(super) fn texts_url(&self) -> String {
         match self.texts {

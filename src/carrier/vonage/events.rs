@@ -1,5 +1,7 @@
 //! What the Voice and Messages APIs tell.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{Inbound, Request, WebhookError, fields::Fields};
@@ -8,7 +10,7 @@ use crate::{
         error::plain_code,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
-            MessageStatus, PlacedCallAnswered, Played,
+            MessageStatus, PlacedCallAnswered, Played, Recorded,
         },
         links::{self, At, Step},
     },
@@ -57,8 +59,26 @@ pub(super) fn asked(
             if turn == 0 { vec![answered(leg, &fields.id("uuid")?), keys] } else { vec![keys] }
         }
         Step::Played => vec![Inbound::Played(Played { leg, turn })],
+        Step::Recorded => vec![recorded(fields, leg)?],
         Step::Dialled => dialled(fields, leg, links::read_rung(request.query()), turn)?,
     })
+}
+
+/// A recording that can be fetched.
+fn recorded(fields: &Fields, leg: LegId) -> Result<Inbound, WebhookError> {
+    let Some(address) = fields.text("recording_url") else {
+        return Ok(Inbound::Ignored("a recording that is not there"));
+    };
+    let time = |key| fields.text(key).and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let length = time("start_time")
+        .zip(time("end_time"))
+        .and_then(|(from, to)| Duration::try_from(to.duration_since(from)).ok());
+    Ok(Inbound::Recorded(Recorded {
+        leg,
+        id: fields.id("recording_uuid")?,
+        address: address.to_owned(),
+        length,
+    }))
 }
 
 fn answered(leg: LegId, id: &str) -> Inbound {

@@ -22,7 +22,7 @@ use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe, Numbers},
-    fields, is_id,
+    fields, is_id, own,
     provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
@@ -43,6 +43,7 @@ static MESSAGES: Capabilities = Capabilities {
     // It is not documented when the caller's leg is answered.
     answer_on_bridge: false,
     whisper: true,
+    voicemail: true,
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),
     duration_max: Some(Duration::from_hours(2)),
@@ -157,6 +158,11 @@ impl Carrier for Vonage {
         response: &Response,
     ) -> Option<Vec<NumberFault>> {
         number::faults(&self.config, number, can, links, response)
+    }
+
+    /// With the application's token, which the request gets when it leaves.
+    fn media(&self, address: &str) -> Option<Request> {
+        own::below(&self.config.recordings_base(), address)
     }
 
     fn secrets(&self) -> Vec<String> {

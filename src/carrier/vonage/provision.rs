@@ -123,19 +123,30 @@ fn change(config: &Config, path: &str, held: &Held, more: &[(&str, &str)]) -> Re
     post(config, path, &[&[("country", country), ("msisdn", msisdn)], more].concat())
 }
 
+/// What a number is to do, in the words and the order that the API lists; empty for anything.
+const fn features(can: Capabilities) -> &'static str {
+    match (can.sms, can.voice, can.mms) {
+        (true, true, true) => "SMS,MMS,VOICE",
+        (true, true, false) => "SMS,VOICE",
+        (true, false, true) => "SMS,MMS",
+        (false, true, true) => "VOICE,MMS",
+        (true, false, false) => "SMS",
+        (false, true, false) => "VOICE",
+        (false, false, true) => "MMS",
+        (false, false, false) => "",
+    }
+}
+
 impl Provisioning for Vonage {
     fn search(&self, search: &Search) -> Option<Request> {
-        let needs = [("SMS", search.can.sms), ("VOICE", search.can.voice), ("MMS", search.can.mms)];
-        let features: Vec<&str> =
-            needs.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
-        let (features, limit) = (features.join(","), search.limit.to_string());
+        let (features, limit) = (features(search.can), search.limit.to_string());
         let mut pairs = vec![("country", search.country.as_str()), ("type", word(search.kind)?)];
         // One pattern at a time, anywhere in the number: areas are looked for in the answer too.
         if let Some(pattern) = search.contains.as_ref().or(search.area.as_ref()) {
             pairs.extend([("pattern", pattern.as_str()), ("search_pattern", "1")]);
         }
         if !features.is_empty() {
-            pairs.push(("features", &features));
+            pairs.push(("features", features));
         }
         pairs.push(("size", &limit));
         Some(get(&self.config, "/number/search", &pairs))

@@ -68,6 +68,8 @@ pub(super) fn request(
         Outbound::EndCall { id } => {
             hang_up(config, id).ok_or(SendError::new(Rejected, Retry::Never))
         }
+        // Vonage documents no way: it deletes them itself after a month.
+        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
     }
 }
 
@@ -175,6 +177,7 @@ pub(super) fn response(
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
         Outbound::EndCall { id } => ended(id, response, &json),
+        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["uuid"]),
         Outbound::Message(_) => match config.texts {

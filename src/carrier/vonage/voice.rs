@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Answer, Links, MESSAGES, Reply, Response, bare, config::Config, seconds, send};
 use crate::carrier::{
     links::Step,
-    plan::{Connect, Gather, Plan, Prompt, Script, Sound, Then, Whisper},
+    plan::{Connect, Gather, Plan, Prompt, Record, Script, Sound, Then, Whisper},
 };
 
 const JSON: &str = "application/json";
@@ -22,6 +22,10 @@ const KEYS_MAX: u32 = 20;
 
 /// The longest that a script is silent.
 const PAUSE_MAX: Duration = Duration::from_mins(3);
+
+/// The least and the longest recording, and so much silence that ends it.
+const RECORD: (Duration, Duration) = (Duration::from_secs(3), Duration::from_mins(5));
+const RECORD_SILENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(10));
 
 /// The longest `break` of SSML.
 const BREAK_MAX: Duration = Duration::from_secs(10);
@@ -110,8 +114,23 @@ fn script(plan: &Script, links: &Links) -> Vec<Value> {
             actions.push(gather(plan, keys, links));
         }
         Then::Connect(plan) => actions.extend(connect(plan, links)),
+        Then::Record(wanted) => actions.push(record(plan, wanted, links)),
     }
     actions
+}
+
+/// Records after a tone. What follows is the end of the document, and so of the call.
+fn record(plan: &Script, wanted: &Record, links: &Links) -> Value {
+    json!({
+        "action": "record",
+        "format": "mp3",
+        "beepStart": true,
+        "endOnKey": wanted.finish.to_string(),
+        "endOnSilence": seconds(wanted.silence, RECORD_SILENCE.0, RECORD_SILENCE.1),
+        "timeOut": seconds(wanted.longest, RECORD.0, RECORD.1),
+        "eventUrl": [links.turn(Step::Recorded, &plan.leg, plan.turn)],
+        "eventMethod": "POST",
+    })
 }
 
 fn gather(plan: &Script, keys: &Gather, links: &Links) -> Value {

@@ -18,10 +18,13 @@ use super::{
     write::{self, answer},
 };
 use crate::{
-    http::problem::{FieldFault, Path, Problem},
+    http::{
+        media::answer as file_answer,
+        problem::{FieldFault, Path, Problem},
+    },
     ids::{AccountId, InteractionId, LegId, ParticipantId, ServiceId, SessionId},
     relay::{Answer, Error},
-    store::{Tx, charges, interactions, legs, sessions},
+    store::{Tx, charges, interactions, legs, media, sessions},
 };
 
 /// One relayed call or text: who by role, when, and how it ended.
@@ -48,6 +51,9 @@ pub(super) struct Interaction {
     media_refused: i64,
     /// How long two people spoke.
     duration_seconds: Option<u64>,
+    /// What the caller said whom nobody answered, while it is kept; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voicemail: Option<Voicemail>,
     /// What its legs cost, in each currency, as far as it is known.
     prices: Vec<Amount>,
     /// One for each recipient, and one for whoever called or wrote; not in lists.
@@ -57,6 +63,19 @@ pub(super) struct Interaction {
     created_at: Time,
     updated_at: Time,
     ended_at: Option<Time>,
+}
+
+/// A message that a caller left.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Voicemail {
+    /// How long it is, where the carrier told.
+    seconds: Option<u64>,
+    /// `wanted` until it is fetched, then `kept`: `GET …/voicemail` has its sound. `refused` where it is
+    /// lost.
+    #[schema(example = "kept")]
+    state: &'static str,
+    /// When it is deleted.
+    expires_at: Time,
 }
 
 /// One side of an interaction.
@@ -130,6 +149,7 @@ impl From<interactions::Interaction> for Interaction {
             media: one.media,
             media_refused: one.media_refused,
             duration_seconds: one.duration.map(|length| length.as_secs()),
+            voicemail: None,
             prices: Vec::new(),
             legs: None,
             version: one.version,
@@ -183,7 +203,15 @@ async fn whole(
             ..Leg::from(leg)
         }
     });
-    Ok(Interaction { legs: Some(legs.collect()), prices, ..Interaction::from(one) })
+    let legs = Some(legs.collect());
+    let now = tx.now().await?;
+    let voicemail = media::voicemail(tx, account, &one.id).await?;
+    let voicemail = voicemail.filter(|one| now < one.expires_at).map(|one| Voicemail {
+        seconds: one.seconds.and_then(|seconds| u64::try_from(seconds).ok()),
+        state: one.state.as_str(),
+        expires_at: Time(one.expires_at),
+    });
+    Ok(Interaction { legs, prices, voicemail, ..Interaction::from(one) })
 }
 
 /// An interaction that was just begun, as an answer.
@@ -283,11 +311,39 @@ pub(super) async fn read(
     Ok(write::read(&headers, &interaction, &interaction.etag()))
 }
 
+/// What the caller said whom nobody answered, as sound.
+#[utoipa::path(
+    get,
+    path = "/api/v1/interactions/{interaction}/voicemail",
+    tag = "Interactions",
+    operation_id = "getVoicemail",
+    security(("bearer" = ["sessions:read"])),
+    responses((
+        status = 200,
+        description = "The message, as the carrier recorded it",
+        content((Vec<u8> = "audio/mpeg"), (Vec<u8> = "audio/wav"), (Vec<u8> = "audio/ogg")),
+    )),
+)]
+pub(super) async fn voicemail(
+    State(api): State<Api>,
+    Granted { caller, .. }: Granted<SessionsRead>,
+    Path(interaction): Path<String>,
+) -> Result<Response, Problem> {
+    let id = InteractionId::parse(&interaction).map_err(|_| not_found("interaction"))?;
+    let mut tx = api.0.relay.db().read().await?;
+    let found = interactions::get(&mut tx, &caller.account, &id).await?;
+    found.ok_or_else(|| not_found("interaction"))?;
+    drop(tx);
+    let message = api.0.relay.voicemail(&caller.account, &id).await?;
+    message.map(file_answer).ok_or_else(|| not_found("voicemail"))
+}
+
 impl Interaction {
     /// Receipts change legs and not the interaction's own version, so the tag has both.
     fn etag(&self) -> String {
         let legs = self.legs.iter().flatten().map(|leg| leg.updated_at.0.millis());
         let prices = self.prices.iter().map(Amount::to_string).collect::<Vec<_>>().concat();
-        format!("{}-{}{prices}", self.version, legs.max().unwrap_or(0))
+        let voicemail = self.voicemail.as_ref().map_or("", |one| one.state);
+        format!("{}-{}{prices}{voicemail}", self.version, legs.max().unwrap_or(0))
     }
 }

@@ -82,6 +82,7 @@ routes! {
         post "/api/v1/sessions" opening::create,
         get "/api/v1/interactions" interactions::list,
         get "/api/v1/interactions/{interaction}" interactions::read,
+        get "/api/v1/interactions/{interaction}/voicemail" interactions::voicemail,
         get "/api/v1/usage" usage::list,
         get "/api/v1/events" events::list,
         get "/api/v1/events/{event}" events::read,

@@ -21,7 +21,10 @@ use super::{
     write::{self, Write, answer},
 };
 use crate::{
-    domain::{phone::Identifier, policy::Rules},
+    domain::{
+        phone::Identifier,
+        policy::{Rules, VoicemailRules},
+    },
     egress::Egress,
     http::problem::{Path, Problem},
     ids::{AccountId, ServiceId},
@@ -29,6 +32,9 @@ use crate::{
     relay::{self, Error, NewService},
     store::{self, Tx, services},
 };
+
+/// The seconds of a day.
+const DAY_S: u64 = 86_400;
 
 /// A service: rules and a pool.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,6 +83,17 @@ pub(super) struct Service {
     out_of_session_secret: Option<String>,
     /// Sent to the callee of a missed call, through the mask; empty for none.
     missed_call_text: String,
+    /// Whether a caller whom nobody answered may leave a message, which is recorded. Take counsel: laws on
+    /// recording differ.
+    voicemail: bool,
+    /// Said to the caller first; empty for words of ours. It must say that they are recorded.
+    voicemail_greeting: String,
+    /// The longest message.
+    voicemail_seconds: u64,
+    /// Whether whoever missed the call gets a text with an address where the message can be heard.
+    voicemail_text: bool,
+    /// How long a message is kept.
+    voicemail_days: u64,
     /// Whether people's numbers must be possible ones, or ones that a numbering plan has.
     identifier_check: IdentifierCheck,
     /// Whether what people write is kept, sealed, with the interaction: the Twilio Proxy API shows
@@ -189,6 +206,27 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<String>, max_length = 300)]
     #[serde(default)]
     missed_call_text: Patch<String>,
+    /// Whether a caller whom nobody answered may leave a message, which is recorded. Take counsel: laws on
+    /// recording differ.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    voicemail: Patch<bool>,
+    /// Said to the caller first; empty for words of ours. It must say that they are recorded.
+    #[schema(value_type = Option<String>, max_length = 300)]
+    #[serde(default)]
+    voicemail_greeting: Patch<String>,
+    /// The longest message, 10 to 300.
+    #[schema(value_type = Option<Seconds>)]
+    #[serde(default)]
+    voicemail_seconds: Patch<Seconds>,
+    /// Whether whoever missed the call gets a text with an address where the message can be heard.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    voicemail_text: Patch<bool>,
+    /// How long a message is kept, 1 to 30.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 30)]
+    #[serde(default)]
+    voicemail_days: Patch<Count>,
     #[schema(value_type = Option<IdentifierCheck>)]
     #[serde(default)]
     identifier_check: Patch<IdentifierCheck>,
@@ -246,6 +284,11 @@ impl Service {
             out_of_session_url: rules.out_of_session_url,
             out_of_session_secret: None,
             missed_call_text: rules.missed_call_text,
+            voicemail: rules.voicemail.on,
+            voicemail_greeting: rules.voicemail.greeting,
+            voicemail_seconds: rules.voicemail.longest.as_secs(),
+            voicemail_text: rules.voicemail.text,
+            voicemail_days: rules.voicemail.kept.as_secs() / DAY_S,
             identifier_check: IdentifierCheck(rules.identifier_check),
             keep_texts: rules.keep_texts,
             stop_words: StopWords(rules.stop_words),
@@ -298,6 +341,7 @@ impl ServiceSettings {
             (&self.out_of_session_text, &mut rules.out_of_session_text),
             (&self.out_of_session_url, &mut rules.out_of_session_url),
             (&self.missed_call_text, &mut rules.missed_call_text),
+            (&self.voicemail_greeting, &mut rules.voicemail.greeting),
         ] {
             set(patch, &String::new(), to, String::clone);
         }
@@ -308,11 +352,22 @@ impl ServiceSettings {
         set(&self.media, &default.media, &mut rules.media, |one| one.0);
         set(&self.vcards, &default.vcards, &mut rules.vcards, bool::clone);
         set(&self.tell_of_moves, &default.tell_of_moves, &mut rules.tell_of_moves, bool::clone);
+        self.apply_voicemail(&mut rules.voicemail);
         match &self.twilio_proxy {
             Patch::Absent => {}
             Patch::Null => rules.proxy = default.proxy,
             Patch::Value(proxy) => proxy.0.apply(&mut rules.proxy),
         }
+    }
+
+    fn apply_voicemail(&self, rules: &mut VoicemailRules) {
+        let default = VoicemailRules::default();
+        let length = |seconds: &Seconds| Duration::from_secs(seconds.0);
+        let days = |days: &Count| Duration::from_secs(days.0.saturating_mul(DAY_S));
+        set(&self.voicemail, &default.on, &mut rules.on, bool::clone);
+        set(&self.voicemail_seconds, &default.longest, &mut rules.longest, length);
+        set(&self.voicemail_text, &default.text, &mut rules.text, bool::clone);
+        set(&self.voicemail_days, &default.kept, &mut rules.kept, days);
     }
 
     /// What the rules alone refuse, found beside faults of form; `whole` if nothing was set before.

@@ -581,6 +581,7 @@ pub(super) fn event(kind: &str) -> Option<&'static str> {
         EventKind::CallAnswered => "Answered",
         EventKind::CallCompleted => "Call ended",
         EventKind::CallMissed => "Call ended without a talk",
+        EventKind::CallVoicemail => "Caller left a message",
         EventKind::CallUnknown => "Nobody knows how the call ended",
         EventKind::CallRefused => "Call refused",
         EventKind::NumberAdded => "Proxy number added",

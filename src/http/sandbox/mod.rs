@@ -68,7 +68,7 @@ pub fn router(network: Arc<Network>) -> Router {
         .route("/carrier/v1/messages", get(carrier::messages).post(carrier::message))
         .route("/carrier/v1/calls", get(carrier::calls).post(carrier::call))
         .route("/carrier/v1/calls/{id}/end", post(carrier::end))
-        .route("/carrier/v1/media/{id}", get(pictures::fetched))
+        .route("/carrier/v1/media/{id}", get(pictures::fetched).delete(pictures::forgotten))
         .fallback(async || Fault::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || {
             Fault::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method")

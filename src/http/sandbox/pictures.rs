@@ -43,6 +43,12 @@ pub(super) async fn shown(State(app): State<App>, id: Id) -> Response {
     file(&app, id)
 }
 
+/// Deletes a message, as its carrier does when the relay asks.
+pub(super) async fn forgotten(State(app): State<App>, _: Opened, id: Id) -> StatusCode {
+    let id = id.map(|Path(id)| id).unwrap_or_default();
+    if app.network.forget_file(&id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
 fn file(app: &App, id: Id) -> Response {
     let id = id.map(|Path(id)| id).unwrap_or_default();
     let Some(bytes) = app.network.picture(&id) else {

@@ -53,6 +53,7 @@ struct CallJson<'a> {
 enum SoundJson<'a> {
     Ringing,
     Busy,
+    Tone,
     Words { text: &'a str, language: &'a str, question: bool },
     Audio { url: &'a str },
     Person,
@@ -134,6 +135,7 @@ fn sound(sound: &Sound) -> SoundJson<'_> {
     match sound {
         Sound::Ringing => SoundJson::Ringing,
         Sound::Busy => SoundJson::Busy,
+        Sound::Tone => SoundJson::Tone,
         Sound::Words { text, language, question } => {
             SoundJson::Words { text, language, question: *question }
         }

@@ -17,7 +17,7 @@ pub(in crate::relay) use self::{
     ending::{give_up, status},
     limit::{claim_end, end_asked},
     placed::{cancel_placed, claim, held_up, over_budget, placed, set_aside},
-    steps::{callee_answered, dial_ended, keys, placed_answered, played},
+    steps::{Live, callee_answered, country_of, dial_ended, keys, live, placed_answered, played},
 };
 
 use serde_json::json;
@@ -63,7 +63,7 @@ pub(super) const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
 /// Takes in a call and says what to do with it (M2).
 pub(in crate::relay) async fn receive(
     tx: &mut Tx,
-    Source { carrier, adapter }: Source<'_>,
+    Source { carrier, adapter, .. }: Source<'_>,
     call: &InboundCall,
     given: &Given,
 ) -> Result<(Answer, Option<Reason>), Error> {

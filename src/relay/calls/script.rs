@@ -144,7 +144,7 @@ pub(super) async fn begin(
 /// Goes on with a call that is steered; `None` if none is.
 pub(in crate::relay) async fn go_on(
     tx: &mut Tx,
-    Source { carrier, adapter }: Source<'_>,
+    Source { carrier, adapter, .. }: Source<'_>,
     (leg, at): (&LegId, u32),
     told: Told<'_>,
     given: &Given,

@@ -9,7 +9,7 @@ use super::{
     next, ring,
     script::{self, Told},
 };
-use crate::relay::{consult::Given, error::Error, inbound::Source};
+use crate::relay::{consult::Given, error::Error, inbound::Source, voicemail};
 use crate::{
     carrier::{
         event::{CalleeAnswered, DialEnded, Keys, PlacedCallAnswered, Played},
@@ -33,18 +33,22 @@ use crate::{
 };
 
 /// A leg that a carrier asks about, with all that is judged: everything locked.
-pub(super) struct Live {
-    pub(super) account: AccountId,
-    pub(super) leg: Leg,
+pub(in crate::relay) struct Live {
+    pub(in crate::relay) account: AccountId,
+    pub(in crate::relay) leg: Leg,
     /// Its session; none where the caller was in none and is put through to the marketplace's own
     /// line.
-    pub(super) session: Option<Session>,
-    pub(super) now: Timestamp,
+    pub(in crate::relay) session: Option<Session>,
+    pub(in crate::relay) now: Timestamp,
     /// Whether the session still puts people through.
-    pub(super) open: bool,
+    pub(in crate::relay) open: bool,
 }
 
-pub(super) async fn live(tx: &mut Tx, carrier: &str, id: &LegId) -> Result<Option<Live>, Error> {
+pub(in crate::relay) async fn live(
+    tx: &mut Tx,
+    carrier: &str,
+    id: &LegId,
+) -> Result<Option<Live>, Error> {
     let Some((account, leg)) = legs::by_id(tx, carrier, id).await? else { return Ok(None) };
     if leg.kind != Kind::Call {
         return Ok(None);
@@ -72,7 +76,7 @@ pub(super) async fn service_of(
 }
 
 /// The country of the number that a leg's person sees: it names the language.
-async fn country_of(tx: &mut Tx, leg: &Leg) -> Result<String, Error> {
+pub(in crate::relay) async fn country_of(tx: &mut Tx, leg: &Leg) -> Result<String, Error> {
     let number = numbers::owner(tx, &leg.number).await?;
     Ok(number.map(|(_, number)| number.country).unwrap_or_default())
 }
@@ -192,13 +196,13 @@ pub(in crate::relay) async fn dial_ended(
     let again = source.adapter.is_some_and(is_commanded) && rung.iter().any(|leg| !is_over(leg));
     let connected = !again && settle_rung(tx, &account, &rung, event, now).await?;
     let ended = event.state == CallState::Completed || event.caller_gone || !open;
-    if let Some(session) = session.filter(|_| !ended) {
-        let service = service_of(tx, &account, &session).await?;
+    if let Some(session) = session.as_ref().filter(|_| !ended) {
+        let service = service_of(tx, &account, session).await?;
         let country = country_of(tx, &leg).await?;
         let step = Step {
             account: &account,
             service: &service,
-            session: &session,
+            session,
             caller: &leg,
             country: &country,
             first: false,
@@ -218,7 +222,10 @@ pub(in crate::relay) async fn dial_ended(
         (event.caller_gone && event.state != CallState::Completed).then_some(Reason::CallerHungUp);
     let ending = Ending { why, duration: event.duration, connected };
     end(tx, &account, &interaction, ending, now).await?;
-    Ok(Answer::Plan(Plan::Hangup))
+    let left = session.filter(|_| !ended);
+    let live = Live { account, leg, session: left, now, open };
+    let plan = voicemail::offer(tx, source, &live).await?;
+    Ok(Answer::Plan(plan.unwrap_or(Plan::Hangup)))
 }
 
 /// The same plan once more, unless its carrier has told that it rings somebody.
@@ -266,7 +273,7 @@ pub(super) async fn settle_rung(
 /// A call that we placed was answered: now the other side is rung.
 pub(in crate::relay) async fn placed_answered(
     tx: &mut Tx,
-    Source { carrier, adapter }: Source<'_>,
+    Source { carrier, adapter, .. }: Source<'_>,
     event: &PlacedCallAnswered,
 ) -> Result<Answer, Error> {
     let hangup = Answer::Plan(Plan::Hangup);

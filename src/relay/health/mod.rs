@@ -204,7 +204,8 @@ impl Health {
     }
 
     /// Lets an entry go that was found at `now`, unless its carrier or its number has to wait. What is
-    /// too late is only ended, and the end of a call never waits.
+    /// too late is only ended; the end of a call never waits, nor does a recording, whose address may
+    /// not last.
     pub fn leave(&self, entry: &Entry, now: Timestamp) -> Option<Leave> {
         let mut leave = Leave {
             carrier: entry.carrier.clone(),
@@ -212,7 +213,8 @@ impl Health {
             number: entry.number.clone(),
             counted: false,
         };
-        let free = entry.kind == OutboxKind::EndCall || entry.valid_until <= now;
+        let urgent = matches!(entry.kind, OutboxKind::EndCall | OutboxKind::FetchRecording);
+        let free = urgent || entry.valid_until <= now;
         let Some(mut one) = self.one(&entry.carrier).filter(|_| !free) else { return Some(leave) };
         let (at, number) = (at(&self.clock), leave.number.as_deref());
         one.look(&entry.carrier, at);
@@ -287,7 +289,7 @@ impl One {
         let rate = match kind {
             OutboxKind::Message => self.rates.texts.map(|each| self.texts.wait(each, now)),
             OutboxKind::Call => self.rates.calls.map(|each| self.calls.wait(each, now)),
-            OutboxKind::EndCall => None,
+            OutboxKind::EndCall | OutboxKind::FetchRecording | OutboxKind::DropRecording => None,
         };
         closed.max(throttled).saturating_mul(1000).max(rate.unwrap_or(0))
     }
@@ -324,7 +326,7 @@ impl One {
                     work(&mut self.calls, each);
                 }
             }
-            OutboxKind::EndCall => {}
+            OutboxKind::EndCall | OutboxKind::FetchRecording | OutboxKind::DropRecording => {}
         }
     }
 }

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 
 use crate::{
     domain::{media::MediaType, time::Timestamp},
-    ids::{AccountId, MediaId},
+    ids::{AccountId, InteractionId, MediaId},
     relay::{Error, Relay},
     store::{
         Tx,
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Offered {
 
 /// What an address names: account, file and end, signed. Always the same for one file, so that a text
 /// that is sent twice is the same text.
-pub(super) fn token(tx: &Tx, one: &Medium) -> String {
+pub(in crate::relay) fn token(tx: &Tx, one: &Medium) -> String {
     let mut named = Vec::with_capacity(2 * ID + INSTANT + TAG);
     named.extend(digits(one.account.as_str()));
     named.extend(digits(one.id.as_str()));
@@ -72,6 +72,28 @@ fn named(tx: &Tx, token: &str) -> Option<(AccountId, MediaId, Timestamp)> {
 }
 
 impl Relay {
+    /// The message that the caller of this call left, with its bytes; `None` where there is none, or none
+    /// any more.
+    ///
+    /// # Errors
+    /// As [`Relay::offered`].
+    pub async fn voicemail(
+        &self,
+        account: &AccountId,
+        call: &InteractionId,
+    ) -> Result<Option<Offered>, Error> {
+        let mut tx = self.db.read().await?;
+        let now = tx.now().await?;
+        let one = media::voicemail(&mut tx, account, call).await?;
+        let one = one.filter(|one| now < one.expires_at);
+        let token = one.map(|one| token(&tx, &one));
+        drop(tx);
+        match token {
+            Some(token) => self.offered(&token, true).await,
+            None => Ok(None),
+        }
+    }
+
     /// The file that an address of ours names, with its bytes where those are `wanted`; `None` for
     /// whatever is wrong: forged, over, withdrawn, gone.
     ///
@@ -108,6 +130,6 @@ impl Relay {
 }
 
 /// The place that a file is sealed for.
-pub(super) fn sealed_as(id: &MediaId) -> String {
+pub(in crate::relay) fn sealed_as(id: &MediaId) -> String {
     format!("file:{id}")
 }

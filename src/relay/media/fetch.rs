@@ -55,7 +55,7 @@ const PICTURES_AT_ONCE: usize = 2;
 #[derive(Debug)]
 pub(in crate::relay) struct Places {
     texts: tokio::sync::Semaphore,
-    files: tokio::sync::Semaphore,
+    pub(in crate::relay) files: tokio::sync::Semaphore,
     pictures: tokio::sync::Semaphore,
 }
 
@@ -71,7 +71,7 @@ impl Default for Places {
 
 /// Why there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Miss {
+pub(in crate::relay) enum Miss {
     /// There will not be one.
     Never(MediaRefusal),
     /// Not now; perhaps after so long.
@@ -162,7 +162,11 @@ impl Relay {
 
     /// The bytes at an address, wherever that leads. Each step is judged anew: only what lies at the
     /// carrier's own address is asked for with its credentials.
-    async fn download(&self, carrier: Option<&str>, address: &str) -> Result<Bytes, Miss> {
+    pub(in crate::relay) async fn download(
+        &self,
+        carrier: Option<&str>,
+        address: &str,
+    ) -> Result<Bytes, Miss> {
         let gone = Miss::Never(MediaRefusal::Unavailable);
         let mut address = address.to_owned();
         for _ in 0..=REDIRECTS_MAX {

@@ -9,8 +9,10 @@ mod address;
 mod fetch;
 mod forget;
 
+pub(super) use address::{sealed_as, token};
+
 pub use address::Offered;
-pub(super) use fetch::Places;
+pub(super) use fetch::{Miss, Places};
 
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ use crate::{
         events::{self, Place},
         interactions,
         legs::Leg,
-        media::{self, MediaState, Medium, NewMedium},
+        media::{self, MediaState, Medium, NewMedium, Purpose},
         numbers,
         outbox::Entry,
         sessions::Session,
@@ -80,6 +82,8 @@ pub(super) async fn want(
         tx.random(&mut random);
         let new = NewMedium {
             interaction: owner.interaction,
+            purpose: Purpose::File,
+            seconds: None,
             session: owner.session,
             position,
             carrier: wanted.carrier,

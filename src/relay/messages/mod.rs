@@ -74,17 +74,18 @@ struct Payload {
 /// Takes in a text (M2): nothing is acknowledged before the commit that holds this.
 pub(in crate::relay) async fn receive(
     tx: &mut Tx,
-    Source { carrier, adapter }: Source<'_>,
+    source: Source<'_>,
     message: &InboundMessage,
     given: &Given,
 ) -> Result<(Answer, Option<Reason>), Error> {
+    let carrier = source.carrier;
     let key = EventKey { carrier, kind: "message", event: &message.id };
     let now = tx.now().await?;
     if !inbox::insert(tx, key, now).await? {
         return Ok((Answer::Ack, None));
     }
     match parts::whole(tx, carrier, message).await? {
-        Some(message) => take(tx, Source { carrier, adapter }, &message, given).await,
+        Some(message) => take(tx, source, &message, given).await,
         None => Ok((Answer::Ack, None)),
     }
 }
@@ -105,7 +106,7 @@ pub(in crate::relay) async fn receive_late(
 /// Takes in a text that is whole, and that is new.
 async fn take(
     tx: &mut Tx,
-    Source { carrier, adapter }: Source<'_>,
+    Source { carrier, adapter, .. }: Source<'_>,
     message: &InboundMessage,
     given: &Given,
 ) -> Result<(Answer, Option<Reason>), Error> {

@@ -198,7 +198,11 @@ pub(in crate::relay) async fn cancel_owed(
             }
             // A text that may have been sent is followed up by its worker; a call that was not
             // placed yet is ended where calls are.
-            OutboxKind::Message | OutboxKind::EndCall => continue,
+            // Whatever becomes of the session, its carrier does not keep what was said there.
+            OutboxKind::Message
+            | OutboxKind::EndCall
+            | OutboxKind::FetchRecording
+            | OutboxKind::DropRecording => continue,
             OutboxKind::Call => calls::cancel_placed(tx, account, leg, reason, now).await?,
         }
         outbox::finish(tx, &entry, OutboxState::Done).await?;

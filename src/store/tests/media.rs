@@ -19,6 +19,8 @@ async fn wanted(lab: &Lab, world: &World) -> (Medium, Arc<DataKey>) {
     let one = commit!(lab.db, [world, interaction, session, key], |tx| {
         let new = NewMedium {
             interaction: &interaction,
+            purpose: media::Purpose::File,
+            seconds: None,
             session: &session,
             position: 0,
             carrier: Some("main"),

@@ -9,7 +9,7 @@ use crate::{
         phone::Strictness,
         policy::{
             GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection,
-            TeamRing,
+            TeamRing, VoicemailRules,
         },
     },
     ids::ServiceId,
@@ -46,6 +46,13 @@ fn unusual() -> Rules {
         media: *MediaRule::ALL.last().unwrap(),
         vcards: true,
         tell_of_moves: true,
+        voicemail: VoicemailRules {
+            on: true,
+            greeting: "f".into(),
+            longest: Duration::from_secs(9),
+            text: false,
+            kept: Duration::from_hours(48),
+        },
         proxy: ProxyRules {
             callback_url: "https://market.example/told?key=c".into(),
             intercept_callback_url: "https://market.example/asked?key=d".into(),

@@ -109,6 +109,25 @@ fn script(plan: &Script) -> Vec<Element> {
             element("Gather", &attributes, keys.prompts.iter().map(heard).collect())
         }
         Then::Connect(plan) => dial(plan, true),
+        Then::Record(record) => {
+            let action = links.turn(Step::Recorded, &plan.leg, plan.turn);
+            let seconds = |length: Duration| (length.as_millis() / 1000).clamp(1, 300).to_string();
+            let attributes = [
+                ("action", &*action),
+                post,
+                ("maxLength", &seconds(record.longest)),
+                ("finishOnKey", &record.finish.to_string()),
+                ("playBeep", "true"),
+                ("recordingStatusCallback", &action),
+                ("recordingStatusCallbackMethod", "POST"),
+                ("timeout", &seconds(record.silence)),
+            ];
+            let verbs = [
+                element("Record", &attributes, Vec::new()),
+                element("Hangup", &[], Vec::new()),
+            ];
+            return plan.sounds.iter().map(heard).chain(verbs).collect();
+        }
     };
     plan.sounds.iter().map(heard).chain([last]).collect()
 }
@@ -282,6 +301,12 @@ fn acts(plan: &Script) -> Vec<Value> {
         }),
         Then::Connect(plan) if plan.to.is_empty() => json!({ "do": "hang_up" }),
         Then::Connect(plan) => connect(plan),
+        Then::Record(record) => json!({
+            "do": "record",
+            "longest_ms": millis(record.longest),
+            "finish": record.finish,
+            "recorded_url": url(Step::Recorded),
+        }),
     };
     plan.sounds.iter().map(sound).chain([last]).collect()
 }

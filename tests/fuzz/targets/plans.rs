@@ -7,7 +7,8 @@ use entremise::{
         Plan,
         outbound::{Outbound, OutboundCall, OutboundMessage},
         plan::{
-            Answer, Connect, Gather, Prompt, RejectReason, Script, Sound, Target, Then, Whisper,
+            Answer, Connect, Gather, Prompt, Record, RejectReason, Script, Sound, Target, Then,
+            Whisper,
         },
     },
     domain::{
@@ -66,7 +67,12 @@ pub(crate) fn answer(input: &mut Input<'_>) -> Answer {
                     digits_max: 4,
                     finish: screen.then_some('#'),
                 }),
-                at => Then::Connect(Connect { turn: 1, ..dial(at - 3, ring, most, screen) }),
+                3 => Then::Record(Record {
+                    longest: Duration::from_millis(most),
+                    silence: Duration::from_millis(ring),
+                    finish: '#',
+                }),
+                at => Then::Connect(Connect { turn: 1, ..dial(at - 4, ring, most, screen) }),
             },
         })),
         _ => return Answer::Nack,

@@ -109,6 +109,10 @@ fn parse(request: &Request) {
             assert!(word == "played" && at.turn == turn);
             leg_is(&at.leg);
         }
+        Inbound::Recorded(at) => {
+            assert!(word == "recorded" && sent["recording"] == *at.id && sent["url"] == *at.address);
+            leg_is(&at.leg);
+        }
         Inbound::DialEnded(end) => {
             assert_eq!(word, "dialled");
             assert_eq!(end.duration, sent["duration_ms"].as_u64().map(Duration::from_millis));

@@ -212,6 +212,11 @@ fn parse(request: &Request) {
         Inbound::Played(at) => {
             assert!(leg.as_ref() == Some(&at.leg) && at.turn == turn);
         }
+        Inbound::Recorded(at) => {
+            sent.is_id(&at.id, &["RecordingSid"]);
+            assert_eq!(sent.one("RecordingUrl").as_deref(), Some(&*at.address));
+            assert_eq!(leg.as_ref(), Some(&at.leg));
+        }
         Inbound::DialEnded(end) => {
             assert!(end.state.is_final() && sent.one("DialCallStatus").is_some());
             assert_eq!(leg.as_ref(), Some(&end.leg));
