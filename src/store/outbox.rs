@@ -133,6 +133,7 @@ macro_rules! columns {
          valid_until, created_at, tried_at, cleared"
     };
 }
+use columns;
 
 impl TryFrom<Row> for Entry {
     type Error = Error;
