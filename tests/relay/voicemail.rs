@@ -379,31 +379,31 @@ async fn a_message_is_left(way: &'static Way) {
 /// Over Twilio: behind the account's credentials.
 #[tokio::test]
 async fn a_message_is_left_over_twilio() {
-    a_message_is_left(&TWILIO).await;
+    Box::pin(a_message_is_left(&TWILIO)).await;
 }
 
 /// Over Telnyx, by `TeXML`: at an address that is open for ten minutes.
 #[tokio::test]
 async fn a_message_is_left_over_telnyx() {
-    a_message_is_left(&TELNYX).await;
+    Box::pin(a_message_is_left(&TELNYX)).await;
 }
 
 /// Over Plivo: at its media host.
 #[tokio::test]
 async fn a_message_is_left_over_plivo() {
-    a_message_is_left(&PLIVO).await;
+    Box::pin(a_message_is_left(&PLIVO)).await;
 }
 
 /// Over Bandwidth: below its call, behind the account's credentials.
 #[tokio::test]
 async fn a_message_is_left_over_bandwidth() {
-    a_message_is_left(&BANDWIDTH).await;
+    Box::pin(a_message_is_left(&BANDWIDTH)).await;
 }
 
 /// Over Vonage: behind a token of the application; Vonage deletes it itself.
 #[tokio::test]
 async fn a_message_is_left_over_vonage() {
-    a_message_is_left(&VONAGE).await;
+    Box::pin(a_message_is_left(&VONAGE)).await;
 }
 
 /// No message is asked for where the service does not say so, the session is closed, somebody has blocked who

@@ -60,10 +60,9 @@ fn worded(config: &Config, links: &Links, step: &Step) -> Option<Vec<Request>> {
         }
         Step::Ring(ring) => return ringing(config, links, ring),
         Step::Join { caller, rung, .. } => bridge(config, caller, rung)?,
-        // What a call keeps is changed by what is done with it.
-        Step::Keep { .. } => return None,
-        // Its news of a recording does not say where that lies.
-        Step::Record { .. } => return None,
+        // What a call keeps is changed by what is done with it; its news of a recording does not say
+        // where that lies.
+        Step::Keep { .. } | Step::Record { .. } => return None,
         Step::HangUp { call, .. } => hang_up(config, call)?,
     };
     Some(vec![one])

@@ -46,7 +46,9 @@ pub(super) fn request(
         Outbound::Message(text) if text.media.is_empty() => {
             Ok(post(config, "/sms/3/messages", &message(text)))
         }
-        Outbound::Message(_) => Err(SendError::new(Unsupported, Retry::Never)),
+        Outbound::Message(_) | Outbound::DeleteRecording { .. } => {
+            Err(SendError::new(Unsupported, Retry::Never))
+        }
         Outbound::Call(plan) => {
             let call = call(config, plan, links);
             let call = call.ok_or(SendError::new(Misconfigured, Retry::Never))?;
@@ -55,7 +57,6 @@ pub(super) fn request(
         Outbound::EndCall { id } => {
             hang_up(config, id).ok_or(SendError::new(Rejected, Retry::Never))
         }
-        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
     }
 }
 

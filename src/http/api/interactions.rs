@@ -211,7 +211,7 @@ async fn whole(
         state: one.state.as_str(),
         expires_at: Time(one.expires_at),
     });
-    Ok(Interaction { legs, prices, voicemail, ..Interaction::from(one) })
+    Ok(Interaction { voicemail, prices, legs, ..Interaction::from(one) })
 }
 
 /// An interaction that was just begun, as an answer.

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// How long a worker may be at one message, and how long it gives itself: a stop waits for it.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 const WORK_MAX: Duration = Duration::from_secs(30);
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_mins(30);

@@ -130,30 +130,27 @@ pub(super) async fn recorded(
     let Some(call) = live(tx, source.carrier, &event.leg).await? else { return Ok(over) };
     let empty = event.length.is_some_and(|length| length.is_zero());
     let rules = rules(tx, &call).await?.filter(|_| !empty && source.keeps);
-    let kind = match (&rules, &call.session) {
-        (Some((rules, _)), Some(session)) => {
-            let mut random = [0; 16];
-            tx.random(&mut random);
-            let new = NewMedium {
-                interaction: &call.leg.interaction,
-                purpose: Purpose::Voicemail,
-                seconds: event.length.and_then(|length| i64::try_from(length.as_secs()).ok()),
-                session: &session.id,
-                position: 0,
-                carrier: Some(source.carrier),
-                address: &event.address,
-                object: &hex(&random),
-                now: call.now,
-                expires_at: call.now + rules.kept,
-            };
-            let key = session.data_key(tx)?;
-            media::insert(tx, &call.account, &key, &new).await?;
-            OutboxKind::FetchRecording
-        }
-        _ => {
-            tx.on_commit(|| metrics::voicemail("unwanted"));
-            OutboxKind::DropRecording
-        }
+    let kind = if let (Some((rules, _)), Some(session)) = (&rules, &call.session) {
+        let mut random = [0; 16];
+        tx.random(&mut random);
+        let new = NewMedium {
+            interaction: &call.leg.interaction,
+            purpose: Purpose::Voicemail,
+            seconds: event.length.and_then(|length| i64::try_from(length.as_secs()).ok()),
+            session: &session.id,
+            position: 0,
+            carrier: Some(source.carrier),
+            address: &event.address,
+            object: &hex(&random),
+            now: call.now,
+            expires_at: call.now + rules.kept,
+        };
+        let key = session.data_key(tx)?;
+        media::insert(tx, &call.account, &key, &new).await?;
+        OutboxKind::FetchRecording
+    } else {
+        tx.on_commit(|| metrics::voicemail("unwanted"));
+        OutboxKind::DropRecording
     };
     owe(tx, &call, source.carrier, kind, &event.id).await?;
     Ok(over)

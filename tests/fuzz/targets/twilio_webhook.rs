@@ -214,7 +214,7 @@ fn parse(request: &Request) {
         }
         Inbound::Recorded(at) => {
             sent.is_id(&at.id, &["RecordingSid"]);
-            assert_eq!(sent.one("RecordingUrl").as_deref(), Some(&*at.address));
+            assert_eq!(sent.one("RecordingUrl"), Some(&*at.address));
             assert_eq!(leg.as_ref(), Some(&at.leg));
         }
         Inbound::DialEnded(end) => {
