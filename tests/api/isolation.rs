@@ -149,7 +149,10 @@ async fn its_own_ids_do() {
             let ask = world.ask(&method, &things.fill(&path)).a();
             let ask = if method == "GET" { ask } else { ask.json(&things.body(&method, &path)) };
             let answer = ask.send().await;
-            assert!(answer.status < 300 || answer.status == 409, "{method} {path}: {answer:?}");
+            // A call of which there is no message: the account's own is told what is missing.
+            let none = path.ends_with("/voicemail") && answer.text.contains("such voicemail");
+            let fits = answer.status < 300 || answer.status == 409 || none;
+            assert!(fits, "{method} {path}: {answer:?}");
         }
     })
     .await;
