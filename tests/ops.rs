@@ -308,12 +308,6 @@ fn every_table_has_its_place() {
         let renamed = sql.split_once(&format!("ALTER TABLE {made_as} RENAME TO "));
         let name = renamed.map_or(made_as, |(_, name)| name.split(';').next().unwrap());
         let body = rest.split("\n);").next().unwrap();
-        // What is made anew takes the place of what it was made from.
-        let renamed = format!("ALTER TABLE {name} RENAME TO ");
-        let name = match sql.split_once(&renamed) {
-            Some((_, rest)) => rest.split(';').next().unwrap(),
-            None => name,
-        };
         tables.insert(name);
         let Some(on) = told.get(name) else { panic!("docs/scaling.md does not tell of {name}") };
         let key = body.lines().map(str::trim).find_map(|line| {

@@ -199,7 +199,9 @@ async fn pages(world: &World) -> Vec<(String, Vec<u8>)> {
             })
             .collect();
         if !asked.is_empty() {
-            urls.iter_mut().for_each(|url| *url = format!("{url}?{}", asked.join("&")));
+            for url in &mut urls {
+                *url = format!("{url}?{}", asked.join("&"));
+            }
         }
         for url in urls {
             let page = get(world, &url, ("authorization", &key)).await;
