@@ -1,4 +1,5 @@
-//! `docs/carriers.md`, made of what the adapters say of themselves and of what their fixtures show.
+//! `docs/carriers.md` and the table in the README, made of what the adapters say of themselves and of what their
+//! fixtures show.
 
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
@@ -30,19 +31,45 @@ OpenAPI document to be had, the carrier's official SDK stands for it.
 /// The page is what the adapters say now.
 #[test]
 fn the_page_of_carriers_is_true() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/carriers.md");
-    let page = page(&fixtures::all());
-    if std::env::var_os("UPDATE_CARRIERS").is_some() {
-        fs::write(&path, &page).unwrap();
-    }
+    compare("docs/carriers.md", |_| page(&fixtures::all()));
+}
+
+/// So is the short table that a newcomer sees first.
+#[test]
+fn the_readme_s_table_of_carriers_is_true() {
+    const BEGIN: &str = "<!-- made by UPDATE_CARRIERS=1 cargo test --test carriers -->\n";
+    const END: &str = "<!-- end -->\n";
+    compare("README.md", |there| {
+        let (before, rest) = there.split_once(BEGIN).expect("the README's table begins with a mark");
+        let (_, after) = rest.split_once(END).expect("the README's table ends with a mark");
+        let shown: &[Column] = &[CALLS, TEXTS, PICTURES, VOICEMAIL, NUMBERS];
+        let table = table(&fixtures::all(), "docs/", shown);
+        format!("{before}{BEGIN}{table}{END}{after}")
+    });
+}
+
+/// A file against what `made` makes of it; written where that is asked for.
+fn compare(file: &str, made: impl Fn(&str) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        there == page,
-        "UPDATE_CARRIERS=1 cargo test --test carriers makes docs/carriers.md anew"
-    );
+    let made = made(&there);
+    if std::env::var_os("UPDATE_CARRIERS").is_some() {
+        fs::write(&path, &made).unwrap();
+        return;
+    }
+    assert!(there == made, "UPDATE_CARRIERS=1 cargo test --test carriers makes {file} anew");
 }
 
 type Column = (&'static str, fn(&Capabilities, &Fixtures) -> String);
+
+const CALLS: Column = ("calls", |can, _| yes(can.voice));
+const TEXTS: Column = ("texts", |can, _| yes(can.sms));
+const PICTURES: Column = ("pictures in a text that is sent", |can, fixtures| {
+    let most = fixtures.carrier().media_max();
+    if can.mms { most.to_string() } else { "none".into() }
+});
+const VOICEMAIL: Column = ("records messages (voicemail)", |can, _| yes(can.voicemail));
+const NUMBERS: Column = ("its numbers, by API", |can, _| numbers(can).into());
 
 fn page(all: &[Fixtures]) -> String {
     let mut page = HEAD.to_owned();
@@ -51,18 +78,15 @@ fn page(all: &[Fixtures]) -> String {
             "What it can do",
             "",
             &[
-                ("calls", |can, _| yes(can.voice)),
-                ("texts", |can, _| yes(can.sms)),
-                ("pictures in a text that is sent", |can, fixtures| {
-                    let most = fixtures.carrier().media_max();
-                    if can.mms { most.to_string() } else { "none".into() }
-                }),
+                CALLS,
+                TEXTS,
+                PICTURES,
                 ("calls are steered by", |can, _| control(can).into()),
                 ("speaks to who answers (whisper, press 1)", |can, _| yes(can.whisper)),
                 ("rings before it answers the caller", |can, _| yes(can.answer_on_bridge)),
-                ("records messages (voicemail)", |can, _| yes(can.voicemail)),
+                VOICEMAIL,
                 ("people rung at once", |can, _| can.simultaneous.to_string()),
-                ("its numbers, by API", |can, _| numbers(can).into()),
+                NUMBERS,
             ],
         ),
         (
@@ -96,18 +120,25 @@ fn page(all: &[Fixtures]) -> String {
         ),
     ];
     for (title, words, columns) in tables {
-        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let (names, rule) = (names.join(" | "), " --- |".repeat(columns.len()));
-        write!(page, "\n## {title}\n\n{words}| carrier | {names} |\n| --- |{rule}\n").unwrap();
-        for fixtures in all {
-            let carrier = fixtures.carrier();
-            let cells: Vec<String> =
-                columns.iter().map(|(_, cell)| cell(carrier.capabilities(), fixtures)).collect();
-            let (name, cells) = (fixtures.name.replace('/', ", "), cells.join(" | "));
-            writeln!(page, "| [`{name}`]({}) | {cells} |", fixtures.page()).unwrap();
-        }
+        let table = table(all, "", columns);
+        write!(page, "\n## {title}\n\n{words}{table}").unwrap();
     }
     page
+}
+
+/// A row for each carrier; `docs` is the folder `docs/` as seen from the file that shows it.
+fn table(all: &[Fixtures], docs: &str, columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let (names, rule) = (names.join(" | "), " --- |".repeat(columns.len()));
+    let mut table = format!("| carrier | {names} |\n| --- |{rule}\n");
+    for fixtures in all {
+        let carrier = fixtures.carrier();
+        let cells: Vec<String> =
+            columns.iter().map(|(_, cell)| cell(carrier.capabilities(), fixtures)).collect();
+        let (name, cells) = (fixtures.name.replace('/', ", "), cells.join(" | "));
+        writeln!(table, "| [`{name}`]({docs}{}) | {cells} |", fixtures.page()).unwrap();
+    }
+    table
 }
 
 fn yes(is: bool) -> String {
