@@ -31,11 +31,15 @@ use crate::{
     privacy::{MasterKey, MasterKeyError},
     relay::{self, Budgets, Carriers, Client, Configured, Doubt, Prices, Rates, Relay},
     sandbox::{Network, Options, Pace},
-    store::{self, Failure, Lane, ServeLock, meta},
+    store::{
+        self, Failure, Lane, ServeLock,
+        master_keys::{self, Refusal},
+        meta,
+    },
     telemetry::{metrics, redact::Redactor},
 };
 
-pub use opened::{Opened, Served};
+pub use opened::{Opened, Served, keyring};
 
 /// Who has which part of the requests that are answered at once (I24). The console, the docs and the
 /// sandbox have the rest.
@@ -54,6 +58,16 @@ pub enum StartError {
     /// The master key is unusable.
     #[error("master_key {0}")]
     MasterKey(#[from] MasterKeyError),
+    /// Something needs a master key that is not configured.
+    #[error(
+        "the database, or a server that runs on it, uses master key {0}, which is not configured: \
+         nothing that it wraps would open. Add that key to `previous_master_keys` or \
+         `previous_master_key_files` (docs/keys.md)"
+    )]
+    UnknownKey(String),
+    /// The master keys open everything, and may not be used, or not yet.
+    #[error("{0}{hint}", hint = key_hint(.0))]
+    Keys(Refusal),
     /// The database does not open.
     #[error("the database does not open: {0}")]
     Store(#[from] store::Error),
@@ -92,6 +106,23 @@ pub enum StartError {
     /// A listener is unusable.
     #[error("cannot listen: {0}")]
     Listen(#[from] std::io::Error),
+}
+
+const fn key_hint(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Retired { .. } => {
+            ". Set as `master_key` the one that was rotated to, and this one as a previous one; to \
+             change it again, make a new one (docs/keys.md)"
+        }
+        Refusal::Unheld { .. } => {
+            ". First add it to `previous_master_keys` or `previous_master_key_files` of every node, \
+             and restart them. A server that was killed counts for a minute more (docs/keys.md)"
+        }
+        Refusal::InUse { .. } => {
+            ". First set the new one as `master_key` of every node, and restart them. A server that \
+             was killed counts for a minute more (docs/keys.md)"
+        }
+    }
 }
 
 /// The listeners, bound by the caller: tests bind port 0.
@@ -292,11 +323,20 @@ const fn job_options(config: &Config) -> jobs::Options {
 fn checks(relay: &Relay) -> Vec<Check> {
     let db = relay.db().clone();
     let short = db.short_of_room();
+    let other = db.clone();
     let database = Check::new("database", move || {
         let db = db.clone();
         Box::pin(async move {
             let mut tx = db.read().await.map_err(|error| error.to_string())?;
             meta::ping(&mut tx).await.map_err(|error| error.to_string())
+        })
+    });
+    // A node that could not open what the others wrap must not be asked.
+    let keys = Check::new("master_keys", move || {
+        let db = other.clone();
+        Box::pin(async move {
+            let mut tx = db.read().await.map_err(|error| error.to_string())?;
+            master_keys::fits(&mut tx).await.map_err(|error| error.to_string())
         })
     });
     let disk = short.map(|short| {
@@ -306,7 +346,7 @@ fn checks(relay: &Relay) -> Vec<Check> {
             Box::pin(async move { if full { Err(told.to_owned()) } else { Ok(()) } })
         })
     });
-    [Some(database), disk].into_iter().flatten().collect()
+    [Some(database), Some(keys), disk].into_iter().flatten().collect()
 }
 
 /// Takes the settings' secrets out of whatever is logged or shown.
@@ -392,6 +432,11 @@ pub fn settings_faults(config: &Config) -> Vec<Fault> {
     let mut faults: Vec<Fault> = config.sandbox_misused().into_iter().collect();
     if let Err(error) = MasterKey::from_bytes(*config.master_key.expose()) {
         faults.push(Fault::new("master_key", error));
+    }
+    for key in &config.previous_master_keys {
+        if let Err(error) = MasterKey::from_bytes(*key.expose()) {
+            faults.push(Fault::new("previous_master_keys", error));
+        }
     }
     if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key)
         && let Err(error) = Tls::load(cert, key)

@@ -5,6 +5,7 @@
 //! file. Every key, its default and its meaning: `entremise.example.toml`.
 
 mod fault;
+mod keys;
 mod overlay;
 mod prices;
 mod reader;
@@ -46,6 +47,11 @@ pub struct Config {
     pub database_url: Secret,
     /// Wraps the data keys; never in the database.
     pub master_key: MasterKey,
+    /// Those before it, which open what is not wrapped again yet.
+    pub previous_master_keys: Vec<MasterKey>,
+    /// For how many days a backup may be put back: until then a master key is needed that wraps
+    /// nothing any more.
+    pub backup_horizon_days: u32,
     /// The carriers, in order of the file: the first is the default one.
     pub carriers: Vec<CarrierConfig>,
     /// What carriers cost where they do not say it themselves.
@@ -299,6 +305,8 @@ impl Config {
             public_url: None,
             database_url: Secret::new("sqlite:entremise.db"),
             master_key: MasterKey::new(master_key),
+            previous_master_keys: Vec::new(),
+            backup_horizon_days: 35,
             carriers: Vec::new(),
             prices: Vec::new(),
             account_budget: Budget::default(),
@@ -387,7 +395,8 @@ fn read_file(path: &Path, faults: &mut Vec<Fault>) -> toml::Table {
 
 fn read(mut top: Reader<'_>) -> Config {
     let defaults = Config::minimal([0; 32]);
-    let master_key = rules::master_key(&mut top);
+    let master_key = keys::master_key(&mut top);
+    let previous_master_keys = keys::previous(&mut top);
     let carriers = rules::carriers(&mut top);
     let config = Config {
         listen: top.value("listen", defaults.listen, rules::ADDRESS, rules::address),
@@ -400,6 +409,12 @@ fn read(mut top: Reader<'_>) -> Config {
             rules::database_url,
         ),
         master_key,
+        previous_master_keys,
+        backup_horizon_days: top.number(
+            "backup_horizon_days",
+            defaults.backup_horizon_days,
+            0..=3650,
+        ),
         account_budget: top.section("account_budget", prices::account_budget),
         prices: prices::prices(&mut top, &carriers),
         carriers,

@@ -20,6 +20,8 @@ mod fallback;
 mod full_disk;
 #[path = "cli/import.rs"]
 mod import;
+#[path = "cli/keys.rs"]
+mod keys;
 #[path = "cli/live.rs"]
 mod live;
 #[path = "cli/migrate.rs"]

@@ -15,6 +15,8 @@ use entremise::{
 };
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// Another.
+const OTHER: &str = "HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 fn key_bytes() -> [u8; 32] {
     std::array::from_fn(|at| u8::try_from(at).unwrap())
@@ -177,6 +179,59 @@ fn secrets_have_file_twins() {
     let both = format!("master_key = \"{KEY}\"\nmaster_key_file = {key:?}");
     assert_eq!(keys(&both, &[]), ["master_key"]);
     assert_eq!(keys("master_key_file = \"/nonexistent\"", &[]), ["master_key_file"]);
+}
+
+/// The master key may come from a command, and only from one place; a variable wins over all of the
+/// file's. The keys before it come from lists of texts and of files. No fault holds what was given.
+#[test]
+fn master_keys_come_from_one_place_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("key").display().to_string();
+    std::fs::write(&file, format!("{KEY}\n")).unwrap();
+    let command = format!("master_key_command = [\"cat\", {file:?}]");
+    assert_eq!(load(&command, &[]).unwrap().master_key.expose(), &key_bytes());
+    let by_variable = format!("cat,{file}");
+    let other = OTHER;
+    let variable = [("ENTREMISE_MASTER_KEY_COMMAND", by_variable.as_str())];
+    for text in [format!("master_key = {other:?}"), "master_key_file = \"/nonexistent\"".to_owned()]
+    {
+        assert_eq!(load(&text, &variable).unwrap().master_key.expose(), &key_bytes(), "{text}");
+    }
+    assert_eq!(
+        load(&command, &[("ENTREMISE_MASTER_KEY", other)]).unwrap().previous_master_keys,
+        []
+    );
+    for wrong in [
+        format!("{command}\nmaster_key = {other:?}"),
+        "master_key_command = []".to_owned(),
+        "master_key_command = \"cat key\"".to_owned(),
+        "master_key_command = [\"false\"]".to_owned(),
+        "master_key_command = [\"echo\", \"canary\"]".to_owned(),
+    ] {
+        let found = faults(&wrong, &[]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, "master_key_command");
+        assert!(!found[0].1.contains("canary") && !found[0].1.contains(other), "{found:?}");
+    }
+
+    let lists = format!(
+        "master_key = {other:?}\nprevious_master_keys = [{other:?}]\n\
+         previous_master_key_files = [{file:?}]"
+    );
+    let config = load(&lists, &[]).unwrap();
+    let keys: Vec<_> = config.previous_master_keys.iter().map(|key| *key.expose()).collect();
+    assert_eq!(keys, [*config.master_key.expose(), key_bytes()]);
+    for (key, value) in [
+        ("previous_master_keys", "[\"canary\"]"),
+        ("previous_master_key_files", "[\"/nonexistent\"]"),
+        ("previous_master_key_files", "[\"/dev/null\"]"),
+        ("backup_horizon_days", "-1"),
+    ] {
+        let found = faults(&format!("master_key = {other:?}\n{key} = {value}"), &[]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, key);
+        assert!(!found[0].1.contains("canary"), "{found:?}");
+    }
 }
 
 /// All faults come at once, each under its key or its variable's name, and none holds a secret.
@@ -444,7 +499,7 @@ fn the_examples_values_are_the_defaults() {
 
     let full = include_str!("../entremise.example.toml")
         .lines()
-        .filter(|line| !line.contains("_file = "))
+        .filter(|line| !line.contains("_file = ") && !line.contains("master_key_command"))
         .map(|line| match line.strip_prefix('#') {
             Some(rest) if !rest.starts_with(' ') => rest,
             _ => line,

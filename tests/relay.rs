@@ -30,6 +30,9 @@ mod gaps;
 #[path = "relay/health.rs"]
 mod health;
 #[cfg(test)]
+#[path = "relay/keys.rs"]
+mod keys;
+#[cfg(test)]
 #[path = "relay/long_texts.rs"]
 mod long_texts;
 #[cfg(test)]

@@ -10,10 +10,11 @@ use crate::{
     clock::Clock,
     config::{Config, Faults},
     ids::Ids,
-    privacy::{Keyring, MasterKey},
+    privacy::{self, Keyring, MasterKey},
     relay,
     store::{
-        self, Db, DbOptions, EpochFile, ServeLock, meta,
+        self, Db, DbOptions, Engine, EpochFile, ServeLock,
+        master_keys::Opener,
         moving::{self, Standing},
     },
     telemetry::metrics,
@@ -22,6 +23,20 @@ use crate::{
 /// How many PostgreSQL connections each lane of a node may hold: 40 in all, of the 100 that a server
 /// takes by default.
 const CONNECTIONS: u32 = 8;
+
+/// How long a server that ends waits to say so.
+const LEAVE_MAX: Duration = Duration::from_secs(1);
+
+/// The master keys of these settings.
+///
+/// # Errors
+/// [`StartError::MasterKey`].
+pub fn keyring(config: &Config) -> Result<Keyring, StartError> {
+    let current = MasterKey::from_bytes(*config.master_key.expose())?;
+    let previous = config.previous_master_keys.iter();
+    let previous = previous.map(|key| MasterKey::from_bytes(*key.expose()));
+    Ok(Keyring::with_previous(current, previous.collect::<Result<Vec<_>, _>>()?))
+}
 
 /// A database that was opened for a while: what a command needs.
 #[derive(Debug)]
@@ -33,13 +48,34 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens the database of these settings, migrates it and checks that the master key fits.
+    /// Opens the database of these settings, migrates it and checks that the master keys fit.
     ///
     /// # Errors
-    /// [`StartError::MasterKey`] and [`StartError::Store`]; [`StartError::Moving`] and
-    /// [`StartError::Moved`] if it is, or was, moved to another database.
+    /// [`StartError::MasterKey`] and [`StartError::Store`]; [`StartError::UnknownKey`] and
+    /// [`StartError::Keys`]; [`StartError::Moving`] and [`StartError::Moved`] if it is, or was, moved
+    /// to another database.
     pub async fn open(config: &Config, clock: &Clock, ids: &Ids) -> Result<Self, StartError> {
-        Self::open_moving(config, clock, ids).await?.standing().await
+        let opened = Self::open_with(config, clock, ids, 0).await?.standing().await?;
+        opened.claimed(Opener::Command).await
+    }
+
+    /// Holds the master keys against the database.
+    async fn claimed(self, opener: Opener) -> Result<Self, StartError> {
+        match self.claim(opener).await {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn claim(&self, opener: Opener) -> Result<(), StartError> {
+        self.db.claim(opener).await.map_err(|error| match error {
+            store::Error::Sealed(privacy::Error::UnknownKey { id }) => StartError::UnknownKey(id),
+            store::Error::Keys(refusal) => StartError::Keys(refusal),
+            other => other.into(),
+        })
     }
 
     /// Refuses one that is, or was, moved to another database.
@@ -59,13 +95,13 @@ impl Opened {
     /// The same, for who moves the database: it may be under way, or done.
     ///
     /// # Errors
-    /// [`StartError::MasterKey`] and [`StartError::Store`].
+    /// As [`Opened::open`], but for the last two.
     pub async fn open_moving(
         config: &Config,
         clock: &Clock,
         ids: &Ids,
     ) -> Result<Self, StartError> {
-        Self::open_with(config, clock, ids, 0).await
+        Self::open_with(config, clock, ids, 0).await?.claimed(Opener::Command).await
     }
 
     async fn open_with(
@@ -74,24 +110,31 @@ impl Opened {
         ids: &Ids,
         ballast: u64,
     ) -> Result<Self, StartError> {
-        let master = MasterKey::from_bytes(*config.master_key.expose())?;
+        let keyring = keyring(config)?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let options = DbOptions {
             url: config.database_url.expose().to_owned(),
             clock: clock.clone(),
             ids: ids.clone(),
-            keyring: Arc::new(Keyring::new(master)),
+            keyring: Arc::new(keyring),
             connections: CONNECTIONS,
             permits: config.numbers.allow.clone(),
             ballast,
         };
         let db = Db::open(options, &tracker, stop.clone()).await?;
-        db.urgent().write(|tx| Box::pin(async move { meta::claim_key(tx).await })).await?;
         Ok(Self { db, tracker, stop })
     }
 
     /// Ends what is queued and closes the database.
     pub async fn close(self) {
+        // A database that does not answer is not waited for: what is not taken back lapses.
+        match tokio::time::timeout(LEAVE_MAX, self.db.leave_keys()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the keys of this server count for a minute more")
+            }
+            Err(_) => tracing::warn!("the keys of this server count for a minute more"),
+        }
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
@@ -150,8 +193,15 @@ impl Served {
         let Environment { clock, ids, .. } = environment;
         let opened = Opened::open_with(config, clock, ids, config.sqlite.ballast).await?;
         let opened = opened.standing().await?;
+        let opener = match opened.db.engine() {
+            Engine::Sqlite => Opener::OnlyServer,
+            Engine::Postgres => Opener::Server,
+        };
         let lock = match opened.db.lock_for_serving() {
-            Ok(lock) => settle_in(&opened.db).await.map(|()| lock),
+            Ok(lock) => match opened.claim(opener).await {
+                Ok(()) => settle_in(&opened.db).await.map(|()| lock),
+                Err(error) => Err(error),
+            },
             Err(store::Error::Locked) => Err(StartError::AlreadyServing),
             Err(other) => Err(other.into()),
         };

@@ -7,6 +7,7 @@ mod demo;
 mod fallback;
 mod healthcheck;
 mod import;
+mod keys;
 mod migrate_database;
 mod numbers;
 mod output;
@@ -49,6 +50,9 @@ enum Command {
     /// Let support staff into the console.
     #[command(subcommand)]
     Staff(staff::Staff),
+    /// Show master keys and rotate to the current one.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Copy the database while it is used, and read the copy back; prints one JSON object.
     Backup(backup::Options),
     /// After a restore: put every open session on hold, and begin quarantines again.
@@ -114,6 +118,7 @@ pub fn run() -> ExitCode {
             Command::Numbers(command) => numbers::run(command).await,
             Command::Import(command) => import::run(command).await,
             Command::Staff(command) => staff::run(command).await,
+            Command::Keys(command) => keys::run(command).await,
             Command::Backup(options) => backup::run(options).await,
             Command::RestoreFence(options) => restore::fence(options).await,
             Command::RestoreConfirm(options) => restore::confirm(options).await,

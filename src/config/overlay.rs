@@ -91,9 +91,20 @@ fn insert_into_list(
     Ok(())
 }
 
+/// The three ways to give the master key.
+const MASTER_KEY: [&str; 3] = ["master_key", "master_key_file", "master_key_command"];
+
 /// A secret given by a variable wins over its `…_file` twin in the file, and the other way round.
 fn drop_twin(table: &mut Table, path: &[String]) {
     let Some((key, parents)) = path.split_last() else { return };
+    if let [key] = path
+        && MASTER_KEY.contains(&key.as_str())
+    {
+        for other in MASTER_KEY.into_iter().filter(|other| other != key) {
+            table.remove(other);
+        }
+        return;
+    }
     let twin = key.strip_suffix("_file").map_or_else(|| format!("{key}_file"), str::to_owned);
     let mut parents = parents.iter();
     let Some(first) = parents.next() else {

@@ -7,12 +7,10 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use toml::{Table, Value};
 
 use super::{
-    CarrierConfig, Config, MasterKey, Media, MediaStore, Rates, Secret, prices::carrier_budget,
-    reader::Reader,
+    CarrierConfig, Config, Media, MediaStore, Rates, Secret, prices::carrier_budget, reader::Reader,
 };
 use crate::domain::phone::Permits;
 
@@ -31,7 +29,6 @@ pub(super) const FILE: &str = "the path of a PEM file";
 pub(super) const BOOLEAN: &str = "true or false";
 pub(super) const FILTER: &str = "a filter, such as \"info,entremise::relay=debug\"";
 pub(super) const FORMAT: &str = "\"auto\", \"json\" or \"human\"";
-const MASTER_KEY: &str = "32 bytes in base64; to make one: head -c 32 /dev/urandom | base64";
 const CARRIER_ID: &str = "1 to 32 of a-z, 0-9 and -, not beginning with -, and unique";
 const FALLBACK_URL: &str = "an address such as \"https://static.example/fallback.xml\"";
 const MEDIA_STORE: &str = "\"off\", \"file:///FOLDER\" or \"s3://BUCKET/PREFIX\", the last two of a-z, A-Z, 0-9, -, . and _";
@@ -102,7 +99,7 @@ pub(super) fn database_url(value: &Value) -> Option<Secret> {
     good.then(|| Secret::new(text))
 }
 
-fn list<T>(value: &Value, item: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+pub(super) fn list<T>(value: &Value, item: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     value.as_array()?.iter().map(|value| item(value.as_str()?)).collect()
 }
 
@@ -138,7 +135,11 @@ fn range(text: &str) -> Option<(IpAddr, u8)> {
 }
 
 /// The text of `key`, or of the file that its `…_file` twin names.
-fn secret(reader: &mut Reader<'_>, key: &'static str, twin: &'static str) -> Option<String> {
+pub(super) fn secret(
+    reader: &mut Reader<'_>,
+    key: &'static str,
+    twin: &'static str,
+) -> Option<String> {
     let file = reader.optional(twin, "the path of a file", path);
     let value = reader.optional(key, "text", text);
     match (value, file) {
@@ -155,25 +156,6 @@ fn secret(reader: &mut Reader<'_>, key: &'static str, twin: &'static str) -> Opt
         },
         (value, None) => value,
     }
-}
-
-pub(super) fn master_key(reader: &mut Reader<'_>) -> MasterKey {
-    let before = reader.faults_so_far();
-    let text = secret(reader, "master_key", "master_key_file");
-    let bytes = text.as_ref().and_then(|text| STANDARD.decode(text.trim()).ok());
-    match bytes.map(<[u8; 32]>::try_from) {
-        Some(Ok(bytes)) if bytes != [0; 32] => return MasterKey::new(bytes),
-        _ if text.is_some() => reader.fault("master_key", format!("must be {MASTER_KEY}")),
-        _ if reader.faults_so_far() > before => {}
-        _ => reader.fault(
-            "master_key",
-            format!(
-                "is missing (or `master_key_file`): {MASTER_KEY}. Keep a copy: without it no \
-                     number and no text can be read again"
-            ),
-        ),
-    }
-    MasterKey::new([0; 32])
 }
 
 pub(super) fn carriers(reader: &mut Reader<'_>) -> Vec<CarrierConfig> {

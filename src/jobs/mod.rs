@@ -23,6 +23,8 @@ use crate::{
 
 /// How often what is old is forgotten.
 const PURGE_EVERY: Duration = Duration::from_mins(10);
+/// How often it is said which master keys this server holds: four times before it counts as gone.
+const KEYS_EVERY: Duration = Duration::from_secs(15);
 /// How often the gauges are set.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// How long a loop rests after the store failed.
@@ -123,6 +125,11 @@ impl Jobs {
                 stop.run_until_cancelled(rest).await;
                 Ok::<_, relay::Error>(())
             }
+        }));
+        let each = relay.clone();
+        tracker.spawn(every(KEYS_EVERY, stop.clone(), "keys", move || {
+            let relay = each.clone();
+            async move { relay.db().hold_keys().await }
         }));
         reconcile::start(relay, options.reconcile, tracker, stop);
         Self { relay: relay.clone(), quiet, quiet_events, quiet_orders }

@@ -144,6 +144,14 @@ impl Keyring {
     pub fn unwrap_index(&self, wrapped: &str, context: &str) -> Result<IndexKey, Error> {
         self.unwrap_secret(KIND, wrapped, context).map(IndexKey::new)
     }
+
+    /// The stored [`IndexKey::wrap`] of that row, wrapped by the current master key.
+    ///
+    /// # Errors
+    /// As [`Keyring::unwrap`].
+    pub fn rewrap_index(&self, wrapped: &str, context: &str) -> Result<String, Error> {
+        self.rewrap(KIND, wrapped, context)
+    }
 }
 
 #[cfg(test)]

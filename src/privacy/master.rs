@@ -1,6 +1,6 @@
 //! The master key and what is made of it: wrapping keys, token hashes, signatures.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::{
     Engine as _, alphabet,
@@ -12,6 +12,7 @@ use super::{
     Error,
     aead::{self, Cipher, Secret},
     hex,
+    lasting::Lasting,
 };
 
 /// Standard base64, with or without its padding.
@@ -85,37 +86,106 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// What the master key can do, made ready once. Shared by reference; it never gives a key out.
-pub struct Keyring {
+/// One version of the master key, made ready.
+struct Version {
     id: String,
     wrap: Cipher,
+    /// What an installation that is older than rotation has for [`Lasting`].
+    derived: Lasting,
+}
+
+impl Version {
+    #[expect(clippy::needless_pass_by_value, reason = "the clear key ends here")]
+    fn new(master: MasterKey) -> Self {
+        Self {
+            id: master.id(),
+            wrap: Cipher::new(&master.derive("wrap")),
+            derived: Lasting {
+                tokens: master.derive("tokens"),
+                signatures: master.derive("signatures"),
+            },
+        }
+    }
+}
+
+/// What the master keys can do, made ready once. Shared by reference; it never gives a key out.
+///
+/// The current version wraps; those before it only open what is not wrapped again yet.
+#[derive(Clone)]
+pub struct Keyring {
+    current: Arc<Version>,
+    previous: Arc<[Version]>,
     tokens: hmac::Key,
     signatures: hmac::Key,
 }
 
 impl Keyring {
     /// The ring of one master key.
-    #[expect(clippy::needless_pass_by_value, reason = "the clear key ends here")]
     pub fn new(master: MasterKey) -> Self {
+        Self::with_previous(master, [])
+    }
+
+    /// The ring of the current master key and of others, which only open. One that is given again
+    /// counts once.
+    pub fn with_previous(
+        current: MasterKey,
+        previous: impl IntoIterator<Item = MasterKey>,
+    ) -> Self {
+        let current = Version::new(current);
+        let mut others: Vec<Version> = Vec::new();
+        for one in previous.into_iter().map(Version::new) {
+            if one.id != current.id && others.iter().all(|other| other.id != one.id) {
+                others.push(one);
+            }
+        }
+        let hmac = |secret: &Secret| hmac::Key::new(hmac::HMAC_SHA256, secret);
         Self {
-            id: master.id(),
-            wrap: Cipher::new(&master.derive("wrap")),
-            tokens: hmac::Key::new(hmac::HMAC_SHA256, &master.derive("tokens")),
-            signatures: hmac::Key::new(hmac::HMAC_SHA256, &master.derive("signatures")),
+            tokens: hmac(&current.derived.tokens),
+            signatures: hmac(&current.derived.signatures),
+            current: Arc::new(current),
+            previous: others.into(),
         }
     }
 
-    /// The master key's id: eight hex digits.
+    /// The same ring, which hashes and signs with these secrets. Before it was told any, it does so
+    /// with what comes from the current key, as installations did that could not change it.
+    #[must_use]
+    pub fn with_lasting(&self, lasting: &Lasting) -> Self {
+        let hmac = |secret: &Secret| hmac::Key::new(hmac::HMAC_SHA256, secret);
+        Self {
+            tokens: hmac(&lasting.tokens),
+            signatures: hmac(&lasting.signatures),
+            ..self.clone()
+        }
+    }
+
+    /// What an installation has for [`Lasting`] that this master key was the only one of; `None` if
+    /// it is not in the ring.
+    pub fn lasting_of(&self, id: &str) -> Option<&Lasting> {
+        self.version(id).map(|version| &version.derived)
+    }
+
+    /// The current master key's id: eight hex digits.
     pub fn key_id(&self) -> &str {
-        &self.id
+        &self.current.id
+    }
+
+    /// The ids of all its master keys, the current one first.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.current.id).chain(self.previous.iter().map(|one| &*one.id))
+    }
+
+    fn version(&self, id: &str) -> Option<&Version> {
+        std::iter::once(&*self.current).chain(self.previous.iter()).find(|one| one.id == id)
     }
 
     /// `v1.<key id>.<base64url>`, bound to a kind of key and to the row that holds it.
     pub(super) fn wrap(&self, kind: &str, secret: &Secret, context: &str) -> String {
-        format!("v1.{}.{}", self.id, self.wrap.seal(secret, &bound(kind, context)))
+        let Version { id, wrap, .. } = &*self.current;
+        format!("v1.{id}.{}", wrap.seal(secret, &bound(kind, context)))
     }
 
-    /// What [`Keyring::wrap`] was given.
+    /// What [`Keyring::wrap`] was given, whichever of the keys wrapped it.
     pub(super) fn unwrap_secret(
         &self,
         kind: &str,
@@ -125,14 +195,17 @@ impl Keyring {
         let rest = wrapped.strip_prefix("v1.").ok_or(Error::Malformed)?;
         let (id, text) = rest.split_once('.').ok_or(Error::Malformed)?;
         // Only a well-formed id may reach an error text.
-        if id.len() != 8 || !id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        if !is_key_id(id) {
             return Err(Error::Malformed);
         }
-        if id != self.id {
-            return Err(Error::UnknownKey { id: id.to_owned() });
-        }
-        let secret = self.wrap.open(text, &bound(kind, context))?;
+        let version = self.version(id).ok_or_else(|| Error::UnknownKey { id: id.to_owned() })?;
+        let secret = version.wrap.open(text, &bound(kind, context))?;
         Secret::try_from(secret).map_err(|_| Error::Malformed)
+    }
+
+    /// The same secret, wrapped by the current key.
+    pub(super) fn rewrap(&self, kind: &str, wrapped: &str, context: &str) -> Result<String, Error> {
+        Ok(self.wrap(kind, &self.unwrap_secret(kind, wrapped, context)?, context))
     }
 
     /// The keyed hash of an API key or another bearer token, in 64 hex digits: what is stored.
@@ -164,8 +237,13 @@ impl Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keyring({})", self.id)
+        write!(f, "Keyring({})", self.key_ids().collect::<Vec<_>>().join(", "))
     }
+}
+
+/// Whether this is the form of a master key's id.
+pub fn is_key_id(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Associated data of a wrapped key.
@@ -182,6 +260,7 @@ fn labelled(label: &str, bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::privacy::{DataKey, IndexKey, LASTING_BYTES};
 
     /// 32 different bytes, as `openssl rand -base64 32` would print them.
     const TEXT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -243,5 +322,56 @@ mod tests {
         assert!(!ring().verify("cursor", b"abc", &tag[..16]));
         assert!(!ring().verify("cursor", b"abc", &[]));
         assert!(!Keyring::new(MasterKey::generate()).verify("cursor", b"abc", &tag));
+    }
+
+    /// A ring wraps with its current key and opens what each of its keys wrapped; what it wraps again
+    /// needs the old one no more, and is the same key. Out of its place nothing is wrapped again.
+    #[test]
+    fn a_ring_wraps_again_what_a_key_before_wrapped() {
+        let other = || MasterKey::from_base64(&TEXT.replace("AAEC", "AQEC")).unwrap();
+        let old = Keyring::new(other());
+        let both =
+            Keyring::with_previous(MasterKey::from_base64(TEXT).unwrap(), [other(), other()]);
+        assert_eq!(both.key_ids().collect::<Vec<_>>(), [ring().key_id(), old.key_id()]);
+        let (key, index) = (DataKey::generate(), IndexKey::generate());
+        let (sealed, person) = (key.seal_text("Ann", "c"), index.pair(&[]));
+        let (wrapped, wrapped_index) = (key.wrap(&old, "row"), index.wrap(&old, "row"));
+        assert_eq!(both.unwrap(&wrapped, "row").unwrap().open_text(&sealed, "c").unwrap(), "Ann");
+        let again = both.rewrap_data(&wrapped, "row").unwrap();
+        assert_eq!(ring().unwrap(&again, "row").unwrap().open_text(&sealed, "c").unwrap(), "Ann");
+        let again_index = both.rewrap_index(&wrapped_index, "row").unwrap();
+        assert_eq!(ring().unwrap_index(&again_index, "row").unwrap().pair(&[]), person);
+        let unknown = Error::UnknownKey { id: ring().key_id().to_owned() };
+        assert_eq!(old.unwrap(&again, "row").err(), Some(unknown));
+        assert_eq!(both.rewrap_data(&wrapped, "other row"), Err(Error::Damaged));
+        assert_eq!(both.rewrap_data(&wrapped_index, "row"), Err(Error::Damaged));
+        assert!(matches!(ring().rewrap_data(&wrapped, "row"), Err(Error::UnknownKey { .. })));
+    }
+
+    /// Tokens and signatures of an installation outlive the master key: those that came from it as
+    /// well as those that were drawn.
+    #[test]
+    fn tokens_and_signatures_outlive_the_master_key() {
+        let old = ring();
+        let lasting = old.lasting_of(old.key_id()).unwrap();
+        let stored = lasting.wrap(&old);
+        let new = MasterKey::generate();
+        let both = Keyring::with_previous(new, [MasterKey::from_base64(TEXT).unwrap()]);
+        assert_ne!(both.token_hash("ek"), old.token_hash("ek"));
+        let [tokens, signatures] = &stored;
+        let read = both.unwrap_lasting(tokens, signatures).unwrap();
+        assert_eq!(both.with_lasting(&read).token_hash("ek"), old.token_hash("ek"));
+        assert!(both.with_lasting(&read).verify("cursor", b"abc", &old.sign("cursor", b"abc")));
+        assert!(read == *lasting && read != Lasting::from_random(&[7; LASTING_BYTES]));
+        let drawn = Lasting::from_random(&[7; LASTING_BYTES]);
+        let [tokens, signatures] = drawn.wrap(&old);
+        let again = [
+            both.rewrap_lasting("tokens", &tokens),
+            both.rewrap_lasting("signatures", &signatures),
+        ];
+        let [Ok(tokens), Ok(signatures)] = again else { panic!("{again:?}") };
+        assert!(both.unwrap_lasting(&tokens, &signatures).unwrap() == drawn);
+        assert_eq!(both.unwrap_lasting(&signatures, &tokens).err(), Some(Error::Damaged));
+        assert_eq!(format!("{drawn:?}"), "Lasting(••••)");
     }
 }

@@ -1,25 +1,28 @@
 //! Keys, sealing and the blind index: what keeps real numbers and words out of the database.
 //!
-//! One master key, which the database never holds, makes a [`Keyring`]. Under it each session and
-//! each account has a [`DataKey`], which seals, and each account an [`IndexKey`], which makes the
-//! hashes by which people are found. Both are stored wrapped. To erase is to delete a data key.
+//! Master keys, which the database never holds, make a [`Keyring`]: the current one wraps, those before
+//! it open what is not wrapped again yet. Under them each session and each account has a [`DataKey`],
+//! which seals, each account an [`IndexKey`], which makes the hashes by which people are found, and the
+//! installation its [`Lasting`] secrets. All are stored wrapped. To erase is to delete a data key.
 //! The decisions are in docs/adr/0005.
 
 mod aead;
 mod index;
+mod lasting;
 mod master;
 mod seal;
 pub mod webhook;
 
 pub use index::{Counterpart, IndexKey, Person};
-pub use master::{Keyring, MasterKey, MasterKeyError};
+pub use lasting::{LASTING, LASTING_BYTES, Lasting};
+pub use master::{Keyring, MasterKey, MasterKeyError, is_key_id};
 pub use seal::{DataKey, Plain};
 
 /// Why sealed text did not open. It never says what the text was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It was wrapped by another master key than the one configured.
-    #[error("wrapped by master key {id}, which is not the configured one")]
+    /// It was wrapped by another master key than those configured.
+    #[error("wrapped by master key {id}, which is not among the configured ones")]
     UnknownKey {
         /// The id of the key that wrapped it: eight hex digits, not secret.
         id: String,

@@ -161,6 +161,14 @@ impl Keyring {
     pub fn unwrap(&self, wrapped: &str, context: &str) -> Result<DataKey, Error> {
         self.unwrap_secret(KIND, wrapped, context).map(DataKey::new)
     }
+
+    /// The stored [`DataKey::wrap`] of that row, wrapped by the current master key.
+    ///
+    /// # Errors
+    /// As [`Keyring::unwrap`].
+    pub fn rewrap_data(&self, wrapped: &str, context: &str) -> Result<String, Error> {
+        self.rewrap(KIND, wrapped, context)
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod ordering;
 mod prices;
 mod reconcile;
 mod rented;
+mod rotation;
 mod sessions;
 mod signed;
 mod staff;
@@ -78,6 +79,7 @@ pub use self::{
     },
     prices::Prices,
     rented::LookedUp,
+    rotation::{Rotation, Wrapped, wrapped},
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
         add_participant, adopt_session, close, delete as delete_session, extend, open,

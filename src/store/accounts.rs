@@ -103,7 +103,8 @@ pub async fn insert(
     Ok(())
 }
 
-fn context(what: &str, id: &AccountId) -> String {
+/// The place of one of an account's keys.
+pub(super) fn context(what: &str, id: &AccountId) -> String {
     format!("account-{what}:{id}")
 }
 

@@ -22,6 +22,7 @@ use super::{
     accounts::AccountKeys,
     epoch::EpochFile,
     lanes::{Lane, PerLane, Rooms},
+    master_keys::Keys,
     open,
     time::Time,
     writer::Writer,
@@ -102,7 +103,7 @@ pub(super) enum Doors {
 pub(super) struct Shared {
     pub(super) clock: Clock,
     ids: Ids,
-    keyring: Arc<Keyring>,
+    pub(super) keys: Keys,
     pub(super) permits: Permits,
     pub(super) time: Time,
     /// Whether anything was ever owed to an endpoint here.
@@ -119,7 +120,7 @@ impl Shared {
         Self {
             clock: options.clock.clone(),
             ids: options.ids.clone(),
-            keyring: Arc::clone(&options.keyring),
+            keys: Keys::new(&options.keyring),
             permits: options.permits.clone(),
             time: Time::new(&options.clock),
             owed: AtomicBool::new(false),
@@ -275,11 +276,6 @@ impl Db {
             Doors::Sqlite { .. } => Engine::Sqlite,
             Doors::Postgres { .. } => Engine::Postgres,
         }
-    }
-
-    /// The keyring that seals.
-    pub fn keyring(&self) -> &Arc<Keyring> {
-        &self.shared.keyring
     }
 
     /// Whether this process may have owed anything to endpoints since it started: whoever looks for
@@ -526,11 +522,6 @@ impl Tx {
     /// Fills `bytes` with random ones.
     pub fn random(&self, bytes: &mut [u8]) {
         self.shared.ids.fill(bytes);
-    }
-
-    /// The keyring that seals.
-    pub fn keyring(&self) -> Arc<Keyring> {
-        Arc::clone(&self.shared.keyring)
     }
 
     /// Notes that `rows` deliveries are owed.

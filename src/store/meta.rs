@@ -4,7 +4,8 @@ use super::{Error, Tx, db::on};
 use crate::domain::time::Timestamp;
 
 const HIGH_WATER_MARK: &str = "high_water_mark";
-const KEY_ID: &str = "master_key_id";
+pub(super) const KEY_ID: &str = "master_key_id";
+const OLDEST_SCHEMA: &str = "oldest_schema";
 const NUMBER_RULES: &str = "number_rules";
 
 pub(super) async fn get(tx: &mut Tx, name: &'static str) -> Result<Option<String>, Error> {
@@ -48,25 +49,17 @@ pub(super) async fn set_high_water_mark(tx: &mut Tx, at: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Notes which master key sealed this database, the first time; later it must be the same.
-///
-/// # Errors
-/// [`Error::Sealed`] if another key sealed it.
-pub async fn claim_key(tx: &mut Tx) -> Result<(), Error> {
-    // Of two nodes that start at once with different keys, the second waits here for the first.
-    const SQL: &str = "
-        INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    let mine = tx.keyring().key_id().to_owned();
-    on!(tx, |conn| {
-        sqlx::query(SQL).bind(KEY_ID).bind(&mine).execute(conn).await?;
-    });
-    match get(tx, KEY_ID).await? {
-        Some(id) if id != mine => Err(Error::Sealed(crate::privacy::Error::UnknownKey { id })),
-        _ => Ok(()),
+/// Keeps builds off that know no later schema than those before `schema`.
+pub(super) async fn need_schema(tx: &mut Tx, schema: i64) -> Result<(), Error> {
+    let needed = get(tx, OLDEST_SCHEMA).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    if needed < schema {
+        set(tx, OLDEST_SCHEMA, &schema.to_string()).await?;
     }
+    Ok(())
 }
 
-/// Which master key sealed this database; `None` while it is new.
+/// The master key that this database calls its own: the first, or the one that it was rotated to last;
+/// `None` while it is new.
 pub async fn key_id(tx: &mut Tx) -> Result<Option<String>, Error> {
     get(tx, KEY_ID).await
 }

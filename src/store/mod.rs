@@ -31,6 +31,7 @@ pub mod interactions;
 mod lanes;
 pub mod legs;
 pub mod long_texts;
+pub mod master_keys;
 pub mod media;
 pub mod meta;
 pub mod moving;
@@ -44,6 +45,7 @@ pub mod opt_outs;
 pub mod outbox;
 pub mod participants;
 pub mod reconciled;
+pub mod rewrap;
 pub mod rings;
 pub mod scripts;
 pub mod services;
@@ -86,6 +88,9 @@ pub enum Error {
     /// A value could not be sealed or opened: a wrong master key, or damage.
     #[error("sealed data: {0}")]
     Sealed(#[from] crate::privacy::Error),
+    /// These master keys open what is in it, and may not be used here, or not yet.
+    #[error("{0}")]
+    Keys(#[from] master_keys::Refusal),
     /// The transaction lost against another; it will be run again.
     #[error("the transaction must be run again")]
     Transient,

@@ -70,7 +70,8 @@ impl Session {
     }
 }
 
-fn context(id: &SessionId) -> String {
+/// The place of a session's key.
+pub(super) fn context(id: &SessionId) -> String {
     format!("session:{id}")
 }
 

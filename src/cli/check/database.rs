@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use super::{report::Report, settings::Wrong};
 use crate::{
+    app,
+    cli::keys,
     clock::Clock,
     config::Config,
     ids::Ids,
-    privacy::{Keyring, MasterKey},
+    privacy::{self, Keyring, MasterKey},
     relay,
     store::{
-        DbOptions, EpochFile, Error, Inspection, Tx, accounts, durability, meta,
+        DbOptions, EpochFile, Error, Inspection, Tx, accounts, durability, master_keys, meta,
         moving::{self, Standing},
         numbers::{self, Number},
         services,
@@ -45,14 +47,21 @@ pub(super) async fn check(report: &mut Report, config: &Config, wrong: &Wrong) -
     if wrong.has("database_url") {
         return Found::default();
     }
-    let master = MasterKey::from_bytes(*config.master_key.expose());
-    let key_known = !wrong.has("master_key") && master.is_ok();
+    let keyring = app::keyring(config);
+    let given = [
+        "master_key",
+        "master_key_file",
+        "master_key_command",
+        "previous_master_keys",
+        "previous_master_key_files",
+    ];
+    let key_known = given.iter().all(|setting| !wrong.has(setting)) && keyring.is_ok();
     let options = DbOptions {
         url: config.database_url.expose().to_owned(),
         clock: Clock::system(),
         ids: Ids::default(),
         // Nothing is opened with it: a wrong key must not hide what else is wrong.
-        keyring: Arc::new(Keyring::new(master.unwrap_or_else(|_| MasterKey::generate()))),
+        keyring: Arc::new(keyring.unwrap_or_else(|_| Keyring::new(MasterKey::generate()))),
         connections: 1,
         permits: config.numbers.allow.clone(),
         ballast: 0,
@@ -136,7 +145,7 @@ async fn read(
     }
     let mut tx = inspection.read().await?;
     if key_known {
-        key(report, &mut tx).await?;
+        key(report, &mut tx, config.backup_horizon_days).await?;
     }
     if !served_here(report, config, &mut tx).await? {
         return Ok(Found::default());
@@ -196,16 +205,54 @@ async fn served_here(report: &mut Report, config: &Config, tx: &mut Tx) -> Resul
     Ok(false)
 }
 
-async fn key(report: &mut Report, tx: &mut Tx) -> Result<(), Error> {
+/// Whether `serve` would take these master keys, and what is to be done with those before.
+async fn key(report: &mut Report, tx: &mut Tx, horizon: u32) -> Result<(), Error> {
+    const CHECK: &str = "master_key";
     let mine = tx.keyring().key_id().to_owned();
-    match meta::key_id(tx).await? {
-        None => report.ok("master_key", "will be the one of this database, which is new"),
-        Some(id) if id == mine => report.ok("master_key", "is the one of this database"),
-        Some(id) => report.fail(
-            "master_key",
-            format!("is {mine}, and this database was sealed with {id}"),
-            format!("set the master key whose id is {id}: it was set when the database was made"),
-        ),
+    if meta::key_id(tx).await?.is_none() {
+        report.ok(CHECK, "will be the one of this database, which is new");
+        return Ok(());
+    }
+    match master_keys::admits(tx).await {
+        Err(Error::Sealed(privacy::Error::UnknownKey { id })) => {
+            report.fail(
+                CHECK,
+                format!("is {mine}, and this database or a server on it uses {id}"),
+                format!(
+                    "set the master key whose id is {id}, here or as a previous one: docs/keys.md"
+                ),
+            );
+            return Ok(());
+        }
+        Err(Error::Keys(refusal)) => {
+            report.fail(CHECK, refusal.to_string(), "docs/keys.md has the steps in their order");
+            return Ok(());
+        }
+        other => other?,
+    }
+    let (mut notes, mut left) = (Vec::new(), Vec::new());
+    for one in keys::list(tx, horizon).await?.into_iter().filter(|one| one.id != mine) {
+        match (&one.wrapped, one.needed_until) {
+            (Some(wrapped), _) => left.push(format!("{} rows by {}", wrapped.total(), one.id)),
+            (None, Some(_)) if one.destroyable() => {
+                notes.push(format!("{} may be destroyed", one.id));
+            }
+            (None, Some(until)) => {
+                notes.push(format!("{} may be destroyed after {}", one.id, until.rfc3339()));
+            }
+            (None, None) => {}
+        }
+    }
+    if left.is_empty() {
+        let notes: String = notes.into_iter().map(|note| format!("; {note}")).collect();
+        report.ok(CHECK, format!("is the one of this database{notes}"));
+    } else {
+        let message = format!("is {mine}; still wrapped by others: {}", left.join(", "));
+        report.warn(
+            CHECK,
+            message,
+            "once it is the master key of every node: `entremise keys rotate`",
+        );
     }
     Ok(())
 }

@@ -108,6 +108,7 @@ impl From<store::Error> for Problem {
             | store::Error::Statement(_)
             | store::Error::Inconsistent { .. }
             | store::Error::Sealed(_)
+            | store::Error::Keys(_)
             | store::Error::Panicked => Self::internal(error),
         }
     }

@@ -184,6 +184,7 @@ impl From<store::Error> for Refusal {
             | store::Error::Statement(_)
             | store::Error::Inconsistent { .. }
             | store::Error::Sealed(_)
+            | store::Error::Keys(_)
             | store::Error::Panicked => Self::new(Code::Internal).caused_by(error),
         }
     }

@@ -32,6 +32,7 @@ mod holds;
 mod inbox;
 mod lanes;
 mod log;
+mod master_keys;
 mod media;
 mod moving;
 mod neighbours;

@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::join_all;
 
 use super::*;
-use crate::store::{accounts, meta};
+use crate::store::{accounts, master_keys::Opener, meta};
 
 const ROWS: &str = "SELECT COUNT(*) FROM meta WHERE name LIKE 'row%'";
 
@@ -79,7 +79,7 @@ async fn one_master_key_claims(lab: &Lab) {
     let other = Db::open(options, &lab.tracker, lab.stop.clone()).await.unwrap();
     let claim = |db: &Db| {
         let db = db.clone();
-        async move { commit!(db, [], |tx| meta::claim_key(tx).await).await }
+        async move { db.claim(Opener::Command).await }
     };
     let (mine, theirs) = tokio::join!(claim(&lab.db), claim(&other));
     let (winner, loser) = if mine.is_ok() { (&lab.db, &other) } else { (&other, &lab.db) };

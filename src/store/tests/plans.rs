@@ -1,7 +1,7 @@
 //! The hot queries read by index on both engines, with many rows and fresh statistics.
 
 use super::*;
-use crate::store::{holds, numbers, outbox, rings, sessions};
+use crate::store::{holds, numbers, outbox, rewrap, rings, sessions};
 
 db_test!(hot_queries_read_by_index);
 
@@ -152,6 +152,8 @@ async fn hot_queries_read_by_index(lab: &Lab) {
         ("due", outbox::DUE, due.to_vec()),
         ("due of an account", outbox::DUE_OF, [&due[..], std::slice::from_ref(&account)].concat()),
         ("expired", sessions::DUE, vec!["100".into(), "20".into()]),
+        ("by master key", rewrap::SESSIONS, vec![text("0a1b2c3d"), id("KC", 1234), "50".into()]),
+        ("master keys", rewrap::NEXT_OF_SESSIONS, vec![text("0a1b2c3d")]),
         (
             "next_in_ring",
             rings::WALK,

@@ -7,7 +7,9 @@ use crate::{
     store::{
         Inspection, Schema, accounts,
         events::{self, Place, Window},
-        interactions, legs, meta,
+        interactions, legs,
+        master_keys::Opener,
+        meta,
         numbers::{self, NumberState},
         sessions::{self, Filter, Page},
     },
@@ -187,7 +189,7 @@ async fn a_look_changes_nothing(lab: &Lab) {
     let look = Inspection::open(&lab.options()).await.unwrap();
     assert_eq!(look.schema().await.unwrap(), Schema { pending: 0, foreign: 0 });
     assert_eq!(meta::key_id(&mut look.read().await.unwrap()).await.unwrap(), None);
-    commit!(lab.db, [], |tx| meta::claim_key(tx).await).await.unwrap();
+    lab.db.claim(Opener::Command).await.unwrap();
     let mut tx = look.read().await.unwrap();
     let id = meta::key_id(&mut tx).await.unwrap();
     assert_eq!(id.as_deref(), Some(lab.keyring.key_id()));

@@ -57,10 +57,15 @@ impl World {
     }
 
     pub(super) async fn named(lab: &Lab, name: &str) -> Self {
-        let account: AccountId = lab.ids.make(at(0));
-        let service: ServiceId = lab.ids.make(at(0));
-        let (name, ids) = (name.to_owned(), lab.ids.clone());
-        commit!(lab.db, [account, service, name, ids], |tx| {
+        Self::on(&lab.db, &lab.ids, name).await
+    }
+
+    /// The same by another process.
+    pub(super) async fn on(db: &Db, ids: &Ids, name: &str) -> Self {
+        let account: AccountId = ids.make(at(0));
+        let service: ServiceId = ids.make(at(0));
+        let (name, ids) = (name.to_owned(), ids.clone());
+        commit!(db, [account, service, name, ids], |tx| {
             accounts::insert(tx, &account, &name, "token", at(0)).await?;
             services::insert(tx, &account, &a_service(&service, &name)).await?;
             let keys = accounts::keys(tx, &account).await?;
