@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Error, Tx, db::on};
+use super::{Error, Tx, db::on, master_keys};
 use crate::{
     domain::time::Timestamp,
     ids::{AccountId, KeyId},
@@ -69,6 +69,9 @@ fn api_key(row: ApiKeyRow) -> ApiKey {
 }
 
 /// Makes an account with new keys. `auth_token` is sealed, because we sign with it.
+///
+/// # Errors
+/// [`Error::Keys`] if our master key was rotated out meanwhile.
 pub async fn insert(
     tx: &mut Tx,
     id: &AccountId,
@@ -79,6 +82,7 @@ pub async fn insert(
     const SQL: &str = "
         INSERT INTO accounts (id, name, data_key, index_key, auth_token, created_at)
         VALUES ($1, $2, $3, $4, $5, $6)";
+    master_keys::may_wrap(tx).await?;
     let ring = tx.keyring();
     let data = DataKey::generate();
     let token = data.seal_text(auth_token, &context("token", id));

@@ -231,9 +231,14 @@ pub async fn fits(tx: &mut Tx) -> Result<(), Error> {
     if let Some(id) = unheld {
         return Err(unknown(id));
     }
-    let mine = ring.key_id();
+    may_wrap(tx).await
+}
+
+/// Whether the current key was not rotated out: whoever stood still meanwhile wraps nothing by it.
+pub(super) async fn may_wrap(tx: &mut Tx) -> Result<(), Error> {
+    let mine = tx.keyring().key_id().to_owned();
     if known(tx).await?.iter().any(|one| one.id == mine && one.retired_at.is_some()) {
-        return Err(Error::Keys(Refusal::Retired { id: mine.to_owned() }));
+        return Err(Error::Keys(Refusal::Retired { id: mine }));
     }
     Ok(())
 }

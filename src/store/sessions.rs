@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Tx, db::on, from_text};
+use super::{Error, Tx, db::on, from_text, master_keys};
 use crate::{
     domain::{
         session::{ClosedReason, Lifetime, Mode, State, is_live},
@@ -184,14 +184,17 @@ pub(super) fn millis(length: Duration) -> i64 {
 /// Makes a session; its first version.
 ///
 /// # Errors
-/// [`Error::Conflict`] if its name is taken in the service.
+/// [`Error::Conflict`] if its name is taken in the service; [`Error::Keys`] if our master key was
+/// rotated out meanwhile.
 pub async fn insert(tx: &mut Tx, account: &AccountId, new: &NewSession<'_>) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO sessions (account, id, service, unique_name, state, mode, ttl, date_expiry,
             expires_at, metadata, data_key, events, version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, 0, 1, $11, $11)
+        SELECT $1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, 0, 1, $11, $11
+        WHERE NOT EXISTS (SELECT 1 FROM master_keys WHERE id = $12 AND retired_at IS NOT NULL)
         ON CONFLICT DO NOTHING";
-    let key = new.key.wrap(&tx.keyring(), &context(new.id));
+    let ring = tx.keyring();
+    let key = new.key.wrap(&ring, &context(new.id));
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(new.id)
@@ -204,10 +207,15 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &NewSession<'_>) -> R
         .bind(new.metadata)
         .bind(&key)
         .bind(new.now.millis())
+        .bind(ring.key_id())
         .execute(conn)
         .await?
         .rows_affected());
-    if done == 1 { Ok(()) } else { Err(Error::Conflict) }
+    if done == 1 {
+        return Ok(());
+    }
+    master_keys::may_wrap(tx).await?;
+    Err(Error::Conflict)
 }
 
 pub(super) const GET: &str = select!("WHERE account = $1 AND id = $2");

@@ -275,6 +275,16 @@ async fn nobody_wraps_what_another_cannot_open(lab: &Lab) {
     assert!(matches!(late, Err(Error::Keys(Refusal::Retired { .. }))), "{late:?}");
     let late = serve(&[0, 1]).await;
     assert!(matches!(late, Err(Error::Keys(Refusal::Retired { .. }))), "{late:?}");
+    // Whoever stood still all the while wraps nothing more by it, and reads what others wrap.
+    let world = World::on(&new, &lab.ids, "one").await;
+    let opens = |db: &Db| {
+        let (db, world) = (db.clone(), world.clone());
+        async move { commit!(db, [world], |tx| world.session(tx, at(0)).await.map(drop)).await }
+    };
+    let late = opens(&ready).await;
+    assert!(matches!(late, Err(Error::Keys(Refusal::Retired { .. }))), "{late:?}");
+    opens(&new).await.unwrap();
+    accounts::keys(&mut ready.read().await.unwrap(), &world.account).await.unwrap();
 }
 
 /// What was made before there were lasting secrets: its tokens and signatures stay what they were, also
