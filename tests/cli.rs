@@ -12,6 +12,9 @@ mod backup;
 mod check;
 #[path = "cli/command.rs"]
 mod command;
+#[cfg(target_os = "linux")]
+#[path = "cli/core_dumps.rs"]
+mod core_dumps;
 #[path = "cli/durable.rs"]
 mod durable;
 #[path = "cli/fallback.rs"]

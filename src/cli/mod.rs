@@ -3,6 +3,7 @@
 mod account;
 mod backup;
 mod check;
+mod core_dumps;
 mod demo;
 mod fallback;
 mod healthcheck;
@@ -98,6 +99,10 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    if let Err(error) = core_dumps::off() {
+        output::error(&format!("core dumps cannot be switched off: {error}"));
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
