@@ -105,6 +105,34 @@ async fn a_picture_crosses_without_what_it_hides() {
     }
 }
 
+/// A file that can't be deleted stays, and is told of as a failure; the others go all the same (I32).
+#[tokio::test]
+async fn a_file_that_stays_keeps_no_other() {
+    for database in support::databases().await {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().to_owned();
+        let stage = Stage::with(&database, Rules::new("Bikes".into()), |config| {
+            config.media.store = MediaStore::Folder(at);
+        })
+        .await;
+        let file = stage.cdn.serves("/a", [Serve::File(photograph())]);
+        stage.text("one", &[&file]).await;
+        let first = files(folder.path()).remove(0);
+        stage.world.clock.advance(1_000);
+        stage.text("two", &[&file]).await;
+        std::fs::remove_file(&first).unwrap();
+        std::fs::create_dir(&first).unwrap();
+        std::fs::write(first.join("inside"), "").unwrap();
+        stage.world.clock.advance(5 * 3_600_000);
+        let relay = &stage.world.running.relay;
+        assert!(relay.forget_files().await.is_err(), "on {}", database.name);
+        assert_eq!(files(folder.path()), [first.join("inside")]);
+        std::fs::remove_dir_all(&first).unwrap();
+        assert_eq!(relay.forget_files().await.unwrap(), 1);
+        stage.end(database).await;
+    }
+}
+
 /// An address that was changed in any letter, cut, lengthened or made up is nothing at all, and one of a
 /// session that was deleted neither.
 #[tokio::test]
