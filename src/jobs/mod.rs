@@ -79,11 +79,11 @@ impl Jobs {
                 relay.end_deleted().await.map(drop)
             }
         }));
-        let (each, ends) = (relay.clone(), stop.clone());
+        let each = relay.clone();
         tracker.spawn(every(options.poll, stop.clone(), "move", move || {
-            let (relay, ends) = (each.clone(), ends.clone());
+            let relay = each.clone();
             async move {
-                while !ends.is_cancelled() && relay.work_moves().await? {}
+                while relay.work_moves().await? {}
                 Ok::<_, relay::Error>(())
             }
         }));
@@ -112,15 +112,13 @@ impl Jobs {
             async move { relay.price_charges().await.map(drop) }
         }));
         let each = relay.clone();
-        let ended = stop.clone();
         tracker.spawn(every(MEASURE_EVERY, stop.clone(), "budgets", move || {
-            let (relay, stop) = (each.clone(), ended.clone());
+            let relay = each.clone();
             async move {
                 let started = Instant::now();
                 relay.measure_budgets().await?;
                 // A sum of very many takes a twentieth of the time, and no more.
-                let rest = time::sleep(started.elapsed() * 20);
-                stop.run_until_cancelled(rest).await;
+                time::sleep(started.elapsed() * 20).await;
                 Ok::<_, relay::Error>(())
             }
         }));
@@ -275,7 +273,8 @@ async fn nap(relay: &Relay, options: Options, failed: bool, busy: bool) -> Durat
     next.max(SHORT)
 }
 
-/// Does something at once and then again and again.
+/// Does something at once and then again and again. A stop does not wait for it: what was being written is
+/// ended (`Db::write`), and all else is done again by whoever comes next.
 async fn every<F, W, E>(pause: Duration, stop: CancellationToken, name: &'static str, work: F)
 where
     F: Fn() -> W,
@@ -290,12 +289,14 @@ where
             () = stop.cancelled() => return,
         }
         // Whatever it comes upon, the job goes on (I32).
-        match AssertUnwindSafe(async { work().await }).catch_unwind().await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
+        let round = AssertUnwindSafe(async { work().await }).catch_unwind();
+        match stop.run_until_cancelled(round).await {
+            None => return,
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => {
                 tracing::warn!(job = name, %error, "a job failed and will be tried again");
             }
-            Err(_) => tracing::error!(job = name, "a job panicked and will be tried again"),
+            Some(Err(_)) => tracing::error!(job = name, "a job panicked and will be tried again"),
         }
     }
 }
@@ -328,5 +329,26 @@ mod tests {
         assert_eq!(sending.take(&id(0), "hung", 2, none), None);
         assert!(sending.take(&id(3), "hung", 2, leave).is_some());
         assert_eq!(sending.full(|carrier| if carrier == "hung" { 3 } else { 1 }), ["other"]);
+    }
+
+    /// A stop does not wait for a round that takes long.
+    #[tokio::test]
+    async fn a_stop_waits_for_no_round() {
+        let (stop, begun) =
+            (CancellationToken::new(), std::sync::Arc::new(tokio::sync::Notify::new()));
+        let told = std::sync::Arc::clone(&begun);
+        let job = every(REST, stop.clone(), "test", move || {
+            let told = std::sync::Arc::clone(&told);
+            async move {
+                told.notify_one();
+                std::future::pending::<Result<(), String>>().await
+            }
+        });
+        let stopping = async {
+            begun.notified().await;
+            stop.cancel();
+        };
+        let both = async { tokio::join!(job, stopping) };
+        assert!(time::timeout(Duration::from_secs(5), both).await.is_ok());
     }
 }

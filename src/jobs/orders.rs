@@ -9,7 +9,7 @@ use super::REST;
 use crate::relay::Relay;
 
 /// Looks for what is due, at once after an order and every `poll`; `quiet` counts the times that nothing
-/// was.
+/// was. After `stop` the steps that are under way are ended: a purchase must be noted.
 pub(super) async fn work(
     relay: Relay,
     poll: Duration,
@@ -17,7 +17,7 @@ pub(super) async fn work(
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
-        let nap = match relay.work_number_orders().await {
+        let nap = match relay.work_number_orders(&stop).await {
             Ok(0) => {
                 quiet.send_modify(|passes| *passes += 1);
                 poll

@@ -10,11 +10,12 @@ use super::{
 };
 use crate::{
     carrier::{
-        Outbound, Request, SendError,
+        Outbound, Request, Response, SendError,
         capabilities::Dedupe,
         error::{Retry, SendErrorKind},
         listing::{Page, Query},
     },
+    domain::time::doubled,
     store::{
         self, Tx, charges,
         outbox::{self, Entry, OutboxKind, OutboxState},
@@ -36,6 +37,8 @@ const ERRANDS_MAX: usize = 4;
 const NOTE_AGAIN: Duration = Duration::from_millis(250);
 /// How long a request may take that belongs to an answer: the carrier is kept waiting by it.
 const COMMAND_MAX: Duration = Duration::from_secs(2);
+/// The longest that an entry is left alone with which nothing could be done.
+const STUMBLE_MAX: Duration = Duration::from_secs(8);
 /// After so many claims an entry is set aside.
 const CLAIMS_MAX: i64 = 50;
 /// After so many workers that were lost over it, or could do nothing with it, an entry is set aside
@@ -66,8 +69,28 @@ pub(super) fn asked<T>(
 /// Counts that nothing could be done with an entry, which is left alone for 1, 2, 4, 8 seconds.
 async fn stumbled(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
     let now = tx.now().await?;
-    let doublings = u32::try_from(entry.crashes.clamp(0, 3)).unwrap_or(0);
-    outbox::stumble(tx, entry, now + Duration::from_secs(1 << doublings)).await?;
+    outbox::stumble(tx, entry, now + doubled(entry.crashes, STUMBLE_MAX)).await?;
+    Ok(())
+}
+
+/// Records what came of asking for something that does no harm when it is done twice: what was done, or
+/// refused for good, is over, and all else is asked again after a `pause` at the least.
+pub(super) async fn settle_asked(
+    tx: &mut Tx,
+    entry: &Entry,
+    result: &Result<String, SendError>,
+    pause: Duration,
+) -> Result<(), Error> {
+    let wait = match result.as_ref().map_err(|error| error.retry) {
+        Ok(_) | Err(Retry::Never) => {
+            outbox::finish(tx, entry, OutboxState::Done).await?;
+            return Ok(());
+        }
+        Err(Retry::After(wait)) => wait.max(pause),
+        Err(Retry::Unknown) => pause,
+    };
+    let now = tx.now().await?;
+    outbox::put_off(tx, entry, now + wait).await?;
     Ok(())
 }
 
@@ -410,12 +433,24 @@ impl Relay {
         query: &Query,
         request: Request,
     ) -> Result<Page, SendError> {
+        let read = |response: &Response| carrier.adapter.listed(query, response);
+        self.tell(carrier, "list", request, read).await
+    }
+
+    /// Sends one request, and reads its answer.
+    pub(super) async fn tell<T>(
+        &self,
+        carrier: &Configured,
+        operation: &'static str,
+        request: Request,
+        read: impl FnOnce(&Response) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
         let started = Instant::now();
         let result = match self.client.send(self.authorized(carrier, request)).await {
-            Ok(response) => carrier.adapter.listed(query, &response),
+            Ok(response) => read(&response),
             Err(error) => Err(error),
         };
-        asked(&carrier.id, "list", started, &result);
+        asked(&carrier.id, operation, started, &result);
         result
     }
 }

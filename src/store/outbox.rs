@@ -28,6 +28,17 @@ closed_set! {
     }
 }
 
+impl OutboxKind {
+    /// Whether it is left alone while its carrier takes nothing. The end of a call never waits, nor does a
+    /// recording, whose address may not last.
+    pub const fn waits_for_its_carrier(self) -> bool {
+        match self {
+            Self::Message | Self::Call | Self::DropRecording => true,
+            Self::EndCall | Self::FetchRecording => false,
+        }
+    }
+}
+
 closed_set! {
     /// How far it has come.
     OutboxState {

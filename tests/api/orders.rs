@@ -1,6 +1,7 @@
 //! Number orders: what is asked for, refused and shown. What becomes of them is tested over carriers.
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::world::{at, each, proxy};
 
@@ -112,11 +113,11 @@ async fn a_release_drains() {
         assert_eq!((&order["state"], &order["number_id"]), (&json!("draining"), &json!(id)));
         assert_eq!(world.get(&number).await.is(200)["state"], "draining");
         world.post(&path, json!({})).await.problem(409, "number_order_under_way");
-        world.relay.work_number_orders().await.unwrap();
+        world.relay.work_number_orders(&CancellationToken::new()).await.unwrap();
         assert_eq!(world.get(&at("number-orders", &order)).await.is(200)["state"], "draining");
         world.patch(&number, json!({ "state": "active" })).await.is(200);
         world.clock.advance(61_000);
-        world.relay.work_number_orders().await.unwrap();
+        world.relay.work_number_orders(&CancellationToken::new()).await.unwrap();
         assert_eq!(world.get(&at("number-orders", &order)).await.is(200)["state"], "cancelled");
     })
     .await;

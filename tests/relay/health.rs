@@ -4,12 +4,15 @@
 use entremise::{
     config,
     domain::{
-        interaction::{Kind, Outcome},
+        interaction::{Kind, Outcome, Reason},
         message::Body,
+        opt_out::StopWords,
         policy::Rules,
         session::Mode,
     },
-    relay::{CarrierState, HealthReport, Trouble},
+    relay::{self, CarrierState, HealthReport, Trouble},
+    sandbox::Faults,
+    store::{interactions::Interaction, legs, outbox},
 };
 use http::StatusCode;
 use std::time::Duration;
@@ -34,6 +37,10 @@ struct Stage {
 
 impl Stage {
     async fn open(database: &Database, rates: config::Rates) -> Self {
+        Self::with(database, rates, Rules::new("Bikes".into())).await
+    }
+
+    async fn with(database: &Database, rates: config::Rates, rules: Rules) -> Self {
         let api = Api::start().await;
         let mut settings = fake::settings(database, &api);
         settings.carriers[1].rates = rates;
@@ -41,7 +48,7 @@ impl Stage {
         api.keeps_time(&world.clock);
         let carriers = ["twilio", "twilio", support::CARRIER, support::CARRIER];
         let people = 2 * (PAIRS + 1);
-        let market = Market::over(&carriers, &world, people, Rules::new("Bikes".into())).await;
+        let market = Market::over(&carriers, &world, people, rules).await;
         let mut sessions = Vec::new();
         for pair in 0..=PAIRS {
             let numbers = if pair == PAIRS { [2, 3] } else { [0, 1] };
@@ -75,6 +82,27 @@ impl Stage {
         self.world.running.idle().await;
         let seen = self.world.network.seen(seller).unwrap();
         assert!(seen.received().any(|text| text.body.expose() == words), "{words}");
+    }
+
+    /// Twilio is down, and the first pair's text goes round it over the sandbox, which takes nothing; by
+    /// which numbers.
+    async fn goes_round(&self) -> Opened {
+        let known = self.market.pair([0, 1], [2, 3], Mode::VoiceAndMessage).await.unwrap();
+        self.market.close(&known.id).await.unwrap();
+        self.api.down(Some(StatusCode::UNAUTHORIZED));
+        for pair in 2..PAIRS {
+            self.text(pair, 0, &format!("a{pair}")).await;
+        }
+        self.text(0, 0, "round").await;
+        self.world.network.set_faults(Faults { fail_next: 10_000, ..Faults::default() });
+        self.world.clock.advance(31_000);
+        self.world.running.relay.go_round().await.unwrap();
+        self.pass(1_000).await;
+        let log = support::interactions(&self.world).await;
+        let mut tx = self.market.relay.db().read().await.unwrap();
+        let legs = legs::of_interaction(&mut tx, &self.market.account, &log[0].id).await.unwrap();
+        assert_eq!(legs[1].carrier, support::CARRIER);
+        known
     }
 
     async fn pass(&self, ms: i64) {
@@ -287,6 +315,110 @@ async fn so_many_texts_a_second_from_one_number() {
         stage.pass(100_000).await;
         assert_eq!(stage.asked()[2..], ["a1", "a2"]);
         stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// Recordings that are to be deleted at a carrier that is down wait for it, and keep no text to another one
+/// back.
+#[tokio::test]
+async fn deletions_at_a_carrier_that_is_down_wait() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, config::Rates::default()).await;
+        stage.api.down(Some(DOWN));
+        for pair in 0..5 {
+            stage.text(pair, 0, &format!("a{pair}")).await;
+        }
+        assert_eq!(stage.report().state, CarrierState::Open);
+        let account = stage.market.account.clone();
+        let interaction = support::interactions(&stage.world).await[0].id.clone();
+        let mut tx = stage.market.relay.db().read().await.unwrap();
+        let legs = legs::of_interaction(&mut tx, &account, &interaction).await.unwrap();
+        drop(tx);
+        let leg = legs[0].id.clone();
+        let owed = stage.market.relay.db().write(move |tx| {
+            let (account, interaction, leg) = (account.clone(), interaction.clone(), leg.clone());
+            Box::pin(async move {
+                let now = tx.now().await?;
+                for _ in 0..20 {
+                    let owed = outbox::NewEntry {
+                        kind: outbox::OutboxKind::DropRecording,
+                        session: None,
+                        interaction: &interaction,
+                        leg: &leg,
+                        carrier: "twilio",
+                        payload: "RE1",
+                        run_at: now,
+                        valid_until: now + Duration::from_hours(24),
+                        now,
+                    };
+                    outbox::insert(tx, &account, &owed).await?;
+                }
+                Ok::<_, relay::Error>(())
+            })
+        });
+        owed.await.unwrap();
+        stage.others_flow("over here").await;
+        assert_eq!(stage.asked().len(), 5, "nothing is asked of it, on {}", database.name);
+        assert!(
+            stage.market.relay.until_due(Duration::from_mins(1)).await.unwrap() > Duration::ZERO
+        );
+        stage.end(database).await;
+    }
+}
+
+/// A text that went round a carrier comes back to it when the other one is down in its turn.
+#[tokio::test]
+async fn a_text_that_went_round_comes_back() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, config::Rates::default()).await;
+        stage.goes_round().await;
+        let relay = &stage.world.running.relay;
+        let state = |id: &str| relay.health().report(id).unwrap().state;
+        for _ in 0..20 {
+            if state(support::CARRIER) != CarrierState::Closed {
+                break;
+            }
+            stage.pass(10_000).await;
+        }
+        assert_ne!(state(support::CARRIER), CarrierState::Closed);
+        stage.api.down(None);
+        for _ in 0..8 {
+            stage.pass(5_000).await;
+        }
+        assert_eq!(state("twilio"), CarrierState::Closed);
+        relay.go_round().await.unwrap();
+        // It was put off by then.
+        stage.pass(61_000).await;
+        assert!(stage.taken().contains(&"round".to_owned()), "{:?}", stage.taken());
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// Who stops texts on the number that a text goes round by gets it not from there.
+#[tokio::test]
+async fn a_stop_holds_for_the_number_that_a_text_comes_from() {
+    for database in support::databases().await {
+        let rules = Rules { stop_words: StopWords::Number, ..Rules::new("Bikes".into()) };
+        let stage = Stage::with(&database, config::Rates::default(), rules).await;
+        let known = stage.goes_round().await;
+        let seller = &stage.market.people[1];
+        let event = serde_json::json!({
+            "event": "message", "id": "stop", "from": seller.number.expose(),
+            "to": known.dials[1].expose(), "text": "STOP", "media": [],
+        });
+        let answer = support::webhook(&stage.world, "message", &event).await;
+        assert!(answer.status.is_success());
+        stage.world.network.set_faults(Faults::default());
+        for _ in 0..10 {
+            stage.pass(10_000).await;
+        }
+        let got = stage.world.network.seen(seller.phone).unwrap();
+        assert!(got.received().all(|one| one.body.expose() != "round"), "on {}", database.name);
+        let log = support::interactions(&stage.world).await;
+        let stopped = |one: &&Interaction| one.reason == Some(Reason::RecipientOptedOut);
+        assert_eq!(log.iter().filter(stopped).count(), 1, "{log:?}");
         stage.end(database).await;
     }
 }

@@ -11,7 +11,11 @@ use std::{
 };
 
 use entremise::{
-    domain::{number_move::MoveState, policy::Rules},
+    domain::{
+        number_move::{MoveState, StepState},
+        policy::Rules,
+        session::Mode,
+    },
     egress::Egress,
     ids::{NumberId, SessionId},
     relay::{self, Carriers, Client, NewMove, Relay},
@@ -26,6 +30,7 @@ use futures_util::future::join_all;
 use crate::{
     market::{Market, Opened},
     moving_stage::{ELSEWHERE, Stage, place_of},
+    poison::sql,
     rng::{self, Rng},
     support::{self, CARRIER, World},
 };
@@ -118,6 +123,32 @@ async fn a_move_that_is_broken_off_goes_on() {
         for session in &sessions {
             assert_eq!(stage.dials(&session.id).await, session.dials);
         }
+        stage.close(database).await;
+    }
+}
+
+/// A session of which nothing can be read stays, and is noted; its neighbours are moved, and the move ends.
+#[tokio::test]
+async fn i32_a_session_that_cannot_be_read_keeps_no_other_back() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, 6, &[CARRIER; 3]).await;
+        let market = &stage.market;
+        let mut sessions = Vec::new();
+        for pair in [[0, 1], [2, 3], [4, 5]] {
+            sessions.push(market.pair(pair, [0, 1], Mode::VoiceAndMessage).await.unwrap());
+        }
+        let bad = &sessions[1].id;
+        let spoil = format!("UPDATE participants SET number = 'rubbish' WHERE session = '{bad}'");
+        sql(&database, &spoil).await;
+        let row = stage.moved(stage.off(0)).await;
+        assert_eq!(row.state, MoveState::Done);
+        assert_eq!(row.tally, Tally { moved: 2, kept: 1, ..Tally::default() }, "{}", database.name);
+        let mut tx = market.relay.db().read().await.unwrap();
+        let steps = steps::of_session(&mut tx, &market.account, &row.id, bad).await.unwrap();
+        drop(tx);
+        assert_eq!((steps.len(), steps[0].state), (1, StepState::Kept));
+        let spoilt = "UPDATE participants SET number = '+14155550100' WHERE number = 'rubbish'";
+        sql(&database, spoilt).await;
         stage.close(database).await;
     }
 }

@@ -28,6 +28,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     fake,
     market::Market,
+    poison::sql,
     shop::{Loss, Shop},
     support::{self, CARRIER, Database, World},
 };
@@ -153,7 +154,7 @@ impl Bench {
     async fn ended(&self, order: &NumberOrder) -> NumberOrder {
         for _ in 0..PASSES {
             // A worker that dies leaves its lease behind.
-            let _ = self.relay.work_number_orders().await;
+            let _ = self.relay.work_number_orders(&CancellationToken::new()).await;
             let now = self.relay.number_order(&order.account, &order.id).await.unwrap();
             if now.ended_at.is_some() {
                 return now;
@@ -478,7 +479,7 @@ async fn a_bought_number_goes_after_its_quarantine() {
         relay.ordered();
         let held = async |minutes: i64| {
             world.clock.advance(minutes * 60_000);
-            relay.work_number_orders().await.unwrap();
+            relay.work_number_orders(&CancellationToken::new()).await.unwrap();
             world.running.jobs.idle().await;
             relay.number_order(account, &order.id).await.unwrap().state
         };
@@ -497,6 +498,32 @@ async fn a_bought_number_goes_after_its_quarantine() {
         };
         assert_eq!(world.network.on_sale(&wish).len(), 1);
         world.running.shutdown().await;
+        database.drop().await;
+    }
+}
+
+/// An order of which something can't be read counts its tries, fails in the end, and keeps no other back.
+#[tokio::test]
+async fn i32_an_order_that_cannot_be_read_fails_in_the_end() {
+    for database in support::databases().await {
+        let bench = Bench::open(&database, "twilio").await;
+        let number = digits(0);
+        bench.shop.holds(&number, &[("voice_url", "https://before.example/voice")]);
+        let which = Which::Adopt(ProxyNumber::parse(&number).unwrap());
+        let order = bench.place(bench.order(which)).await.unwrap().remove(0);
+        assert!(bench.ended(&order).await.has_previous());
+        sql(&database, "UPDATE number_orders SET previous = 'rubbish'").await;
+        let how = ReleaseNumber { at_carrier: Some(AtCarrier::Keep), force: false };
+        let bad = bench.release(&number, how).await;
+        let good = bench.place(bench.order(buy(&digits(1)))).await.unwrap().remove(0);
+        assert_eq!(bench.ended(&good).await.state, OrderState::Done);
+        let tried = async || bench.relay.number_order(&bad.account, &bad.id).await.unwrap();
+        let before = tried().await;
+        assert!(before.attempts > 0 && before.ended_at.is_none(), "{before:?}");
+        sql(&database, "UPDATE number_orders SET attempts = 300 WHERE kind = 'release'").await;
+        let ended = bench.ended(&bad).await;
+        assert_eq!((ended.state, ended.reason), (OrderState::Failed, Some(OrderFailure::NotAdded)));
+        bench.end().await;
         database.drop().await;
     }
 }
@@ -544,7 +571,7 @@ async fn a_release_is_taken_back() {
 async fn followed(world: &World, order: &NumberOrder) -> NumberOrder {
     let relay = &world.running.relay;
     loop {
-        relay.work_number_orders().await.unwrap();
+        relay.work_number_orders(&CancellationToken::new()).await.unwrap();
         world.running.jobs.idle().await;
         let now = relay.number_order(&order.account, &order.id).await.unwrap();
         if now.ended_at.is_some() {

@@ -180,7 +180,8 @@ impl Health {
         for carrier in self.carriers.keys() {
             let Some(mut one) = self.one(carrier) else { continue };
             one.look(carrier, now);
-            for kind in [OutboxKind::Message, OutboxKind::Call] {
+            let waiting = OutboxKind::ALL.iter().filter(|kind| kind.waits_for_its_carrier());
+            for &kind in waiting {
                 let wait = one.wait(kind, now.passed);
                 if wait > 0 {
                     held.kind(carrier, kind);
@@ -204,8 +205,7 @@ impl Health {
     }
 
     /// Lets an entry go that was found at `now`, unless its carrier or its number has to wait. What is
-    /// too late is only ended; the end of a call never waits, nor does a recording, whose address may
-    /// not last.
+    /// too late is only ended, and some kinds never wait.
     pub fn leave(&self, entry: &Entry, now: Timestamp) -> Option<Leave> {
         let mut leave = Leave {
             carrier: entry.carrier.clone(),
@@ -213,8 +213,7 @@ impl Health {
             number: entry.number.clone(),
             counted: false,
         };
-        let urgent = matches!(entry.kind, OutboxKind::EndCall | OutboxKind::FetchRecording);
-        let free = urgent || entry.valid_until <= now;
+        let free = !entry.kind.waits_for_its_carrier() || entry.valid_until <= now;
         let Some(mut one) = self.one(&entry.carrier).filter(|_| !free) else { return Some(leave) };
         let (at, number) = (at(&self.clock), leave.number.as_deref());
         one.look(&entry.carrier, at);

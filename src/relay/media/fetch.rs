@@ -15,7 +15,7 @@ use crate::{
     domain::{
         media::{FETCHED_MAX, MediaRefusal, MediaType},
         policy::MediaRule,
-        time::Timestamp,
+        time::{Timestamp, doubled},
     },
     egress::{self, Failure},
     media::{ObjectsError, Ready, prepare},
@@ -42,12 +42,13 @@ const WORK_MAX: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// A text that would not be worth sending so long after the next try goes without what is missing.
 const LAST_TRY: Duration = Duration::from_secs(10);
-/// The longest wait that a host may ask for.
+/// The longest wait that a host may ask for, and between two tries.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// How many texts' files are fetched at once, how many files, and how many pictures are made anew: each
-/// takes memory, and workers that wait for a slow host send nothing else.
+/// How many texts' files are fetched at once, how many messages of callers, how many files, and how many
+/// pictures are made anew: each takes memory, and workers that wait for a slow host send nothing else.
 const TEXTS_AT_ONCE: usize = 8;
+const RECORDINGS_AT_ONCE: usize = 4;
 const FILES_AT_ONCE: usize = 4;
 const PICTURES_AT_ONCE: usize = 2;
 
@@ -55,6 +56,7 @@ const PICTURES_AT_ONCE: usize = 2;
 #[derive(Debug)]
 pub(in crate::relay) struct Places {
     texts: tokio::sync::Semaphore,
+    pub(in crate::relay) recordings: tokio::sync::Semaphore,
     pub(in crate::relay) files: tokio::sync::Semaphore,
     pictures: tokio::sync::Semaphore,
 }
@@ -63,6 +65,7 @@ impl Default for Places {
     fn default() -> Self {
         Self {
             texts: tokio::sync::Semaphore::new(TEXTS_AT_ONCE),
+            recordings: tokio::sync::Semaphore::new(RECORDINGS_AT_ONCE),
             files: tokio::sync::Semaphore::new(FILES_AT_ONCE),
             pictures: tokio::sync::Semaphore::new(PICTURES_AT_ONCE),
         }
@@ -247,12 +250,6 @@ fn missed(status: StatusCode, headers: &HeaderMap) -> Miss {
     Miss::Later(wait.map_or(Duration::ZERO, Duration::from_secs).min(WAIT_MAX))
 }
 
-/// 1, 2, 4 … 60 seconds.
-fn backoff(tries: i64) -> Duration {
-    let doublings = u32::try_from(tries.clamp(0, 6)).unwrap_or(0);
-    Duration::from_secs((1_u64 << doublings).min(60))
-}
-
 /// Takes on the files of a text that nobody is at. The session is locked: what it said when it was
 /// closed holds.
 async fn take_on(tx: &mut Tx, entry: &Entry) -> Result<Errand, Error> {
@@ -312,7 +309,7 @@ async fn note(tx: &mut Tx, entry: &Entry, found: &[Found]) -> Result<bool, Error
             }
             Err(Miss::Never(why)) => why,
             Err(Miss::Later(wait)) => {
-                let at = now + wait.max(backoff(medium.tries));
+                let at = now + wait.max(doubled(medium.tries, WAIT_MAX));
                 if at + LAST_TRY < entry.valid_until {
                     media::put_off(tx, medium, at).await?;
                     again = Some(again.map_or(at, |other| other.min(at)));
@@ -356,6 +353,5 @@ mod tests {
             assert_eq!(with(later, Some("7")), Miss::Later(Duration::from_secs(7)));
             assert_eq!(with(later, Some("86400")), Miss::Later(WAIT_MAX));
         }
-        assert_eq!([0, 1, 5, 6, 90].map(|n| backoff(n).as_secs()), [1, 2, 32, 60, 60]);
     }
 }

@@ -93,6 +93,15 @@ fn later(order: &NumberOrder, least: Duration) -> Step {
     Step::Later(Box::new(NumberOrder { attempts: order.attempts + 1, ..order.clone() }), pause)
 }
 
+/// Nothing could be done with the order itself: again, as long as for a number that the account has. What was
+/// done at the carrier stands.
+pub(super) fn stumbled(order: &NumberOrder) -> Step {
+    if order.attempts >= PATIENCE_HELD {
+        return Step::Fail(OrderFailure::NotAdded, None);
+    }
+    later(order, Duration::ZERO)
+}
+
 /// The same order in that state, at once.
 fn now_in(order: &NumberOrder, state: OrderState) -> Step {
     on(NumberOrder { state, ..order.clone() })

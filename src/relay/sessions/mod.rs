@@ -4,7 +4,7 @@ mod adopt;
 mod people;
 
 use self::people::join;
-pub(in crate::relay) use self::people::others;
+pub(in crate::relay) use self::people::{counterpart_of, everyone, holds_for};
 pub use self::{
     adopt::{AdoptParticipant, AdoptSession, adopt_session, pairs_in_the_way},
     people::{AddParticipant, add_participant, remove_participant, set_block},
@@ -28,12 +28,11 @@ use crate::{
         time::Timestamp,
     },
     ids::{AccountId, ParticipantId, ServiceId, SessionId},
-    privacy::{DataKey, Person},
+    privacy::DataKey,
     store::{
-        self, Tx, accounts, events,
+        self, Tx, events,
         events::Place,
-        holds::{self, Claim},
-        media, numbers,
+        holds, media, numbers,
         participants::{self, Participant},
         services::{self},
         sessions::{self, NewSession, Session},
@@ -306,22 +305,12 @@ pub async fn reopen(
     }
     let mut people = participants::of_session(tx, account, id).await?;
     people.retain(|one| one.removed_at.is_none());
-    let everyone: Vec<(String, Person)> =
-        people.iter().map(|one| (one.role.clone(), one.person.clone())).collect();
-    let keys = accounts::keys(tx, account).await?;
+    let everyone = everyone(&people);
     people.sort_by(|a, b| a.person.cmp(&b.person));
     for one in &people {
         let active = numbers::get(tx, account, &one.number_id).await?;
-        let claim = Claim {
-            account,
-            number: &one.number_id,
-            person: &one.person,
-            session: id,
-            participant: &one.id,
-            counterpart: &keys.index.pair(&others(&everyone, &one.role)),
-        };
         let kept = active.is_some_and(|number| number.state != numbers::NumberState::Retired);
-        if !kept || !holds::take(tx, claim, now).await? {
+        if !kept || !holds_for(tx, account, &everyone, one, &one.number_id, now).await? {
             return Err(Error::NumberInUse);
         }
     }

@@ -8,17 +8,18 @@ use super::{DROPPED_FOR, callees};
 use crate::relay::{
     Carriers, Error, NewText, Relay,
     calls::{Live, live},
+    deliver::settle_asked,
     media::{Miss, sealed_as, token},
     send_to_participant,
 };
 use crate::{
-    carrier::{Outbound, SendError, error::Retry},
+    carrier::{Outbound, SendError},
     domain::{
         event::EventKind,
         media::{FETCHED_MAX, MediaRefusal, MediaType},
         message::Body,
         policy,
-        time::Timestamp,
+        time::{Timestamp, doubled},
     },
     privacy::DataKey,
     store::{
@@ -50,18 +51,14 @@ struct Errand {
 
 type Found = Result<(MediaType, i64), Miss>;
 
-/// 1, 2, 4 … seconds, `most` at most.
-fn backoff(attempts: i64, most: Duration) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(1, 20) - 1).unwrap_or(0);
-    Duration::from_secs(1_u64 << doublings).min(most)
-}
-
 impl Relay {
-    /// Fetches a message; whether anything was done.
+    /// Fetches a message; whether anything was done. Some are fetched at once, and the others wait: they
+    /// must not have all that a carrier is asked by.
     ///
     /// # Errors
     /// The store's: the lease ends by itself.
     pub(in crate::relay) async fn fetch_recording(&self, entry: Entry) -> Result<bool, Error> {
+        let Ok(_place) = self.places.recordings.try_acquire() else { return Ok(false) };
         let errand = self
             .db
             .write(move |tx| {
@@ -198,7 +195,7 @@ async fn note(
             return owe_drop(tx, entry, now).await;
         }
         Err(Miss::Later(wait)) => {
-            let at = now + wait.max(backoff(entry.attempts, PAUSE_MAX));
+            let at = now + wait.max(doubled(entry.attempts - 1, PAUSE_MAX));
             if at < entry.valid_until {
                 media::put_off(tx, medium, now).await?;
                 outbox::put_off(tx, entry, at).await?;
@@ -288,19 +285,7 @@ async fn dropped(
     entry: &Entry,
     result: &Result<String, SendError>,
 ) -> Result<(), Error> {
-    let pause = backoff(entry.attempts, DROP_PAUSE_MAX);
-    let wait = match result.as_ref().map_err(|error| error.retry) {
-        Ok(_) | Err(Retry::Never) => None,
-        Err(Retry::After(wait)) => Some(wait.max(pause)),
-        Err(Retry::Unknown) => Some(pause),
-    };
-    match wait {
-        None => outbox::finish(tx, entry, OutboxState::Done).await?,
-        Some(wait) => {
-            let now = tx.now().await?;
-            outbox::put_off(tx, entry, now + wait).await?
-        }
-    };
+    settle_asked(tx, entry, result, doubled(entry.attempts - 1, DROP_PAUSE_MAX)).await?;
     if result.is_ok() {
         tx.on_commit(|| metrics::voicemail("dropped"));
     }

@@ -1,0 +1,5 @@
+-- Texts that wait for a carrier, in order: those of one that is down are looked through again and again.
+CREATE INDEX outbox_waiting ON outbox (carrier, id) WHERE state = 'ready' AND kind = 'message';
+
+-- What is forgotten of moves: the oldest first.
+CREATE INDEX number_moves_ended ON number_moves (ended_at) WHERE ended_at IS NOT NULL;
