@@ -162,7 +162,7 @@ impl Carrier for Vonage {
 
     /// With the application's token, which the request gets when it leaves.
     fn media(&self, address: &str) -> Option<Request> {
-        own::below(&self.config.recordings_base(), address)
+        self.config.recordings_bases().find_map(|base| own::below(&base, address))
     }
 
     fn secrets(&self) -> Vec<String> {
