@@ -148,7 +148,7 @@ fn yes(is: bool) -> String {
 const fn control(can: &Capabilities) -> &'static str {
     match can.control {
         Control::Documents => "documents",
-        Control::Commands => "requests of ours",
+        Control::Commands { .. } => "requests of ours",
     }
 }
 

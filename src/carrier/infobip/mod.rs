@@ -36,7 +36,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     sms: true,
     // Pictures that come in are listed; none are sent.
     mms: false,
-    control: Control::Commands,
+    // Nothing documented tells it that a request is one that it has had.
+    control: Control::Commands { keyed: false },
     receipts: true,
     // Texts have ids of our own, and the logs of two days can be asked for.
     dedupe: Dedupe::Lookup,

@@ -489,7 +489,7 @@ fn what_a_call_keeps_is_sealed() {
 fn one_way_of_steering_at_a_time() {
     let texml = build(&settings_with("voice", "texml")).unwrap();
     assert_eq!(texml.capabilities().control, Control::Documents);
-    assert_eq!(carrier().capabilities().control, Control::Commands);
+    assert_eq!(carrier().capabilities().control, Control::Commands { keyed: true });
     let more = json!({ "direction": "incoming", "from": CALLER, "to": "+14155550150" });
     let webhook = event("call.initiated", A, &Value::Null, &more);
     assert!(matches!(texml.parse(&webhook).unwrap()[..], [Inbound::Ignored(_)]));
