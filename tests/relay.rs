@@ -108,6 +108,9 @@ mod races;
 #[path = "relay/receiver.rs"]
 mod receiver;
 #[cfg(test)]
+#[path = "relay/recordings.rs"]
+mod recordings;
+#[cfg(test)]
 #[path = "relay/registration.rs"]
 mod registration;
 #[cfg(test)]

@@ -12,7 +12,10 @@ use crate::relay::{
     send_to_participant,
 };
 use crate::{
-    carrier::{Outbound, SendError, error::Retry},
+    carrier::{
+        Outbound, SendError,
+        error::{Retry, SendErrorKind},
+    },
     domain::{
         event::EventKind,
         media::{FETCHED_MAX, MediaRefusal, MediaType},
@@ -210,7 +213,21 @@ async fn note(
         Err(Miss::Never(refusal)) => refusal,
     };
     lose(tx, medium, refusal).await?;
+    if refusal == MediaRefusal::Unavailable {
+        return leave_there(tx, entry).await;
+    }
     owe_drop(tx, entry, now).await
+}
+
+/// Leaves a recording that could not be fetched where it is: the carrier's is the only one, and whoever runs
+/// this may get at it by the id that is told here.
+async fn leave_there(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let recording = outbox::payload(tx, entry).await?;
+    if outbox::finish(tx, entry, OutboxState::Parked).await? {
+        let carrier = &entry.carrier;
+        tracing::error!(%carrier, recording, "a recording could not be fetched, and stays there");
+    }
+    Ok(())
 }
 
 async fn lose(tx: &mut Tx, medium: &Medium, refusal: MediaRefusal) -> Result<(), Error> {
@@ -289,20 +306,29 @@ async fn dropped(
     result: &Result<String, SendError>,
 ) -> Result<(), Error> {
     let pause = backoff(entry.attempts, DROP_PAUSE_MAX);
-    let wait = match result.as_ref().map_err(|error| error.retry) {
-        Ok(_) | Err(Retry::Never) => None,
-        Err(Retry::After(wait)) => Some(wait.max(pause)),
-        Err(Retry::Unknown) => Some(pause),
-    };
-    match wait {
-        None => outbox::finish(tx, entry, OutboxState::Done).await?,
-        Some(wait) => {
-            let now = tx.now().await?;
-            outbox::put_off(tx, entry, now + wait).await?
+    let wait = match result {
+        Ok(_) => {
+            outbox::finish(tx, entry, OutboxState::Done).await?;
+            tx.on_commit(|| metrics::voicemail("dropped"));
+            return Ok(());
         }
+        Err(error) => match (error.retry, error.kind) {
+            (Retry::After(wait), _) => wait.max(pause),
+            // Credentials and settings that are wrong will be put right.
+            (Retry::Unknown, _) | (Retry::Never, SendErrorKind::Config) => pause,
+            // It deletes its recordings itself, as its page says.
+            (Retry::Never, SendErrorKind::Unsupported) => {
+                outbox::finish(tx, entry, OutboxState::Done).await?;
+                return Ok(());
+            }
+            (Retry::Never, _) => {
+                tracing::warn!(carrier = entry.carrier, %error, "a carrier keeps a recording");
+                outbox::finish(tx, entry, OutboxState::Parked).await?;
+                return Ok(());
+            }
+        },
     };
-    if result.is_ok() {
-        tx.on_commit(|| metrics::voicemail("dropped"));
-    }
+    let now = tx.now().await?;
+    outbox::put_off(tx, entry, now + wait).await?;
     Ok(())
 }
