@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{WebhookError, is_id};
+use super::{WebhookError, is_id, number::heard_bare};
 use crate::domain::{
-    phone::{Caller, ProxyNumber, parse_carrier},
+    phone::{Caller, ProxyNumber},
     price::Price,
 };
 
@@ -33,10 +33,10 @@ impl Fields {
         id.map(str::to_owned).ok_or(WebhookError::Malformed(key))
     }
 
-    /// Who calls or writes. A name, a short code or nothing can't be a participant, so they count as
-    /// withheld.
+    /// Who calls or writes. A name, a short code, a SIP address or nothing can't be a participant, so they
+    /// count as withheld.
     pub(super) fn caller(&self, key: &str) -> Caller {
-        parse_carrier(self.text(key).unwrap_or_default(), None)
+        heard_bare(self.text(key).unwrap_or_default())
     }
 
     /// The proxy number; `None` for a short code, a name and for addresses of other kinds (SIP).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Inbound, WebhookError, is_id, webhook::heard};
+use super::{Inbound, WebhookError, is_id};
 use crate::{
     carrier::{
         error::plain_code,
@@ -13,7 +13,7 @@ use crate::{
             Recorded,
         },
         links::At,
-        number::called,
+        number::{called, heard},
     },
     domain::{call::CallState, time::Timestamp},
     ids::LegId,

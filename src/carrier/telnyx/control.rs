@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Links, WebhookError, config::Config, is_call_id, is_id, webhook::heard};
+use super::{Links, WebhookError, config::Config, is_call_id, is_id};
 use crate::{
     carrier::{
         commanded::{Direct, Manner, News, Over, What},
         error::plain_code,
         event::InboundCall,
         memory::Memory,
-        number::called,
+        number::{called, heard},
     },
     domain::{call::CallState, time::Timestamp},
 };

@@ -12,21 +12,18 @@ use crate::{
         },
         form::Form,
         links::{self, Step},
+        number::heard,
     },
     domain::{
         call::CallState,
         message::{Body, MessageState},
-        phone::{Caller, Identifier, ProxyNumber},
+        phone::{Caller, ProxyNumber},
     },
     ids::{self, LegId},
 };
 
 /// The most pictures and files that one text has.
 pub(in crate::carrier) const MEDIA_MAX: usize = 10;
-
-/// What stands in the place of a number that it was not given: ANONYMOUS, RESTRICTED,
-/// UNAVAILABLE, UNKNOWN and BLOCKED on a keypad. None of them is a number that can be dialled.
-const WITHHELD: &[&str] = &["+266696687", "+7378742833", "+86282452253", "+8656696", "+2562533"];
 
 /// The address as it stands, and with its port added or left out: carriers sign either.
 ///
@@ -226,14 +223,6 @@ pub(in crate::carrier) fn message_state(status: &str) -> Option<MessageState> {
 /// Who calls or writes. A short code or a name can't be a participant, so it counts as withheld.
 fn caller(form: &Form) -> Result<Caller, WebhookError> {
     form.need("From").map(heard)
-}
-
-/// The caller who is named so.
-pub(in crate::carrier) fn heard(from: &str) -> Caller {
-    if WITHHELD.contains(&from) {
-        return Caller::Withheld;
-    }
-    Identifier::parse(from).map_or(Caller::Withheld, Caller::Number)
 }
 
 /// The proxy number; `None` for a short code and for addresses of other channels

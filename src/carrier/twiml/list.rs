@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     call_state,
-    form::{MEDIA_MAX, heard, message_state},
+    form::{MEDIA_MAX, message_state},
     rest::{self, number},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         event::{InboundCall, InboundMessage},
         fields::decimal,
         listing::{Page, Query, Record, Recorded, SentText},
+        number::heard,
     },
     domain::{
         message::{Body, MessageState},
