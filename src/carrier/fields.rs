@@ -68,6 +68,16 @@ impl Fields {
     }
 }
 
+/// The keys that a person pressed, `most` at most, from the field `name`.
+///
+/// # Errors
+/// [`WebhookError::Malformed`] naming the field for more than that, or none of a telephone's.
+pub(super) fn keys(text: &str, most: usize, name: &'static str) -> Result<String, WebhookError> {
+    let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
+    let fits = text.len() <= most && text.bytes().all(key);
+    if fits { Ok(text.to_owned()) } else { Err(WebhookError::Malformed(name)) }
+}
+
 /// A decimal as it was written: a text, or a number, whose shortest form is what was meant.
 pub(super) fn decimal(value: &Value) -> Option<String> {
     match value {

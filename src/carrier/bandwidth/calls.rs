@@ -12,6 +12,7 @@ use crate::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered, Played,
             Recorded,
         },
+        fields::keys,
         links::At,
         number::{called, heard},
     },
@@ -100,11 +101,7 @@ fn callee_answered(event: &Value, leg: LegId) -> Result<Vec<Inbound>, WebhookErr
 /// The keys that were pressed, without the one that ended them: that has a field of its own.
 fn digits(event: &Value) -> Result<String, WebhookError> {
     let digits = event["digits"].as_str().unwrap_or_default();
-    let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-    if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
-        return Err(WebhookError::Malformed("digits"));
-    }
-    Ok(digits.to_owned())
+    keys(digits, KEYS_MAX, "digits")
 }
 
 /// How a dialling ended whose caller is still there.

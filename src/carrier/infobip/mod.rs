@@ -23,6 +23,7 @@ use super::{
     capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
     listing::{Page, Query},
+    plan::seconds,
     settings::BASIC_CHALLENGE,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
@@ -160,11 +161,6 @@ fn authorized(config: &Config, request: Request) -> Request {
 
 fn get(config: &Config, path: &str) -> Request {
     authorized(config, Request::new(Method::GET, config.url(path)))
-}
-
-/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
-fn seconds(length: Duration, least: Duration, most: Duration) -> u64 {
-    length.clamp(least, most).as_secs()
 }
 
 /// A number as Infobip writes it: without the plus.

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::{Links, Plivo, Request, Response, SendError, bare, config::Config, number, send};
 use crate::{
     carrier::{
-        error::{Retry, SendErrorKind},
+        error::{Retry, SendErrorKind, unreadable},
         number::abilities,
         provisioning::{
             Bought, Held, HeldPage, NumberKind, Offer, Progress, Provisioning, Purchase, Search,
-            Want, unreadable,
+            Want, the_one,
         },
     },
     domain::{phone::ProxyNumber, pool::Capabilities, price::Price},
@@ -156,10 +156,7 @@ impl Provisioning for Plivo {
     ) -> Result<Option<Held>, SendError> {
         // Plivo lists all that begin with the digits.
         let wanted = bare(number.as_str());
-        match objects(response)?.iter().find(|one| one["number"] == wanted) {
-            Some(one) => held(one).map(Some).ok_or_else(unreadable),
-            None => Ok(None),
-        }
+        the_one(&objects(response)?, |one| one["number"] == wanted, held)
     }
 
     fn configure(&self, held: &Held, _: Capabilities, _: &Links) -> Vec<Request> {

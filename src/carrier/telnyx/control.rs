@@ -10,6 +10,7 @@ use crate::{
         commanded::{Direct, Manner, News, Over, What},
         error::plain_code,
         event::InboundCall,
+        fields::keys,
         memory::Memory,
         number::{called, heard},
     },
@@ -101,11 +102,7 @@ impl About<'_> {
 
     fn pressed(&self) -> Result<What, WebhookError> {
         let digits = self.payload["digits"].as_str().unwrap_or_default();
-        let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-        if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
-            return Err(WebhookError::Malformed("digits"));
-        }
-        Ok(What::Pressed(digits.to_owned()))
+        Ok(What::Pressed(keys(digits, KEYS_MAX, "digits")?))
     }
 
     fn key(&self) -> What {

@@ -10,8 +10,8 @@ use crate::{
         event::{CallStatus, CalleeAnswered, DialEnded, Keys, Played},
         outbound::OutboundCall,
         plan::{
-            Connect, Gather, Plan, Prompt, Record, RejectReason, Script, Sound, Target, Then,
-            Whisper,
+            Connect, Gather, Plan, Record, RejectReason, Script, Sound, Then, Whisper,
+            samples::{self, leg, say},
         },
     },
     domain::{call::CallState, phone::Identifier},
@@ -35,26 +35,8 @@ fn links() -> Links {
     Links::new("https://relay.example.com", "telnyx").sealed([7; 32])
 }
 
-fn leg(number: u8) -> LegId {
-    LegId::parse(&format!("LG0190000000007000800000000000000{number}")).unwrap()
-}
-
-fn say(text: &str) -> Prompt {
-    Prompt { text: text.to_owned(), language: "en-GB".to_owned() }
-}
-
 fn connect() -> Connect {
-    Connect {
-        leg: leg(1),
-        to: vec![Target { leg: leg(2), number: Identifier::parse("+14155550102").unwrap() }],
-        caller_id: ProxyNumber::parse("+14155550151").unwrap(),
-        announce: None,
-        ring_timeout: Duration::from_secs(25),
-        duration_max: Duration::from_hours(1),
-        screen: false,
-        accept: false,
-        turn: 0,
-    }
+    samples::connect("+14155550102", "+14155550151")
 }
 
 fn plan(plan: Plan) -> Answer {

@@ -23,6 +23,7 @@ use super::{
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id, own,
+    plan::seconds,
     provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
@@ -168,11 +169,6 @@ impl Carrier for Vonage {
     fn secrets(&self) -> Vec<String> {
         self.config.secrets()
     }
-}
-
-/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
-fn seconds(length: Duration, least: Duration, most: Duration) -> u64 {
-    length.clamp(least, most).as_secs()
 }
 
 /// A number as Vonage writes it: without the plus.

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{
     carrier::{
-        error::{Retry, SendErrorKind},
+        error::{Retry, SendErrorKind, unreadable},
         number::abilities,
         provisioning::{
-            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, unreadable,
+            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, the_one,
         },
     },
     domain::{
@@ -204,10 +204,7 @@ impl Provisioning for Vonage {
         response: &Response,
     ) -> Result<Option<Held>, SendError> {
         let wanted = bare(number.as_str());
-        match numbers(response)?.iter().find(|one| one["msisdn"] == wanted) {
-            Some(one) => held(one).map(Some).ok_or_else(unreadable),
-            None => Ok(None),
-        }
+        the_one(&numbers(response)?, |one| one["msisdn"] == wanted, held)
     }
 
     fn configure(&self, held: &Held, can: Capabilities, links: &Links) -> Vec<Request> {
