@@ -132,6 +132,9 @@ mod shop;
 #[path = "relay/sinks.rs"]
 mod sinks;
 #[cfg(test)]
+#[path = "relay/slow_recordings.rs"]
+mod slow_recordings;
+#[cfg(test)]
 #[path = "relay/storm.rs"]
 mod storm;
 #[cfg(test)]

@@ -60,7 +60,11 @@ pub enum Control {
     /// By a document in the answer.
     Documents,
     /// By requests of ours.
-    Commands,
+    Commands {
+        /// Whether the carrier drops a request that it has had, by a key of ours: then one that may
+        /// have been lost is made again.
+        keyed: bool,
+    },
 }
 
 /// What a carrier does when it gets the same text twice.

@@ -5,13 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::StatusCode;
+
 use super::{
     Configured, Error, Relay, calls, messages, messages::Claimed, twilio_proxy::Verdict, voicemail,
 };
 use crate::{
     carrier::{
         Outbound, Request, Response, SendError,
-        capabilities::Dedupe,
+        capabilities::{Control, Dedupe},
         error::{Retry, SendErrorKind},
         listing::{Page, Query},
     },
@@ -39,6 +41,8 @@ const NOTE_AGAIN: Duration = Duration::from_millis(250);
 const COMMAND_MAX: Duration = Duration::from_secs(2);
 /// The longest that an entry is left alone with which nothing could be done.
 const STUMBLE_MAX: Duration = Duration::from_secs(8);
+/// How long a carrier that takes no more commands is left alone: it tells of the call again by itself.
+const THROTTLED: Duration = Duration::from_secs(1);
 /// After so many claims an entry is set aside.
 const CLAIMS_MAX: i64 = 50;
 /// After so many workers that were lost over it, or could do nothing with it, an entry is set aside
@@ -64,6 +68,30 @@ pub(super) fn asked<T>(
     if let Err(error) = result {
         tracing::warn!(carrier, operation, %error, "a carrier did not take it");
     }
+}
+
+/// What came of the requests that belong to an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commanded {
+    /// They were made, or making them again would help nobody.
+    Done,
+    /// Some were lost, and all may be made again: the carrier is to tell the same once more.
+    Again,
+}
+
+/// What a carrier's answer to a command means.
+fn commanded(response: &Response) -> Result<(), SendError> {
+    let status = response.status;
+    if status.is_success() {
+        return Ok(());
+    }
+    let (kind, retry) = match status {
+        StatusCode::TOO_MANY_REQUESTS => (SendErrorKind::Throttled, Retry::After(THROTTLED)),
+        StatusCode::REQUEST_TIMEOUT => (SendErrorKind::Unreachable, Retry::Unknown),
+        other if other.is_server_error() => (SendErrorKind::Unreachable, Retry::Unknown),
+        _ => (SendErrorKind::Rejected, Retry::Never),
+    };
+    Err(SendError::new(kind, retry))
 }
 
 /// Counts that nothing could be done with an entry, which is left alone for 1, 2, 4, 8 seconds.
@@ -409,21 +437,39 @@ impl Relay {
         carrier.adapter.authorize(request, self.db.clock())
     }
 
-    /// Sends what belongs to an answer, in order, while the carrier waits for that answer. Nothing
-    /// depends on its success: the answer itself keeps apart who must not be connected.
-    pub async fn command(&self, carrier: &Configured, commands: &[Request]) {
+    /// Sends what belongs to an answer, in order, while the carrier waits for that answer. Who must not
+    /// be connected is kept apart by the answer itself, whatever becomes of this; but a call that is
+    /// steered by commands alone goes no further without them.
+    pub async fn command(&self, carrier: &Configured, commands: &[Request]) -> Commanded {
+        let control = carrier.adapter.capabilities().control;
+        let (mut lost, mut made) = (false, false);
         for command in commands {
             let started = Instant::now();
             let sent = self.client.send(self.authorized(carrier, command.clone()));
             let late = SendError::new(SendErrorKind::Unreachable, Retry::Unknown);
             let result = match tokio::time::timeout(COMMAND_MAX, sent).await {
-                Ok(Ok(response)) if response.status.is_success() => Ok(()),
-                Ok(Ok(_)) => Err(SendError::new(SendErrorKind::Rejected, Retry::Never)),
+                Ok(Ok(response)) => commanded(&response),
                 Ok(Err(error)) => Err(error),
                 Err(_) => Err(late),
             };
             asked(&carrier.id, "command", started, &result);
+            let retry = result.as_ref().err().map(|error| error.retry);
+            match control {
+                // The document is the answer, and says the most of what is to be done.
+                Control::Documents => {}
+                Control::Commands { keyed: true } => {
+                    lost |= matches!(retry, Some(Retry::After(_) | Retry::Unknown));
+                }
+                // What was done would be done again: so nothing may have been.
+                Control::Commands { keyed: false } if matches!(retry, Some(Retry::After(_))) => {
+                    if !made {
+                        return Commanded::Again;
+                    }
+                }
+                Control::Commands { keyed: false } => made |= retry != Some(Retry::Never),
+            }
         }
+        if lost { Commanded::Again } else { Commanded::Done }
     }
 
     /// Asks a carrier for a page of what it has on record.

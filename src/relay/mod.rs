@@ -55,6 +55,7 @@ pub use self::{
     client::{Client, NotFetched, Transport},
     consult::Question,
     deleting::delete_interaction,
+    deliver::Commanded,
     endpoints::{
         DELIVERIES_KEPT, ENDPOINTS_MAX, EndpointView, NewEndpoint, RESENT_MAX, Resend, ResendRange,
         UpdateEndpoint, create_endpoint, delete_endpoint, ping_endpoint, resend, resend_range,

@@ -144,6 +144,22 @@ impl Stage {
         bodies.try_into().unwrap()
     }
 
+    /// An event of a call that is not taken, and then is; the commands that each had, which must have gone
+    /// there and be the same.
+    async fn twice<const N: usize>(&self, event: String, lines: [&str; N]) -> [Value; N] {
+        let path = "/hooks/telnyx-call-control/call";
+        let answer = over_telnyx::webhook(&self.world, path, event.clone()).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        webhook(&self.world, "call", event).await;
+        let asked = self.asked();
+        let got: Vec<&str> = asked.iter().map(|one| one.line.as_str()).collect();
+        assert_eq!(got, [lines, lines].concat());
+        let bodies: Vec<Value> = asked.iter().map(Asked::json).collect();
+        let (first, second) = bodies.split_at(N);
+        assert_eq!(first, second, "Telnyx drops a command that has the id of another");
+        second.to_vec().try_into().unwrap()
+    }
+
     /// The buyer calls, and the seller's phone rings; what the seller's call keeps.
     async fn ringing(&self) -> Value {
         self.call().await;
@@ -259,6 +275,49 @@ async fn a_call_is_bridged_by_commands() {
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
+        stage.0.end(database).await;
+    }
+}
+
+/// Loses the first of what is asked at once.
+fn losing(asked: &Asked, how: StatusCode) -> (StatusCode, String) {
+    if asked.place == 1 { (how, String::new()) } else { (DIALECT.answer)(asked) }
+}
+
+/// A command that may be lost, or of which Telnyx takes no more, is made again: Telnyx is told that the event
+/// was not taken, and when it comes again the same commands follow. One that Telnyx refuses is not.
+#[tokio::test]
+async fn a_lost_command_is_made_again() {
+    static LOST: Dialect =
+        Dialect { answer: |asked| losing(asked, StatusCode::BAD_GATEWAY), ..DIALECT };
+    static THROTTLED: Dialect =
+        Dialect { answer: |asked| losing(asked, StatusCode::TOO_MANY_REQUESTS), ..DIALECT };
+    static REFUSED: Dialect =
+        Dialect { answer: |asked| losing(asked, StatusCode::UNPROCESSABLE_ENTITY), ..DIALECT };
+    for dialect in [&LOST, &THROTTLED] {
+        for database in support::databases().await {
+            let stage = Stage(Scene::open(dialect, &database, bikes()).await);
+            let came = initiated(CALLER, stage.person(0), stage.session.dials[0].expose());
+            let [dialled] = stage.twice(came, ["POST /v2/calls"]).await;
+            let rung = &dialled["client_state"];
+            stage.news("call.initiated", RUNG, rung, &json!({ "direction": "outgoing" })).await;
+            let agreed = Stage::body("call.answered", RUNG, rung, &none());
+            let [answer, _] = stage.twice(agreed, [&on(CALLER, "answer"), &keeps(RUNG)]).await;
+            let caller = &answer["client_state"];
+            let up = Stage::body("call.answered", CALLER, caller, &none());
+            let [keep, bridge] = stage.twice(up, [&keeps(RUNG), &on(CALLER, "bridge")]).await;
+            assert_eq!(bridge["call_control_id"], RUNG);
+            let more = json!({ "hangup_cause": "normal_clearing" });
+            let over = Stage::body("call.hangup", RUNG, &keep["client_state"], &more);
+            stage.twice(over, [&on(CALLER, "hangup")]).await;
+            assert_eq!(stage.only().await.outcome, Some(Outcome::Connected));
+            stage.0.end(database).await;
+        }
+    }
+    for database in support::databases().await {
+        let stage = Stage(Scene::open(&REFUSED, &database, bikes()).await);
+        stage.call().await;
+        stage.only_asked("POST /v2/calls");
         stage.0.end(database).await;
     }
 }

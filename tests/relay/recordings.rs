@@ -1,104 +1,84 @@
-//! Messages of callers that a slow host keeps: they take no more than their part of what a carrier is asked by.
+//! Recordings that a carrier does not give out, or does not delete.
 
-use std::{sync::Arc, time::Duration};
-
-use entremise::{
-    domain::policy::Rules,
-    ids::{InteractionId, LegId},
-    relay,
-    store::{
-        media::{self, NewMedium, Purpose},
-        outbox::{self, NewEntry, OutboxKind},
-        sessions,
-    },
-};
-use tokio::sync::Notify;
+use http::StatusCode;
 
 use crate::{
-    picture_stage::{Serve, Stage},
+    dialect::{Asked, Dialect},
+    over_plivo, over_twilio,
+    poison::sql,
     support,
+    voicemail::{self, PLIVO, Stage, TWILIO, Way, lines, rules},
 };
 
-/// Two more than are fetched at once.
-const RECORDINGS: i64 = 6;
+const PARKED: &str = "SELECT COUNT(*) FROM outbox WHERE state = 'parked'";
+const OWED: &str = "SELECT COUNT(*) FROM outbox WHERE state IN ('ready', 'sending')";
 
-/// Owes the fetching of recordings, all at one address.
-async fn owe(stage: &Stage, address: &str) {
-    let (account, session) = (stage.market.account.clone(), stage.session.id.clone());
-    let address = address.to_owned();
-    let owed = stage.market.relay.db().write(move |tx| {
-        let (account, session, address) = (account.clone(), session.clone(), address.clone());
-        Box::pin(async move {
-            let row = sessions::get(tx, &account, &session).await?.unwrap();
-            let (key, now) = (row.data_key(tx)?, tx.now().await?);
-            for nth in 0..RECORDINGS {
-                let (interaction, leg): (InteractionId, LegId) = (tx.id_at(now), tx.id_at(now));
-                let wanted = NewMedium {
-                    interaction: &interaction,
-                    purpose: Purpose::Voicemail,
-                    seconds: Some(2),
-                    session: &session,
-                    position: 0,
-                    carrier: Some("telnyx"),
-                    address: &address,
-                    object: &format!("{nth:032x}"),
-                    now,
-                    expires_at: now + Duration::from_hours(1),
-                };
-                media::insert(tx, &account, &key, &wanted).await?;
-                let owed = NewEntry {
-                    kind: OutboxKind::FetchRecording,
-                    session: Some(&session),
-                    interaction: &interaction,
-                    leg: &leg,
-                    carrier: "telnyx",
-                    payload: "recording",
-                    run_at: now,
-                    valid_until: now + Duration::from_hours(1),
-                    now,
-                };
-                outbox::insert(tx, &account, &owed).await?;
-            }
-            Ok::<_, relay::Error>(())
-        })
-    });
-    owed.await.unwrap();
+/// A recording that could not be fetched in time is lost to whoever was called, and not deleted: the
+/// carrier's is the only one.
+#[tokio::test]
+async fn a_recording_that_could_not_be_fetched_stays_there() {
+    static GONE: Way = Way {
+        dialect: Dialect {
+            answer: |asked| match asked.line.split(' ').next() {
+                Some("GET") => (StatusCode::NOT_FOUND, String::new()),
+                _ => (over_twilio::DIALECT.answer)(asked),
+            },
+            ..over_twilio::DIALECT
+        },
+        ..TWILIO
+    };
+    for database in support::databases().await {
+        let stage = Stage::open(&GONE, &database, rules()).await;
+        let greeting = stage.unanswered().await;
+        stage.recorded(&greeting).await;
+        assert_eq!(stage.api().await["voicemail"]["state"], "wanted");
+        stage.later(13 * 3_600_000).await;
+        assert_eq!(stage.api().await["voicemail"]["state"], "refused");
+        stage.later(3_600_000).await;
+        let asked = stage.scene.asked();
+        assert_eq!((lines(&asked, "GET ").len(), lines(&asked, "DELETE ").len()), (2, 0));
+        assert_eq!((sql(&database, PARKED).await, sql(&database, OWED).await), (1, 0));
+        assert_eq!(stage.told().await, 0);
+        stage.end(database).await;
+    }
 }
 
-/// While a host keeps all the recordings that are fetched at once, a text to the same carrier goes out, though
-/// more recordings are owed than there are workers.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_recordings_keep_no_text_back() {
-    for database in support::databases().await {
-        let stage = Stage::with(&database, Rules::new("Bikes".into()), |config| {
-            config.jobs.send_workers = 5;
-        })
-        .await;
-        let (asked, go) = (Arc::<Notify>::default(), Arc::<Notify>::default());
-        let held = Serve::Held(asked, Arc::clone(&go), b"ID3\x03 words".to_vec());
-        owe(&stage, &stage.cdn.serves("/held", [held])).await;
-        stage.market.relay.wake().notify_one();
-        while stage.cdn.seen().len() < 4 {
-            tokio::task::yield_now().await;
-        }
-        stage.webhook("Hello", &[]).await;
-        let goes = async {
-            while stage.telnyx.asked().is_empty() {
-                tokio::task::yield_now().await;
-            }
-        };
-        let goes = tokio::time::timeout(Duration::from_secs(10), goes).await;
-        assert!(goes.is_ok(), "the text waits for recordings, on {}", database.name);
-        assert_eq!(stage.cdn.seen().len(), 4, "four at once");
-        let releasing = async {
-            loop {
-                go.notify_waiters();
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            () = stage.end(database) => {}
-            () = releasing => {}
+fn refusing(asked: &Asked, how: StatusCode) -> (StatusCode, String) {
+    match asked.line.split(' ').next() {
+        Some("DELETE") => (how, String::new()),
+        _ => voicemail::with_recording(asked, over_plivo::DIALECT.answer),
+    }
+}
+
+/// Where a carrier refuses to delete its copy, it is asked again as long as our settings may be what is wrong;
+/// after any other refusal not, and that is told by the state of what was owed.
+#[tokio::test]
+async fn a_recording_that_is_not_deleted_is_not_forgotten() {
+    static UNPAID: Way = Way {
+        dialect: Dialect {
+            answer: |asked| refusing(asked, StatusCode::PAYMENT_REQUIRED),
+            ..over_plivo::DIALECT
+        },
+        ..PLIVO
+    };
+    static REFUSED: Way = Way {
+        dialect: Dialect {
+            answer: |asked| refusing(asked, StatusCode::BAD_REQUEST),
+            ..over_plivo::DIALECT
+        },
+        ..PLIVO
+    };
+    for (way, tries, given_up) in [(&UNPAID, 2, 0), (&REFUSED, 1, 1)] {
+        for database in support::databases().await {
+            let stage = Stage::open(way, &database, rules()).await;
+            let greeting = stage.unanswered().await;
+            stage.recorded(&greeting).await;
+            stage.later(2_000).await;
+            assert_eq!(lines(&stage.scene.asked(), "DELETE ").len(), tries);
+            assert_eq!(sql(&database, PARKED).await, given_up);
+            stage.later(73 * 3_600_000).await;
+            assert_eq!((sql(&database, PARKED).await, sql(&database, OWED).await), (1, 0));
+            stage.end(database).await;
         }
     }
 }

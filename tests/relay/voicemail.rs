@@ -28,26 +28,26 @@ use crate::{
 const VOICE: &str = "ID3\u{3} This is what the caller said.";
 
 /// A session's rules with voicemail.
-fn rules() -> Rules {
+pub(crate) fn rules() -> Rules {
     let voicemail = VoicemailRules { on: true, ..VoicemailRules::default() };
     Rules { voicemail, ..Rules::new("Bikes".into()) }
 }
 
 /// How one carrier goes about it.
-struct Way {
-    dialect: Dialect,
+pub(crate) struct Way {
+    pub(crate) dialect: Dialect,
     /// Tells that nobody answered; what the caller hears then.
-    unanswered: for<'a> fn(&'a Scene, &'a str) -> BoxFuture<'a, String>,
+    pub(crate) unanswered: for<'a> fn(&'a Scene, &'a str) -> BoxFuture<'a, String>,
     /// Tells of a recording of twelve seconds.
-    recorded: for<'a> fn(&'a Scene, &'a str, &'a Host) -> BoxFuture<'a, Answered>,
+    pub(crate) recorded: for<'a> fn(&'a Scene, &'a str, &'a Host) -> BoxFuture<'a, Answered>,
     /// The end of the line that asks for its deletion; none where the carrier can't.
-    deleted: Option<&'static str>,
+    pub(crate) deleted: Option<&'static str>,
     /// Whether it lies at a host of its own, open to all who know the address.
-    open: bool,
+    pub(crate) open: bool,
 }
 
 /// The answer of an API that has the recording.
-fn with_recording(
+pub(crate) fn with_recording(
     asked: &Asked,
     other: fn(&Asked) -> (StatusCode, String),
 ) -> (StatusCode, String) {
@@ -72,7 +72,7 @@ fn text(answer: Answered) -> String {
 const CALL: &str = "CA00000000000000000000000000000001";
 const RECORDING: &str = "RE00000000000000000000000000000007";
 
-static TWILIO: Way = Way {
+pub(crate) static TWILIO: Way = Way {
     dialect: Dialect {
         answer: |asked| with_recording(asked, over_twilio::DIALECT.answer),
         ..over_twilio::DIALECT
@@ -137,7 +137,7 @@ static TELNYX: Way = Way {
     open: true,
 };
 
-static PLIVO: Way = Way {
+pub(crate) static PLIVO: Way = Way {
     dialect: Dialect {
         answer: |asked| with_recording(asked, over_plivo::DIALECT.answer),
         ..over_plivo::DIALECT
@@ -238,16 +238,16 @@ static VONAGE: Way = Way {
 };
 
 /// A call over one carrier, and a host that has a recording.
-struct Stage {
+pub(crate) struct Stage {
     way: &'static Way,
-    scene: Scene,
+    pub(crate) scene: Scene,
     cdn: Host,
     /// What answered the call.
     document: String,
 }
 
 impl Stage {
-    async fn open(way: &'static Way, database: &Database, rules: Rules) -> Self {
+    pub(crate) async fn open(way: &'static Way, database: &Database, rules: Rules) -> Self {
         let cdn = Host::start().await;
         for carrier in ["telnyx", "plivo"] {
             let voice = Serve::File(VOICE.as_bytes().to_vec());
@@ -262,18 +262,18 @@ impl Stage {
     }
 
     /// Nobody answers; what the caller hears.
-    async fn unanswered(&self) -> String {
+    pub(crate) async fn unanswered(&self) -> String {
         (self.way.unanswered)(&self.scene, &self.document).await
     }
 
     /// The caller has left a message; all that follows is done.
-    async fn recorded(&self, greeting: &str) {
+    pub(crate) async fn recorded(&self, greeting: &str) {
         let answer = (self.way.recorded)(&self.scene, greeting, &self.cdn).await;
         assert!(answer.status.is_success());
         self.scene.world.running.jobs.idle().await;
     }
 
-    async fn later(&self, ms: i64) {
+    pub(crate) async fn later(&self, ms: i64) {
         self.scene.world.clock.advance(ms);
         self.scene.world.running.jobs.idle().await;
     }
@@ -284,19 +284,19 @@ impl Stage {
         all.into_iter().find(|one| one.kind == Kind::Call).unwrap()
     }
 
-    async fn api(&self) -> Value {
+    pub(crate) async fn api(&self) -> Value {
         let path = format!("/interactions/{}", self.call().await.id);
         receiver::done(&self.scene.world, "GET", &path, None).await
     }
 
     /// How often the marketplace was told.
-    async fn told(&self) -> usize {
+    pub(crate) async fn told(&self) -> usize {
         let path = "/events?type=call.voicemail&limit=100";
         let events = receiver::done(&self.scene.world, "GET", path, None).await;
         events["data"].as_array().unwrap().len()
     }
 
-    async fn end(self, database: Database) {
+    pub(crate) async fn end(self, database: Database) {
         self.scene.end(database).await;
     }
 }
@@ -316,7 +316,7 @@ fn address(world: &World, words: &str) -> String {
     path.to_owned()
 }
 
-fn lines<'a>(asked: &'a [Asked], method: &str) -> Vec<&'a Asked> {
+pub(crate) fn lines<'a>(asked: &'a [Asked], method: &str) -> Vec<&'a Asked> {
     asked.iter().filter(|one| one.line.starts_with(method)).collect()
 }
 

@@ -93,7 +93,7 @@ pub(super) async fn stop_ringing(
 
 /// Whether we steer the carrier's calls, each by itself.
 pub(super) fn is_commanded(adapter: &dyn Carrier) -> bool {
-    adapter.capabilities().control == Control::Commands
+    matches!(adapter.capabilities().control, Control::Commands { .. })
 }
 
 /// Claims a call to end: the carrier's id of it. `None` for one that is over, or that somebody else has.

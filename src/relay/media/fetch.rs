@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tokio::{sync::Semaphore, task::JoinError};
 
 use super::{Owner, address::sealed_as, refused};
 use crate::{
@@ -55,20 +56,38 @@ const PICTURES_AT_ONCE: usize = 2;
 /// What bounds fetching.
 #[derive(Debug)]
 pub(in crate::relay) struct Places {
-    texts: tokio::sync::Semaphore,
-    pub(in crate::relay) recordings: tokio::sync::Semaphore,
-    pub(in crate::relay) files: tokio::sync::Semaphore,
-    pictures: tokio::sync::Semaphore,
+    texts: Semaphore,
+    pub(in crate::relay) recordings: Semaphore,
+    pub(in crate::relay) files: Semaphore,
+    pictures: Arc<Semaphore>,
 }
 
 impl Default for Places {
     fn default() -> Self {
         Self {
-            texts: tokio::sync::Semaphore::new(TEXTS_AT_ONCE),
-            recordings: tokio::sync::Semaphore::new(RECORDINGS_AT_ONCE),
-            files: tokio::sync::Semaphore::new(FILES_AT_ONCE),
-            pictures: tokio::sync::Semaphore::new(PICTURES_AT_ONCE),
+            texts: Semaphore::new(TEXTS_AT_ONCE),
+            recordings: Semaphore::new(RECORDINGS_AT_ONCE),
+            files: Semaphore::new(FILES_AT_ONCE),
+            pictures: Arc::new(Semaphore::new(PICTURES_AT_ONCE)),
         }
+    }
+}
+
+impl Places {
+    /// Makes a picture anew on a thread that may block: some seconds of a processor. The work can't be
+    /// broken off, and so keeps its place until it is done, also where nobody waits for it any more.
+    async fn picture<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Result<T, JoinError>, Miss> {
+        let place = Arc::clone(&self.pictures).acquire_owned().await;
+        let place = place.map_err(|_| Miss::Later(Duration::ZERO))?;
+        let work = move || {
+            let done = work();
+            drop(place);
+            done
+        };
+        Ok(tokio::task::spawn_blocking(work).await)
     }
 }
 
@@ -153,14 +172,10 @@ impl Relay {
         Ok((kind, length))
     }
 
-    /// On a thread that may block: some seconds of a processor.
     async fn made_ready(&self, bytes: Bytes, rule: MediaRule, vcards: bool) -> Result<Ready, Miss> {
-        let _place =
-            self.places.pictures.acquire().await.map_err(|_| Miss::Later(Duration::ZERO))?;
-        let work = tokio::task::spawn_blocking(move || prepare(&bytes, rule, vcards));
+        let ready = self.places.picture(move || prepare(&bytes, rule, vcards)).await?;
         // A decoder that panics over a picture has not read it.
-        let ready = work.await.unwrap_or(Err(MediaRefusal::Unreadable));
-        ready.map_err(Miss::Never)
+        ready.unwrap_or(Err(MediaRefusal::Unreadable)).map_err(Miss::Never)
     }
 
     /// The bytes at an address, wherever that leads. Each step is judged anew: only what lies at the
@@ -333,7 +348,29 @@ async fn note(tx: &mut Tx, entry: &Entry, found: &[Found]) -> Result<bool, Error
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
+
     use super::*;
+
+    /// A picture that is still being made anew has its place, though nobody waits for it any more.
+    #[tokio::test]
+    async fn a_picture_keeps_its_place_until_it_is_made() {
+        let places = Places::default();
+        let (began, begun) = oneshot::channel();
+        let (go_on, told) = mpsc::channel::<()>();
+        let work = places.picture(move || (began.send(()), told.recv()));
+        tokio::select! {
+            biased;
+            _ = work => panic!("it was not told to go on"),
+            begun = begun => begun.unwrap(),
+        }
+        assert_eq!(places.pictures.available_permits(), PICTURES_AT_ONCE - 1);
+        go_on.send(()).unwrap();
+        let all = u32::try_from(PICTURES_AT_ONCE).unwrap();
+        assert!(places.pictures.acquire_many(all).await.is_ok());
+    }
 
     /// What is gone is gone; what is in trouble is asked again, as late as it wishes but for too long.
     #[test]

@@ -13,7 +13,10 @@ use crate::relay::{
     send_to_participant,
 };
 use crate::{
-    carrier::{Outbound, SendError},
+    carrier::{
+        Outbound, SendError,
+        error::{Retry, SendErrorKind},
+    },
     domain::{
         event::EventKind,
         media::{FETCHED_MAX, MediaRefusal, MediaType},
@@ -207,7 +210,21 @@ async fn note(
         Err(Miss::Never(refusal)) => refusal,
     };
     lose(tx, medium, refusal).await?;
+    if refusal == MediaRefusal::Unavailable {
+        return leave_there(tx, entry).await;
+    }
     owe_drop(tx, entry, now).await
+}
+
+/// Leaves a recording that could not be fetched where it is: the carrier's is the only one, and whoever runs
+/// this may get at it by the id that is told here.
+async fn leave_there(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let recording = outbox::payload(tx, entry).await?;
+    if outbox::finish(tx, entry, OutboxState::Parked).await? {
+        let carrier = &entry.carrier;
+        tracing::error!(%carrier, recording, "a recording could not be fetched, and stays there");
+    }
+    Ok(())
 }
 
 async fn lose(tx: &mut Tx, medium: &Medium, refusal: MediaRefusal) -> Result<(), Error> {
@@ -285,7 +302,23 @@ async fn dropped(
     entry: &Entry,
     result: &Result<String, SendError>,
 ) -> Result<(), Error> {
-    settle_asked(tx, entry, result, doubled(entry.attempts - 1, DROP_PAUSE_MAX)).await?;
+    let refused = result.as_ref().err().filter(|error| error.retry == Retry::Never);
+    let pause = doubled(entry.attempts - 1, DROP_PAUSE_MAX);
+    match refused.map(|error| (error, error.kind)) {
+        // Credentials and settings that are wrong will be put right.
+        Some((_, SendErrorKind::Config)) => {
+            let now = tx.now().await?;
+            outbox::put_off(tx, entry, now + pause).await?;
+        }
+        // A carrier that can't deletes its recordings itself, as its page says.
+        None | Some((_, SendErrorKind::Unsupported)) => {
+            settle_asked(tx, entry, result, pause).await?;
+        }
+        Some((error, _)) => {
+            tracing::warn!(carrier = entry.carrier, %error, "a carrier keeps a recording");
+            outbox::finish(tx, entry, OutboxState::Parked).await?;
+        }
+    }
     if result.is_ok() {
         tx.on_commit(|| metrics::voicemail("dropped"));
     }
