@@ -40,7 +40,8 @@ fn the_readme_s_table_of_carriers_is_true() {
     const BEGIN: &str = "<!-- made by UPDATE_CARRIERS=1 cargo test --test carriers -->\n";
     const END: &str = "<!-- end -->\n";
     compare("README.md", |there| {
-        let (before, rest) = there.split_once(BEGIN).expect("the README's table begins with a mark");
+        let (before, rest) =
+            there.split_once(BEGIN).expect("the README's table begins with a mark");
         let (_, after) = rest.split_once(END).expect("the README's table ends with a mark");
         let shown: &[Column] = &[CALLS, TEXTS, PICTURES, VOICEMAIL, NUMBERS];
         let table = table(&fixtures::all(), "docs/", shown);
