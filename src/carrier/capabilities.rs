@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::pool;
+
 /// What a carrier can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
@@ -40,6 +42,13 @@ pub struct Capabilities {
     pub caller_id: CallerIdRule,
     /// What can be done about numbers by API.
     pub numbers: Numbers,
+}
+
+impl Capabilities {
+    /// All that a number of this carrier may do.
+    pub const fn of_numbers(&self) -> pool::Capabilities {
+        pool::Capabilities { voice: self.voice, sms: self.sms, mms: self.mms }
+    }
 }
 
 /// What can be done about a carrier's numbers by API. With anything but `None` it answers

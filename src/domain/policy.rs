@@ -260,16 +260,26 @@ impl Rules {
     }
 
     /// What deserves a warning though it is allowed.
-    pub fn warnings(&self) -> Vec<&'static str> {
+    pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if self.quarantine < QUARANTINE_ADVISED {
-            warnings.push(
-                "quarantine_seconds is under 72 hours: a late text or call of a closed session may \
-                 reach the next person who gets the number",
-            );
+            warnings.push(Warning {
+                words: "quarantine_seconds is under 72 hours: a late text or call of a closed session may \
+                        reach the next person who gets the number",
+                fix: "set quarantine_seconds to 259200 or more",
+            });
         }
         warnings
     }
+}
+
+/// What is allowed, and unwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is, and what may come of it.
+    pub words: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
 }
 
 fn is_said_in(text: &str, most: usize) -> bool {

@@ -41,6 +41,12 @@ pub struct Carriers {
     budgets: Budgets,
 }
 
+/// What is said where something else than a configured carrier is named.
+pub fn must_be_one_of<'a>(ids: impl IntoIterator<Item = &'a str>) -> String {
+    let ids: Vec<&str> = ids.into_iter().collect();
+    format!("must be a configured carrier: {}", ids.join(", "))
+}
+
 impl Carriers {
     /// In order of the configuration.
     pub fn new(list: Vec<Configured>) -> Self {
@@ -106,6 +112,14 @@ impl Carriers {
     /// The one with that id.
     pub fn get(&self, id: &str) -> Option<&Configured> {
         self.by_id.get(id)
+    }
+
+    /// The one with that id, or what must be named instead, in words.
+    ///
+    /// # Errors
+    /// As [`must_be_one_of`] says it.
+    pub fn known(&self, id: &str) -> Result<&Configured, String> {
+        self.get(id).ok_or_else(|| must_be_one_of(self.order.iter().map(String::as_str)))
     }
 
     /// Where something came from that this carrier told.

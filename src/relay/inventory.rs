@@ -76,6 +76,19 @@ pub fn loose_name_fault(name: &str) -> Option<Fault> {
     like_an_id.then(|| Fault::new("/unique_name", "looks_like_an_id", "must not look like an id"))
 }
 
+/// The service that somebody names by its id or its unique name.
+///
+/// # Errors
+/// [`Error::NotFound`], also for what can be no name.
+pub async fn find_service(tx: &mut Tx, account: &AccountId, named: &str) -> Result<Service, Error> {
+    let found = match ServiceId::parse(named) {
+        Ok(id) => services::get(tx, account, &id).await?,
+        Err(_) if loose_name_fault(named).is_some() => None,
+        Err(_) => services::by_name(tx, account, named).await?,
+    };
+    found.ok_or(Error::NotFound("service"))
+}
+
 /// What is wrong with a unique name in the native API: it stands in paths and in clear, so it must
 /// not look like an id or a number.
 pub fn name_fault(name: &str) -> Option<Fault> {

@@ -13,6 +13,7 @@ use crate::{
     ids::{AccountId, InteractionId, LegId, ServiceId, SessionId},
     store::legs::Direction,
 };
+use futures_util::TryStreamExt as _;
 use std::time::Duration;
 
 closed_set! {
@@ -309,9 +310,11 @@ macro_rules! totals {
     };
 }
 
+/// By what rows are grouped. The session is no bare column: an index of sessions would lead through all
+/// that the account ever had, where the times bound what is read.
 const fn key(group: GroupBy) -> &'static str {
     match group {
-        GroupBy::Session => "session",
+        GroupBy::Session => "session || ''",
         GroupBy::Service => "service",
         GroupBy::Carrier => "carrier",
         GroupBy::Day => "CAST(at / 86400000 AS TEXT)",
@@ -349,66 +352,90 @@ pub async fn spent(tx: &mut Tx, of: Of<'_>, from: Timestamp) -> Result<Sum, Erro
     Ok(folded(rows).pop().unwrap_or_default())
 }
 
-/// Adds what a sum is narrowed to.
-macro_rules! narrowed {
-    ($q:ident, $account:ident, $of:ident) => {
-        $q.push_bind($account);
-        $q.push(" AND at >= ").push_bind($of.from.millis());
-        $q.push(" AND at < ").push_bind($of.before.millis());
-        if let Some(service) = &$of.service {
-            $q.push(" AND service = ").push_bind(service);
+/// How many milliseconds a day has.
+const DAY: i64 = 86_400_000;
+
+/// Sums, in order of their keys. Currencies are never added to one another. What `of` is narrowed to by time
+/// is read once, and of days those alone that are on the page; a session has an index of its own.
+pub async fn sums(tx: &mut Tx, account: &AccountId, of: &Usage) -> Result<Vec<Sum>, Error> {
+    if of.group != GroupBy::Day {
+        return summed(tx, account, of).await;
+    }
+    let after = of.after.as_deref().and_then(|key| key.parse::<i64>().ok());
+    let after = after.map_or(i64::MIN, |day| day.saturating_add(1).saturating_mul(DAY));
+    let (mut from, mut sums) = (of.from.millis().max(after), Vec::new());
+    loop {
+        let missing = of.limit - number(u64::try_from(sums.len()).unwrap_or(u64::MAX));
+        if missing <= 0 || from >= of.before.millis() {
+            return Ok(sums);
         }
-        if let Some(session) = &$of.session {
-            $q.push(" AND session = ").push_bind(session);
-        }
-        if let Some(carrier) = &$of.carrier {
-            $q.push(" AND carrier = ").push_bind(carrier);
-        }
-    };
+        let end = (from.div_euclid(DAY) + missing) * DAY;
+        let before = of.before.min(Timestamp::from_millis(end));
+        let page = Usage { from: Timestamp::from_millis(from), before, after: None, ..of.clone() };
+        sums.extend(summed(tx, account, &page).await?);
+        from = before.millis();
+    }
 }
 
-/// Sums, in order of their keys. Currencies are never added to one another.
-pub async fn sums(tx: &mut Tx, account: &AccountId, of: &Usage) -> Result<Vec<Sum>, Error> {
+/// The first sums after a key.
+async fn summed(tx: &mut Tx, account: &AccountId, of: &Usage) -> Result<Vec<Sum>, Error> {
     let key = key(of.group);
-    let keys: Vec<String> = on!(tx, |conn| {
-        let mut q = sqlx::QueryBuilder::new("SELECT DISTINCT ");
-        q.push(key).push(" AS key FROM charges WHERE account = ");
-        narrowed!(q, account, of);
+    let limit = usize::try_from(of.limit).unwrap_or(0);
+    let mut sums = Vec::new();
+    on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new("SELECT ");
+        q.push(key).push(concat!(" AS key, ", totals!(), " FROM charges WHERE account = "));
+        q.push_bind(account);
+        q.push(" AND at >= ").push_bind(of.from.millis());
+        q.push(" AND at < ").push_bind(of.before.millis());
+        if let Some(service) = &of.service {
+            q.push(" AND service = ").push_bind(service);
+        }
+        if let Some(session) = &of.session {
+            q.push(" AND session = ").push_bind(session);
+        }
+        if let Some(carrier) = &of.carrier {
+            q.push(" AND carrier = ").push_bind(carrier);
+        }
         if let Some(after) = &of.after {
             q.push(" AND ").push(key).push(" > ").push_bind(after);
         }
-        q.push(" ORDER BY key LIMIT ").push_bind(of.limit);
-        q.build_query_scalar().fetch_all(conn).await?
-    });
-    let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(Vec::new()) };
-    let rows: Vec<SumRow> = on!(tx, |conn| {
-        let mut q = sqlx::QueryBuilder::new("SELECT ");
-        q.push(key).push(concat!(" AS key, ", totals!(), " FROM charges WHERE account = "));
-        narrowed!(q, account, of);
-        q.push(" AND ").push(key).push(" >= ").push_bind(first);
-        q.push(" AND ").push(key).push(" <= ").push_bind(last);
         q.push(" GROUP BY 1, 2 ORDER BY 1, 2");
-        q.build_query_as().fetch_all(conn).await?
+        let mut rows = q.build_query_as::<SumRow>().fetch(conn);
+        while let Some(row) = rows.try_next().await? {
+            if !add(&mut sums, row, limit) {
+                break;
+            }
+        }
     });
-    Ok(folded(rows))
+    Ok(sums)
 }
 
 /// One sum for each key, of its rows in each currency.
 fn folded(rows: Vec<SumRow>) -> Vec<Sum> {
-    let mut sums: Vec<Sum> = Vec::new();
+    let mut sums = Vec::new();
     for row in rows {
-        if sums.last().is_none_or(|sum| sum.key != row.key) {
-            sums.push(Sum { key: row.key, ..Sum::default() });
-        }
-        let Some(sum) = sums.last_mut() else { continue };
-        sum.texts += count(row.texts);
-        sum.segments += count(row.segments);
-        sum.calls += count(row.calls);
-        sum.minutes += count(row.minutes);
-        sum.without_price += count(row.unpriced);
-        if let Some(currency) = Currency::parse(&row.currency) {
-            sum.amounts.push((currency, row.micros));
-        }
+        add(&mut sums, row, usize::MAX);
     }
     sums
+}
+
+/// Adds a row to its key's sum; not where that would be one sum too many, and then all before are whole.
+fn add(sums: &mut Vec<Sum>, row: SumRow, limit: usize) -> bool {
+    if sums.last().is_none_or(|sum| sum.key != row.key) {
+        if sums.len() >= limit {
+            return false;
+        }
+        sums.push(Sum { key: row.key, ..Sum::default() });
+    }
+    let Some(sum) = sums.last_mut() else { return false };
+    sum.texts += count(row.texts);
+    sum.segments += count(row.segments);
+    sum.calls += count(row.calls);
+    sum.minutes += count(row.minutes);
+    sum.without_price += count(row.unpriced);
+    if let Some(currency) = Currency::parse(&row.currency) {
+        sum.amounts.push((currency, row.micros));
+    }
+    true
 }

@@ -507,6 +507,19 @@ pub async fn count_by_carrier(tx: &mut Tx) -> Result<Vec<(String, i64)>, Error> 
     Ok(on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await?))
 }
 
+/// The carriers of a service's numbers for calls, in order. For commands, not for requests.
+pub async fn carriers_of_calls(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+) -> Result<Vec<String>, Error> {
+    const SQL: &str = "
+        SELECT DISTINCT carrier FROM numbers
+        WHERE account = $1 AND service = $2 AND state <> 'retired' AND capabilities LIKE '%voice%'
+        ORDER BY carrier";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(service).fetch_all(conn).await?))
+}
+
 /// Numbers in use of a carrier, over all accounts, in order of their digits, `limit` at most. For
 /// commands, not for requests.
 pub async fn of_carrier(tx: &mut Tx, carrier: &str, limit: i64) -> Result<Vec<Number>, Error> {

@@ -115,6 +115,13 @@ async fn moves() {
         assert_eq!(world.get("/api/v1/number-moves").await.is(200)["data"], json!([]));
 
         let new = json!({ "number_id": number, "why": "blocked", "tell": false });
+        let tried = world.post("/api/v1/number-moves?dry_run=true", new.clone()).await.is(200);
+        let told = json!({
+            "dry_run": true, "complete": true, "sessions": 1, "moved": on_it, "kept": {},
+        });
+        assert_eq!(tried, told);
+        assert_eq!(world.get("/api/v1/number-moves").await.is(200)["data"], json!([]));
+        assert_eq!(world.get(&at("sessions", &session)).await.is(200), session);
         let ask = || {
             let ask = world.ask("POST", "/api/v1/number-moves").a().json(&new);
             ask.header("idempotency-key", "once").send()

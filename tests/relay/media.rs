@@ -133,6 +133,36 @@ async fn a_file_that_stays_keeps_no_other() {
     }
 }
 
+/// No more than 16 files are in memory to be given out: whoever comes then is told to come again, what a file
+/// is can still be asked, and once one of them was read there is room.
+#[tokio::test]
+async fn few_files_are_given_out_at_once() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database).await;
+        let first = stage.twilio.serves(&Stage::at_twilio("ME1"), [Serve::File(photograph())]);
+        stage.text("Look", &[&first]).await;
+        let url = Stage::media_of(&stage.sent()).remove(0);
+        let token = url.rsplit('/').next().unwrap();
+        let mut held = Vec::new();
+        for _ in 0..16 {
+            held.push(stage.world.running.relay.offered(token, true).await.unwrap().unwrap());
+        }
+        let busy = stage.fetch("GET", &url).await;
+        assert_eq!(busy.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(busy.headers["retry-after"], "1");
+        assert_eq!(stage.fetch("HEAD", &url).await.status, StatusCode::OK);
+        // A part of the bytes holds the place as all of them do.
+        let part = held.pop().unwrap().bytes.unwrap().slice(..1);
+        assert_eq!(stage.fetch("GET", &url).await.status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(part);
+        for _ in 0..20 {
+            assert_eq!(stage.fetch("GET", &url).await.status, StatusCode::OK);
+        }
+        drop(held);
+        stage.end(database).await;
+    }
+}
+
 /// An address that was changed in any letter, cut, lengthened or made up is nothing at all, and one of a
 /// session that was deleted neither.
 #[tokio::test]

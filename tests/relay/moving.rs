@@ -121,7 +121,8 @@ async fn whoever_gets_no_number_is_kept() {
         let other = market.session([0, 3], 0, None).await.unwrap();
         let alone = market.session([2, 1], 0, None).await.unwrap();
         let off = place_of(&one, market, 0);
-        let tried = market.relay.try_move(&market.account, &stage.off(off)).await.unwrap();
+        let tried =
+            market.relay.try_move(&market.account, &stage.off(off), usize::MAX).await.unwrap();
         let row = stage.moved(stage.off(off)).await;
         let kept = (StepState::Kept, Some("in_use".to_owned()));
         let steps = stage.steps(&row, &one.id).await;
@@ -149,7 +150,7 @@ async fn a_dry_run_changes_nothing() {
         let session = market.session([0, 1], 0, None).await.unwrap();
         let off = place_of(&session, market, 0);
         let new = NewMove { tell: Some(true), ..stage.off(off) };
-        let tried = market.relay.try_move(&market.account, &new).await.unwrap();
+        let tried = market.relay.try_move(&market.account, &new, usize::MAX).await.unwrap();
         assert_eq!(tried.sessions, 1);
         assert!(tried.moved >= 1 && tried.kept.is_empty());
         stage.world.running.idle().await;

@@ -13,7 +13,7 @@ use entremise::{
     ids::{AccountId, Ids, ServiceId},
     privacy::{Keyring, MasterKey},
     relay::{
-        self, AtCarrier, Carriers, Client, Configured, Criteria, Difference, NewService,
+        self, AtCarrier, Cancels, Carriers, Client, Configured, Criteria, Difference, NewService,
         OrderNumber, Relay, ReleaseNumber, Which,
     },
     sandbox::Wish,
@@ -226,7 +226,7 @@ async fn release(
         .write(move |tx| {
             let (account, id, relay) = (account.clone(), found.id.clone(), carriers.clone());
             Box::pin(async move {
-                let cancels = |carrier: &str| relay.cancels(carrier);
+                let cancels = |carrier: &str| relay.cancels(carrier, true);
                 relay::release_number(tx, &account, &id, how, None, &cancels).await
             })
         })
@@ -322,6 +322,37 @@ async fn an_adopted_number_gets_its_webhooks_back() {
             }
             assert_eq!(bench.shop.given_back(), Vec::<String>::new());
         }
+        bench.end().await;
+        database.drop().await;
+    }
+}
+
+/// Without the operator's switch an account gives back at the carrier what it bought here, and no other.
+#[tokio::test]
+async fn what_was_not_bought_here_is_not_given_back() {
+    for database in support::databases().await {
+        let bench = Bench::open(&database, "twilio").await;
+        let [bought, adopted] = [digits(0), digits(1)];
+        bench.shop.holds(&adopted, &[]);
+        let adopt = Which::Adopt(ProxyNumber::parse(&adopted).unwrap());
+        let mut ids = Vec::new();
+        for which in [buy(&bought), adopt] {
+            let order = bench.place(bench.order(which)).await.unwrap().remove(0);
+            ids.push(bench.ended(&order).await.number_id.unwrap());
+        }
+        let account = bench.account.clone();
+        let how = ReleaseNumber { at_carrier: Some(AtCarrier::Cancel), force: false };
+        let done = bench.relay.db().write(move |tx| {
+            let (account, ids) = (account.clone(), ids.clone());
+            Box::pin(async move {
+                let may = |_: &str| Cancels::Bought;
+                let refused = relay::release_number(tx, &account, &ids[1], how, None, &may).await;
+                assert!(matches!(refused, Err(relay::Error::BuyingOff)), "{refused:?}");
+                relay::release_number(tx, &account, &ids[0], how, None, &may).await
+            })
+        });
+        bench.ended(&done.await.unwrap()).await;
+        assert_eq!(bench.shop.given_back(), [bought]);
         bench.end().await;
         database.drop().await;
     }

@@ -219,7 +219,7 @@ pub(super) async fn release(options: ReleaseOptions) -> Result<(), Failed> {
         let order = desk.relay.db().write(move |tx| {
             let (account, id, relay) = (account.clone(), id.clone(), relay.clone());
             Box::pin(async move {
-                let cancels = |carrier: &str| relay.cancels(carrier);
+                let cancels = |carrier: &str| relay.cancels(carrier, false);
                 let how = ReleaseNumber { at_carrier, force };
                 relay::release_number(tx, &account, &id, how, None, &cancels).await
             })

@@ -78,6 +78,10 @@ impl From<Error> for Problem {
             | Error::CarrierUnable
             | Error::BuyingOff
             | Error::Carrier(_)) => at_carrier(&error),
+            Error::TrialUnderWay => Self::new(
+                Code::Conflict,
+                "Another dry run of this account's is under way: wait until it has been answered.",
+            ),
             Error::VersionMismatch => {
                 Self::new(Code::VersionMismatch, "Read it again: it has changed since.")
             }
@@ -92,6 +96,7 @@ impl From<Error> for Problem {
             .retry_after(std::time::Duration::from_secs(1)),
             Error::Fetch => Self::internal("files were not fetched"),
             Error::Files(_) => Self::unavailable("The store for files"),
+            Error::FilesBusy => Self::unavailable("Too many files are being given out"),
             Error::Ask(_) | Error::Unadvised => Self::internal("a question was not asked"),
             Error::DryRun(_) => Self::internal("a dry run ended outside of its handler"),
         }

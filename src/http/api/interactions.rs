@@ -11,19 +11,19 @@ use super::{
     error::not_found,
     input::bad_parameters,
     paging::{Listing, Page, Paging},
-    services,
     sessions::check_words,
     usage::{self, Amount, LegPrice},
     wire::{Direction, Kind, Origin, Outcome, Reason, Time},
     write::{self, answer},
 };
 use crate::{
+    domain::interaction,
     http::{
         media::answer as file_answer,
         problem::{FieldFault, Path, Problem},
     },
     ids::{AccountId, InteractionId, LegId, ParticipantId, ServiceId, SessionId},
-    relay::{Answer, Error},
+    relay::{self, Answer, Error},
     store::{Tx, charges, interactions, legs, media, sessions},
 };
 
@@ -77,6 +77,12 @@ pub(super) struct Voicemail {
     /// When it is deleted.
     expires_at: Time,
 }
+
+/// Sound, as it lies in a file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "answered as bytes; this is for the document")]
+pub(super) struct Sound(Vec<u8>);
 
 /// One side of an interaction.
 #[derive(Debug, Serialize, ToSchema)]
@@ -204,23 +210,38 @@ async fn whole(
         }
     });
     let legs = Some(legs.collect());
-    let now = tx.now().await?;
-    let voicemail = media::voicemail(tx, account, &one.id).await?;
-    let voicemail = voicemail.filter(|one| now < one.expires_at).map(|one| Voicemail {
-        seconds: one.seconds.and_then(|seconds| u64::try_from(seconds).ok()),
-        state: one.state.as_str(),
-        expires_at: Time(one.expires_at),
-    });
+    let voicemail = match one.kind {
+        interaction::Kind::Call => message_of(tx, account, &one.id).await?,
+        interaction::Kind::Message => None,
+    };
     Ok(Interaction { voicemail, prices, legs, ..Interaction::from(one) })
 }
 
-/// An interaction that was just begun, as an answer.
+/// What the caller said whom nobody answered, while it is kept.
+async fn message_of(
+    tx: &mut Tx,
+    account: &AccountId,
+    call: &InteractionId,
+) -> Result<Option<Voicemail>, Error> {
+    let now = tx.now().await?;
+    let voicemail = media::voicemail(tx, account, call).await?;
+    Ok(voicemail.filter(|one| now < one.expires_at).map(|one| Voicemail {
+        seconds: one.seconds.and_then(|seconds| u64::try_from(seconds).ok()),
+        state: one.state.as_str(),
+        expires_at: Time(one.expires_at),
+    }))
+}
+
+/// An interaction that was just begun, as an answer: nothing was sent yet, so nothing cost anything and
+/// nobody spoke, and the transaction that writes does not ask for it.
 pub(super) async fn begun(
     tx: &mut Tx,
     account: &AccountId,
     one: interactions::Interaction,
 ) -> Result<Answer, Error> {
-    let interaction = whole(tx, account, one).await?;
+    let legs = legs::of_interaction(tx, account, &one.id).await?;
+    let legs = Some(legs.into_iter().map(Leg::from).collect());
+    let interaction = Interaction { legs, ..Interaction::from(one) };
     let location = format!("/api/v1/interactions/{}", interaction.id);
     Ok(answer(StatusCode::CREATED, &interaction, None, Some(location)))
 }
@@ -258,7 +279,7 @@ pub(super) async fn list(
     check_words(asked.role.as_deref(), asked.carrier.as_deref())?;
     let mut tx = api.0.relay.db().read().await?;
     let service = match &asked.service {
-        Some(named) => Some(services::find(&mut tx, &caller.account, named).await?.id),
+        Some(named) => Some(relay::find_service(&mut tx, &caller.account, named).await?.id),
         None => None,
     };
     let session = filtered_session(&mut tx, &caller.account, asked.session.as_deref()).await?;
@@ -321,7 +342,7 @@ pub(super) async fn read(
     responses((
         status = 200,
         description = "The message, as the carrier recorded it",
-        content((Vec<u8> = "audio/mpeg"), (Vec<u8> = "audio/wav"), (Vec<u8> = "audio/ogg")),
+        content((Sound = "audio/mpeg"), (Sound = "audio/wav"), (Sound = "audio/ogg")),
     )),
 )]
 pub(super) async fn voicemail(

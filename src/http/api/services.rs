@@ -29,7 +29,7 @@ use crate::{
     http::problem::{Path, Problem},
     ids::{AccountId, ServiceId},
     privacy::webhook::WebhookSecret,
-    relay::{self, Error, NewService},
+    relay::{self, NewService},
     store::{self, Tx, services},
 };
 
@@ -262,7 +262,7 @@ impl Service {
         Ok(Self {
             id: service.id,
             unique_name: service.unique_name,
-            warnings: rules.warnings(),
+            warnings: rules.warnings().into_iter().map(|one| one.words).collect(),
             brand: rules.brand,
             language: rules.language,
             default_ttl_seconds: rules.default_ttl.as_secs(),
@@ -403,20 +403,6 @@ impl ServiceSettings {
     }
 }
 
-/// The service that a client names by its id or its unique name.
-pub(super) async fn find(
-    tx: &mut Tx,
-    account: &AccountId,
-    named: &str,
-) -> Result<services::Service, Error> {
-    let found = match ServiceId::parse(named) {
-        Ok(id) => services::get(tx, account, &id).await?,
-        Err(_) if relay::loose_name_fault(named).is_some() => None,
-        Err(_) => services::by_name(tx, account, named).await?,
-    };
-    found.ok_or(Error::NotFound("service"))
-}
-
 /// All services, oldest first.
 #[utoipa::path(
     get,
@@ -497,7 +483,7 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut tx = api.0.relay.db().read().await?;
-    let service = find(&mut tx, &caller.account, &service).await?;
+    let service = relay::find_service(&mut tx, &caller.account, &service).await?;
     let service = Service::shown(&mut tx, &caller.account, service).await?;
     Ok(write::read(&headers, &service, &service.version.to_string()))
 }
@@ -524,7 +510,7 @@ pub(super) async fn update(
     let input = (service, terms.version, body);
     api.write(&caller, terms.key, input, |tx, account, (service, version, body)| {
         Box::pin(async move {
-            let before = find(tx, account, service).await?;
+            let before = relay::find_service(tx, account, service).await?;
             let brand = relay::default_brand(tx, account).await?;
             let change = |name: &mut String, rules: &mut Rules| {
                 if let Patch::Value(new) = &body.unique_name {

@@ -9,7 +9,7 @@ mod address;
 mod fetch;
 mod forget;
 
-pub(super) use address::{sealed_as, token};
+pub(super) use address::{Room, sealed_as, token};
 
 pub use address::Offered;
 pub(super) use fetch::{Miss, Places};

@@ -9,10 +9,11 @@ mod back;
 mod forward;
 mod owed;
 mod told;
+mod trials;
 mod work;
 
-pub(super) use self::owed::is_unsent;
 pub use self::work::Trial;
+pub(super) use self::{owed::is_unsent, trials::Trials};
 
 use serde_json::json;
 

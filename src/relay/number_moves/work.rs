@@ -27,6 +27,8 @@ const MOVES: i64 = 100;
 pub struct Trial {
     /// How many live sessions were looked at.
     pub sessions: usize,
+    /// Whether those were all.
+    pub complete: bool,
     /// How many people would dial another number.
     pub moved: u64,
     /// How many would stay, by reason.
@@ -82,18 +84,26 @@ impl Relay {
         number_moves::get(&mut tx, account, id).await?.ok_or(Error::NotFound("move"))
     }
 
-    /// What a move would do now. Nothing of it is kept: where somebody has more sessions on the number
+    /// What a move would do now, for `most` sessions at most. Nothing of it is kept: where somebody has more sessions on the number
     /// than fit into one try, fewer of them may be moved than it says.
     ///
     /// # Errors
-    /// As [`begin_move`](super::begin_move).
-    pub async fn try_move(&self, account: &AccountId, new: &NewMove) -> Result<Trial, Error> {
+    /// As [`begin_move`](super::begin_move), and [`Error::TrialUnderWay`].
+    pub async fn try_move(
+        &self,
+        account: &AccountId,
+        new: &NewMove,
+        most: usize,
+    ) -> Result<Trial, Error> {
+        let _turn = self.trials.begin(account).ok_or(Error::TrialUnderWay)?;
         let mut tx = self.db.read().await?;
         let mut row = prepared(&mut tx, account, new).await?;
         drop(tx);
         let mut trial = Trial::default();
         loop {
-            let (at, next) = self.next_sessions(account, &row).await?;
+            let (at, mut next) = self.next_sessions(account, &row).await?;
+            trial.complete = next.is_empty();
+            next.truncate(most.saturating_sub(trial.sessions));
             let Some(last) = next.last() else { return Ok(trial) };
             row.cursor = Cursor { number: at, session: last.to_string() };
             for some in next.chunks(TRIED) {

@@ -126,8 +126,7 @@ impl At<'_> {
 
     /// All that the carrier can do.
     fn able(&self) -> Capabilities {
-        let can = self.carrier.adapter.capabilities();
-        Capabilities { voice: can.voice, sms: can.sms, mms: can.mms }
+        self.carrier.adapter.capabilities().of_numbers()
     }
 
     fn purchase(&self, number: &ProxyNumber, terms: Terms) -> Purchase {

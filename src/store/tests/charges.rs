@@ -193,6 +193,15 @@ async fn sums_are_what_is_added_up(lab: &Lab) {
             },
         });
     }
+    // One long after the others: there are days without any.
+    all.push(Made {
+        at: at(60 * DAY + 5),
+        session: None,
+        service: services[0].clone(),
+        carrier: "a".to_owned(),
+        kind: Kind::Message,
+        news: News::cost(Some(price("0.5 EUR"))),
+    });
     fill(lab, &world, &all).await;
     fill(lab, &other, &all[..9]).await;
     let mut tx = lab.db.read().await.unwrap();
@@ -214,6 +223,7 @@ async fn sums_are_what_is_added_up(lab: &Lab) {
             Usage { service: Some(services[1].clone()), ..whole.clone() },
             Usage { session: Some(sessions[2].clone()), ..whole.clone() },
             Usage { before: at(0), ..whole.clone() },
+            Usage { from: at(3 * DAY + 1), before: at(90 * DAY), ..whole.clone() },
         ] {
             let expected = naive(&all, &of);
             assert_eq!(charges::sums(&mut tx, &world.account, &of).await.unwrap(), expected);

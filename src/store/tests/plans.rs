@@ -89,6 +89,15 @@ async fn fill(lab: &Lab, world: &World) {
             id("LG"),
             id("KI")
         ),
+        format!(
+            "INSERT INTO charges (account, leg, interaction, session, service, carrier, kind,
+                direction, code, at, micros, currency, source)
+             {series} SELECT '{account}', {}, {}, {}, '{service}', 'a', 'message', 'outbound', '33',
+                n, 1, 'EUR', 'carrier' FROM s",
+            id("LG"),
+            id("KI"),
+            hex(lab, "KC", "n / 10")
+        ),
     ];
     for sql in statements {
         let sql = if lab.on_sqlite() { sql } else { postgres(&sql) };
@@ -149,6 +158,12 @@ async fn hot_queries_read_by_index(lab: &Lab) {
         ("number", numbers::GET, vec![account.clone(), id("PN", 1234)]),
         ("find", holds::FIND, vec![account.clone(), id("PN", 1234), id("", 123)]),
         ("lock", sessions::GET, vec![account.clone(), id("KC", 1234)]),
+        (
+            "usage of a session",
+            "SELECT SUM(micros) FROM charges
+                WHERE account = $1 AND at >= $2 AND at < $3 AND session = $4",
+            vec![account.clone(), "0".into(), "20000".into(), id("KC", 1234)],
+        ),
         ("due", outbox::DUE, due.to_vec()),
         ("due of an account", outbox::DUE_OF, [&due[..], std::slice::from_ref(&account)].concat()),
         ("expired", sessions::DUE, vec!["100".into(), "20".into()]),
@@ -197,5 +212,7 @@ async fn hot_queries_read_by_index(lab: &Lab) {
         assert!(!plan.contains("SCAN") && !plan.contains("Seq Scan"), "{name}:\n{plan}");
         let sorts = plan.contains("TEMP B-TREE") || plan.contains("Sort");
         assert!(!sorts || !name.starts_with("next"), "{name} sorts a pool:\n{plan}");
+        let own = !name.starts_with("usage") || plan.contains("charges_of_session");
+        assert!(own, "{name} reads what others used:\n{plan}");
     }
 }
