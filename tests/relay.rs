@@ -39,6 +39,9 @@ mod market;
 #[path = "relay/media.rs"]
 mod media;
 #[cfg(test)]
+#[path = "relay/media_by_words.rs"]
+mod media_by_words;
+#[cfg(test)]
 #[path = "relay/model.rs"]
 mod model;
 #[cfg(test)]

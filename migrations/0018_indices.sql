@@ -3,3 +3,5 @@ CREATE INDEX outbox_waiting ON outbox (carrier, id) WHERE state = 'ready' AND ki
 
 -- What is forgotten of moves: the oldest first.
 CREATE INDEX number_moves_ended ON number_moves (ended_at) WHERE ended_at IS NOT NULL;
+-- What one session used and cost, without reading what the account's others did.
+CREATE INDEX charges_of_session ON charges (account, session, at);
