@@ -145,7 +145,8 @@ fn operations_are_whole() {
         }
     }
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
-        if name.starts_with("New") {
+        // Bodies, and no words of theirs.
+        if name.starts_with("New") && schema["type"] == "object" {
             assert!(schema.get("example").is_some(), "{name} has no example");
         }
     }
