@@ -7,7 +7,7 @@ use crate::{
     domain::time::Timestamp,
     ids::{AccountId, EventId},
     store::{
-        self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts, outbox,
+        self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts, meta, outbox,
         scripts, sessions as rows, staff,
     },
     telemetry::metrics,
@@ -106,7 +106,8 @@ impl Relay {
 
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
     /// sent after a week, who was answered without a session and which calls were steered after a day,
-    /// long texts that could not be put together after a week, what endpoints were sent after 30 days.
+    /// long texts that could not be put together after a week, what endpoints were sent after 30 days. Then
+    /// it has the database look at what is left.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -130,9 +131,11 @@ impl Relay {
                 })
                 .await?;
             if !full {
-                return Ok(());
+                break;
             }
         }
+        let looking = self.db.write(|tx| Box::pin(meta::keep_statistics(tx)));
+        Ok(looking.await?)
     }
 
     async fn measure_deliveries(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
