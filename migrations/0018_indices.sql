@@ -5,3 +5,8 @@ CREATE INDEX outbox_waiting ON outbox (carrier, id) WHERE state = 'ready' AND ki
 CREATE INDEX number_moves_ended ON number_moves (ended_at) WHERE ended_at IS NOT NULL;
 -- What one session used and cost, without reading what the account's others did.
 CREATE INDEX charges_of_session ON charges (account, session, at);
+
+-- A person's holds with their numbers, so that one row is found by the whole key whatever is known of the
+-- tables: a planner without statistics took the index of the person, and read all that they hold.
+DROP INDEX holds_by_person;
+CREATE INDEX holds_by_person ON holds (account, person, number_id);

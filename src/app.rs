@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     carrier::{self, Links, Settings},
     clock::Clock,
-    config::{self, CarrierConfig, Config, Fault, Faults},
+    config::{CarrierConfig, Config, Fault, Faults},
     egress::{self, Egress},
     http::{
         api::{self, ApiState},
@@ -29,7 +29,7 @@ use crate::{
     jobs::{self, Jobs},
     media,
     privacy::{MasterKey, MasterKeyError},
-    relay::{self, Budgets, Carriers, Client, Configured, Doubt, Prices, Rates, Relay},
+    relay::{self, Budgets, Carriers, Client, Configured, Doubt, Prices, Relay},
     sandbox::{Network, Options, Pace},
     store::{self, Failure, Lane, ServeLock, meta},
     telemetry::{metrics, redact::Redactor},
@@ -431,8 +431,7 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
                     links: Links::new(origin, &one.id).with_fallback(one.fallback_url.clone()),
                     buying: one.buying,
                 });
-                let config::Rates { texts, texts_of_number, calls } = one.rates;
-                rates.push((&one.id, Rates { texts, texts_of_number, calls }));
+                rates.push((&one.id, one.rates));
             }
             Err(wrong) => {
                 faults.extend(wrong.into_iter().map(|fault| {

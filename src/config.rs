@@ -27,6 +27,7 @@ pub use self::{
     secret::{MasterKey, Secret},
 };
 use crate::domain::phone::Permits;
+pub use crate::domain::rate::Rates;
 
 /// What makes a variable ours.
 pub const PREFIX: &str = "ENTREMISE_";
@@ -115,17 +116,6 @@ impl std::fmt::Debug for CarrierConfig {
             .field("values", &self.values.keys().collect::<Vec<_>>())
             .finish()
     }
-}
-
-/// How much a carrier is sent: the time between two; `None` for as much as there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rates {
-    /// Of texts.
-    pub texts: Option<Duration>,
-    /// Of texts from one proxy number.
-    pub texts_of_number: Option<Duration>,
-    /// Of calls that we place.
-    pub calls: Option<Duration>,
 }
 
 /// `[limits]`: what one client, and all of them together, may take.

@@ -46,6 +46,7 @@ pub mod phone;
 pub mod policy;
 pub mod pool;
 pub mod price;
+pub mod rate;
 pub mod redact;
 pub mod route;
 pub mod segments;

@@ -8,9 +8,10 @@ use std::{
     },
 };
 
-use super::{budgets::Budgets, health::Rates, inbound::Source, prices::Prices};
+use super::{budgets::Budgets, inbound::Source, prices::Prices};
 use crate::{
     carrier::{Carrier, Links},
+    domain::rate::Rates,
     privacy::Keyring,
 };
 

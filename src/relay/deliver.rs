@@ -1,6 +1,7 @@
 //! Sends what is owed to carriers.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,6 +19,7 @@ use crate::{
         listing::{Page, Query},
     },
     domain::time::doubled,
+    ids::{AccountId, OutboxId},
     store::{
         self, Tx, charges,
         outbox::{self, Entry, OutboxKind, OutboxState},
@@ -129,15 +131,20 @@ async fn parked(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
 
 impl Relay {
     /// What is due now, the oldest first, or of each account in turns; nothing for the carriers in
-    /// `without`, and nothing that waits for its carrier.
-    pub async fn due(&self, without: &[String], limit: i64) -> Result<Vec<Entry>, Error> {
+    /// `without`, nothing that waits for its carrier, and nothing that is `known`.
+    pub async fn due(
+        &self,
+        without: &[String],
+        known: &HashMap<OutboxId, AccountId>,
+        limit: i64,
+    ) -> Result<Vec<Entry>, Error> {
         let (mut held, _) = self.health.held();
         for carrier in without {
             held.carrier(carrier);
         }
         let mut tx = self.db.read().await?;
         let now = tx.now().await?;
-        Ok(outbox::due(&mut tx, now, &held, limit).await?)
+        Ok(outbox::due(&mut tx, now, &held, known, limit).await?)
     }
 
     /// How long until something is due, at most `most`.

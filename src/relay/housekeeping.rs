@@ -7,7 +7,7 @@ use crate::{
     domain::time::Timestamp,
     ids::{AccountId, EventId},
     store::{
-        self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts,
+        self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts, meta,
         number_move_steps, number_moves, outbox, scripts, sessions as rows, staff,
     },
     telemetry::metrics,
@@ -109,7 +109,8 @@ impl Relay {
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
     /// sent after a week, who was answered without a session and which calls were steered after a day,
     /// long texts that could not be put together after a week, what endpoints were sent after 30 days, and
-    /// moves off numbers after 90 days, once nobody can be moved back.
+    /// moves off numbers after 90 days, once nobody can be moved back. Then it has the database look at what
+    /// is left.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -136,9 +137,11 @@ impl Relay {
                 })
                 .await?;
             if !full {
-                return Ok(());
+                break;
             }
         }
+        let looking = self.db.write(|tx| Box::pin(meta::keep_statistics(tx)));
+        Ok(looking.await?)
     }
 
     async fn measure_deliveries(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {

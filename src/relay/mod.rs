@@ -63,7 +63,7 @@ pub use self::{
     },
     error::{Error, Exhausted, Fault},
     fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
-    health::{Health, Leave, Rates, Report as HealthReport, State as CarrierState, Trouble},
+    health::{Health, Leave, Report as HealthReport, State as CarrierState, Trouble},
     idempotent::{Answer, Key},
     inventory::{
         NewNumber, NewService, UpdateNumber, add_number, add_registered_number, create_service,

@@ -1,6 +1,12 @@
 //! What each leg used and cost, and sums of it. Nothing of a person but their calling code.
 
-use super::{Error, Tx, db::on, from_text, interactions::length, sessions::millis};
+use super::{
+    Error, Tx,
+    db::on,
+    from_text,
+    interactions::length,
+    sessions::{listed, millis},
+};
 use crate::{
     domain::{
         closed_set,
@@ -231,12 +237,9 @@ pub async fn of_interactions(
     }
     let rows: Vec<Row> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(select!("account = "));
-        q.push_bind(account).push(" AND interaction IN (");
-        let mut ids = q.separated(", ");
-        for id in interactions {
-            ids.push_bind(id);
-        }
-        q.push(") ORDER BY interaction, leg");
+        q.push_bind(account).push(" AND interaction");
+        listed!(q, interactions);
+        q.push(" ORDER BY interaction, leg");
         q.build_query_as().fetch_all(conn).await?
     });
     rows.into_iter().map(Charge::try_from).collect()
@@ -321,35 +324,34 @@ const fn key(group: GroupBy) -> &'static str {
     }
 }
 
-/// Whose spending is summed.
-#[derive(Debug, Clone, Copy)]
-pub enum Of<'a> {
-    /// All at this carrier.
-    Carrier(&'a str),
-    /// One account's, at all carriers.
-    Account(&'a AccountId),
+/// What was spent at a carrier since `from`, by when a leg began; the key is empty.
+pub async fn spent_at(tx: &mut Tx, carrier: &str, from: Timestamp) -> Result<Sum, Error> {
+    const SQL: &str = concat!(
+        "SELECT '' AS key, ",
+        totals!(),
+        " FROM charges WHERE carrier = $1 AND at >= $2 GROUP BY 1, 2 ORDER BY 1, 2"
+    );
+    let rows: Vec<SumRow> = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(carrier)
+        .bind(from.millis())
+        .fetch_all(conn)
+        .await?);
+    Ok(folded(rows).pop().unwrap_or_default())
 }
 
-/// What was spent since `from`, by when a leg began; the key is empty.
-pub async fn spent(tx: &mut Tx, of: Of<'_>, from: Timestamp) -> Result<Sum, Error> {
-    macro_rules! sum {
-        ($of:literal) => {
-            concat!(
-                "SELECT '' AS key, ",
-                totals!(),
-                " FROM charges WHERE ",
-                $of,
-                " = $1 AND at >= $2 GROUP BY 1, 2 ORDER BY 1, 2"
-            )
-        };
-    }
-    let (sql, whose) = match of {
-        Of::Carrier(carrier) => (sum!("carrier"), carrier),
-        Of::Account(account) => (sum!("account"), account.as_str()),
-    };
+/// What each account spent since `from`, at all carriers, by when a leg began; the key is the account's id.
+/// Whoever spent nothing is left out.
+pub async fn spent_by_accounts(tx: &mut Tx, from: Timestamp) -> Result<Vec<Sum>, Error> {
+    // Account by account, in SQLite too: what is older is not looked at.
+    const SQL: &str = concat!(
+        "SELECT a.id AS key, ",
+        totals!(),
+        " FROM accounts a CROSS JOIN charges
+        WHERE charges.account = a.id AND at >= $1 GROUP BY 1, 2 ORDER BY 1, 2"
+    );
     let rows: Vec<SumRow> =
-        on!(tx, |conn| sqlx::query_as(sql).bind(whose).bind(from.millis()).fetch_all(conn).await?);
-    Ok(folded(rows).pop().unwrap_or_default())
+        on!(tx, |conn| sqlx::query_as(SQL).bind(from.millis()).fetch_all(conn).await?);
+    Ok(folded(rows))
 }
 
 /// How many milliseconds a day has.

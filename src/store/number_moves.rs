@@ -1,6 +1,6 @@
 //! Moves of sessions off a number: what is asked for, and how far each has come.
 
-use super::{Error, Tx, db::on, from_text, numbers::Number, old::forget};
+use super::{Error, Tx, db::on, from_text, holds::dialled, numbers::Number, old::forget};
 use crate::{
     domain::{
         number_move::{MoveState, Why},
@@ -371,9 +371,17 @@ pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Er
             ORDER BY m.ended_at, m.account, m.id LIMIT $2)";
     forget(tx, SQL, before, limit).await
 }
+// The column as a value: SQLite would walk the account's sessions for their order rather than the number's
+// holds.
+pub(super) const SESSIONS_ON: &str = concat!(
+    "SELECT DISTINCT h.session || '' FROM holds h
+    WHERE h.account = $1 AND h.number_id = $2 AND h.state = 'open' AND h.session || '' > $3",
+    dialled!(),
+    " ORDER BY 1 LIMIT $4"
+);
 
 /// Sessions after `after` that are not closed and in which somebody dials that number, in order of
-/// their ids.
+/// their ids. Only who holds it now is looked at, however many had it before.
 pub async fn sessions_on(
     tx: &mut Tx,
     account: &AccountId,
@@ -381,13 +389,7 @@ pub async fn sessions_on(
     after: &str,
     limit: i64,
 ) -> Result<Vec<SessionId>, Error> {
-    const SQL: &str = "
-        SELECT DISTINCT p.session FROM participants p
-        JOIN sessions s ON s.account = p.account AND s.id = p.session
-        WHERE p.account = $1 AND p.number_id = $2 AND p.removed_at IS NULL
-          AND p.session > $3 AND s.state <> 'closed'
-        ORDER BY p.session LIMIT $4";
-    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+    Ok(on!(tx, |conn| sqlx::query_scalar(SESSIONS_ON)
         .bind(account)
         .bind(number)
         .bind(after)

@@ -400,6 +400,24 @@ pub async fn get(tx: &mut Tx, account: &AccountId, id: &NumberId) -> Result<Opti
     row.map(Number::try_from).transpose()
 }
 
+/// The number with that id, locked: nobody takes a hold of it until the transaction ends, and what was taken
+/// is seen by the next statement.
+pub async fn lock(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &NumberId,
+) -> Result<Option<Number>, Error> {
+    const LOCKED: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM numbers n WHERE n.account = $1 AND n.id = $2 FOR UPDATE OF n"
+    );
+    let sql = if tx.locks() { LOCKED } else { GET };
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(sql).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Number::try_from).transpose()
+}
+
 pub(super) const OWNER: &str = "SELECT account, id FROM number_owners WHERE number = $1";
 
 /// Who owns a dialled number, and what it is.

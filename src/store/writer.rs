@@ -15,7 +15,7 @@ use super::{
     ballast::Room,
     db::{Conn, Shared, Then, attempt},
     lanes::{Lane, PerLane, Rooms},
-    meta,
+    meta::{self, STATISTICS},
     turn::Turn,
 };
 use crate::{domain::time::Timestamp, telemetry::metrics};
@@ -110,6 +110,8 @@ impl Writer {
     ) -> Result<Self, Error> {
         let conn = Conn::Sqlite(Box::new(conn));
         let mut tx = Tx::over(conn, shared, Timestamp::EPOCH);
+        // A planner that knows nothing of the tables reads too much. Without room it goes on so.
+        let _ = tx.control(STATISTICS).await;
         let stored = meta::high_water_mark(&mut tx).await?;
         tx.shared.time.not_before(stored);
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
@@ -234,7 +236,7 @@ impl Groups {
     async fn end(mut self, readers: PerLane<SqlitePool>) {
         let _ = self.tx.control("PRAGMA busy_timeout = 1000").await;
         let _ = self.commit(&mut [], 1).await;
-        let _ = self.tx.control("PRAGMA optimize").await;
+        let _ = self.tx.control(STATISTICS).await;
         let closing = join_all(readers.iter().map(sqlx::Pool::close));
         let _ = tokio::time::timeout(READERS_GONE, closing).await;
         if let Conn::Sqlite(conn) = self.tx.conn {

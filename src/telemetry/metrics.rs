@@ -82,6 +82,9 @@ metrics_table! {
          and what is owed to it waits.";
     BUDGET_USED = Gauge "entremise_budget_used_ratio" Count ["carrier"]
         "How much of a carrier's budget is spent, of what is nearest its end: 1 and more when nothing is left.";
+    BUDGET_UNSUMMED = Counter "entremise_budget_sums_failed_total" Count ["of"]
+        "Times that what was spent of a budget could not be summed, by carrier, or `accounts` for those of \
+         accounts: what it came to before goes on to count.";
     CARRIER_TURNS = Counter "entremise_carrier_turns_total" Count ["carrier", "state"]
         "Changes of that: to closed, half_open, open.";
     EGRESS_REQUESTS = Counter "entremise_egress_requests_total" Count ["outcome"]
@@ -302,6 +305,11 @@ pub fn budget_used(carrier: &str, percent: u64) {
     gauge(&BUDGET_USED, [text(carrier)]).set(f64::from(percent) / 100.0);
 }
 
+/// What was spent at a carrier, or by `accounts`, could not be summed.
+pub fn budget_unsummed(of: &str) {
+    counter(&BUDGET_UNSUMMED, [text(of)]).increment(1);
+}
+
 /// Whether a carrier is sent to has changed, to a `state` from the metric's help.
 pub fn carrier_turned(carrier: &str, state: &'static str) {
     counter(&CARRIER_TURNS, [text(carrier), state.into()]).increment(1);
@@ -460,6 +468,7 @@ mod tests {
         carrier_state("main", 2);
         carrier_turned("main", "open");
         budget_used("main", 80);
+        budget_unsummed("main");
         gap_filled("main", "message", "relayed");
         reconciled("main", "call", "complete");
         message("delivered");

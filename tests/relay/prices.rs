@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use crate::{
     fake::{self, Api},
     market::{Market, Opened},
-    support::{self, Database, World},
+    poison::sql,
+    support::{self, CARRIER, Database, World},
 };
 
 struct Stage {
@@ -33,7 +34,7 @@ impl Stage {
         Self::within(database, prices, Budget::default(), Budget::default()).await
     }
 
-    /// The same with a budget for Twilio, and one for each account.
+    /// The same with a budget for each carrier, and one for each account.
     async fn within(
         database: &Database,
         prices: &[(Per, Option<u16>, &str)],
@@ -42,7 +43,10 @@ impl Stage {
     ) -> Self {
         let api = Api::start().await;
         let mut settings = fake::settings(database, &api);
-        (settings.carriers[1].budget, settings.account_budget) = (carrier, account);
+        for one in &mut settings.carriers {
+            one.budget = carrier;
+        }
+        settings.account_budget = account;
         settings.prices = prices
             .iter()
             .map(|(per, code, price)| PriceEntry {
@@ -268,6 +272,36 @@ async fn a_carriers_budget_bounds_texts_and_calls() {
             json!(0),
             "a new day; the month has room"
         );
+        stage.end(database).await;
+    }
+}
+
+/// A budget that can't be summed is told of, and switches off no other: neither another carrier's nor the
+/// accounts'.
+#[tokio::test]
+async fn a_sum_that_fails_switches_off_no_other() {
+    for database in support::databases().await {
+        let budget = Budget { texts: Some(2), ..Budget::default() };
+        let stage = Stage::within(&database, &[], budget, budget).await;
+        for sid in ["SM1", "SM2"] {
+            stage.text(sid, "Hello").await;
+        }
+        // More than can be counted, at the carrier whose sum is made first.
+        for n in 1..3 {
+            let charge = format!(
+                "INSERT INTO charges (account, leg, interaction, session, service, carrier, kind,
+                    direction, code, at, micros, currency, source)
+                 SELECT 'nobody', '{n}', interaction, session, service, '{CARRIER}', kind, direction,
+                    code, at, {}, 'USD', 'table' FROM charges LIMIT 1",
+                i64::MAX
+            );
+            sql(&database, &charge).await;
+        }
+        let relay = &stage.world.running.relay;
+        assert!(relay.measure_budgets().await.is_err(), "on {}", database.name);
+        assert_eq!(relay.budget_used(CARRIER), None);
+        assert_eq!(relay.budget_used("twilio"), Some(100));
+        assert!(relay.over_budget("twilio", &stage.market.account));
         stage.end(database).await;
     }
 }

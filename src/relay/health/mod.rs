@@ -27,7 +27,7 @@ use crate::{
         error::{Retry, SendErrorKind},
     },
     clock::Clock,
-    domain::time::Timestamp,
+    domain::{rate::Rates, time::Timestamp},
     store::outbox::{Entry, Held, OutboxKind},
     telemetry::metrics,
 };
@@ -35,17 +35,6 @@ use crate::{
 /// How long texts wait whose carrier refuses our credentials: they are certainly not sent, and whoever
 /// runs the server may put that right.
 const CREDENTIALS_AGAIN: Duration = Duration::from_secs(5);
-
-/// How much a carrier takes: the time between two; `None` for as much as there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rates {
-    /// Of texts.
-    pub texts: Option<Duration>,
-    /// Of texts from one proxy number.
-    pub texts_of_number: Option<Duration>,
-    /// Of calls that we place.
-    pub calls: Option<Duration>,
-}
 
 /// How one carrier does.
 #[derive(Debug, Clone)]

@@ -35,6 +35,9 @@ const STEPS_MAX: usize = 12;
 /// The longest that a step which did not succeed is left alone.
 const REST_MAX: Duration = Duration::from_mins(5);
 
+/// How long an order is left alone that can't be read: a later build may have written it.
+const UNREAD_REST: Duration = Duration::from_mins(10);
+
 /// How long a step that did not succeed so often is left alone.
 pub(super) fn rest(attempts: i64) -> Duration {
     doubled(attempts, REST_MAX)
@@ -49,8 +52,15 @@ impl Relay {
     pub async fn work_number_orders(&self, stop: &CancellationToken) -> Result<usize, Error> {
         let mut tx = self.db.read().await?;
         let now = tx.now().await?;
-        let due = number_orders::due(&mut tx, now, BATCH).await?;
+        let (due, unread) = number_orders::due(&mut tx, now, BATCH).await?;
         drop(tx);
+        let left = self.each(unread, |tx, account, id| {
+            Box::pin(async move {
+                let now = tx.now().await?;
+                Ok(number_orders::leave(tx, account, id, now, now + UNREAD_REST).await?)
+            })
+        });
+        left.await?;
         let working = due.into_iter().map(|order| self.work_number_order(order, stop));
         let results: Vec<_> = stream::iter(working).buffer_unordered(AT_ONCE).collect().await;
         let (mut moved, mut failed) = (0, None);
@@ -291,7 +301,8 @@ async fn drain(tx: &mut Tx, order: NumberOrder) -> Result<Noted, Error> {
 
     let (account, id) = (&order.account, order.number_id.clone());
     let Some(id) = id else { return Err(Error::NotFound("number")) };
-    let state = numbers::get(tx, account, &id).await?.map(|number| number.state);
+    // Whoever takes it at this moment is seen below, or comes too late.
+    let state = numbers::lock(tx, account, &id).await?.map(|number| number.state);
     let now = tx.now().await?;
     let next = match state {
         // Somebody wants it after all.

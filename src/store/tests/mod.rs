@@ -33,6 +33,7 @@ mod inbox;
 mod lanes;
 mod log;
 mod media;
+mod migrations;
 mod moving;
 mod neighbours;
 mod numbers;

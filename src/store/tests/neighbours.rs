@@ -154,3 +154,34 @@ async fn race_open(lab: &Lab, url: String) {
         db.close().await;
     }
 }
+
+/// A migration that waits for a table which somebody reads lets others at it meanwhile, and is done once the
+/// table is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_lets_others_pass() {
+    let Some(lab) = Lab::postgres().await else { return };
+    let forget = "DELETE FROM _sqlx_migrations WHERE version = 23";
+    commit!(lab.db, [], |tx| run(tx, forget).await).await.unwrap();
+    let mut reader = lab.db.read().await.unwrap();
+    count(&mut reader, "SELECT COUNT(*) FROM holds").await.unwrap();
+    let opening = Db::open(lab.options(), &lab.tracker, lab.stop.clone());
+    let passing = async {
+        let waiting = "SELECT COUNT(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+            WHERE NOT l.granted AND c.relname LIKE 'holds%'
+              AND c.relnamespace = current_schema()::regnamespace";
+        while count(&mut lab.db.read().await.unwrap(), waiting).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // A webhook's patience is shorter than any other's.
+        let carriers = lab.db.lane(crate::store::Lane::Carriers);
+        let write = commit!(carriers, [], |tx| run(tx, "DELETE FROM holds WHERE FALSE").await);
+        write.await.unwrap();
+        drop(reader);
+    };
+    let (opened, ()) = tokio::join!(opening, passing);
+    let other = opened.unwrap();
+    let done = "SELECT COUNT(*) FROM _sqlx_migrations WHERE version = 23";
+    assert_eq!(count(&mut other.read().await.unwrap(), done).await.unwrap(), 1);
+    other.close().await;
+    lab.close().await;
+}
