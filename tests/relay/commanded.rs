@@ -1,14 +1,17 @@
 //! Calls that are steered by commands: messages of callers, and teams that are asked one after the other.
 
-use entremise::domain::{
-    interaction::Outcome,
-    policy::{Rules, TeamRing, VoicemailRules},
+use entremise::{
+    domain::{
+        interaction::Outcome,
+        policy::{Rules, TeamRing, VoicemailRules},
+    },
+    relay::CarrierState,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::Dialect,
+    dialect::{Came, Dialect},
     over_call_control::{BEGAN, CALLER, DIALECT, RUNG, Stage, none, on},
     picture_stage::{Host, Serve},
     receiver::{self, get},
@@ -62,10 +65,6 @@ async fn a_message_is_left_over_call_control() {
         let greeting = stage.only_asked(&on(CALLER, "speak"));
         assert!(greeting["payload"].as_str().unwrap().contains("recorded"), "{greeting}");
         let state = &greeting["client_state"];
-        let early = saved("10cd86ac-fef8-4765-b203-0f7511f9fc77", &cdn.url("/other.mp3"));
-        stage.news("call.recording.saved", CALLER, state, &early).await;
-        stage.world.running.jobs.idle().await;
-        assert!(cdn.seen().is_empty() && stage.asked().is_empty(), "nobody asked for it yet");
         stage.news("call.speak.ended", CALLER, state, &none()).await;
         let record = stage.only_asked(&on(CALLER, "record_start"));
         let asked_for = saved("10cd86ac-fef8-4765-b203-0f7511f9fc75", &cdn.url("/message.mp3"));
@@ -120,6 +119,44 @@ async fn the_second_of_a_team_accepts_over_call_control() {
         let commands = stage.asked();
         let lines: Vec<&str> = commands.iter().map(|one| one.line.as_str()).collect();
         assert_eq!(lines.first(), Some(&&*on(CALLER, "answer")), "{lines:?} on {}", database.name);
+        stage.0.end(database).await;
+    }
+}
+
+static REFUSES_TEXTS: Dialect = Dialect {
+    answer: |asked| {
+        if asked.line == "POST /v2/messages" {
+            (StatusCode::UNAUTHORIZED, "{}".to_owned())
+        } else {
+            (DIALECT.answer)(asked)
+        }
+    },
+    ..DIALECT
+};
+
+/// I3: the end of a call does not wait until its carrier takes texts again.
+#[tokio::test]
+async fn i3_the_end_of_a_call_does_not_wait() {
+    for database in support::databases().await {
+        let rules = Rules::new("Bikes".into());
+        let stage = Stage::with(&REFUSES_TEXTS, &database, rules, Vec::new()).await;
+        let rung = stage.ringing().await;
+        let (from, to) = (stage.person(0), stage.session.dials[0].expose());
+        (DIALECT.text)(&stage.world, Came { from, to, words: "Hello", id: 1 }).await;
+        for _ in 0..3 {
+            stage.world.running.jobs.idle().await;
+            stage.world.clock.advance(5_000);
+        }
+        stage.world.running.jobs.idle().await;
+        let health = stage.world.running.relay.health();
+        assert_ne!(health.report(DIALECT.kind).unwrap().state, CarrierState::Closed);
+        stage.asked();
+        stage.hangup(CALLER, &Value::Null, "originator_cancel", BEGAN).await;
+        stage.world.running.jobs.idle().await;
+        let asked = stage.asked();
+        let ended = asked.iter().any(|one| one.line == on(RUNG, "hangup"));
+        assert!(ended, "{asked:?} on {}", database.name);
+        stage.hangup(RUNG, &rung, "originator_cancel", BEGAN).await;
         stage.0.end(database).await;
     }
 }

@@ -156,6 +156,8 @@ async fn texts_cost_what_the_table_says() {
         let price = json!({ "amount": "0.0158", "currency": "USD", "source": "table" });
         assert_eq!((&one["legs"][1]["price"], &one["legs"][1]["segments"]), (&price, &json!(2)));
 
+        // What is of this very instant is not of the time before it.
+        stage.world.clock.advance(1);
         for (group, key) in [
             ("carrier", json!("twilio")),
             ("session", json!(stage.session.id)),
@@ -215,6 +217,7 @@ async fn calls_cost_their_minutes() {
             stage.charges().await.iter().map(|one| one.price.unwrap().to_string()).collect();
         costs.sort();
         assert_eq!(costs, ["0.01 USD", "0.02 USD"], "on {}", database.name);
+        stage.world.clock.advance(1);
         let usage = stage.get("/api/v1/usage").await;
         let sum = &usage["data"][0];
         assert_eq!((&sum["call_legs"], &sum["minutes"]), (&json!(2), &json!(4)));
