@@ -6,6 +6,9 @@
 #[path = "relay/across.rs"]
 mod across;
 #[cfg(test)]
+#[path = "relay/budgets.rs"]
+mod budgets;
+#[cfg(test)]
 #[path = "relay/callback.rs"]
 mod callback;
 #[cfg(test)]
@@ -14,6 +17,12 @@ mod caller_id;
 #[cfg(test)]
 #[path = "relay/clocks.rs"]
 mod clocks;
+#[cfg(test)]
+#[path = "relay/commanded.rs"]
+mod commanded;
+#[cfg(test)]
+#[path = "relay/detour.rs"]
+mod detour;
 #[cfg(test)]
 #[path = "relay/dialect.rs"]
 mod dialect;
@@ -29,6 +38,9 @@ mod gaps;
 #[cfg(test)]
 #[path = "relay/health.rs"]
 mod health;
+#[cfg(test)]
+#[path = "relay/health_stage.rs"]
+mod health_stage;
 #[cfg(test)]
 #[path = "relay/long_texts.rs"]
 mod long_texts;
@@ -54,11 +66,17 @@ mod moving_broken;
 #[path = "relay/moving_stage.rs"]
 mod moving_stage;
 #[cfg(test)]
+#[path = "relay/moving_undone.rs"]
+mod moving_undone;
+#[cfg(test)]
 #[path = "relay/neutral.rs"]
 mod neutral;
 #[cfg(test)]
 #[path = "relay/ordering.rs"]
 mod ordering;
+#[cfg(test)]
+#[path = "relay/ordering_terms.rs"]
+mod ordering_terms;
 #[cfg(test)]
 #[path = "relay/out_of_session.rs"]
 mod out_of_session;
@@ -148,3 +166,6 @@ mod unknown;
 #[cfg(test)]
 #[path = "relay/voicemail.rs"]
 mod voicemail;
+#[cfg(test)]
+#[path = "relay/voicemail_lost.rs"]
+mod voicemail_lost;

@@ -131,7 +131,7 @@ async fn moves() {
         let path = at("number-moves", &begun);
         let id = MoveId::parse(begun["id"].as_str().unwrap()).unwrap();
         let end = async || {
-            while world.relay.move_on(world.account(), &id).await.unwrap().state.is_open() {}
+            world.moved(&id).await;
             world.get(&path).await.is(200)
         };
         let done = end().await;

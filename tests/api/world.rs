@@ -15,7 +15,7 @@ use entremise::{
         problem,
         server::{Limits, Server, TrustedProxies},
     },
-    ids::{AccountId, Ids},
+    ids::{AccountId, Ids, MoveId},
     privacy::{Keyring, MasterKey},
     relay::{Carriers, Client, Configured, NewAccount, Relay},
     store::{Db, DbOptions},
@@ -328,6 +328,16 @@ impl World {
     pub(crate) async fn stop_database(&self) {
         self.stop_db.cancel();
         self.relay.db().close().await;
+    }
+
+    /// Goes on with a move until it is done.
+    pub(crate) async fn moved(&self, id: &MoveId) {
+        for _ in 0..1000 {
+            if !self.relay.move_on(self.account(), id).await.unwrap().state.is_open() {
+                return;
+            }
+        }
+        panic!("the move does not end");
     }
 
     pub(crate) fn account(&self) -> &AccountId {

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// The use cases as another node runs them, which may have mishaps.
-fn node(stage: &Stage, mishaps: Option<Arc<dyn Mishaps>>) -> Relay {
+pub(crate) fn node(stage: &Stage, mishaps: Option<Arc<dyn Mishaps>>) -> Relay {
     let db = stage.market.relay.db();
     let db = mishaps.map_or_else(|| db.clone(), |mishaps| db.with_mishaps(mishaps));
     Relay::new(db, Carriers::default(), Client::new(), Egress::default())
@@ -102,7 +102,7 @@ async fn a_move_that_is_broken_off_goes_on() {
         let broken = node(&stage, Some(Arc::new(Third::default())));
         let go_on = async |row: &Move| {
             let mut breaks = 0;
-            loop {
+            for _ in 0..1000 {
                 match broken.move_on(&market.account, &row.id).await {
                     Ok(row) if !row.state.is_open() => return (row, breaks),
                     Ok(_) => {}
@@ -110,6 +110,7 @@ async fn a_move_that_is_broken_off_goes_on() {
                     Err(error) => panic!("{error:?}"),
                 }
             }
+            panic!("the move does not end")
         };
         let (done, breaks) = go_on(&row).await;
         assert!(breaks > 1 && done.tally.moved > 1 && done.tally.kept == 0, "{breaks} {done:?}");
@@ -170,9 +171,7 @@ async fn the_server_goes_on_with_moves() {
             let found = number_moves::get(&mut tx, &stage.market.account, &row.id);
             found.await.unwrap().unwrap().state
         };
-        while state().await != MoveState::Done {
-            tokio::task::yield_now().await;
-        }
+        support::until(async || state().await == MoveState::Done).await;
         assert_ne!(stage.dials(&session.id).await[0], session.dials[0]);
         stage.close(database).await;
     }

@@ -1,6 +1,6 @@
 //! Calls over Telnyx's Call Control: events signed with Ed25519 in, commands out.
 
-use std::{collections::BTreeSet, ops::Deref};
+use std::{collections::BTreeSet, net::SocketAddr, ops::Deref};
 
 use axum::Router;
 use entremise::{
@@ -24,9 +24,9 @@ use crate::{
 };
 
 const APPLICATION: &str = "1494404757140276705";
-const CALLER: &str = "v3:caller";
-const RUNG: &str = "v3:rung";
-const BEGAN: &str = "2026-11-22T10:00:00.000Z";
+pub(crate) const CALLER: &str = "v3:caller";
+pub(crate) const RUNG: &str = "v3:rung";
+pub(crate) const BEGAN: &str = "2026-11-22T10:00:00.000Z";
 
 fn values() -> toml::Table {
     let mut values = over_telnyx::values();
@@ -86,7 +86,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     },
 };
 
-struct Stage(Scene);
+pub(crate) struct Stage(pub(crate) Scene);
 
 impl Deref for Stage {
     type Target = Scene;
@@ -96,7 +96,7 @@ impl Deref for Stage {
     }
 }
 
-fn on(call: &str, verb: &str) -> String {
+pub(crate) fn on(call: &str, verb: &str) -> String {
     format!("POST /v2/calls/{call}/actions/{verb}")
 }
 
@@ -104,13 +104,23 @@ fn keeps(call: &str) -> String {
     format!("PUT /v2/calls/{call}/actions/client_state_update")
 }
 
-fn none() -> Value {
+pub(crate) fn none() -> Value {
     json!({})
 }
 
 impl Stage {
-    async fn open(database: &Database, rules: Rules) -> Self {
-        Self(Scene::open(&DIALECT, database, rules).await)
+    pub(crate) async fn open(database: &Database, rules: Rules) -> Self {
+        Self::with(&DIALECT, database, rules, Vec::new()).await
+    }
+
+    /// The same with another API, where files at these addresses may be fetched.
+    pub(crate) async fn with(
+        dialect: &'static Dialect,
+        database: &Database,
+        rules: Rules,
+        sites: Vec<SocketAddr>,
+    ) -> Self {
+        Self(Scene::with(dialect, database, rules, sites).await)
     }
 
     fn body(kind: &str, call: &str, state: &Value, more: &Value) -> String {
@@ -125,7 +135,7 @@ impl Stage {
     }
 
     /// News of a call that keeps `state`.
-    async fn news(&self, kind: &str, call: &str, state: &Value, more: &Value) {
+    pub(crate) async fn news(&self, kind: &str, call: &str, state: &Value, more: &Value) {
         webhook(&self.world, "call", Self::body(kind, call, state, more)).await;
     }
 
@@ -161,7 +171,7 @@ impl Stage {
     }
 
     /// The buyer calls, and the seller's phone rings; what the seller's call keeps.
-    async fn ringing(&self) -> Value {
+    pub(crate) async fn ringing(&self) -> Value {
         self.call().await;
         let dialled = self.only_asked("POST /v2/calls");
         assert_eq!(dialled["to"], self.person(1));
@@ -210,7 +220,7 @@ impl Stage {
     }
 
     /// One more for the team.
-    async fn add_seller(&self, place: usize) {
+    pub(crate) async fn add_seller(&self, place: usize) {
         let number = format!("+{}{:04}", 1_212_555, 100 + place);
         let new = AddParticipant {
             identifier: Identifier::parse(&number).unwrap(),
@@ -228,7 +238,7 @@ impl Stage {
         added.await.unwrap();
     }
 
-    async fn hangup(&self, call: &str, state: &Value, cause: &str, at: &str) {
+    pub(crate) async fn hangup(&self, call: &str, state: &Value, cause: &str, at: &str) {
         let more = json!({ "hangup_cause": cause, "at": at });
         self.news("call.hangup", call, state, &more).await;
     }

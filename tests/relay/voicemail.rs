@@ -20,12 +20,12 @@ use crate::{
     market::Market,
     over_bandwidth, over_plivo, over_telnyx, over_twilio, over_vonage,
     picture_stage::{Host, Serve},
-    receiver,
+    receiver::{self, get},
     support::{self, Answered, Database, World},
 };
 
 /// What a carrier has recorded.
-const VOICE: &str = "ID3\u{3} This is what the caller said.";
+pub(crate) const VOICE: &str = "ID3\u{3} This is what the caller said.";
 
 /// A session's rules with voicemail.
 pub(crate) fn rules() -> Rules {
@@ -59,18 +59,18 @@ pub(crate) fn with_recording(
 }
 
 /// The path in an attribute of a document in XML.
-fn path_in(scene: &Scene, document: &str, before: &str) -> String {
+pub(crate) fn path_in(scene: &Scene, document: &str, before: &str) -> String {
     let address = between(document, before, "\"").replace("&amp;", "&");
     scene.path(address.split('#').next().unwrap())
 }
 
-fn text(answer: Answered) -> String {
+pub(crate) fn text(answer: Answered) -> String {
     assert_eq!(answer.status, StatusCode::OK);
     String::from_utf8(answer.body).unwrap()
 }
 
-const CALL: &str = "CA00000000000000000000000000000001";
-const RECORDING: &str = "RE00000000000000000000000000000007";
+pub(crate) const CALL: &str = "CA00000000000000000000000000000001";
+pub(crate) const RECORDING: &str = "RE00000000000000000000000000000007";
 
 pub(crate) static TWILIO: Way = Way {
     dialect: Dialect {
@@ -239,11 +239,11 @@ static VONAGE: Way = Way {
 
 /// A call over one carrier, and a host that has a recording.
 pub(crate) struct Stage {
-    way: &'static Way,
+    pub(crate) way: &'static Way,
     pub(crate) scene: Scene,
-    cdn: Host,
+    pub(crate) cdn: Host,
     /// What answered the call.
-    document: String,
+    pub(crate) document: String,
 }
 
 impl Stage {
@@ -254,6 +254,11 @@ impl Stage {
             cdn.serves(&format!("/{carrier}/message.mp3"), [voice]);
         }
         let scene = Scene::with(&way.dialect, database, rules, vec![cdn.address]).await;
+        Self::of(way, scene, cdn).await
+    }
+
+    /// The buyer calls in a session that is there.
+    pub(crate) async fn of(way: &'static Way, scene: Scene, cdn: Host) -> Self {
         let came =
             Came { from: scene.person(0), to: scene.session.dials[0].expose(), words: "", id: 1 };
         let document = text((way.dialect.call)(&scene.world, came).await);
@@ -279,7 +284,7 @@ impl Stage {
     }
 
     /// The call, as the log has it.
-    async fn call(&self) -> Interaction {
+    pub(crate) async fn call(&self) -> Interaction {
         let all = support::interactions(&self.scene.world).await;
         all.into_iter().find(|one| one.kind == Kind::Call).unwrap()
     }
@@ -301,15 +306,6 @@ impl Stage {
     }
 }
 
-/// Gets something from our own server, with the account's key.
-async fn get(world: &World, path: &str) -> Answered {
-    let request = http::Request::get(path)
-        .header("host", world.running.address.to_string())
-        .header("authorization", format!("Bearer {}", world.account.api_key))
-        .body(http_body_util::Full::default());
-    support::request(world.running.address, request.unwrap()).await
-}
-
 /// The address in a text.
 fn address(world: &World, words: &str) -> String {
     let (_, path) = words.split_once(&world.running.origin).unwrap_or_else(|| panic!("{words}"));
@@ -323,7 +319,7 @@ pub(crate) fn lines<'a>(asked: &'a [Asked], method: &str) -> Vec<&'a Asked> {
 /// Nobody answers: the caller is told that they are recorded, by words that name nobody, and what they say is
 /// fetched once, deleted at the carrier, told of by one text with an address of ours, and heard there and by
 /// the API until its days are over. News that comes twice changes nothing.
-async fn a_message_is_left(way: &'static Way) {
+pub(crate) async fn a_message_is_left(way: &'static Way) {
     for database in support::databases().await {
         let stage = Stage::open(way, &database, rules()).await;
         let (scene, world) = (&stage.scene, &stage.scene.world);
