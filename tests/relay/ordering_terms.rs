@@ -14,6 +14,8 @@ use entremise::{
     },
 };
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     market::Market,
     ordering::{Bench, LATER_MS, buy, digits, followed, place, release},
@@ -40,7 +42,7 @@ fn wish(bench: &Bench, most: i64, currency: Option<&str>) -> OrderNumber {
 
 /// Whoever is due is worked on; the order as it is then.
 async fn worked(bench: &Bench, order: &NumberOrder) -> NumberOrder {
-    let _ = bench.relay.work_number_orders().await;
+    let _ = bench.relay.work_number_orders(&CancellationToken::new()).await;
     bench.relay.number_order(&order.account, &order.id).await.unwrap()
 }
 
