@@ -215,8 +215,10 @@ async fn voicemail_that_nobody_can_leave_is_told() {
     }
     let report = consistent(&place.run(&["check", "--json"]));
     let checks = report["checks"].as_array().unwrap();
-    let told: Vec<&Value> =
-        checks.iter().filter(|line| line["check"].as_str().unwrap().starts_with("service ")).collect();
+    let told: Vec<&Value> = checks
+        .iter()
+        .filter(|line| line["check"].as_str().unwrap().starts_with("service "))
+        .collect();
     assert_eq!(told.len(), 1, "{report}");
     let message = told[0]["message"].as_str().unwrap();
     assert!(message.starts_with("`loud`") && message.contains("at other can"), "{message}");
