@@ -57,8 +57,7 @@ pub(super) async fn check(
 
 /// Which of these can't record what a caller says.
 fn silent<'a>(carriers: &Carriers, of_calls: &'a [String]) -> Vec<&'a str> {
-    let records = |id: &str| {
-        carriers.get(id).is_none_or(|one| one.adapter.capabilities().voicemail)
-    };
+    let records =
+        |id: &str| carriers.get(id).is_none_or(|one| one.adapter.capabilities().voicemail);
     of_calls.iter().map(String::as_str).filter(|id| !records(id)).collect()
 }
