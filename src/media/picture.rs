@@ -346,7 +346,7 @@ mod tests {
         assert_eq!(anew(&large, MediaType::Gif).unwrap().0, MediaType::Png);
     }
 
-    fn webp(picture: DynamicImage) -> Vec<u8> {
+    fn webp(picture: &DynamicImage) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, ImageFormat::WebP).unwrap();
         bytes.into_inner()
@@ -355,9 +355,9 @@ mod tests {
     /// WebP comes out as what every phone shows: a photograph, or a drawing where one sees through it.
     #[test]
     fn webp_becomes_what_phones_show() {
-        let solid = webp(photograph(8, 8).into());
+        let solid = webp(&photograph(8, 8).into());
         assert_eq!(anew(&solid, MediaType::Webp).unwrap().0, MediaType::Jpeg);
-        let clear = webp(RgbaImage::from_pixel(8, 8, Rgba([1, 2, 3, 40])).into());
+        let clear = webp(&RgbaImage::from_pixel(8, 8, Rgba([1, 2, 3, 40])).into());
         assert_eq!(anew(&clear, MediaType::Webp).unwrap().0, MediaType::Png);
     }
 
@@ -388,9 +388,10 @@ mod tests {
         photograph[frame + 5..frame + 9].copy_from_slice(b"\x27\x10\x27\x10");
         let moving =
             b"GIF89a\xff\xff\xff\xff\0\0\0\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
-        let mut drawing = webp(RgbImage::new(8, 8).into());
+        let mut drawing = webp(&RgbImage::new(8, 8).into());
         let start = drawing.windows(4).position(|four| four == b"VP8L").unwrap() + 9;
-        drawing[start..start + 4].copy_from_slice(&(9_999_u32 | 9_999 << 14).to_le_bytes());
+        let side: u32 = 9_999;
+        drawing[start..start + 4].copy_from_slice(&(side | side << 14).to_le_bytes());
         for (bomb, kind) in [
             (&photograph[..], MediaType::Jpeg),
             (&moving[..], MediaType::Gif),

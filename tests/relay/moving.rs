@@ -361,7 +361,7 @@ async fn numbers_that_are_to_go_are_not_given_out() {
             Box::pin(async move {
                 let how =
                     relay::ReleaseNumber { at_carrier: Some(relay::AtCarrier::Keep), force: false };
-                relay::release_number(tx, &account, &id, how, None, &|_| false).await
+                relay::release_number(tx, &account, &id, how, None, &|_| relay::Cancels::None).await
             })
         });
         released.await.unwrap();
@@ -381,7 +381,7 @@ async fn a_dry_run_off_a_carrier_counts_once() {
         market.pair([0, 1], [0, 1], Mode::VoiceAndMessage).await.unwrap();
         market.pair([2, 3], [1, 0], Mode::VoiceAndMessage).await.unwrap();
         let new = NewMove { off: Off::Carrier(CARRIER.into()), ..stage.off(0) };
-        let tried = market.relay.try_move(&market.account, &new).await.unwrap();
+        let tried = market.relay.try_move(&market.account, &new, usize::MAX).await.unwrap();
         assert_eq!((tried.sessions, tried.moved), (2, 4), "on {}", database.name);
         let row = stage.moved(new).await;
         assert_eq!(row.tally, Tally { moved: 4, ..Tally::default() });

@@ -208,7 +208,7 @@ struct Gate {
 }
 
 /// Longer than anything of it takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Mishaps for Gate {
     fn next(&self) -> Option<Mishap> {

@@ -86,7 +86,7 @@ async fn i9_the_end_of_a_call_overtakes_it() {
         let post = async |hook: &str, event: &serde_json::Value| {
             let answer = support::webhook(&world, hook, event).await;
             assert!(answer.status.is_success(), "{:?} on {}", answer.status, database.name);
-            String::from_utf8(answer.body.to_vec()).unwrap()
+            String::from_utf8(answer.body.clone()).unwrap()
         };
         post("status", &over("before")).await;
         let answer = post("call", &call("before")).await;

@@ -165,7 +165,7 @@ async fn nobody_is_texted_where_the_service_says_so() {
         let voicemail = VoicemailRules { on: true, text: false, ..VoicemailRules::default() };
         let rules = Rules { voicemail, ..rules() };
         let stage = Stage::open(&TWILIO, &database, rules).await;
-        kept_without_a_text(stage, database).await;
+        Box::pin(kept_without_a_text(stage, database)).await;
     }
 }
 
@@ -177,7 +177,7 @@ async fn nobody_is_texted_in_a_session_without_texts() {
         scene.market.close(&scene.session.id).await.unwrap();
         scene.session = scene.market.pinned([0, 1], Mode::VoiceOnly).await.unwrap();
         let stage = Stage::of(&TWILIO, scene, Host::start().await).await;
-        kept_without_a_text(stage, database).await;
+        Box::pin(kept_without_a_text(stage, database)).await;
     }
 }
 

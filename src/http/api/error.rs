@@ -61,19 +61,10 @@ impl From<Error> for Problem {
                 let pointer = format!("/participants/{}", why.participant);
                 exhausted(&why, pointer)
             }
-            Error::EndpointLimit => {
-                Self::new(Code::EndpointLimit, "An account may have 20 endpoints.")
-            }
-            Error::EndpointOwned => Self::new(
-                Code::EndpointOwned,
-                "Change `twilio_proxy.callback_url` of its service instead.",
-            ),
-            Error::EndpointDisabled => {
-                Self::new(Code::EndpointDisabled, "Set `enabled` to true first.")
-            }
-            Error::DeliveryUnderWay => {
-                Self::new(Code::Conflict, "The delivery is being sent at this moment.")
-            }
+            error @ (Error::EndpointLimit
+            | Error::EndpointOwned
+            | Error::EndpointDisabled
+            | Error::DeliveryUnderWay) => of_endpoint(&error),
             error @ (Error::OrderUnderWay
             | Error::CarrierUnable
             | Error::BuyingOff
@@ -120,6 +111,19 @@ impl From<store::Error> for Problem {
 
 fn field_fault(fault: Fault) -> FieldFault {
     FieldFault::body(ours(fault.pointer), fault.code, fault.message)
+}
+
+/// Why nothing is done about an endpoint or what it is sent.
+fn of_endpoint(error: &Error) -> Problem {
+    let (code, detail) = match error {
+        Error::EndpointLimit => (Code::EndpointLimit, "An account may have 20 endpoints."),
+        Error::EndpointOwned => {
+            (Code::EndpointOwned, "Change `twilio_proxy.callback_url` of its service instead.")
+        }
+        Error::EndpointDisabled => (Code::EndpointDisabled, "Set `enabled` to true first."),
+        _ => (Code::Conflict, "The delivery is being sent at this moment."),
+    };
+    Problem::new(code, detail)
 }
 
 /// Why nothing is done about a number at its carrier.

@@ -246,15 +246,14 @@ pub(in crate::relay) async fn status(
     status: &CallStatus,
 ) -> Result<bool, Error> {
     let carrier = source.carrier;
-    let id = match &status.leg {
-        Some(leg) => Some(leg.clone()),
-        None => {
-            if status.state.is_final() {
-                let now = tx.now().await?;
-                is_over(tx, carrier, &status.id, now).await?;
-            }
-            legs::by_carrier_id(tx, carrier, &status.id).await?.map(|(_, leg)| leg.id)
+    let id = if let Some(leg) = &status.leg {
+        Some(leg.clone())
+    } else {
+        if status.state.is_final() {
+            let now = tx.now().await?;
+            is_over(tx, carrier, &status.id, now).await?;
         }
+        legs::by_carrier_id(tx, carrier, &status.id).await?.map(|(_, leg)| leg.id)
     };
     let Some(id) = id else { return Ok(false) };
     let Some(live) = live(tx, carrier, &id).await? else { return Ok(false) };

@@ -84,8 +84,8 @@ impl Relay {
         number_moves::get(&mut tx, account, id).await?.ok_or(Error::NotFound("move"))
     }
 
-    /// What a move would do now, for `most` sessions at most. Nothing of it is kept: where somebody has more sessions on the number
-    /// than fit into one try, fewer of them may be moved than it says.
+    /// What a move would do now, for `most` sessions at most. Nothing of it is kept: where somebody has more
+    /// sessions on the number than fit into one try, fewer of them may be moved than it says.
     ///
     /// # Errors
     /// As [`begin_move`](super::begin_move), and [`Error::TrialUnderWay`].

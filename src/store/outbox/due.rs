@@ -1,6 +1,6 @@
 //! What is due, and when the next is: of each account some, and nothing that is held.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::BuildHasher};
 
 use super::{Entry, OutboxKind, Row, columns};
 use crate::{
@@ -105,11 +105,11 @@ const ACCOUNTS_MAX: i64 = 64;
 ///
 /// `known` are entries that may be due and that the caller does not ask for, with their accounts: somebody
 /// is at them, or they wait for others. They are left out, and take nobody's turn.
-pub async fn due(
+pub async fn due<S: BuildHasher>(
     tx: &mut Tx,
     now: Timestamp,
     held: &Held,
-    known: &HashMap<OutboxId, AccountId>,
+    known: &HashMap<OutboxId, AccountId, S>,
     limit: i64,
 ) -> Result<Vec<Entry>, Error> {
     let size = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);

@@ -263,19 +263,24 @@ async fn what_was_spent_is_counted_from_an_instant_on(lab: &Lab) {
     fill(lab, &world, &mine).await;
     fill(lab, &other, &[made(1000, "spent-a", 8)]).await;
     let mut tx = lab.db.read().await.unwrap();
-    for (of, from, texts, cents) in [
-        (charges::Of::Carrier("spent-a"), 999, 3, 11),
-        (charges::Of::Carrier("spent-a"), 1000, 2, 10),
-        (charges::Of::Carrier("spent-a"), 1001, 0, 0),
-        (charges::Of::Carrier("spent-b"), 1000, 1, 4),
-        (charges::Of::Account(&world.account), 999, 3, 7),
-        (charges::Of::Account(&world.account), 1000, 2, 6),
-        (charges::Of::Account(&other.account), 1000, 1, 8),
-        (charges::Of::Account(&other.account), 1001, 0, 0),
+    let micros =
+        |sum: &charges::Sum| sum.amounts.iter().map(|(_, micros)| micros).sum::<i64>() / 10_000;
+    for (carrier, from, texts, cents) in [
+        ("spent-a", 999, 3, 11),
+        ("spent-a", 1000, 2, 10),
+        ("spent-a", 1001, 0, 0),
+        ("spent-b", 1000, 1, 4),
     ] {
-        let sum = charges::spent(&mut tx, of, at(from)).await.unwrap();
-        let micros: i64 = sum.amounts.iter().map(|(_, micros)| micros).sum();
-        assert_eq!((sum.texts, micros), (texts, cents * 10_000), "{of:?} from {from}");
+        let sum = charges::spent_at(&mut tx, carrier, at(from)).await.unwrap();
+        assert_eq!((sum.texts, micros(&sum)), (texts, cents), "{carrier} from {from}");
+    }
+    for (account, from, texts, cents) in
+        [(&world, 999, 3, 7), (&world, 1000, 2, 6), (&other, 1000, 1, 8), (&other, 1001, 0, 0)]
+    {
+        let sums = charges::spent_by_accounts(&mut tx, at(from)).await.unwrap();
+        let sum = sums.into_iter().find(|sum| sum.key == account.account.as_str());
+        let sum = sum.unwrap_or_default();
+        assert_eq!((sum.texts, micros(&sum)), (texts, cents), "an account from {from}");
     }
 }
 

@@ -100,9 +100,13 @@ async fn fill(lab: &Lab, world: &World) {
         ),
     ];
     for sql in statements {
-        let sql = if lab.on_sqlite() { sql } else { postgres(&sql) };
-        commit!(lab.db, [sql], |tx| run(tx, sql).await).await.unwrap();
+        filled(lab, sql).await;
     }
+}
+
+async fn filled(lab: &Lab, sql: String) {
+    let sql = if lab.on_sqlite() { sql } else { postgres(&sql) };
+    commit!(lab.db, [sql], |tx| run(tx, sql).await).await.unwrap();
 }
 
 /// PostgreSQL's numbers have 32 bits where nothing else is said; our columns have 64.
