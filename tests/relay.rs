@@ -15,6 +15,9 @@ mod caller_id;
 #[path = "relay/clocks.rs"]
 mod clocks;
 #[cfg(test)]
+#[path = "relay/content.rs"]
+mod content;
+#[cfg(test)]
 #[path = "relay/dialect.rs"]
 mod dialect;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     ids::{AccountId, EventId},
     store::{
         self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts, outbox,
-        scripts, sessions as rows, staff,
+        scripts, sessions as rows, staff, text_findings,
     },
     telemetry::metrics,
 };
@@ -106,7 +106,8 @@ impl Relay {
 
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
     /// sent after a week, who was answered without a session and which calls were steered after a day,
-    /// long texts that could not be put together after a week, what endpoints were sent after 30 days.
+    /// long texts that could not be put together after a week, what endpoints were sent after 30 days,
+    /// and, as long, texts as they were written that were altered or blocked.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -121,6 +122,7 @@ impl Relay {
                             budgets::purge(tx, now - DAY, BATCH).await?,
                             scripts::purge(tx, now - DAY, BATCH).await?,
                             long_texts::purge(tx, now - 7 * DAY, BATCH).await?,
+                            text_findings::purge(tx, now - 30 * DAY, BATCH).await?,
                             deliveries::purge(tx, &forgotten(now), BATCH).await?,
                         ];
                         staff::purge_secrets(tx, now).await?;

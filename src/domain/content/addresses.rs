@@ -14,6 +14,11 @@ pub(super) struct Reader<'a> {
     pub(super) capital: &'a dyn Fn(usize) -> bool,
 }
 
+/// How many labels of a name, and how many tokens before a sign, are read: longer ones cost more than
+/// they are worth.
+const LABELS_MAX: usize = 10;
+const LOCAL_MAX: usize = 64;
+
 /// How sure a joint is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Joint {
@@ -50,7 +55,13 @@ impl Reader<'_> {
     }
 
     /// A sign or one of these words in brackets or between blanks, from `at` on; where it ends.
-    fn joint(&self, at: usize, sign: char, sure: &[&str], perhaps: &[&str]) -> Option<(usize, Joint)> {
+    fn joint(
+        &self,
+        at: usize,
+        sign: char,
+        sure: &[&str],
+        perhaps: &[&str],
+    ) -> Option<(usize, Joint)> {
         let start = self.past_spaces(at);
         let bracket = self.mark(start).is_some_and(|c| "([{<_*".contains(c));
         let inner = if bracket { self.past_spaces(start + 1) } else { start };
@@ -92,33 +103,40 @@ impl Reader<'_> {
     fn label(&self, at: usize) -> Option<usize> {
         self.text(at)?;
         let mut end = at + 1;
-        loop {
+        while end < at + LOCAL_MAX {
             if self.text(end).is_some() {
                 end += 1;
             } else if matches!(self.mark(end), Some('-')) && self.text(end + 1).is_some() {
                 end += 2;
             } else {
-                return Some(end);
+                break;
             }
         }
+        Some(end)
     }
 
     /// A name on the net from `at` on: where it ends, and its last label and how it is joined.
     fn host(&self, at: usize) -> Option<Host> {
         let mut end = self.label(at)?;
         let mut host = Host { end, tld: at, joint: Joint::Sign, labels: 1, said: false };
-        while let Some((next, joint, ends)) = self.dot(end) {
+        while let Some((next, joint, ends)) = self.dot(end).filter(|_| host.labels < LABELS_MAX) {
             let Some(after) = self.label(next) else { break };
             let said = !ends.is_empty();
             let tld = self.text(next).unwrap_or_default();
             let is_end = if said { ends.contains(&tld) } else { is_tld(tld) };
             // A dot with a blank behind it ends a sentence, but before what can only be a name's end.
-            let goes_on = after == next + 1 && self.dot(after).is_some_and(|dot| self.text(dot.0).is_some_and(is_tld));
+            let goes_on = after == next + 1
+                && self.dot(after).is_some_and(|dot| self.text(dot.0).is_some_and(is_tld));
             let spaced = joint != Joint::Sign && !said;
             if (said || spaced) && !is_end && !goes_on {
                 break;
             }
-            if spaced && is_end && self.mark(next - 1) == Some(' ') && !SPACED.contains(&tld) && !goes_on {
+            if spaced
+                && is_end
+                && self.mark(next - 1) == Some(' ')
+                && !SPACED.contains(&tld)
+                && !goes_on
+            {
                 break;
             }
             end = after;
@@ -133,12 +151,13 @@ impl Reader<'_> {
         let mut found: Vec<Range<usize>> = Vec::new();
         let mut at = 0;
         while at < self.tokens.len() {
-            let Some(one) = self.email(at).filter(|_| self.text(at).is_some()) else {
+            let one = if self.text(at).is_some() { self.email(at) } else { None };
+            if let Some(one) = one {
+                at = one.end;
+                found.push(one);
+            } else {
                 at += 1;
-                continue;
-            };
-            at = one.end;
-            found.push(one);
+            }
         }
         found
     }
@@ -149,7 +168,7 @@ impl Reader<'_> {
         let end = self.mail_host(next, joint)?;
         let mut from = last;
         // Back over what belongs to the name before the sign.
-        loop {
+        while last - from < LOCAL_MAX {
             let before = |back: usize| from.checked_sub(back);
             let dotted = before(2).filter(|at| {
                 let joint = self.mark(at + 1).is_some_and(|c| "._-+".contains(c));
@@ -168,9 +187,10 @@ impl Reader<'_> {
             });
             match dotted.or(glued).or(said).or(single) {
                 Some(at) => from = at,
-                None => return Some(from..end),
+                None => break,
             }
         }
+        Some(from..end)
     }
 
     /// The host of an address, or a provider that needs no end.
@@ -220,12 +240,18 @@ impl Reader<'_> {
 
     fn link(&self, at: usize) -> Option<Range<usize>> {
         // The scheme's end is the surest sign, whatever stands before it.
-        if self.mark(at) == Some(':') && self.mark(at + 1) == Some('/') && self.mark(at + 2) == Some('/')
+        if self.mark(at) == Some(':')
+            && self.mark(at + 1) == Some('/')
+            && self.mark(at + 2) == Some('/')
         {
             let end = self.to_space(at + 3);
             return (end > at + 3).then(|| self.scheme(at)..end);
         }
         self.text(at)?;
+        let glued = at.checked_sub(1).and_then(|at| self.text(at));
+        if glued.is_some() {
+            return None;
+        }
         let before = at.checked_sub(1).and_then(|at| self.mark(at));
         if before.is_some_and(|c| "@.-_".contains(c)) && at > 1 && self.text(at - 2).is_some() {
             return None;
@@ -262,7 +288,7 @@ impl Reader<'_> {
     /// Where the scheme begins whose colon is at `at`: letters, also with blanks between.
     fn scheme(&self, at: usize) -> usize {
         let mut from = at;
-        while let Some(before) = from.checked_sub(1) {
+        while let Some(before) = from.checked_sub(1).filter(|_| at - from < LOCAL_MAX) {
             let single = |at: usize| self.text(at).is_some_and(|text| text.len() == 1);
             if self.text(before).is_some() && (from == at || single(before)) {
                 from = before;
@@ -292,8 +318,7 @@ fn is_tld(word: &str) -> bool {
 }
 
 /// Ends of names that nobody writes behind a full stop and a blank.
-const SPACED: [&str; 11] =
-    ["com", "net", "org", "info", "io", "uk", "fr", "es", "de", "me", "eu"];
+const SPACED: [&str; 11] = ["com", "net", "org", "info", "io", "uk", "fr", "es", "de", "me", "eu"];
 
 /// Short names that lead to people.
 const HOSTS: [(&str, &str); 9] = [

@@ -42,11 +42,52 @@ const fn is_unseen(c: char) -> bool {
 
 /// Where the digits of scripts begin: ten in a row each (Unicode 16, general category Nd).
 const ZEROS: &[u32] = &[
-    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
-    0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90,
-    0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10,
-    0x0001_04A0, 0x0001_1066, 0x0001_D7CE, 0x0001_D7D8, 0x0001_D7E2, 0x0001_D7EC, 0x0001_D7F6,
-    0x0001_E140, 0x0001_E950, 0x0001_FBF0,
+    0x0660,
+    0x06F0,
+    0x07C0,
+    0x0966,
+    0x09E6,
+    0x0A66,
+    0x0AE6,
+    0x0B66,
+    0x0BE6,
+    0x0C66,
+    0x0CE6,
+    0x0D66,
+    0x0DE6,
+    0x0E50,
+    0x0ED0,
+    0x0F20,
+    0x1040,
+    0x1090,
+    0x17E0,
+    0x1810,
+    0x1946,
+    0x19D0,
+    0x1A80,
+    0x1A90,
+    0x1B50,
+    0x1BB0,
+    0x1C40,
+    0x1C50,
+    0xA620,
+    0xA8D0,
+    0xA900,
+    0xA9D0,
+    0xA9F0,
+    0xAA50,
+    0xABF0,
+    0xFF10,
+    0x0001_04A0,
+    0x0001_1066,
+    0x0001_D7CE,
+    0x0001_D7D8,
+    0x0001_D7E2,
+    0x0001_D7EC,
+    0x0001_D7F6,
+    0x0001_E140,
+    0x0001_E950,
+    0x0001_FBF0,
 ];
 
 /// Where rows of nine begin that have no zero: in circles, in brackets, with a full stop.
@@ -130,7 +171,9 @@ fn folded(c: char) -> (char, Option<char>) {
         'æ' => ('a', Some('e')),
         'þ' => ('t', Some('h')),
         c if c.is_ascii() => (c, None),
-        c => (LOOKS.iter().find(|(_, looks)| looks.contains(c)).map_or(c, |(plain, _)| *plain), None),
+        c => {
+            (LOOKS.iter().find(|(_, looks)| looks.contains(c)).map_or(c, |(plain, _)| *plain), None)
+        }
     }
 }
 
@@ -154,7 +197,14 @@ mod tests {
     /// Digits of every form are the same digits, and letters lose what only dresses them.
     #[test]
     fn disguises_fall() {
-        for digits in ["0123456789", "０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "𝟬𝟭𝟮𝟯𝟰𝟱𝟲𝟳𝟴𝟵", "⁰¹²³⁴⁵⁶⁷⁸⁹", "⓪①②③④⑤⑥⑦⑧⑨"] {
+        for digits in [
+            "0123456789",
+            "０１２３４５６７８９",
+            "٠١٢٣٤٥٦٧٨٩",
+            "𝟬𝟭𝟮𝟯𝟰𝟱𝟲𝟳𝟴𝟵",
+            "⁰¹²³⁴⁵⁶⁷⁸⁹",
+            "⓪①②③④⑤⑥⑦⑧⑨",
+        ] {
             assert_eq!(read(digits), "0123456789", "{digits}");
         }
         assert_eq!(read("4️⃣1\u{200b}5"), "415");

@@ -8,6 +8,7 @@
 mod addresses;
 mod fold;
 mod mask;
+mod numbers;
 mod payments;
 mod phones;
 mod quantities;
@@ -209,9 +210,12 @@ pub fn judge(actions: &Actions, body: &Body, own: &[&str], language: &str) -> Ou
         Some(ContentAction::Block) => Outcome::Blocked(kinds),
         Some(ContentAction::Redact) => {
             let mut parts: Vec<(Range<usize>, ContentKind)> = Vec::new();
-            for one in found.into_iter().filter(|one| actions.of(one.kind) == ContentAction::Redact) {
+            for one in found.into_iter().filter(|one| actions.of(one.kind) == ContentAction::Redact)
+            {
                 match parts.last_mut() {
-                    Some((last, _)) if one.at.start < last.end => last.end = last.end.max(one.at.end),
+                    Some((last, _)) if one.at.start < last.end => {
+                        last.end = last.end.max(one.at.end)
+                    }
                     _ => parts.push((one.at, one.kind)),
                 }
             }

@@ -8,8 +8,9 @@ use super::{
     words,
 };
 
-/// How many words may stand between a service and the handle.
+/// How many words may stand between a service and the handle, and among how many tokens.
 const NEAR: usize = 5;
+const NEAR_TOKENS: usize = 40;
 
 /// IBANs with a right checksum, as ranges of glyphs.
 pub(super) fn ibans(glyphs: &[Glyph]) -> Vec<Range<usize>> {
@@ -136,7 +137,7 @@ fn name(tokens: &[Token], at: usize) -> Option<usize> {
     let text = |at: usize| tokens.get(at).is_some_and(|token| token.mark().is_none());
     tokens.get(at)?.word()?;
     let mut end = at + 1;
-    loop {
+    while end < at + NEAR_TOKENS {
         if text(end) {
             end += 1;
         } else if tokens.get(end).and_then(Token::mark).is_some_and(|c| "_.-".contains(c))
@@ -144,19 +145,17 @@ fn name(tokens: &[Token], at: usize) -> Option<usize> {
         {
             end += 2;
         } else {
-            return Some(end);
+            break;
         }
     }
+    Some(end)
 }
 
 /// Whether a payment service is named near these tokens.
 pub(super) fn is_paid(tokens: &[Token], from: usize, to: usize) -> bool {
-    let names = |token: &str| words::PAYMENTS.contains(&token);
-    let before = tokens[..from].iter().rev().filter_map(Token::word).take(NEAR);
-    let after = tokens[to..].iter().filter_map(Token::word).take(NEAR);
-    let cash = |word: &&str| *word != "cash";
-    let mut near = before.chain(after).filter(cash);
-    near.any(names)
+    let before = tokens[..from].iter().rev().take(NEAR_TOKENS).filter_map(Token::word).take(NEAR);
+    let after = tokens[to..].iter().take(NEAR_TOKENS).filter_map(Token::word).take(NEAR);
+    before.chain(after).any(|word| words::PAYMENTS.contains(&word))
 }
 
 /// Whether a link leads to where somebody is paid.

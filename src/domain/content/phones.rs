@@ -20,8 +20,9 @@ const MARKS_MAX: usize = 12;
 const FILLERS_MAX: usize = 3;
 /// How many other words may stand between groups of a number that is torn apart.
 const TORN_MAX: usize = 4;
-/// How many words before and after are looked at.
+/// How many words before and after are looked at, and among how many tokens.
 const NEAR: usize = 5;
+const NEAR_TOKENS: usize = 40;
 
 /// What stands between two groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,18 +48,20 @@ enum Label {
 /// The telephone numbers of a text, as ranges of its tokens, each with its digits.
 pub(super) fn find(tokens: &[Token], taken: &[Range<usize>]) -> Vec<(Range<usize>, String)> {
     let stops = quantities::find(tokens);
-    let free = |group: &Group| {
-        let apart = |range: &Range<usize>| group.to <= range.start || range.end <= group.from;
-        taken.iter().all(apart) && stops.iter().all(apart)
-    };
+    let mut barred = vec![false; tokens.len()];
+    for range in stops.iter().chain(taken) {
+        barred[range.clone()].fill(true);
+    }
+    let free = |group: &Group| barred[group.from..group.to].iter().all(|barred| !barred);
     let groups: Vec<Group> = spoken::groups(tokens).into_iter().filter(free).collect();
     let gaps: Vec<Gap> =
-        groups.windows(2).map(|pair| gap(tokens, &stops, &pair[0], &pair[1])).collect();
+        groups.windows(2).map(|pair| gap(tokens, &barred, &pair[0], &pair[1])).collect();
     let reader = Reader { tokens, groups: &groups, gaps: &gaps };
+    let whole: Vec<Option<usize>> = (0..groups.len()).map(|at| reader.together(at)).collect();
     let mut found = Vec::new();
     let mut at = 0;
     while at < groups.len() {
-        let end = reader.together(at).or_else(|| reader.torn(at));
+        let end = whole[at].or_else(|| reader.torn(at, &whole));
         if let Some(end) = end {
             let from = reader.begin(at);
             found.push((from..groups[end - 1].to, reader.digits(at, end)));
@@ -70,10 +73,10 @@ pub(super) fn find(tokens: &[Token], taken: &[Range<usize>]) -> Vec<(Range<usize
     found
 }
 
-fn gap(tokens: &[Token], stops: &[Range<usize>], a: &Group, b: &Group) -> Gap {
+fn gap(tokens: &[Token], barred: &[bool], a: &Group, b: &Group) -> Gap {
     // Groups of one word that is written together span the same token.
     let Some(between) = tokens.get(a.to..b.from) else { return Gap::Plain };
-    if stops.iter().any(|stop| a.to <= stop.start && stop.end <= b.from) {
+    if between.len() > NEAR_TOKENS || barred[a.to..b.from].contains(&true) {
         return Gap::Break;
     }
     let is_filler = |word: &&str| words::FILLERS.contains(word) || words::PLUS.contains(word);
@@ -122,7 +125,7 @@ impl Reader<'_> {
 
     /// The same of a number that a few other words tear apart: only what has the shape of one, to the
     /// digit.
-    fn torn(&self, at: usize) -> Option<usize> {
+    fn torn(&self, at: usize, whole: &[Option<usize>]) -> Option<usize> {
         let mut len = 0;
         let mut torn = 0;
         for end in at + 1..=self.groups.len() {
@@ -135,6 +138,10 @@ impl Reader<'_> {
             }
             let group = &self.groups[end - 1];
             len += group.digits.len();
+            // Where a whole number begins nothing torn goes on.
+            if whole[end - 1].is_some() {
+                return None;
+            }
             if len > DIGITS_MAX || group.digits.len() > 5 || group.weak {
                 return None;
             }
@@ -146,7 +153,9 @@ impl Reader<'_> {
             let near = labelled || torn == 1;
             let whole = is_mobile(&digits)
                 || (labelled && is_trunk(&digits) && (10..=11).contains(&digits.len()))
-                || (near && (is_american(&digits) || is_spanish(&digits)) && self.is_thirds(at, end));
+                || (near
+                    && (is_american(&digits) || is_spanish(&digits))
+                    && self.is_thirds(at, end));
             if whole && !self.is_count(at, end) {
                 return Some(end);
             }
@@ -264,12 +273,14 @@ impl Reader<'_> {
 
     /// What the nearest words say: those before first.
     fn label(&self, at: usize, end: usize) -> Label {
-        let before = self.tokens[..self.groups[at].from].iter().rev().filter_map(Token::word);
+        let before = self.tokens[..self.groups[at].from].iter().rev().take(NEAR_TOKENS);
+        let before = before.filter_map(Token::word);
         let before: Vec<&str> = before.take(NEAR).collect();
         if before.iter().any(|word| words::OTHERS.contains(word)) {
             return Label::Other;
         }
-        let after = self.tokens[self.groups[end - 1].to..].iter().filter_map(Token::word);
+        let after = self.tokens[self.groups[end - 1].to..].iter().take(NEAR_TOKENS);
+        let after = after.filter_map(Token::word);
         let mut near = before.into_iter().chain(after.take(NEAR));
         if near.any(|word| words::PHONES.contains(&word)) { Label::Phone } else { Label::None }
     }

@@ -77,17 +77,22 @@ fn date(tokens: &[Token], at: usize) -> Option<usize> {
     let end = at + 5;
     let short = a.len() <= 2 && b.len() <= 2;
     let forward = short && is_year(c) && is_day_and_month(value(a), value(b));
-    let backward = is_year(a) && b.len() == 2 && c.len() == 2 && is_day_and_month(value(b), value(c));
+    let backward =
+        is_year(a) && b.len() == 2 && c.len() == 2 && is_day_and_month(value(b), value(c));
     let brief = short && c.len() == 2 && joint != ' ' && is_day_and_month(value(a), value(b));
     let before = at.checked_sub(2).and_then(|at| digits(tokens, at)).is_some();
     let goes_on = digits(tokens, end + 1).is_some() && mark(tokens, end) == Some(joint);
-    ((forward || backward) && !before && !goes_on || brief && !is_amid(tokens, at, end)).then_some(end)
+    ((forward || backward) && !before && !goes_on || brief && !is_amid(tokens, at, end))
+        .then_some(end)
 }
 
 /// `7 May`, `7. Mai 2026`, `7 de mayo de 2026`.
 fn named_date(tokens: &[Token], at: usize) -> Option<usize> {
     let day = digits(tokens, at)?;
-    if day.len() > 2 || !(1..=31).contains(&value(day)) || at.checked_sub(2).is_some_and(|at| digits(tokens, at).is_some()) {
+    if day.len() > 2
+        || !(1..=31).contains(&value(day))
+        || at.checked_sub(2).is_some_and(|at| digits(tokens, at).is_some())
+    {
         return None;
     }
     let mut end = at + 1;

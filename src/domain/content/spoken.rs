@@ -1,8 +1,8 @@
 //! Reads numbers, in digits or words, as the groups of digits that somebody would dial.
 
 use super::{
+    numbers::{self, DE, EN, FR, Languages, Said},
     tokens::{Token, What},
-    words::{self, DE, EN, FR, Languages, Said},
 };
 
 /// A group of digits.
@@ -66,12 +66,12 @@ fn weak(word: &str) -> Option<String> {
 fn phrase(tokens: &[Token], at: usize, groups: &mut Vec<Group>) -> usize {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut end = at;
-    while let Some(said) = tokens.get(end).and_then(Token::word).and_then(words::numbers) {
+    while let Some(said) = tokens.get(end).and_then(Token::word).and_then(numbers::numbers) {
         pieces.extend(said.into_iter().map(|said| Piece { said, token: end }));
         end += 1;
         // Words of one number are parted by a blank or a hyphen; anything else ends it.
         let joint = tokens.get(end).and_then(Token::mark);
-        let next = tokens.get(end + 1).and_then(Token::word).and_then(words::numbers);
+        let next = tokens.get(end + 1).and_then(Token::word).and_then(numbers::numbers);
         if !matches!(joint, Some(' ' | '-')) || next.is_none() {
             break;
         }
@@ -206,7 +206,7 @@ fn times(tokens: &[Token], groups: &mut [Group]) {
         if group.digits.len() != 1 {
             continue;
         }
-        let word = |at: usize| tokens.get(at).and_then(Token::word).and_then(words::numbers);
+        let word = |at: usize| tokens.get(at).and_then(Token::word).and_then(numbers::numbers);
         // Written together, as "doppelnull", or one word and one mark before.
         let own = word(group.from).filter(|_| group.to == group.from + 1);
         let before = group.from.checked_sub(2).and_then(word);

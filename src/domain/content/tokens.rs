@@ -1,6 +1,6 @@
 //! Cuts a folded text into words, digits and marks.
 
-use super::{fold::Glyph, words};
+use super::{fold::Glyph, numbers};
 
 /// What a piece of a text is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn spelled(text: &str) -> Option<String> {
                 c => c,
             })
             .collect();
-        words::number(&word).map(|_| word)
+        numbers::number(&word).map(|_| word)
     })
 }
 
@@ -138,7 +138,7 @@ fn joined(tokens: Vec<Token>) -> Vec<Token> {
             end += 2;
         }
         let word: String = tokens[at..=end].iter().filter_map(Token::word).collect();
-        if end > at + 2 && words::numbers(&word).is_some() {
+        if end > at + 2 && numbers::numbers(&word).is_some() {
             let (from, to) = (tokens[at].from, tokens[end].to);
             out.push(Token { what: What::Word(word), from, to });
         } else {

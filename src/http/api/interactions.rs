@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Api,
     auth::{Granted, SessionsRead},
+    content::Moderation,
     error::not_found,
     input::bad_parameters,
     paging::{Listing, Page, Paging},
@@ -24,7 +25,7 @@ use crate::{
     },
     ids::{AccountId, InteractionId, LegId, ParticipantId, ServiceId, SessionId},
     relay::{Answer, Error},
-    store::{Tx, charges, interactions, legs, media, sessions},
+    store::{Tx, charges, interactions, legs, media, sessions, text_findings},
 };
 
 /// One relayed call or text: who by role, when, and how it ended.
@@ -54,6 +55,9 @@ pub(super) struct Interaction {
     /// What the caller said whom nobody answered, while it is kept; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     voicemail: Option<Voicemail>,
+    /// What was found in a text whose service looks for it; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moderation: Option<Moderation>,
     /// What its legs cost, in each currency, as far as it is known.
     prices: Vec<Amount>,
     /// One for each recipient, and one for whoever called or wrote; not in lists.
@@ -150,6 +154,7 @@ impl From<interactions::Interaction> for Interaction {
             media_refused: one.media_refused,
             duration_seconds: one.duration.map(|length| length.as_secs()),
             voicemail: None,
+            moderation: None,
             prices: Vec::new(),
             legs: None,
             version: one.version,
@@ -211,7 +216,8 @@ async fn whole(
         state: one.state.as_str(),
         expires_at: Time(one.expires_at),
     });
-    Ok(Interaction { voicemail, prices, legs, ..Interaction::from(one) })
+    let moderation = text_findings::of_text(tx, account, &one.id).await?.map(Moderation::from);
+    Ok(Interaction { voicemail, moderation, prices, legs, ..Interaction::from(one) })
 }
 
 /// An interaction that was just begun, as an answer.
