@@ -136,12 +136,12 @@ fn t7_what_is_taken_out_is_gone() {
             for one in labelled(language, set) {
                 let body = Body::new(one.text.clone());
                 let actions = Actions::all(ContentAction::Redact);
-                let Outcome::Redacted(rest, _) = judge(&actions, &body, &[], language) else {
+                let Outcome::Redacted(rest, _) = judge(actions, &body, &[], language) else {
                     continue;
                 };
                 all += 1;
                 assert!(rest.expose().contains('['), "{}", one.text);
-                again += u32::from(judge(&actions, &rest, &[], language) != Outcome::Unchanged);
+                again += u32::from(judge(actions, &rest, &[], language) != Outcome::Unchanged);
             }
         }
     }
@@ -190,7 +190,7 @@ proptest! {
         let actions = Actions { phone: ContentAction::Redact, ..Actions::ALLOW };
         let found = find(&text, &[]);
         prop_assert!(found.iter().any(|one| one.kind == ContentKind::Phone), "{}", text);
-        let Outcome::Redacted(rest, kinds) = judge(&actions, &Body::new(text), &[], "en") else {
+        let Outcome::Redacted(rest, kinds) = judge(actions, &Body::new(text), &[], "en") else {
             return Err(TestCaseError::fail("not redacted"));
         };
         prop_assert_eq!(kinds, vec![ContentKind::Phone]);
@@ -205,9 +205,9 @@ proptest! {
             prop_assert!(text.get(found.at.clone()).is_some_and(|part| !part.is_empty()));
         }
         let actions = Actions::all(ContentAction::Redact);
-        if let Outcome::Redacted(rest, _) = judge(&actions, &Body::new(text.clone()), &[], "de") {
+        if let Outcome::Redacted(rest, _) = judge(actions, &Body::new(text.clone()), &[], "de") {
             prop_assert!(rest.expose().len() <= 2 * text.len());
         }
-        prop_assert_eq!(judge(&Actions::ALLOW, &Body::new(text), &[], "de"), Outcome::Unchanged);
+        prop_assert_eq!(judge(Actions::ALLOW, &Body::new(text), &[], "de"), Outcome::Unchanged);
     }
 }

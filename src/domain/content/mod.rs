@@ -72,7 +72,7 @@ impl Actions {
     }
 
     /// The action for a kind.
-    pub const fn of(&self, kind: ContentKind) -> ContentAction {
+    pub const fn of(self, kind: ContentKind) -> ContentAction {
         match kind {
             ContentKind::Phone => self.phone,
             ContentKind::Email => self.email,
@@ -82,8 +82,8 @@ impl Actions {
     }
 
     /// Whether texts are read at all.
-    pub fn read(&self) -> bool {
-        *self != Self::ALLOW
+    pub fn read(self) -> bool {
+        self != Self::ALLOW
     }
 }
 
@@ -190,7 +190,7 @@ fn is_own(digits: &str, own: &[&str]) -> bool {
 }
 
 /// Judges a text. Nothing is looked for where every kind is allowed.
-pub fn judge(actions: &Actions, body: &Body, own: &[&str], language: &str) -> Outcome {
+pub fn judge(actions: Actions, body: &Body, own: &[&str], language: &str) -> Outcome {
     if !actions.read() {
         return Outcome::Unchanged;
     }

@@ -36,7 +36,7 @@ pub(super) fn judged(routed: &Routed, said: &Body) -> Outcome {
     let mut own = vec![routed.number.number.as_str(), routed.sender.number.as_str()];
     own.extend(routed.recipients.iter().map(|one| one.number.as_str()));
     let language = policy::language(rules, &routed.number.country);
-    content::judge(&rules.content.actions, said, &own, language)
+    content::judge(rules.content.actions, said, &own, language)
 }
 
 /// Marks a text in which something was found, and tells the marketplace: kinds, never a word. The text

@@ -51,11 +51,11 @@ fn check(text: &str) -> String {
     let chars = body.chars();
     let all = Actions::all(ContentAction::Redact);
     for action in ContentAction::ALL {
-        let outcome = judge(&Actions::all(*action), &body, &["+14155550100"], "fr");
+        let outcome = judge(Actions::all(*action), &body, &["+14155550100"], "fr");
         let nothing = found.is_empty() || *action == ContentAction::Allow;
         assert_eq!(outcome == Outcome::Unchanged, nothing, "{action}: {text:?}");
     }
-    match judge(&all, &body, &["+14155550100"], "fr") {
+    match judge(all, &body, &["+14155550100"], "fr") {
         Outcome::Redacted(rest, _) => {
             assert!(rest.expose().len() <= 2 * text.len(), "{text:?} became {rest:?}");
             assert!(rest.chars() <= chars.max(BODY_CHARS_MAX), "{chars} became {}", rest.chars());
