@@ -1,10 +1,6 @@
 //! The detectors for texts, measured: labelled texts of our own in four languages, some tuned on and some
 //! held out, each with a floor; and what holds for any text.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and shows its figures when it does"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{collections::BTreeMap, fs, path::Path};
 
