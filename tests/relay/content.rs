@@ -6,7 +6,6 @@ use entremise::{
     domain::{
         content::{Actions, ContentAction, ContentKind, Fate},
         interaction::{Outcome, Reason},
-        message::Body,
         policy::{ContentRules, Rules},
     },
     relay,
