@@ -2,12 +2,7 @@
 //! held out, each with a floor; and what holds for any text.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use entremise::domain::{
     content::{Actions, ContentAction, ContentKind, Outcome, find, judge},
@@ -148,30 +143,6 @@ fn t7_what_is_taken_out_is_gone() {
     }
     assert!(all > 300, "{all}");
     assert_eq!(again, 0, "of {all}");
-}
-
-/// How long it takes to read so many characters of the same, the faster of two times.
-fn reading(unit: &str, length: usize) -> Duration {
-    let text = unit.repeat(length / unit.len());
-    let once = || {
-        let begun = Instant::now();
-        find(&text, &[]);
-        begun.elapsed()
-    };
-    once().min(once())
-}
-
-/// What costs most takes eight times as long for eight times as much, and not sixty-four times: nobody
-/// holds a session's lock by a long text.
-#[test]
-fn long_texts_are_read_in_time() {
-    let units =
-        ["1 ", "a.", "one ", "@", "a@a", "o ", "(", "12-", "a b ", "://", "   ", "$a", "1a", "und"];
-    for unit in units {
-        let (short, long) = (reading(unit, 1_000), reading(unit, 8_000));
-        let most = short * 30 + Duration::from_millis(100);
-        assert!(long < most, "{unit:?}: {short:?}, then {long:?}");
-    }
 }
 
 fn numbers() -> impl Strategy<Value = (String, &'static str)> {
