@@ -21,6 +21,9 @@ mod clocks;
 #[path = "relay/commanded.rs"]
 mod commanded;
 #[cfg(test)]
+#[path = "relay/content.rs"]
+mod content;
+#[cfg(test)]
 #[path = "relay/detour.rs"]
 mod detour;
 #[cfg(test)]

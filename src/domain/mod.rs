@@ -36,6 +36,7 @@ pub(crate) use closed_set;
 
 pub mod budget;
 pub mod call;
+pub mod content;
 pub mod event;
 pub mod interaction;
 pub mod media;

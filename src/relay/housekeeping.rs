@@ -8,7 +8,7 @@ use crate::{
     ids::{AccountId, EventId},
     store::{
         self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts, meta,
-        number_move_steps, number_moves, outbox, scripts, sessions as rows, staff,
+        number_move_steps, number_moves, outbox, scripts, sessions as rows, staff, text_findings,
     },
     telemetry::metrics,
 };
@@ -108,9 +108,9 @@ impl Relay {
 
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
     /// sent after a week, who was answered without a session and which calls were steered after a day,
-    /// long texts that could not be put together after a week, what endpoints were sent after 30 days, and
-    /// moves off numbers after 90 days, once nobody can be moved back. Then it has the database look at what
-    /// is left.
+    /// long texts that could not be put together after a week, what endpoints were sent after 30 days and,
+    /// as long, texts as they were written that were altered or blocked, and moves off numbers after 90 days,
+    /// once nobody can be moved back. Then it has the database look at what is left.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -125,6 +125,7 @@ impl Relay {
                             budgets::purge(tx, now - DAY, BATCH).await?,
                             scripts::purge(tx, now - DAY, BATCH).await?,
                             long_texts::purge(tx, now - 7 * DAY, BATCH).await?,
+                            text_findings::purge(tx, now - 30 * DAY, BATCH).await?,
                             deliveries::purge(tx, &forgotten(now), BATCH).await?,
                             // Steps first: a move goes once none is left.
                             number_move_steps::purge(tx, now - MOVES_KEPT, BATCH).await?,

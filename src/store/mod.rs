@@ -51,6 +51,7 @@ pub mod sessions;
 pub mod staff;
 #[cfg(test)]
 mod tests;
+pub mod text_findings;
 mod time;
 mod turn;
 mod writer;

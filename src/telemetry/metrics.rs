@@ -121,6 +121,9 @@ metrics_table! {
     VOICEMAIL = Counter "entremise_voicemail_total" Count ["outcome"]
         "Voicemail: offered to callers; messages kept, retry, lost, unwanted; dropped: deleted at their \
          carrier.";
+    CONTENT = Counter "entremise_text_content_total" Count ["outcome"]
+        "Texts in which something was found that their service looks for: flagged, redacted, blocked; \
+         untold: the sender had been told often enough.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
     SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
@@ -385,6 +388,11 @@ pub fn voicemail(outcome: &'static str) {
     counter(&VOICEMAIL, [outcome.into()]).increment(1);
 }
 
+/// A text held what its service looks for, and came to that, of the metric's help.
+pub fn content(outcome: &'static str) {
+    counter(&CONTENT, [outcome.into()]).increment(1);
+}
+
 /// The recipient's `carrier` took a text `latency` after it arrived.
 pub fn relayed(carrier: &str, latency: Duration) {
     histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
@@ -480,6 +488,7 @@ mod tests {
         media_bytes(1);
         people_moved("moved", 1);
         voicemail("kept");
+        content("redacted");
         relayed("main", second);
         session_opened();
         session_closed("expired");

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Api,
     auth::{Granted, SessionsRead},
+    content::Moderation,
     error::not_found,
     input::bad_parameters,
     paging::{Listing, Page, Paging},
@@ -24,7 +25,7 @@ use crate::{
     },
     ids::{AccountId, InteractionId, LegId, ParticipantId, ServiceId, SessionId},
     relay::{self, Answer, Error},
-    store::{Tx, charges, interactions, legs, media, sessions},
+    store::{Tx, charges, interactions, legs, media, sessions, text_findings},
 };
 
 /// One relayed call or text: who by role, when, and how it ended.
@@ -54,6 +55,9 @@ pub(super) struct Interaction {
     /// What the caller said whom nobody answered, while it is kept; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     voicemail: Option<Voicemail>,
+    /// What was found in a text whose service looks for it; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moderation: Option<Moderation>,
     /// What its legs cost, in each currency, as far as it is known.
     prices: Vec<Amount>,
     /// One for each recipient, and one for whoever called or wrote; not in lists.
@@ -156,6 +160,7 @@ impl From<interactions::Interaction> for Interaction {
             media_refused: one.media_refused,
             duration_seconds: one.duration.map(|length| length.as_secs()),
             voicemail: None,
+            moderation: None,
             prices: Vec::new(),
             legs: None,
             version: one.version,
@@ -210,11 +215,14 @@ async fn whole(
         }
     });
     let legs = Some(legs.collect());
-    let voicemail = match one.kind {
-        interaction::Kind::Call => message_of(tx, account, &one.id).await?,
-        interaction::Kind::Message => None,
-    };
-    Ok(Interaction { voicemail, prices, legs, ..Interaction::from(one) })
+    let (mut voicemail, mut moderation) = (None, None);
+    match one.kind {
+        interaction::Kind::Call => voicemail = message_of(tx, account, &one.id).await?,
+        interaction::Kind::Message => {
+            moderation = text_findings::of_text(tx, account, &one.id).await?.map(Moderation::from);
+        }
+    }
+    Ok(Interaction { voicemail, moderation, prices, legs, ..Interaction::from(one) })
 }
 
 /// What the caller said whom nobody answered, while it is kept.

@@ -9,6 +9,7 @@ mod available;
 mod calls;
 mod carriers;
 mod check;
+mod content;
 mod deliveries;
 mod docs;
 mod endpoints;

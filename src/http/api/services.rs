@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::{
     Api,
     auth::{Granted, NumbersRead, NumbersWrite},
+    content::{Content, ContentSettings},
     input::{Faults, Object, Patch},
     keys::NoFilter,
     paging::{Listing, Page, Paging},
@@ -109,6 +110,7 @@ pub(super) struct Service {
     vcards: bool,
     /// Whether people are told by a text that a move gave them another number to dial.
     tell_of_moves: bool,
+    content: Content,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
@@ -245,6 +247,10 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     tell_of_moves: Patch<bool>,
+    /// What becomes of telephone numbers, addresses, links and payment handles in texts.
+    #[schema(value_type = Option<ContentSettings>)]
+    #[serde(default)]
+    content: Patch<Object<ContentSettings>>,
     #[schema(value_type = Option<ProxySettings>)]
     #[serde(default)]
     twilio_proxy: Patch<Object<ProxySettings>>,
@@ -295,6 +301,7 @@ impl Service {
             media: MediaRule(rules.media),
             vcards: rules.vcards,
             tell_of_moves: rules.tell_of_moves,
+            content: rules.content.into(),
             twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
@@ -353,6 +360,11 @@ impl ServiceSettings {
         set(&self.vcards, &default.vcards, &mut rules.vcards, bool::clone);
         set(&self.tell_of_moves, &default.tell_of_moves, &mut rules.tell_of_moves, bool::clone);
         self.apply_voicemail(&mut rules.voicemail);
+        match &self.content {
+            Patch::Absent => {}
+            Patch::Null => rules.content = default.content,
+            Patch::Value(content) => content.0.apply(&mut rules.content),
+        }
         match &self.twilio_proxy {
             Patch::Absent => {}
             Patch::Null => rules.proxy = default.proxy,

@@ -36,6 +36,7 @@ use crate::{
         participants::{self, Participant},
         services::{self},
         sessions::{self, NewSession, Session},
+        text_findings,
     },
     telemetry::metrics,
 };
@@ -252,6 +253,7 @@ pub(in crate::relay) async fn take_away(
     let now = tx.now().await?;
     sessions::delete(tx, account, id, now).await?;
     media::withdraw(tx, account, id, now).await?;
+    text_findings::withdraw(tx, account, id).await?;
     events::insert(tx, account, EventKind::SessionDeleted, place_of(&session), "{}", now).await?;
     Ok(true)
 }

@@ -8,6 +8,7 @@ macro_rules! with_targets {
             api_bodies,
             commanded,
             config,
+            content,
             cursors,
             documents,
             egress,
