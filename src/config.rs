@@ -367,6 +367,15 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
+/// The name of whoever's login this is, as the system tells it: for the audit log. It proves nothing.
+pub fn login() -> Option<String> {
+    ["SUDO_USER", "LOGNAME", "USER"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .map(|name| name.to_string_lossy().into_owned())
+        .find(|name| !name.is_empty())
+}
+
 fn read_file(path: &Path, faults: &mut Vec<Fault>) -> toml::Table {
     let name = path.display();
     let text = match std::fs::read_to_string(path) {

@@ -7,11 +7,16 @@ use super::{
     error::{Error, Fault},
 };
 use crate::{
-    domain::{closed_set, time::Timestamp},
+    domain::{
+        audit::{Action, Actor, ActorKind, Detail, Entry},
+        closed_set,
+        time::Timestamp,
+    },
     ids::{AccountId, Id as _, KeyId, hex},
     store::{
         Tx,
         accounts::{self, ApiKey},
+        audit,
     },
 };
 
@@ -34,6 +39,8 @@ closed_set! {
         WebhooksWrite = "webhooks:write",
         /// Make and withdraw API keys.
         KeysWrite = "keys:write",
+        /// Read the audit log.
+        AuditRead = "audit:read",
     }
 }
 
@@ -58,6 +65,14 @@ impl Caller {
     /// By what its requests are counted: the key's id, or the account's.
     pub fn counted_by(&self) -> &str {
         self.key.as_ref().map_or(self.account.as_str(), KeyId::as_str)
+    }
+
+    /// As whom the audit log names it.
+    pub fn actor(&self) -> Actor {
+        match &self.key {
+            Some(key) => Actor::new(ActorKind::ApiKey, key.as_str()),
+            None => Actor::new(ActorKind::AuthToken, self.account.as_str()),
+        }
     }
 
     /// Whether the key may do that.
@@ -149,6 +164,8 @@ pub async fn create_key(
         last_used_at: None,
     };
     accounts::insert_api_key(tx, account, &key, &token).await?;
+    let entry = Entry::new(Action::ApiKeyCreated, key.id.as_str()).with(Detail::Scopes, scopes);
+    audit::append(tx, account, entry).await?;
     Ok(NewKey { key, token })
 }
 
@@ -159,7 +176,8 @@ pub async fn create_key(
 pub async fn revoke_key(tx: &mut Tx, account: &AccountId, id: &KeyId) -> Result<(), Error> {
     let now = tx.now().await?;
     if accounts::revoke_api_key(tx, account, id, now).await? {
-        return Ok(());
+        let entry = Entry::new(Action::ApiKeyRevoked, id.as_str());
+        return Ok(audit::append(tx, account, entry).await?);
     }
     let known = accounts::api_keys(tx, account).await?.iter().any(|key| key.id == *id);
     if known { Ok(()) } else { Err(Error::NotFound("API key")) }
@@ -196,6 +214,8 @@ impl Relay {
                     }
                     let auth_token = hex(&random::<16>(tx));
                     accounts::insert(tx, &account, &name, &auth_token, now).await?;
+                    let made = Entry::new(Action::AccountCreated, account.as_str());
+                    audit::append(tx, &account, made).await?;
                     let key = create_key(tx, &account, "first", &Scope::all(), None).await?;
                     Ok::<_, Error>(NewAccount { account, auth_token, api_key: key.token })
                 })
