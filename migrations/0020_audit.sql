@@ -27,3 +27,7 @@ CREATE TABLE audit_heads (
     seq     BIGINT NOT NULL,
     hash    TEXT   NOT NULL
 );
+
+-- A key that may do everything may read it.
+UPDATE api_keys SET scopes = scopes || ' audit:read'
+WHERE scopes = 'sessions:read sessions:write numbers:read numbers:write people:reveal webhooks:read webhooks:write keys:write';

@@ -62,6 +62,8 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     /// Whether a sandbox carrier may stand beside a real one or be reached from elsewhere.
     pub allow_sandbox: bool,
+    /// Where the audit log's signed heads are written, every hour; nowhere without it.
+    pub audit_heads_file: Option<PathBuf>,
     /// What one client may take.
     pub limits: Limits,
     /// What is logged and how.
@@ -307,6 +309,7 @@ impl Config {
             tls_cert: None,
             tls_key: None,
             allow_sandbox: false,
+            audit_heads_file: None,
             limits: Limits::default(),
             log: Log::default(),
             jobs: Jobs::default(),
@@ -427,6 +430,7 @@ fn read(mut top: Reader<'_>) -> Config {
         tls_cert: top.optional("tls_cert", rules::FILE, rules::path),
         tls_key: top.optional("tls_key", rules::FILE, rules::path),
         allow_sandbox: top.value("allow_sandbox", false, rules::BOOLEAN, toml::Value::as_bool),
+        audit_heads_file: top.optional("audit_heads_file", rules::HEADS_FILE, rules::path),
         limits: top.section("limits", limits),
         log: top.section("log", |log| Log {
             filter: log.value("filter", Log::default().filter, rules::FILTER, rules::text),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::{Action, Actor, ActorKind, Detail, Entry},
+        audit::{Action, Actor, ActorKind, By, Detail, Entry, Reason},
         closed_set,
         time::Timestamp,
     },
@@ -58,6 +58,8 @@ pub struct Caller {
     pub account: AccountId,
     /// The key; `None` for the account's own auth token.
     pub key: Option<KeyId>,
+    /// Why they do what they do, where they say so.
+    pub reason: Option<Reason>,
     scopes: Vec<Scope>,
 }
 
@@ -67,12 +69,13 @@ impl Caller {
         self.key.as_ref().map_or(self.account.as_str(), KeyId::as_str)
     }
 
-    /// As whom the audit log names it.
-    pub fn actor(&self) -> Actor {
-        match &self.key {
+    /// What the audit log has of it.
+    pub fn by(&self) -> By {
+        let actor = match &self.key {
             Some(key) => Actor::new(ActorKind::ApiKey, key.as_str()),
             None => Actor::new(ActorKind::AuthToken, self.account.as_str()),
-        }
+        };
+        By { actor, reason: self.reason.clone() }
     }
 
     /// Whether the key may do that.
@@ -250,7 +253,7 @@ impl Relay {
             }
         }
         let scopes = key.scopes.split(' ').filter_map(Scope::parse).collect();
-        Ok(Ok(Caller { account, key: Some(key.id), scopes }))
+        Ok(Ok(Caller { account, key: Some(key.id), reason: None, scopes }))
     }
 
     /// Whose user name and password these are, as clients of Twilio send them: an account with its
@@ -281,7 +284,7 @@ impl Relay {
         let ring = tx.keyring();
         let same = token.is_some_and(|token| ring.token_hash(&token) == ring.token_hash(password));
         Ok(if same {
-            Ok(Caller { account, key: None, scopes: Scope::ALL.to_vec() })
+            Ok(Caller { account, key: None, reason: None, scopes: Scope::ALL.to_vec() })
         } else {
             Err(TokenError::Refused)
         })
