@@ -182,11 +182,7 @@ fn name(chain: &str) -> &str {
     if chain.is_empty() { "installation" } else { chain }
 }
 
-async fn list(
-    opened: &Opened,
-    only: Option<&str>,
-    since: Option<Timestamp>,
-) -> Result<(), Failed> {
+async fn list(opened: &Opened, only: Option<&str>, since: Option<Timestamp>) -> Result<(), Failed> {
     let mut from = only.unwrap_or_default().to_owned();
     loop {
         let mut tx = opened.db.read().await?;

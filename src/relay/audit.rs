@@ -134,7 +134,10 @@ impl Relay {
     ///
     /// # Errors
     /// The store's.
-    pub async fn signed_heads(&self, from: &str) -> Result<(Vec<SignedHead>, Option<String>), Error> {
+    pub async fn signed_heads(
+        &self,
+        from: &str,
+    ) -> Result<(Vec<SignedHead>, Option<String>), Error> {
         let signer = self.db.keyring().head_signer().map_err(store::Error::from)?;
         let mut tx = self.db.read().await?;
         let heads = audit::heads(&mut tx, from, PAGE).await?;

@@ -63,7 +63,9 @@ pub use self::{
         rotate_keys, update_endpoint, view_endpoint, with_keys,
     },
     error::{Error, Exhausted, Fault},
-    fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_by_hand, settle_here},
+    fence::{
+        Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_by_hand, settle_here,
+    },
     health::{Health, Leave, Rates, Report as HealthReport, State as CarrierState, Trouble},
     idempotent::{Answer, Key},
     inventory::{

@@ -118,12 +118,12 @@ impl Relay {
     /// Uses a link up; the secret of the browser that is logged in for 12 hours. `None` for a link
     /// that is unknown, used or past its end.
     pub async fn redeem_link(&self, link: &str) -> Result<Option<String>, Error> {
+        if !is_secret(link) {
+            return Ok(None);
+        }
         let mut tx = self.db.read().await?;
         let now = tx.now().await?;
-        let person = match is_secret(link) {
-            true => staff::by_secret(&mut tx, SecretKind::Link, link, now).await?,
-            false => None,
-        };
+        let person = staff::by_secret(&mut tx, SecretKind::Link, link, now).await?;
         drop(tx);
         let Some(person) = person else { return Ok(None) };
         let link = link.to_owned();

@@ -139,8 +139,13 @@ impl Stage<'_> {
 async fn i19_each_operation_leaves_what_it_says() {
     each(async |world| {
         let scopes = json!([
-            "sessions:read", "sessions:write", "numbers:read", "numbers:write", "webhooks:read",
-            "webhooks:write", "keys:write",
+            "sessions:read",
+            "sessions:write",
+            "numbers:read",
+            "numbers:write",
+            "webhooks:read",
+            "webhooks:write",
+            "keys:write",
         ]);
         let key = json!({ "name": "worker", "scopes": scopes });
         let key = world.post("/api/v1/api-keys", key).await.is(201);
@@ -237,9 +242,11 @@ async fn sessions(stage: &mut Stage<'_>) {
     stage.does("DELETE {session}/participants/{participant}", &person, Value::Null).await;
     let new = json!({ "role": "driver", "identifier": "+33639980009" });
     stage.does("POST {session}/participants", &format!("{path}/participants"), new).await;
-    let fenced = stage.world.relay.db().write(|tx| {
-        Box::pin(async move { entremise::relay::raise_fence(tx, 0).await })
-    });
+    let fenced = stage
+        .world
+        .relay
+        .db()
+        .write(|tx| Box::pin(async move { entremise::relay::raise_fence(tx, 0).await }));
     assert_eq!(fenced.await.unwrap().sessions, 1);
     stage.does("POST {session}/resume", &format!("{path}/resume"), Value::Null).await;
     stage.does("POST {session}/close", &format!("{path}/close"), Value::Null).await;
@@ -327,8 +334,13 @@ async fn it_is_read_with_filters() {
         let all = read("").await;
         let actions: Vec<&str> = all.iter().map(|one| one["action"].as_str().unwrap()).collect();
         let expected = [
-            "api_key.created", "number.added", "number.added", "number.added", "service.created",
-            "api_key.created", "account.created",
+            "api_key.created",
+            "number.added",
+            "number.added",
+            "number.added",
+            "service.created",
+            "api_key.created",
+            "account.created",
         ];
         assert_eq!(actions, expected);
         assert_eq!(all[6]["actor"], json!({ "kind": "relay", "id": null }));

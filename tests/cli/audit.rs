@@ -80,7 +80,8 @@ async fn i19_verify_tells_what_was_changed() {
     assert_eq!((&ends[0]["account"], &ends[0]["seq"]), (&json!(account), &json!(4)));
     let file = place.file("heads.jsonl", &heads.out);
     let verify = |more: &[&str]| place.run(&[&["audit", "verify"], more].concat());
-    for with in [&[][..], &["--heads", &file], &["--heads", &file, "--public-key", key.out.trim()]] {
+    for with in [&[][..], &["--heads", &file], &["--heads", &file, "--public-key", key.out.trim()]]
+    {
         let whole = verify(with);
         whole.succeeded();
         assert_eq!(whole.out, format!("{account}: 4 rows, whole\n"));
@@ -144,7 +145,8 @@ async fn a_server_exports_heads() {
     let verified = place.run(&["audit", "verify", "--heads", &file.display().to_string()]);
     verified.succeeded();
     place.settings(&format!("audit_heads_file = \"{{folder}}/none/heads\"\n{settings}"));
-    let server = place.serve();
+    // It may be told before or after the server serves.
+    let server = place.start();
     server.logged("signed heads of the audit log were not written");
     server.terminate();
     assert_eq!(server.ended(), Some(0));

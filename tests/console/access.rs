@@ -264,7 +264,9 @@ async fn i19_whoever_comes_in_is_in_the_audit_log() {
             assert_eq!(told, expected);
             assert!(all[before..].iter().all(|one| one.content.target == id));
             let stored = format!("{all:?}");
-            assert!(!stored.contains(&link) && !stored.contains(&browser) && !stored.contains(name));
+            assert!(
+                !stored.contains(&link) && !stored.contains(&browser) && !stored.contains(name)
+            );
         }
     })
     .await;

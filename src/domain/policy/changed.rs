@@ -80,7 +80,8 @@ mod tests {
         after.out_of_session_number = Some(Identifier::parse("+33639980001").unwrap());
         after.voicemail.on = true;
         after.proxy.callback_url = "https://market.example/secret".into();
-        let names = ["out_of_session_number", "voicemail", "keep_texts", "twilio_proxy/callback_url"];
+        let names =
+            ["out_of_session_number", "voicemail", "keep_texts", "twilio_proxy/callback_url"];
         assert_eq!(before.changed(&after), names);
         assert_eq!(after.changed(&before), names);
     }

@@ -12,8 +12,8 @@ use utoipa::{
 use crate::{
     carrier::provisioning,
     domain::{
-        audit, event::EventKind, interaction, number_move, opt_out, phone, policy, pool::Rule, session,
-        time::Timestamp,
+        audit, event::EventKind, interaction, number_move, opt_out, phone, policy, pool::Rule,
+        session, time::Timestamp,
     },
     ids::{
         AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, MoveId, NumberId,

@@ -183,7 +183,8 @@ impl Walk {
             return None;
         }
         let seq = link.content.seq;
-        let around = (1..=MOVED_MAX).flat_map(|far| [seq.saturating_sub(far), seq.saturating_add(far)]);
+        let around =
+            (1..=MOVED_MAX).flat_map(|far| [seq.saturating_sub(far), seq.saturating_add(far)]);
         around.filter(|at| *at > 0).find(|at| link.content.hash_at(*at) == link.hash)
     }
 

@@ -179,8 +179,10 @@ async fn i19_deletion_reorder_and_truncation_are_found(lab: &Lab) {
         }
     }
     for kept in 0..5_usize {
-        let mut cut: Vec<String> =
-            heads[kept..].iter().map(|(seq, _)| format!("DELETE FROM audit {}", at(*seq))).collect();
+        let mut cut: Vec<String> = heads[kept..]
+            .iter()
+            .map(|(seq, _)| format!("DELETE FROM audit {}", at(*seq)))
+            .collect();
         let from = heads[kept].0;
         let expected = [Fault::Truncated { from, to: 5 }];
         assert_eq!(tried(lab, chain, &cut, &[]).await, expected);
@@ -287,9 +289,8 @@ async fn rows_are_listed_and_reasons_sealed(lab: &Lab) {
     let chain = world.account.to_string();
     let moved = commit!(lab.db, [chain], |tx| {
         let from = format!("SELECT reason FROM audit WHERE account = '{chain}' AND seq = 1");
-        let sql = format!(
-            "UPDATE audit SET reason = ({from}) WHERE account = '{chain}' AND seq = 3"
-        );
+        let sql =
+            format!("UPDATE audit SET reason = ({from}) WHERE account = '{chain}' AND seq = 3");
         run(tx, sql).await
     });
     assert_eq!(moved.await.unwrap(), 1);
