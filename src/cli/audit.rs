@@ -116,7 +116,9 @@ async fn head(relay: &Relay) -> Result<(), Failed> {
     let mut from = Some(String::new());
     while let Some(start) = from {
         let (heads, next) = relay.signed_heads(&start).await?;
-        heads.iter().for_each(|head| output::line(&head.line()));
+        for head in &heads {
+            output::line(&head.line());
+        }
         from = next;
     }
     Ok(())

@@ -172,7 +172,9 @@ impl Relay {
                 let page = audit::page(&mut tx, &chain, after, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = last.content.seq;
-                page.iter().for_each(|link| walk.row(link));
+                for link in &page {
+                    walk.row(link);
+                }
                 told(Told::Progress(&chain, walk.rows()));
             }
             let rows = walk.rows();

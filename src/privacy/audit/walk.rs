@@ -230,7 +230,9 @@ mod tests {
     fn walk(chain: &[Link], end: Option<(i64, String)>, heads: &[&Link]) -> Vec<Fault> {
         let heads = heads.iter().map(|link| (link.content.seq, link.hash.clone())).collect();
         let mut walk = Walk::new(heads);
-        chain.iter().for_each(|link| walk.row(link));
+        for link in chain {
+            walk.row(link);
+        }
         walk.end(end).0
     }
 
@@ -354,9 +356,13 @@ mod tests {
         let faults = walk(&odd, end_of(&chain(3)), &[]);
         assert_eq!(faults, [Fault::Edited(0), Fault::Missing { from: 1, to: 1 }]);
         let mut odd = chain(300);
-        odd.iter_mut().for_each(|link| link.content.form = 9);
+        for link in &mut odd {
+            link.content.form = 9;
+        }
         let mut walk = Walk::new(BTreeMap::new());
-        odd.iter().for_each(|link| walk.row(link));
+        for link in &odd {
+            walk.row(link);
+        }
         let (faults, more) = walk.end(end_of(&odd));
         assert_eq!((faults.len(), more), (FAULTS_MAX, 200));
     }

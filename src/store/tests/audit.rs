@@ -66,7 +66,9 @@ async fn faults(tx: &mut Tx, chain: &str, heads: &[(i64, String)]) -> Vec<Fault>
         let page = audit::page(tx, chain, after, 2).await.unwrap();
         let Some(last) = page.last() else { break };
         after = last.content.seq;
-        page.iter().for_each(|link| walk.row(link));
+        for link in &page {
+            walk.row(link);
+        }
     }
     let end = audit::end(tx, chain).await.unwrap();
     walk.end(end).0
