@@ -216,6 +216,10 @@ impl App {
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(config))
             .with_objects(files::open(config)?);
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(config), &workers, &working);
+        if let Some(file) = &config.audit_heads_file {
+            let relay = relay.lane(Lane::Jobs);
+            jobs::export_heads(relay, file.clone(), &workers, working.clone());
+        }
         workers.spawn(keep_epoch(relay.lane(Lane::Jobs), working.clone()));
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(config, &origin, &relay, network.as_ref(), &clock);

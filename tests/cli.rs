@@ -6,6 +6,8 @@
     reason = "helpers of tests are tests; clippy knows only their functions"
 )]
 
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/backup.rs"]
 mod backup;
 #[path = "cli/check.rs"]

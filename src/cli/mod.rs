@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 mod account;
+mod audit;
 mod backup;
 mod check;
 mod core_dumps;
@@ -50,6 +51,9 @@ enum Command {
     /// Let support staff into the console.
     #[command(subcommand)]
     Staff(staff::Staff),
+    /// Read and verify the log of who changed what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Copy the database while it is used, and read the copy back; prints one JSON object.
     Backup(backup::Options),
     /// After a restore: put every open session on hold, and begin quarantines again.
@@ -119,6 +123,7 @@ pub fn run() -> ExitCode {
             Command::Numbers(command) => numbers::run(command).await,
             Command::Import(command) => import::run(command).await,
             Command::Staff(command) => staff::run(command).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Backup(options) => backup::run(options).await,
             Command::RestoreFence(options) => restore::fence(options).await,
             Command::RestoreConfirm(options) => restore::confirm(options).await,

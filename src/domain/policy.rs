@@ -1,5 +1,6 @@
 //! A service's rules: what an account may set, its defaults and its bounds.
 
+mod changed;
 mod content;
 mod twilio_proxy;
 mod voicemail;

@@ -1,5 +1,6 @@
 //! The leased loops: what was promised is done, whoever promised it.
 
+mod audit;
 mod notify;
 mod orders;
 mod reconcile;
@@ -15,6 +16,7 @@ use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::audit::export_heads;
 use crate::{
     ids::{AccountId, OutboxId},
     relay::{self, Relay},

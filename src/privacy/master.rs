@@ -91,6 +91,7 @@ pub struct Keyring {
     wrap: Cipher,
     tokens: hmac::Key,
     signatures: hmac::Key,
+    heads: Secret,
 }
 
 impl Keyring {
@@ -102,7 +103,13 @@ impl Keyring {
             wrap: Cipher::new(&master.derive("wrap")),
             tokens: hmac::Key::new(hmac::HMAC_SHA256, &master.derive("tokens")),
             signatures: hmac::Key::new(hmac::HMAC_SHA256, &master.derive("signatures")),
+            heads: master.derive("audit heads"),
         }
+    }
+
+    /// The seed of the key that signs the audit log's heads.
+    pub(super) const fn head_seed(&self) -> &Secret {
+        &self.heads
     }
 
     /// The master key's id: eight hex digits.

@@ -5,6 +5,7 @@
 mod access;
 mod adopt;
 mod allocate;
+mod audit;
 mod budgets;
 mod calls;
 mod carriers;
@@ -49,6 +50,7 @@ use tokio::sync::Notify;
 pub use self::{
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
+    audit::{Heads, HeadsError, SignedHead, Told, Verified},
     budgets::Budgets,
     calls::place_call,
     carriers::{Carriers, Configured, must_be_one_of},
@@ -62,7 +64,9 @@ pub use self::{
         rotate_keys, update_endpoint, view_endpoint, with_keys,
     },
     error::{Error, Exhausted, Fault},
-    fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
+    fence::{
+        Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_by_hand, settle_here,
+    },
     health::{Health, Leave, Report as HealthReport, State as CarrierState, Trouble},
     idempotent::{Answer, Key},
     inventory::{
@@ -87,7 +91,7 @@ pub use self::{
     },
 };
 use crate::{
-    domain::pool::Rule,
+    domain::{audit::By, pool::Rule},
     egress::Egress,
     ids::AccountId,
     media::Objects,
@@ -164,6 +168,12 @@ impl Relay {
     #[must_use]
     pub fn urgent(&self) -> Self {
         Self { db: self.db.urgent(), ..self.clone() }
+    }
+
+    /// The same use cases as what somebody does: the audit log names them.
+    #[must_use]
+    pub fn by(&self, by: impl Into<By>) -> Self {
+        Self { db: self.db.by(by), ..self.clone() }
     }
 
     /// The configured carriers.

@@ -10,6 +10,7 @@
 //! - rows are private structs; bad data is [`Error::Inconsistent`] with table and column.
 
 pub mod accounts;
+pub mod audit;
 pub mod backup;
 mod ballast;
 pub mod blocks;
@@ -33,6 +34,7 @@ pub mod legs;
 pub mod long_texts;
 pub mod media;
 pub mod meta;
+mod mishaps;
 pub mod moving;
 pub mod number_move_steps;
 pub mod number_moves;
@@ -56,10 +58,11 @@ mod time;
 mod turn;
 mod writer;
 
-pub use db::{Db, DbOptions, Engine, Failure, Mishap, Mishaps, ServeLock, Tx};
+pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
 pub use epoch::EpochFile;
 pub use inspect::{Inspection, Schema};
 pub use lanes::Lane;
+pub use mishaps::{Mishap, Mishaps};
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]

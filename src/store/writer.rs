@@ -18,7 +18,10 @@ use super::{
     meta::{self, STATISTICS},
     turn::Turn,
 };
-use crate::{domain::time::Timestamp, telemetry::metrics};
+use crate::{
+    domain::{audit::By, time::Timestamp},
+    telemetry::metrics,
+};
 
 /// The most writes in one group: bounds how long the first of it waits.
 const GROUP_MAX: usize = 256;
@@ -53,6 +56,7 @@ trait Job: Send {
 struct Work<T, E, F> {
     body: F,
     urgent: bool,
+    by: Arc<By>,
     result: Option<Result<T, E>>,
     then: Vec<Then>,
     caller: oneshot::Sender<Result<T, E>>,
@@ -68,6 +72,7 @@ where
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         Box::pin(async move {
             tx.then.clear();
+            tx.by = Arc::clone(&self.by);
             let result = attempt(tx, &mut self.body).await;
             self.then = std::mem::take(&mut tx.then);
             let keep = result.is_ok();
@@ -109,7 +114,7 @@ impl Writer {
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let conn = Conn::Sqlite(Box::new(conn));
-        let mut tx = Tx::over(conn, shared, Timestamp::EPOCH);
+        let mut tx = Tx::over(conn, shared, Timestamp::EPOCH, Arc::new(By::RELAY));
         // A planner that knows nothing of the tables reads too much. Without room it goes on so.
         let _ = tx.control(STATISTICS).await;
         let stored = meta::high_water_mark(&mut tx).await?;
@@ -130,7 +135,13 @@ impl Writer {
     }
 
     /// Queues `work` and waits for the commit that holds it.
-    pub(super) async fn run<T, E, F>(&self, lane: Lane, urgent: bool, work: F) -> Result<T, E>
+    pub(super) async fn run<T, E, F>(
+        &self,
+        lane: Lane,
+        urgent: bool,
+        by: Arc<By>,
+        work: F,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: Failure,
@@ -144,6 +155,7 @@ impl Writer {
         let job = Box::new(Work {
             body: work,
             urgent,
+            by,
             result: None,
             then: Vec::new(),
             caller,

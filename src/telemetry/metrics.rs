@@ -11,6 +11,8 @@ use std::{
 use metrics::{Label, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::domain::time::Timestamp;
+
 /// How a metric's value behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -156,6 +158,8 @@ metrics_table! {
         "How long commits took.";
     DISK_FULL = Gauge "entremise_disk_full" Count []
         "1 while the disk below SQLite is full: only what closes or blocks is written.";
+    AUDIT_HEADS_EXPORTED = Gauge "entremise_audit_heads_exported_timestamp_seconds" Seconds []
+        "When the audit log's signed heads were last written to `audit_heads_file`, in seconds since 1970.";
 }
 
 const SECONDS: &[f64] = &[
@@ -456,6 +460,11 @@ pub fn disk_full(full: bool) {
     gauge(&DISK_FULL, []).set(f64::from(u8::from(full)));
 }
 
+/// The signed heads of the audit log were written to their file.
+pub fn audit_heads_exported(at: Timestamp) {
+    gauge(&AUDIT_HEADS_EXPORTED, []).set(at.since(Timestamp::EPOCH).as_secs_f64());
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -499,6 +508,7 @@ mod tests {
         deliveries_owed(1, second);
         commit(3, second);
         disk_full(true);
+        audit_heads_exported(Timestamp::from_millis(1_800_000_000_000));
         set_aside("message");
         number_order("main", "buy", "done");
     }

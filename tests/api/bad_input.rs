@@ -151,7 +151,9 @@ async fn odd_paths_and_queries() {
                 );
             }
         }
-        for path in ["services", "numbers", "sessions", "interactions", "events", "api-keys"] {
+        for path in
+            ["services", "numbers", "sessions", "interactions", "events", "api-keys", "audit"]
+        {
             for query in [
                 "limit=0",
                 "limit=101",

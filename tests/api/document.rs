@@ -105,6 +105,7 @@ async fn scopes_are_as_documented() {
             "webhooks:read",
             "webhooks:write",
             "keys:write",
+            "audit:read",
         ] {
             keys.push((scope, world.scoped(&[scope]).await));
         }

@@ -2,11 +2,10 @@
 
 use crate::{
     app::{self, Opened},
-    cli::{ConfigFile, Failed, output},
-    clock::Clock,
+    cli::{ConfigFile, Failed, account, output},
     domain::pool::Capabilities,
     egress::Egress,
-    ids::{AccountId, Ids, ServiceId},
+    ids::{AccountId, ServiceId},
     relay::{self, Client, Relay},
     store::accounts,
 };
@@ -23,7 +22,7 @@ impl Desk {
         let origin = config.origin(config.listen);
         let carriers = app::carriers(&config, &origin, &format!("http://{}", config.listen))
             .map_err(|faults| Failed(faults.to_string()))?;
-        let opened = Opened::open(&config, &Clock::system(), &Ids::default()).await?;
+        let opened = account::opened(&config).await?;
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), Egress::default());
         Ok(Self { opened, relay })
     }

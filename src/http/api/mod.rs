@@ -4,6 +4,7 @@
 //! the router and the document are made of that list.
 
 mod account;
+mod audit;
 mod auth;
 mod available;
 mod calls;

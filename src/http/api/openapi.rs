@@ -100,9 +100,10 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
             operation["responses"]["304"] = json!({ "description": "Nothing has changed" });
         }
     } else {
-        shared.push("Idempotency-Key".to_owned());
+        let named = shared.iter().any(|name| name != "key");
+        shared.extend(["Idempotency-Key".to_owned(), "Audit-Reason".to_owned()]);
         refusals.extend(["409", "413", "415", "422"]);
-        if !shared.iter().all(|name| name == "Idempotency-Key" || name == "key") {
+        if named {
             shared.push("If-Match".to_owned());
             refusals.push("412");
         }
@@ -205,6 +206,11 @@ fn parameters() -> Value {
             "The same key gets the same answer for 24 hours, and the write is done once. Quoted or \
              bare, visible ASCII.",
             json!({ "type": "string", "minLength": 1, "maxLength": 257 }),
+        ),
+        "Audit-Reason": header(
+            "Audit-Reason",
+            "Why it is done, for the audit log: no telephone number. It is sealed.",
+            json!({ "type": "string", "minLength": 1, "maxLength": 200 }),
         ),
         "If-Match": header(
             "If-Match",

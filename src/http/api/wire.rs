@@ -12,7 +12,8 @@ use utoipa::{
 use crate::{
     carrier::provisioning,
     domain::{
-        content, event::EventKind, interaction, number_move, opt_out, phone, policy, pool::Rule,
+        audit, content, event::EventKind, interaction, number_move, opt_out, phone, policy,
+        pool::Rule,
         session, time::Timestamp,
     },
     ids::{
@@ -180,6 +181,8 @@ impl Ability {
 
 words! {
     Capability = Ability, "What a number can do";
+    ActorKind = audit::ActorKind, "What sort of actor did something";
+    AuditAction = audit::Action, "What was done";
     ClosedReason = session::ClosedReason, "Why a session is closed";
     AttemptOutcome = deliveries::AttemptOutcome, "How an attempt ended";
     CarrierState = relay::CarrierState, "Whether a carrier is sent to: one at a time while half open";

@@ -20,13 +20,14 @@ use serde_json::json;
 use super::error::{Error, Fault};
 use crate::{
     domain::{
+        audit::{Action, Detail, Entry},
         event::EventKind,
         number_move::{MoveState, StepState, Why},
         time::Timestamp,
     },
     ids::{AccountId, MoveId, NumberId},
     store::{
-        self, Tx, circulation, events,
+        self, Tx, audit, circulation, events,
         events::Place,
         number_move_steps::Step,
         number_moves::{self, Move, Off, Tally},
@@ -99,6 +100,12 @@ pub async fn begin_move(tx: &mut Tx, account: &AccountId, new: &NewMove) -> Resu
     } else {
         drain(tx, account, &row).await?;
     }
+    let entry = Entry::new(Action::MoveBegun, row.id.as_str()).with(Detail::Why, row.why.as_str());
+    let entry = match &row.off {
+        Off::Number(id) => entry.with(Detail::Number, id.as_str()),
+        Off::Carrier(id) => entry.with(Detail::Carrier, id.as_str()),
+    };
+    audit::append(tx, account, entry).await?;
     Ok(row)
 }
 
@@ -200,6 +207,7 @@ pub async fn undo_move(
                 carry_over(tx, account, number, to).await?;
             }
         }
+        audit::append(tx, account, Entry::new(Action::MoveUndone, id.as_str())).await?;
     }
     number_moves::get(tx, account, id).await?.ok_or(Error::NotFound("move"))
 }

@@ -12,7 +12,7 @@ pub use self::sync::{Difference, Synced};
 use super::{
     Configured, Relay,
     error::{Error, Fault},
-    inventory::number_faults,
+    inventory::{change_number, number_faults},
 };
 use crate::{
     carrier::{
@@ -21,13 +21,14 @@ use crate::{
         provisioning::{NumberKind, Search},
     },
     domain::{
+        audit::{Action, Detail, Entry},
         closed_set,
         phone::{Kind, ProxyNumber, Registered},
         pool::Capabilities,
     },
     ids::{AccountId, NumberId, ServiceId},
     store::{
-        Tx, holds,
+        Tx, audit, holds,
         number_orders::{self, NewOrder, NumberOrder, OrderKind, OrderState},
         numbers::{self, NumberState},
         services,
@@ -317,7 +318,13 @@ pub async fn order_numbers(
     let mut orders = Vec::new();
     for _ in 0..quantity {
         let now = tx.now().await?;
-        orders.push(number_orders::insert(tx, account, &order, now).await.map_err(busy)?);
+        let order = number_orders::insert(tx, account, &order, now).await.map_err(busy)?;
+        let entry = Entry::new(Action::NumberOrdered, order.id.as_str())
+            .with(Detail::Kind, kind.as_str())
+            .with(Detail::Carrier, new.carrier.as_str())
+            .with(Detail::Service, new.service.as_str());
+        audit::append(tx, account, entry).await?;
+        orders.push(order);
     }
     Ok(orders)
 }
@@ -389,7 +396,7 @@ pub async fn release_number(
             state: Some(NumberState::Draining),
             ..super::UpdateNumber::default()
         };
-        super::update_number(tx, account, id, change, None).await?;
+        change_number(tx, account, id, change, None).await?;
     }
     let wanted = Terms {
         at_carrier: Some(at_carrier.as_str().to_owned()),
@@ -406,7 +413,11 @@ pub async fn release_number(
         capabilities: number.capabilities,
         wanted: &wanted.text(),
     };
-    number_orders::insert(tx, account, &order, now).await.map_err(busy)
+    let order = number_orders::insert(tx, account, &order, now).await.map_err(busy)?;
+    let entry = Entry::new(Action::NumberReleased, id.as_str());
+    let entry = entry.with(Detail::Kind, at_carrier.as_str());
+    audit::append(tx, account, entry).await?;
+    Ok(order)
 }
 
 /// Which numbers of a carrier are given back by API.

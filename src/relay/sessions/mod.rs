@@ -21,6 +21,7 @@ use crate::relay::{
 };
 use crate::{
     domain::{
+        audit::{Action, Entry},
         event::EventKind,
         interaction::Reason,
         pool::Narrowing,
@@ -30,7 +31,7 @@ use crate::{
     ids::{AccountId, ParticipantId, ServiceId, SessionId},
     privacy::DataKey,
     store::{
-        self, Tx, events,
+        self, Tx, audit, events,
         events::Place,
         holds, media, numbers,
         participants::{self, Participant},
@@ -265,7 +266,8 @@ pub(in crate::relay) async fn take_away(
 pub async fn delete(tx: &mut Tx, account: &AccountId, id: &SessionId) -> Result<(), Error> {
     locked(tx, account, id).await?;
     take_away(tx, account, id).await?;
-    Ok(())
+    let entry = Entry::new(Action::SessionDeleted, id.as_str());
+    Ok(audit::append(tx, account, entry).await?)
 }
 
 /// Writes a session as its next version.
@@ -345,6 +347,7 @@ pub async fn resume(
         events::insert(tx, account, EventKind::SessionResumed, place_of(&session), "{}", now)
             .await?;
         save(tx, account, session, now).await?;
+        audit::append(tx, account, Entry::new(Action::SessionResumed, id.as_str())).await?;
     } else if session.state == State::Closed {
         return Err(Error::SessionClosed);
     }

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod accounts;
+mod audit;
 mod budgets;
 mod charges;
 mod collation;

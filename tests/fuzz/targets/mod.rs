@@ -6,6 +6,7 @@ macro_rules! with_targets {
     ($use:ident) => {
         $use! {
             api_bodies,
+            audit_heads,
             commanded,
             config,
             content,
