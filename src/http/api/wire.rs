@@ -13,8 +13,7 @@ use crate::{
     carrier::provisioning,
     domain::{
         audit, content, event::EventKind, interaction, number_move, opt_out, phone, policy,
-        pool::Rule,
-        session, time::Timestamp,
+        pool::Rule, session, time::Timestamp,
     },
     ids::{
         AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, MoveId, NumberId,

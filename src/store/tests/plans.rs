@@ -70,6 +70,18 @@ async fn fill(lab: &Lab, world: &World) {
             hex(lab, "", "n / 10"),
             id("PN")
         ),
+    ];
+    for sql in statements.into_iter().chain(log(lab, world)) {
+        filled(lab, sql).await;
+    }
+}
+
+/// A text in each session: what is owed of it, what is known, and what it cost.
+fn log(lab: &Lab, world: &World) -> [String; 4] {
+    let (account, service) = (&world.account, &world.service);
+    let id = |prefix| hex(lab, prefix, "n");
+    let series = series();
+    [
         format!(
             "INSERT INTO outbox (account, id, kind, state, session, interaction, leg, carrier,
                 attempts, fence, run_at, lease_until, valid_until, created_at)
@@ -80,6 +92,13 @@ async fn fill(lab: &Lab, world: &World) {
             id("KC"),
             id("KI"),
             id("LG")
+        ),
+        format!(
+            "INSERT INTO interactions (account, id, session, kind, origin, number, carrier, media,
+                version, created_at, updated_at)
+             {series} SELECT '{account}', {}, {}, 'message', 'person', '', 'a', 0, 1, 0, 0 FROM s",
+            id("KI"),
+            id("KC")
         ),
         format!(
             "INSERT INTO legs (account, id, interaction, position, kind, direction, number, carrier,
@@ -98,10 +117,7 @@ async fn fill(lab: &Lab, world: &World) {
             id("KI"),
             hex(lab, "KC", "n / 10")
         ),
-    ];
-    for sql in statements {
-        filled(lab, sql).await;
-    }
+    ]
 }
 
 async fn filled(lab: &Lab, sql: String) {
