@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     carrier::{self, Links, Settings},
     clock::Clock,
-    config::{self, CarrierConfig, Config, Fault, Faults},
+    config::{CarrierConfig, Config, Fault, Faults},
     egress::{self, Egress},
     http::{
         api::{self, ApiState},
@@ -29,7 +29,7 @@ use crate::{
     jobs::{self, Jobs},
     media,
     privacy::{MasterKey, MasterKeyError},
-    relay::{self, Budgets, Carriers, Client, Configured, Doubt, Prices, Rates, Relay},
+    relay::{self, Budgets, Carriers, Client, Configured, Doubt, Prices, Relay},
     sandbox::{Network, Options, Pace},
     store::{
         self, Failure, Lane, ServeLock,
@@ -247,6 +247,10 @@ impl App {
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(config))
             .with_objects(files::open(config)?);
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(config), &workers, &working);
+        if let Some(file) = &config.audit_heads_file {
+            let relay = relay.lane(Lane::Jobs);
+            jobs::export_heads(relay, file.clone(), &workers, working.clone());
+        }
         workers.spawn(keep_epoch(relay.lane(Lane::Jobs), working.clone()));
         let (servers, drained) = (TaskTracker::new(), CancellationToken::new());
         let routes = routes(config, &origin, &relay, network.as_ref(), &clock);
@@ -476,8 +480,7 @@ pub fn carriers(config: &Config, origin: &str, local: &str) -> Result<Carriers, 
                     links: Links::new(origin, &one.id).with_fallback(one.fallback_url.clone()),
                     buying: one.buying,
                 });
-                let config::Rates { texts, texts_of_number, calls } = one.rates;
-                rates.push((&one.id, Rates { texts, texts_of_number, calls }));
+                rates.push((&one.id, one.rates));
             }
             Err(wrong) => {
                 faults.extend(wrong.into_iter().map(|fault| {

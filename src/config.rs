@@ -28,6 +28,7 @@ pub use self::{
     secret::{MasterKey, Secret},
 };
 use crate::domain::phone::Permits;
+pub use crate::domain::rate::Rates;
 
 /// What makes a variable ours.
 pub const PREFIX: &str = "ENTREMISE_";
@@ -68,6 +69,8 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     /// Whether a sandbox carrier may stand beside a real one or be reached from elsewhere.
     pub allow_sandbox: bool,
+    /// Where the audit log's signed heads are written, every hour; nowhere without it.
+    pub audit_heads_file: Option<PathBuf>,
     /// What one client may take.
     pub limits: Limits,
     /// What is logged and how.
@@ -121,17 +124,6 @@ impl std::fmt::Debug for CarrierConfig {
             .field("values", &self.values.keys().collect::<Vec<_>>())
             .finish()
     }
-}
-
-/// How much a carrier is sent: the time between two; `None` for as much as there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rates {
-    /// Of texts.
-    pub texts: Option<Duration>,
-    /// Of texts from one proxy number.
-    pub texts_of_number: Option<Duration>,
-    /// Of calls that we place.
-    pub calls: Option<Duration>,
 }
 
 /// `[limits]`: what one client, and all of them together, may take.
@@ -315,6 +307,7 @@ impl Config {
             tls_cert: None,
             tls_key: None,
             allow_sandbox: false,
+            audit_heads_file: None,
             limits: Limits::default(),
             log: Log::default(),
             jobs: Jobs::default(),
@@ -375,6 +368,15 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
+/// The name of whoever's login this is, as the system tells it: for the audit log. It proves nothing.
+pub fn login() -> Option<String> {
+    ["SUDO_USER", "LOGNAME", "USER"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .map(|name| name.to_string_lossy().into_owned())
+        .find(|name| !name.is_empty())
+}
+
 fn read_file(path: &Path, faults: &mut Vec<Fault>) -> toml::Table {
     let name = path.display();
     let text = match std::fs::read_to_string(path) {
@@ -433,6 +435,7 @@ fn read(mut top: Reader<'_>) -> Config {
         tls_cert: top.optional("tls_cert", rules::FILE, rules::path),
         tls_key: top.optional("tls_key", rules::FILE, rules::path),
         allow_sandbox: top.value("allow_sandbox", false, rules::BOOLEAN, toml::Value::as_bool),
+        audit_heads_file: top.optional("audit_heads_file", rules::HEADS_FILE, rules::path),
         limits: top.section("limits", limits),
         log: top.section("log", |log| Log {
             filter: log.value("filter", Log::default().filter, rules::FILTER, rules::text),

@@ -1,6 +1,9 @@
 //! The native API, black box: a real server over a real database, on each engine.
 
 #[cfg(test)]
+#[path = "api/audit.rs"]
+mod audit;
+#[cfg(test)]
 #[path = "api/bad_input.rs"]
 mod bad_input;
 #[cfg(test)]

@@ -194,7 +194,7 @@ fn i17_answers_hold_no_number_but_the_dialled() {
             // Whatever an adapter might remember of a caller, it has seen by now.
             let _ = carrier.parse_with(request, &fixtures.links());
         }
-        let keeps = carrier.capabilities().control == Control::Commands;
+        let keeps = matches!(carrier.capabilities().control, Control::Commands { .. });
         let mut dialling = 0;
         for (name, answer) in samples::answers(samples::WORDS) {
             let targets = match &answer {

@@ -6,12 +6,17 @@
     reason = "helpers of tests are tests; clippy knows only their functions"
 )]
 
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/backup.rs"]
 mod backup;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/command.rs"]
 mod command;
+#[cfg(target_os = "linux")]
+#[path = "cli/core_dumps.rs"]
+mod core_dumps;
 #[path = "cli/durable.rs"]
 mod durable;
 #[path = "cli/fallback.rs"]

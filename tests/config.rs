@@ -73,6 +73,7 @@ fn the_file_sets_everything() {
         tls_cert = "cert.pem"
         tls_key = "key.pem"
         allow_sandbox = true
+        audit_heads_file = "heads.jsonl"
         [limits]
         connections = 10
         drain_s = 0

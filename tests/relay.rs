@@ -6,6 +6,9 @@
 #[path = "relay/across.rs"]
 mod across;
 #[cfg(test)]
+#[path = "relay/budgets.rs"]
+mod budgets;
+#[cfg(test)]
 #[path = "relay/callback.rs"]
 mod callback;
 #[cfg(test)]
@@ -14,6 +17,15 @@ mod caller_id;
 #[cfg(test)]
 #[path = "relay/clocks.rs"]
 mod clocks;
+#[cfg(test)]
+#[path = "relay/commanded.rs"]
+mod commanded;
+#[cfg(test)]
+#[path = "relay/content.rs"]
+mod content;
+#[cfg(test)]
+#[path = "relay/detour.rs"]
+mod detour;
 #[cfg(test)]
 #[path = "relay/dialect.rs"]
 mod dialect;
@@ -30,6 +42,9 @@ mod gaps;
 #[path = "relay/health.rs"]
 mod health;
 #[cfg(test)]
+#[path = "relay/health_stage.rs"]
+mod health_stage;
+#[cfg(test)]
 #[path = "relay/keys.rs"]
 mod keys;
 #[cfg(test)]
@@ -41,6 +56,9 @@ mod market;
 #[cfg(test)]
 #[path = "relay/media.rs"]
 mod media;
+#[cfg(test)]
+#[path = "relay/media_by_words.rs"]
+mod media_by_words;
 #[cfg(test)]
 #[path = "relay/model.rs"]
 mod model;
@@ -54,11 +72,17 @@ mod moving_broken;
 #[path = "relay/moving_stage.rs"]
 mod moving_stage;
 #[cfg(test)]
+#[path = "relay/moving_undone.rs"]
+mod moving_undone;
+#[cfg(test)]
 #[path = "relay/neutral.rs"]
 mod neutral;
 #[cfg(test)]
 #[path = "relay/ordering.rs"]
 mod ordering;
+#[cfg(test)]
+#[path = "relay/ordering_terms.rs"]
+mod ordering_terms;
 #[cfg(test)]
 #[path = "relay/out_of_session.rs"]
 mod out_of_session;
@@ -111,6 +135,9 @@ mod races;
 #[path = "relay/receiver.rs"]
 mod receiver;
 #[cfg(test)]
+#[path = "relay/recordings.rs"]
+mod recordings;
+#[cfg(test)]
 #[path = "relay/registration.rs"]
 mod registration;
 #[cfg(test)]
@@ -132,6 +159,9 @@ mod shop;
 #[path = "relay/sinks.rs"]
 mod sinks;
 #[cfg(test)]
+#[path = "relay/slow_recordings.rs"]
+mod slow_recordings;
+#[cfg(test)]
 #[path = "relay/storm.rs"]
 mod storm;
 #[cfg(test)]
@@ -142,3 +172,6 @@ mod unknown;
 #[cfg(test)]
 #[path = "relay/voicemail.rs"]
 mod voicemail;
+#[cfg(test)]
+#[path = "relay/voicemail_lost.rs"]
+mod voicemail_lost;

@@ -1,6 +1,9 @@
 //! The drop-in for Twilio Proxy, black box: a real server with phones, on each engine.
 
 #[cfg(test)]
+#[path = "twilio_proxy/audit.rs"]
+mod audit;
+#[cfg(test)]
 #[path = "twilio_proxy/bad_input.rs"]
 mod bad_input;
 #[cfg(test)]

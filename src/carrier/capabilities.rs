@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::pool;
+
 /// What a carrier can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
@@ -42,6 +44,13 @@ pub struct Capabilities {
     pub numbers: Numbers,
 }
 
+impl Capabilities {
+    /// All that a number of this carrier may do.
+    pub const fn of_numbers(&self) -> pool::Capabilities {
+        pool::Capabilities { voice: self.voice, sms: self.sms, mms: self.mms }
+    }
+}
+
 /// What can be done about a carrier's numbers by API. With anything but `None` it answers
 /// [`super::Carrier::provisioning`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +69,11 @@ pub enum Control {
     /// By a document in the answer.
     Documents,
     /// By requests of ours.
-    Commands,
+    Commands {
+        /// Whether the carrier drops a request that it has had, by a key of ours: then one that may
+        /// have been lost is made again.
+        keyed: bool,
+    },
 }
 
 /// What a carrier does when it gets the same text twice.

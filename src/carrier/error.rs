@@ -102,8 +102,38 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
+/// It could not be read, or the carrier could not tell.
+pub(super) const fn unreadable() -> SendError {
+    SendError::new(SendErrorKind::Unreachable, Retry::Unknown)
+}
+
+/// The failure of what does no harm twice: so nothing about it is unknown.
+pub(super) fn repeatable(mut error: SendError) -> SendError {
+    if error.retry == Retry::Unknown {
+        error.retry = Retry::After(Duration::from_secs(1));
+    }
+    error
+}
+
+/// What the answer to the end of a call means, whose failure is `error`. Ending one twice does no harm, and
+/// one that is over is not found.
+pub(super) fn ended(
+    id: &str,
+    response: &Response,
+    error: impl FnOnce() -> SendError,
+) -> Result<Sent, SendError> {
+    if response.status.is_success() {
+        return Ok(Sent { id: id.to_owned() });
+    }
+    let mut error = error();
+    if response.status == StatusCode::NOT_FOUND {
+        error.kind = SendErrorKind::Rejected;
+    }
+    Err(repeatable(error))
+}
+
 /// What the answer to a deletion means, whose failure is `error`. What is not there is deleted, and deleting
-/// twice does no harm: so nothing about it is unknown.
+/// twice does no harm.
 pub(super) fn deleted(
     id: &str,
     response: &Response,
@@ -112,11 +142,7 @@ pub(super) fn deleted(
     if response.status.is_success() || response.status == StatusCode::NOT_FOUND {
         return Ok(Sent { id: id.to_owned() });
     }
-    let mut error = error();
-    if error.retry == Retry::Unknown {
-        error.retry = Retry::After(Duration::from_secs(1));
-    }
-    Err(error)
+    Err(repeatable(error()))
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{WebhookError, is_id};
+use super::{WebhookError, is_id, number::heard_bare};
 use crate::domain::{
-    phone::{Caller, ProxyNumber, parse_carrier},
+    phone::{Caller, ProxyNumber},
     price::Price,
 };
 
@@ -33,10 +33,10 @@ impl Fields {
         id.map(str::to_owned).ok_or(WebhookError::Malformed(key))
     }
 
-    /// Who calls or writes. A name, a short code or nothing can't be a participant, so they count as
-    /// withheld.
+    /// Who calls or writes. A name, a short code, a SIP address or nothing can't be a participant, so they
+    /// count as withheld.
     pub(super) fn caller(&self, key: &str) -> Caller {
-        parse_carrier(self.text(key).unwrap_or_default(), None)
+        heard_bare(self.text(key).unwrap_or_default())
     }
 
     /// The proxy number; `None` for a short code, a name and for addresses of other kinds (SIP).
@@ -66,6 +66,16 @@ impl Fields {
         let seconds = value.as_u64().or_else(|| value.as_str()?.parse::<u32>().ok().map(u64::from));
         seconds.map(Duration::from_secs)
     }
+}
+
+/// The keys that a person pressed, `most` at most, from the field `name`.
+///
+/// # Errors
+/// [`WebhookError::Malformed`] naming the field for more than that, or none of a telephone's.
+pub(super) fn keys(text: &str, most: usize, name: &'static str) -> Result<String, WebhookError> {
+    let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
+    let fits = text.len() <= most && text.bytes().all(key);
+    if fits { Ok(text.to_owned()) } else { Err(WebhookError::Malformed(name)) }
 }
 
 /// A decimal as it was written: a text, or a number, whose shortest form is what was meant.

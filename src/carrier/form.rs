@@ -7,7 +7,7 @@ use std::{
 
 use http::{Method, header::CONTENT_TYPE};
 
-use super::{Request, WebhookError, is_id};
+use super::{Request, WebhookError, fields, is_id};
 
 /// The type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
@@ -124,11 +124,7 @@ impl Form {
     /// [`WebhookError::Malformed`] for more keys than any plan asks for, or none of a telephone's.
     pub(super) fn keys(&self, name: &'static str) -> Result<String, WebhookError> {
         let digits = self.one(name)?.unwrap_or_default();
-        let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-        if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
-            return Err(WebhookError::Malformed(name));
-        }
-        Ok(digits.to_owned())
+        fields::keys(digits, KEYS_MAX, name)
     }
 
     /// A length of time in whole seconds; one that does not read as such is as good as none.

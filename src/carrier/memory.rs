@@ -246,16 +246,12 @@ mod tests {
     use crate::{
         carrier::{
             acts::{Dial, Heard, Wanted},
-            plan::Prompt,
+            plan::{Prompt, samples::leg},
         },
         domain::phone::{Identifier, ProxyNumber},
     };
 
     const CALL: &str = "v3:one";
-
-    fn leg(number: u8) -> LegId {
-        LegId::parse(&format!("LG0190000000007000800000000000000{number}")).unwrap()
-    }
 
     fn links(key: u8) -> Links {
         Links::new("https://relay.example.com", "telnyx").sealed([key; 32])

@@ -1,7 +1,10 @@
 //! A proxy number at its carrier: whether the account has it, and what is wrong with how it is set.
 
 use crate::{
-    domain::{phone::ProxyNumber, pool::Capabilities},
+    domain::{
+        phone::{Caller, ProxyNumber, parse_carrier},
+        pool::Capabilities,
+    },
     ids::NumberId,
 };
 
@@ -82,6 +85,20 @@ pub(super) fn called(to: &str) -> Result<Option<ProxyNumber>, ()> {
     ProxyNumber::parse(to).map(Some).map_err(|_| ())
 }
 
+/// Who calls or writes, of a carrier that writes numbers in E.164. A SIP address may spell anybody's
+/// number, and digits without a plus may be those of any country: they count as withheld, and so do names,
+/// short codes and words on a keypad.
+pub(super) fn heard(from: &str) -> Caller {
+    if from.starts_with('+') { heard_bare(from) } else { Caller::Withheld }
+}
+
+/// The same of a carrier that writes whole numbers without their plus.
+pub(super) fn heard_bare(from: &str) -> Caller {
+    let tel = from.get(..4).filter(|scheme| scheme.eq_ignore_ascii_case("tel:"));
+    let number = from.get(tel.map_or(0, str::len)..).unwrap_or_default();
+    if number.contains([':', '@']) { Caller::Withheld } else { parse_carrier(number, None) }
+}
+
 /// Whether two addresses are one, with the port of https written or not.
 pub(super) fn same_address(one: &str, other: &str) -> bool {
     matches!((url::Url::parse(one), url::Url::parse(other)), (Ok(one), Ok(other)) if one == other)
@@ -92,5 +109,47 @@ pub(super) fn shown(address: &str) -> String {
     match url::Url::parse(address) {
         Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
         Err(_) => "not an address".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody is taken for another whose number a SIP address spells, and what a keypad spells is nobody,
+    /// whichever carrier says so.
+    #[test]
+    fn only_telephone_numbers_are_heard() {
+        let number = |caller| match caller {
+            Caller::Number(number) => Some(number.expose().to_owned()),
+            Caller::Withheld => None,
+        };
+        assert_eq!(number(heard("+14155550100")).as_deref(), Some("+14155550100"));
+        for bare in ["14155550100", "+14155550100", "tel:+14155550100", "TEL:14155550100"] {
+            assert_eq!(number(heard_bare(bare)).as_deref(), Some("+14155550100"), "{bare}");
+        }
+        for nobody in [
+            "sip:+14155550100@elsewhere.example",
+            "tel:sip:+14155550100@elsewhere.example",
+            "+14155550100@elsewhere.example",
+            "\"+14155550100\" <sip:+14155550100@elsewhere.example>",
+            "whatsapp:+14155550100",
+            "+266696687",
+            "+7378742833",
+            "+86282452253",
+            "+8656696",
+            "+2562533",
+            "anonymous",
+            "12345",
+            "",
+        ] {
+            assert_eq!(
+                (number(heard(nobody)), number(heard_bare(nobody))),
+                (None, None),
+                "{nobody}"
+            );
+        }
+        // Of which country, nobody says.
+        assert_eq!(number(heard("4155550100")), None);
     }
 }

@@ -8,6 +8,11 @@ use crate::{
     ids::LegId,
 };
 
+/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
+pub(super) fn seconds(length: Duration, least: Duration, most: Duration) -> u64 {
+    length.clamp(least, most).as_secs()
+}
+
 /// The answer to one webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -208,5 +213,36 @@ pub struct Reply {
 impl From<Response> for Reply {
     fn from(response: Response) -> Self {
         Self { response, commands: Vec::new() }
+    }
+}
+
+/// Plans for the adapters' own tests.
+#[cfg(test)]
+pub(super) mod samples {
+    use super::*;
+
+    /// One of nine legs.
+    pub(in crate::carrier) fn leg(number: u8) -> LegId {
+        LegId::parse(&format!("LG0190000000007000800000000000000{number}")).unwrap()
+    }
+
+    /// Words in British English.
+    pub(in crate::carrier) fn say(text: &str) -> Prompt {
+        Prompt { text: text.to_owned(), language: "en-GB".to_owned() }
+    }
+
+    /// The second leg is rung for the first, and sees `caller_id`.
+    pub(in crate::carrier) fn connect(to: &str, caller_id: &str) -> Connect {
+        Connect {
+            leg: leg(1),
+            to: vec![Target { leg: leg(2), number: Identifier::parse(to).unwrap() }],
+            caller_id: ProxyNumber::parse(caller_id).unwrap(),
+            announce: None,
+            ring_timeout: Duration::from_secs(25),
+            duration_max: Duration::from_hours(1),
+            screen: false,
+            accept: false,
+            turn: 0,
+        }
     }
 }

@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::{Links, Request, Response, SendError};
 use crate::{
-    carrier::error::{Retry, SendErrorKind},
+    carrier::error::{Retry, SendErrorKind, unreadable},
     domain::{
         closed_set,
         phone::{Country, ProxyNumber},
@@ -251,9 +253,17 @@ pub trait Provisioning: Send + Sync {
     fn listed(&self, at: Option<&str>, response: &Response) -> Result<HeldPage, SendError>;
 }
 
-/// It could not be read, or the carrier could not tell.
-pub(super) const fn unreadable() -> SendError {
-    SendError::new(SendErrorKind::Unreachable, Retry::Unknown)
+/// The one of `listed` that is asked for, where there is one.
+///
+/// # Errors
+/// Where it is there and can't be read.
+pub(super) fn the_one(
+    listed: &[Value],
+    is: impl Fn(&Value) -> bool,
+    read: impl FnOnce(&Value) -> Option<Held>,
+) -> Result<Option<Held>, SendError> {
+    let found = listed.iter().find(|one| is(one));
+    found.map(|one| read(one).ok_or_else(unreadable)).transpose()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use super::{ConfigFile, Failed, output};
 use crate::{
     app::Opened,
     clock::Clock,
+    config::{self, Config},
+    domain::audit::Actor,
     egress::Egress,
     ids::{AccountId, Ids},
     relay::{Carriers, Client, Relay},
@@ -68,8 +70,15 @@ pub(super) async fn run(command: Account) -> Result<(), Failed> {
 
 /// Opens the database beside a server that may be running.
 pub(super) async fn open(file: &ConfigFile) -> Result<Opened, Failed> {
-    let config = file.load()?;
-    Ok(Opened::open(&config, &Clock::system(), &Ids::default()).await?)
+    opened(&file.load()?).await
+}
+
+/// The same with settings that were read already. What is done is the operator's.
+pub(super) async fn opened(config: &Config) -> Result<Opened, Failed> {
+    let mut opened = Opened::open(config, &Clock::system(), &Ids::default()).await?;
+    let operator = Actor::operator(config::login().as_deref());
+    opened.db = opened.db.by(operator);
+    Ok(opened)
 }
 
 /// The use cases, with no carrier: a command asks none.

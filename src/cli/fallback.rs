@@ -9,8 +9,9 @@ use crate::{
     app,
     carrier::{Answer, Plan, capabilities::Control, plan::Prompt},
     domain::policy,
-    ids::{AccountId, ServiceId},
-    store::services::{self, Service},
+    ids::AccountId,
+    relay,
+    store::services::Service,
 };
 
 #[derive(Debug, Args)]
@@ -50,10 +51,8 @@ pub(super) async fn run(options: Options) -> Result<(), Failed> {
     let origin = config.origin(config.listen);
     let carriers = app::carriers(&config, &origin, &format!("http://{}", config.listen))
         .map_err(|faults| Failed(faults.to_string()))?;
-    let Some(carrier) = carriers.get(&options.carrier) else {
-        let all: Vec<&str> = carriers.iter().map(|one| one.id.as_str()).collect();
-        return Err(Failed(format!("--carrier must be one of the configured: {}", all.join(", "))));
-    };
+    let carrier = carriers.known(&options.carrier);
+    let carrier = carrier.map_err(|words| Failed(format!("--carrier {words}")))?;
     if carrier.adapter.capabilities().control != Control::Documents {
         return Err(Failed(format!("{} takes no documents, so there is none", carrier.id)));
     }
@@ -90,11 +89,11 @@ async fn service(options: &Options) -> Result<Option<Service>, Failed> {
     };
     let opened = open(&options.file).await?;
     let mut tx = opened.db.read().await?;
-    let found = match ServiceId::parse(name) {
-        Ok(id) => services::get(&mut tx, account, &id).await?,
-        Err(_) => services::by_name(&mut tx, account, name).await?,
-    };
+    let found = relay::find_service(&mut tx, account, name).await;
     drop(tx);
     opened.close().await;
-    found.map(Some).ok_or_else(|| Failed("there is no such service".into()))
+    found.map(Some).map_err(|error| match error {
+        relay::Error::NotFound(_) => Failed("there is no such service".into()),
+        other => Failed(other.to_string()),
+    })
 }

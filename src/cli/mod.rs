@@ -1,8 +1,10 @@
 //! One file per subcommand.
 
 mod account;
+mod audit;
 mod backup;
 mod check;
+mod core_dumps;
 mod demo;
 mod fallback;
 mod healthcheck;
@@ -53,6 +55,9 @@ enum Command {
     /// Show master keys and rotate to the current one.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Read and verify the log of who changed what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Copy the database while it is used, and read the copy back; prints one JSON object.
     Backup(backup::Options),
     /// After a restore: put every open session on hold, and begin quarantines again.
@@ -102,6 +107,10 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    if let Err(error) = core_dumps::off() {
+        output::error(&format!("core dumps cannot be switched off: {error}"));
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -119,6 +128,7 @@ pub fn run() -> ExitCode {
             Command::Import(command) => import::run(command).await,
             Command::Staff(command) => staff::run(command).await,
             Command::Keys(command) => keys::run(command).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Backup(options) => backup::run(options).await,
             Command::RestoreFence(options) => restore::fence(options).await,
             Command::RestoreConfirm(options) => restore::confirm(options).await,

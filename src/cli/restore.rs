@@ -48,8 +48,9 @@ async fn raise(opened: &Opened, nothing_lost: bool) -> Result<serde_json::Value,
     let file = opened.db.epoch_file();
     let known = file.as_ref().map_or(Ok(0), EpochFile::read)?;
     let (epoch, object) = if nothing_lost {
-        let work =
-            opened.db.write(move |tx| Box::pin(async move { relay::settle_here(tx, known).await }));
+        let work = opened
+            .db
+            .write(move |tx| Box::pin(async move { relay::settle_by_hand(tx, known).await }));
         let epoch = work.await?;
         (epoch, json!({ "epoch": epoch, "suspended": 0, "quarantines": 0, "given_up": 0 }))
     } else {

@@ -26,6 +26,7 @@ pub(super) const RANGES: &str =
 pub(super) const PERMITS: &str = "a list of prefixes, each with a space and the reason of 3 to 200 \
                                  characters, such as [\"+33612 Permit 17 of Arcep\"]";
 pub(super) const FILE: &str = "the path of a PEM file";
+pub(super) const HEADS_FILE: &str = "the path of a file that is written";
 pub(super) const BOOLEAN: &str = "true or false";
 pub(super) const FILTER: &str = "a filter, such as \"info,entremise::relay=debug\"";
 pub(super) const FORMAT: &str = "\"auto\", \"json\" or \"human\"";

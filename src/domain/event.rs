@@ -47,6 +47,8 @@ closed_set! {
         MessageUnknown = "message.unknown",
         /// Pictures or files of a text were not passed on.
         MediaRefused = "media.refused",
+        /// Something was found in a text that its service looks for.
+        MessageModerated = "message.moderated",
         /// A text was refused.
         MessageRefused = "message.refused",
         /// A call came in.

@@ -147,6 +147,8 @@ closed_set! {
         StopWord = "stop_word",
         /// The recipient wrote to the proxy number that they want no more texts from it.
         RecipientOptedOut = "recipient_opted_out",
+        /// It held what its service lets nobody write.
+        ContentBlocked = "content_blocked",
         /// Its time ran out before it could be sent.
         TooLate = "too_late",
         /// The carrier's webhook never came, and its list told of it too late to put it through.

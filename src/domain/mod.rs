@@ -34,8 +34,10 @@ macro_rules! closed_set {
 }
 pub(crate) use closed_set;
 
+pub mod audit;
 pub mod budget;
 pub mod call;
+pub mod content;
 pub mod event;
 pub mod interaction;
 pub mod media;
@@ -46,6 +48,7 @@ pub mod phone;
 pub mod policy;
 pub mod pool;
 pub mod price;
+pub mod rate;
 pub mod redact;
 pub mod route;
 pub mod segments;

@@ -1,5 +1,7 @@
 //! A service's rules: what an account may set, its defaults and its bounds.
 
+mod changed;
+mod content;
 mod twilio_proxy;
 mod voicemail;
 
@@ -9,6 +11,7 @@ use super::{
     opt_out::StopWords,
     phone::{Identifier, Strictness},
 };
+pub use content::ContentRules;
 pub use twilio_proxy::{OnInterceptFailure, ProxyRules, URLS as PROXY_URLS};
 pub use voicemail::{VoicemailRules, voicemail_text};
 
@@ -140,6 +143,8 @@ pub struct Rules {
     pub vcards: bool,
     /// Whether people are told by a text that they dial another number from now on.
     pub tell_of_moves: bool,
+    /// What becomes of telephone numbers, addresses, links and payment handles in texts.
+    pub content: ContentRules,
     /// What a service of Twilio Proxy has on top.
     pub proxy: ProxyRules,
 }
@@ -175,6 +180,7 @@ impl Rules {
             media: MediaRule::Images,
             vcards: false,
             tell_of_moves: false,
+            content: ContentRules::default(),
             proxy: ProxyRules::default(),
         }
     }
@@ -241,6 +247,7 @@ impl Rules {
             faults.push(("out_of_session_number", refusal.words()));
         }
         faults.extend(self.voicemail.faults());
+        faults.extend(self.content.faults());
         faults.extend(self.proxy.faults());
         faults
     }
@@ -248,28 +255,41 @@ impl Rules {
     /// What is lacking once all settings are together: the field and why it is needed. A change
     /// that names a few of them can't be judged by it.
     pub fn lacking(&self) -> Vec<(&'static str, &'static str)> {
+        let mut lacking = self.content.lacking();
         match self.out_of_session {
             OutOfSession::Forward if self.out_of_session_number.is_none() => {
-                vec![("out_of_session_number", "is needed where out_of_session is forward")]
+                let why = "is needed where out_of_session is forward";
+                lacking.push(("out_of_session_number", why));
             }
             OutOfSession::Callback if self.out_of_session_url.is_empty() => {
-                vec![("out_of_session_url", "is needed where out_of_session is callback")]
+                lacking.push(("out_of_session_url", "is needed where out_of_session is callback"));
             }
-            _ => Vec::new(),
+            _ => {}
         }
+        lacking
     }
 
     /// What deserves a warning though it is allowed.
-    pub fn warnings(&self) -> Vec<&'static str> {
+    pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if self.quarantine < QUARANTINE_ADVISED {
-            warnings.push(
-                "quarantine_seconds is under 72 hours: a late text or call of a closed session may \
-                 reach the next person who gets the number",
-            );
+            warnings.push(Warning {
+                words: "quarantine_seconds is under 72 hours: a late text or call of a closed session may \
+                        reach the next person who gets the number",
+                fix: "set quarantine_seconds to 259200 or more",
+            });
         }
         warnings
     }
+}
+
+/// What is allowed, and unwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is, and what may come of it.
+    pub words: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
 }
 
 fn is_said_in(text: &str, most: usize) -> bool {

@@ -48,6 +48,12 @@ impl Timestamp {
     }
 }
 
+/// How long to wait after so many tries in vain: 1, 2, 4 … seconds after none, one, two …, `most` at most.
+pub fn doubled(tries: i64, most: Duration) -> Duration {
+    let doublings = u32::try_from(tries.clamp(0, 32)).unwrap_or(0);
+    Duration::from_secs(1_u64 << doublings).min(most)
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
@@ -69,5 +75,18 @@ impl Sub<Duration> for Timestamp {
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}ms", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first try in vain waits a second, each further one twice as long, and none beyond the most.
+    #[test]
+    fn waits_double() {
+        let most = Duration::from_mins(1);
+        let waits = [-1, 0, 1, 5, 6, 90, i64::MAX].map(|tries| doubled(tries, most).as_secs());
+        assert_eq!(waits, [1, 1, 2, 32, 60, 60, 60]);
     }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     domain::media::MediaType,
-    relay::{Offered, Relay},
+    relay::{Error, Offered, Relay},
 };
 
 /// What the addresses need.
@@ -57,6 +57,9 @@ async fn fetch(
                 None => Problem::new(Code::NotFound, "There is nothing at this address.")
                     .into_response(),
             }
+        }
+        Err(Error::FilesBusy) => {
+            Problem::unavailable("Too many files are being given out").into_response()
         }
         Err(error) => {
             tracing::warn!(%error, "a file could not be given out");

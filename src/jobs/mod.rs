@@ -1,11 +1,12 @@
 //! The leased loops: what was promised is done, whoever promised it.
 
+mod audit;
 mod notify;
 mod orders;
 mod reconcile;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     future::Future,
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
@@ -15,8 +16,9 @@ use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::audit::export_heads;
 use crate::{
-    ids::OutboxId,
+    ids::{AccountId, OutboxId},
     relay::{self, Relay},
     store::Lane,
 };
@@ -81,11 +83,11 @@ impl Jobs {
                 relay.end_deleted().await.map(drop)
             }
         }));
-        let (each, ends) = (relay.clone(), stop.clone());
+        let each = relay.clone();
         tracker.spawn(every(options.poll, stop.clone(), "move", move || {
-            let (relay, ends) = (each.clone(), ends.clone());
+            let relay = each.clone();
             async move {
-                while !ends.is_cancelled() && relay.work_moves().await? {}
+                while relay.work_moves().await? {}
                 Ok::<_, relay::Error>(())
             }
         }));
@@ -114,16 +116,14 @@ impl Jobs {
             async move { relay.price_charges().await.map(drop) }
         }));
         let each = relay.clone();
-        let ended = stop.clone();
         tracker.spawn(every(MEASURE_EVERY, stop.clone(), "budgets", move || {
-            let (relay, stop) = (each.clone(), ended.clone());
+            let relay = each.clone();
             async move {
                 let started = Instant::now();
-                relay.measure_budgets().await?;
+                let done = relay.measure_budgets().await;
                 // A sum of very many takes a twentieth of the time, and no more.
-                let rest = time::sleep(started.elapsed() * 20);
-                stop.run_until_cancelled(rest).await;
-                Ok::<_, relay::Error>(())
+                time::sleep(started.elapsed() * 20).await;
+                done
             }
         }));
         let each = relay.clone();
@@ -159,20 +159,30 @@ impl Jobs {
 /// What is being sent.
 #[derive(Debug, Default)]
 struct Sending {
-    /// The entries that somebody is at, with their carriers.
-    taken: HashMap<OutboxId, String>,
-    /// Entries that must wait for another one; looked at again once anything has moved.
-    waiting: HashSet<OutboxId>,
+    /// The entries that somebody is at, with their accounts and carriers.
+    taken: HashMap<OutboxId, (AccountId, String)>,
+    /// Entries that must wait for another one, with their accounts; looked at again once anything has
+    /// moved.
+    waiting: HashMap<OutboxId, AccountId>,
 }
 
 impl Sending {
     fn to(&self, carrier: &str) -> usize {
-        self.taken.values().filter(|one| *one == carrier).count()
+        self.taken.values().filter(|(_, one)| one == carrier).count()
+    }
+
+    /// The entries that are not to be taken, with their accounts: they take the turn of no other.
+    fn known(&self) -> HashMap<OutboxId, AccountId> {
+        let taken = self.taken.iter().map(|(id, (account, _))| (id.clone(), account.clone()));
+        let mut known = self.waiting.clone();
+        known.extend(taken);
+        known
     }
 
     /// The carriers to which as much is under way as may be: one that hangs keeps no other waiting.
     fn full(&self, room: impl Fn(&str) -> usize) -> Vec<String> {
-        let mut carriers: Vec<String> = self.taken.values().cloned().collect();
+        let mut carriers: Vec<String> =
+            self.taken.values().map(|(_, carrier)| carrier.clone()).collect();
         carriers.sort();
         carriers.dedup();
         carriers.retain(|carrier| self.to(carrier) >= room(carrier));
@@ -182,15 +192,15 @@ impl Sending {
     /// Whether somebody is to be put at this entry, who now is: if there is room, and leave to go.
     fn take<L>(
         &mut self,
-        id: &OutboxId,
-        carrier: &str,
+        (id, account, carrier): (&OutboxId, &AccountId, &str),
         room: usize,
         leave: impl FnOnce() -> Option<L>,
     ) -> Option<L> {
-        let free =
-            self.to(carrier) < room && !self.waiting.contains(id) && !self.taken.contains_key(id);
+        let free = self.to(carrier) < room
+            && !self.waiting.contains_key(id)
+            && !self.taken.contains_key(id);
         let leave = free.then(leave).flatten()?;
-        self.taken.insert(id.clone(), carrier.to_owned());
+        self.taken.insert(id.clone(), (account.clone(), carrier.to_owned()));
         Some(leave)
     }
 }
@@ -201,12 +211,11 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
     let mut under_way = JoinSet::new();
     let mut sending = Sending::default();
     while !stop.is_cancelled() {
-        let known = sending.taken.len() + sending.waiting.len();
-        let limit = i64::try_from(options.workers + known).unwrap_or(i64::MAX);
+        let limit = i64::try_from(options.workers).unwrap_or(i64::MAX);
         let room = |carrier: &str| relay.health().room(carrier, options.workers);
         let full = sending.full(room);
         let due = if full.len() < relay.carriers().iter().count().max(1) {
-            relay.due(&full, limit).await
+            relay.due(&full, &sending.known(), limit).await
         } else {
             Ok(Vec::new())
         };
@@ -217,7 +226,8 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
         for entry in due.unwrap_or_default() {
             let leave = || relay.health().leave(&entry, relay.db().clock());
             let room = room(&entry.carrier);
-            if let Some(leave) = sending.take(&entry.id, &entry.carrier, room, leave) {
+            let one = (&entry.id, &entry.account, &*entry.carrier);
+            if let Some(leave) = sending.take(one, room, leave) {
                 let relay = relay.clone();
                 under_way.spawn(async move {
                     let id = entry.id.clone();
@@ -236,16 +246,16 @@ async fn send(relay: Relay, options: Options, quiet: watch::Sender<u64>, stop: C
         tokio::select! {
             Some(ended) = under_way.join_next() => match ended {
                 Ok((id, result)) => {
-                    sending.taken.remove(&id);
+                    let account = sending.taken.remove(&id).map(|(account, _)| account);
                     match result {
                         Ok(true) => {
                             sending.waiting.clear();
                             relay.committed();
                         }
-                        Ok(false) => { sending.waiting.insert(id); }
+                        Ok(false) => sending.waiting.extend(account.map(|account| (id, account))),
                         Err(error) => {
                             tracing::warn!(%error, "an entry of the outbox is left for later");
-                            sending.waiting.insert(id);
+                            sending.waiting.extend(account.map(|account| (id, account)));
                         }
                     }
                 }
@@ -282,7 +292,8 @@ async fn nap(relay: &Relay, options: Options, failed: bool, busy: bool) -> Durat
     next.max(SHORT)
 }
 
-/// Does something at once and then again and again.
+/// Does something at once and then again and again. A stop does not wait for it: what was being written is
+/// ended (`Db::write`), and all else is done again by whoever comes next.
 async fn every<F, W, E>(pause: Duration, stop: CancellationToken, name: &'static str, work: F)
 where
     F: Fn() -> W,
@@ -297,12 +308,14 @@ where
             () = stop.cancelled() => return,
         }
         // Whatever it comes upon, the job goes on (I32).
-        match AssertUnwindSafe(async { work().await }).catch_unwind().await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
+        let round = AssertUnwindSafe(async { work().await }).catch_unwind();
+        match stop.run_until_cancelled(round).await {
+            None => return,
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => {
                 tracing::warn!(job = name, %error, "a job failed and will be tried again");
             }
-            Err(_) => tracing::error!(job = name, "a job panicked and will be tried again"),
+            Some(Err(_)) => tracing::error!(job = name, "a job panicked and will be tried again"),
         }
     }
 }
@@ -315,25 +328,52 @@ mod tests {
         OutboxId::parse(&format!("OB{n:032x}")).unwrap()
     }
 
+    fn account(n: u8) -> AccountId {
+        AccountId::parse(&format!("AC{n:032x}")).unwrap()
+    }
+
     /// A carrier that takes nothing gets as many workers as it may have, and no other waits for
     /// them; whoever waits for another entry is not put at it twice, and nobody goes without leave.
     #[test]
     fn a_carrier_that_hangs_keeps_no_other_waiting() {
         let mut sending = Sending::default();
-        let leave = || Some(());
+        let (leave, one) = (|| Some(()), account(1));
         for n in 0..4 {
-            assert_eq!(sending.take(&id(n), "hung", 2, leave).is_some(), n < 2);
+            assert_eq!(sending.take((&id(n), &one, "hung"), 2, leave).is_some(), n < 2);
         }
         assert_eq!(sending.full(|_| 2), ["hung"]);
-        assert_eq!(sending.take(&id(9), "other", 2, || None::<()>), None);
-        assert!(sending.take(&id(9), "other", 2, leave).is_some());
+        assert_eq!(sending.take((&id(9), &one, "other"), 2, || None::<()>), None);
+        assert!(sending.take((&id(9), &one, "other"), 2, leave).is_some());
         let none = || -> Option<()> { panic!("leave is asked for in vain") };
-        assert_eq!(sending.take(&id(9), "other", 2, none), None, "somebody is at it");
+        assert_eq!(sending.take((&id(9), &one, "other"), 2, none), None, "somebody is at it");
         sending.taken.remove(&id(0));
         assert!(sending.full(|_| 2).is_empty());
-        sending.waiting.insert(id(0));
-        assert_eq!(sending.take(&id(0), "hung", 2, none), None);
-        assert!(sending.take(&id(3), "hung", 2, leave).is_some());
+        sending.waiting.insert(id(0), account(2));
+        let known = [(id(0), account(2)), (id(1), account(1)), (id(9), account(1))];
+        assert_eq!(sending.known(), HashMap::from(known));
+        assert_eq!(sending.take((&id(0), &one, "hung"), 2, none), None);
+        assert!(sending.take((&id(3), &one, "hung"), 2, leave).is_some());
         assert_eq!(sending.full(|carrier| if carrier == "hung" { 3 } else { 1 }), ["other"]);
+    }
+
+    /// A stop does not wait for a round that takes long.
+    #[tokio::test]
+    async fn a_stop_waits_for_no_round() {
+        let (stop, begun) =
+            (CancellationToken::new(), std::sync::Arc::new(tokio::sync::Notify::new()));
+        let told = std::sync::Arc::clone(&begun);
+        let job = every(REST, stop.clone(), "test", move || {
+            let told = std::sync::Arc::clone(&told);
+            async move {
+                told.notify_one();
+                std::future::pending::<Result<(), String>>().await
+            }
+        });
+        let stopping = async {
+            begun.notified().await;
+            stop.cancel();
+        };
+        let both = async { tokio::join!(job, stopping) };
+        assert!(time::timeout(Duration::from_secs(5), both).await.is_ok());
     }
 }

@@ -17,10 +17,12 @@ use object_store::{
 };
 use std::time::Duration;
 
+use crate::domain::media::FETCHED_MAX;
+
 /// How long connecting may take.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// The longest answer, in bytes: a sealed file, and some more.
-const ANSWER_MAX: usize = 6 * 1024 * 1024;
+/// The longest answer, in bytes: the longest file that is kept, what its seal adds, and some more.
+const ANSWER_MAX: usize = FETCHED_MAX + 64 * 1024;
 
 /// Makes the client.
 #[derive(Debug)]
@@ -84,5 +86,45 @@ impl HttpService for Web {
         Self: 'b,
     {
         Box::pin(self.ask(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::privacy::DataKey;
+
+    /// The longest file that is kept comes back whole, sealed as it is; one that is longer does not.
+    #[tokio::test]
+    async fn the_longest_file_comes_back() {
+        let sealed = DataKey::generate().seal_file(&vec![7; FETCHED_MAX], "of a test").len();
+        for (length, whole) in [(sealed, true), (ANSWER_MAX + 1, false)] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = format!("http://{}/file", listener.local_addr().unwrap());
+            let serve = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let read = stream.read(&mut [0; 1024]).await.unwrap();
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+                stream.write_all(head.as_bytes()).await.unwrap();
+                // Whoever has had enough hangs up.
+                let sent = stream.write_all(&vec![7; length]).await.is_ok();
+                (read, sent)
+            };
+            let client = Connector.connect(&ClientOptions::default()).unwrap();
+            let request = http::Request::get(&address).body(HttpRequestBody::empty()).unwrap();
+            let ask = async {
+                let answer = client.execute(request).await.ok()?;
+                let body = answer.into_body().bytes().await.ok()?;
+                Some(body.len())
+            };
+            let ((read, _), answer) = tokio::join!(serve, ask);
+            assert!(read > 0);
+            assert_eq!(answer, whole.then_some(length));
+        }
     }
 }

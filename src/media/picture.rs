@@ -220,6 +220,28 @@ mod tests {
         bytes.windows(words.len()).any(|window| window == words)
     }
 
+    /// It was there.
+    fn hides(bytes: &[u8], words: &[&str]) {
+        for words in words {
+            assert!(
+                holds(bytes, words.as_bytes()) && HIDDEN.contains(&words.as_bytes()),
+                "{words}"
+            );
+        }
+    }
+
+    /// A colour profile of a PNG file, as zlib keeps what it does not make shorter.
+    fn profile(words: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(words.len()).unwrap();
+        let (a, b) = words.iter().fold((1_u32, 0_u32), |(a, b), byte| {
+            let a = (a + u32::from(*byte)) % 65_521;
+            (a, (a + b) % 65_521)
+        });
+        let sum = (b << 16 | a).to_be_bytes();
+        let (more, less) = (length.to_le_bytes(), (!length).to_le_bytes());
+        [&b"ICC_PROFILE\0\0\x78\x01\x01"[..], &more, &less, words, &sum].concat()
+    }
+
     fn hides_nothing(bytes: &[u8]) {
         for words in HIDDEN {
             assert!(!holds(bytes, words), "{}", String::from_utf8_lossy(words));
@@ -260,6 +282,7 @@ mod tests {
         let (head, rest) = plain.split_at(33);
         let bytes = [
             head.to_vec(),
+            chunk(*b"iCCP", &profile(b"Jane Doe")),
             chunk(*b"tEXt", b"Author\0Jane Doe"),
             chunk(*b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0http://ns.adobe.com/xap Jane Doe"),
             chunk(*b"eXIf", b"MM\0\x2a\0\0\0\x08\0\0GPSLatitude48.8583"),
@@ -267,6 +290,7 @@ mod tests {
             b"behind the end".to_vec(),
         ]
         .concat();
+        hides(&bytes, &["GPSLatitude48.8583", "Jane Doe", "tEXt", "ICC_PROFILE", "behind the end"]);
         let (kind, clean) = anew(&bytes, MediaType::Png).unwrap();
         assert_eq!(kind, MediaType::Png);
         hides_nothing(&clean);
@@ -287,7 +311,9 @@ mod tests {
         let end = plain.pop();
         assert_eq!(end, Some(0x3b));
         plain.extend(b"\x21\xfe\x11a comment of mine\0");
+        plain.extend(b"\x21\xff\x0bXMP DataXMP\x0cNETSCAPE-NOT\x08Jane Doe\0");
         plain.extend(b"\x3bbehind the end");
+        hides(&plain, &["a comment of mine", "NETSCAPE-NOT", "Jane Doe", "behind the end"]);
         let (kind, clean) = anew(&plain, MediaType::Gif).unwrap();
         assert_eq!(kind, MediaType::Gif);
         hides_nothing(&clean);
@@ -295,17 +321,43 @@ mod tests {
         assert_eq!(decoder.into_frames().count(), 3);
     }
 
+    /// A picture of so many frames.
+    fn moving(frames: usize, side: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        {
+            let mut encoder = GifEncoder::new_with_speed(&mut bytes, 30);
+            for _ in 0..frames {
+                let frame = RgbaImage::from_pixel(side, side, Rgba([1, 2, 3, 255]));
+                encoder.encode_frame(Frame::new(frame)).unwrap();
+            }
+        }
+        bytes
+    }
+
+    /// A picture with more frames than are read, or with more pixels in them, stands still.
+    #[test]
+    fn what_moves_too_much_stands_still() {
+        let kind = |frames, side| anew(&moving(frames, side), MediaType::Gif).unwrap().0;
+        assert_eq!(kind(FRAMES_MAX, 2), MediaType::Gif);
+        assert_eq!(kind(FRAMES_MAX + 1, 2), MediaType::Png);
+        // A small frame of a screen that is large: all of it counts.
+        let mut large = moving(1, 2);
+        large[6..10].copy_from_slice(&[4900_u16.to_le_bytes(), 4900_u16.to_le_bytes()].concat());
+        assert_eq!(anew(&large, MediaType::Gif).unwrap().0, MediaType::Png);
+    }
+
+    fn webp(picture: &DynamicImage) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::WebP).unwrap();
+        bytes.into_inner()
+    }
+
     /// WebP comes out as what every phone shows: a photograph, or a drawing where one sees through it.
     #[test]
     fn webp_becomes_what_phones_show() {
-        let encoded = |picture: DynamicImage| {
-            let mut bytes = Cursor::new(Vec::new());
-            picture.write_to(&mut bytes, ImageFormat::WebP).unwrap();
-            bytes.into_inner()
-        };
-        let solid = encoded(photograph(8, 8).into());
+        let solid = webp(&photograph(8, 8).into());
         assert_eq!(anew(&solid, MediaType::Webp).unwrap().0, MediaType::Jpeg);
-        let clear = encoded(RgbaImage::from_pixel(8, 8, Rgba([1, 2, 3, 40])).into());
+        let clear = webp(&RgbaImage::from_pixel(8, 8, Rgba([1, 2, 3, 40])).into());
         assert_eq!(anew(&clear, MediaType::Webp).unwrap().0, MediaType::Png);
     }
 
@@ -324,9 +376,28 @@ mod tests {
             ]
             .concat()
         };
-        for (width, height) in [(u32::MAX >> 1, 1), (16_000, 16_000), (10_000, 10_000)] {
+        for (width, height) in
+            [(u32::MAX >> 1, 1), (SIDE_MAX + 1, 1), (16_000, 16_000), (10_000, 10_000)]
+        {
             let refused = anew(&header(width, height), MediaType::Png).unwrap_err();
             assert_eq!(refused, MediaRefusal::TooLarge, "{width}×{height}");
+        }
+        // The same said by others: in the start of frame, the logical screen and the header.
+        let mut photograph = jpeg(&photograph(8, 8));
+        let frame = photograph.windows(2).position(|two| two == b"\xff\xc0").unwrap();
+        photograph[frame + 5..frame + 9].copy_from_slice(b"\x27\x10\x27\x10");
+        let moving =
+            b"GIF89a\xff\xff\xff\xff\0\0\0\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
+        let mut drawing = webp(&RgbImage::new(8, 8).into());
+        let start = drawing.windows(4).position(|four| four == b"VP8L").unwrap() + 9;
+        let side: u32 = 9_999;
+        drawing[start..start + 4].copy_from_slice(&(side | side << 14).to_le_bytes());
+        for (bomb, kind) in [
+            (&photograph[..], MediaType::Jpeg),
+            (&moving[..], MediaType::Gif),
+            (&drawing[..], MediaType::Webp),
+        ] {
+            assert_eq!(anew(bomb, kind), Err(MediaRefusal::TooLarge), "{kind}");
         }
         for kind in [MediaType::Jpeg, MediaType::Png, MediaType::Gif, MediaType::Webp] {
             for rubbish in [&b""[..], b"\xff\xd8\xff\xe0 no", b"GIF89a\xff\xff\xff\xff", b"RIFF"] {
@@ -335,21 +406,39 @@ mod tests {
         }
     }
 
-    /// A drawing full of noise is too long as one: it goes on as a photograph, within the bound.
+    /// Pixels that can't be made short.
+    fn noise() -> impl FnMut() -> [u8; 4] {
+        let mut state = 1_u32;
+        move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state ^ state >> 13).to_be_bytes()
+        }
+    }
+
+    /// A drawing full of noise is too long as one: it goes on as a photograph, within the bound; or, where one
+    /// sees through it, half as wide and high.
     #[test]
     fn what_is_long_is_made_short() {
-        let mut state = 1_u32;
-        let noise = RgbImage::from_fn(1800, 1400, |_, _| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let [a, b, c, _] = state.to_be_bytes();
+        let png = |picture: DynamicImage| {
+            let mut bytes = Cursor::new(Vec::new());
+            picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+            bytes.into_inner()
+        };
+        let mut next = noise();
+        let solid = png(RgbImage::from_fn(1800, 1400, |_, _| {
+            let [a, b, c, _] = next();
             Rgb([a, b, c])
-        });
-        let mut bytes = Cursor::new(Vec::new());
-        DynamicImage::from(noise).write_to(&mut bytes, ImageFormat::Png).unwrap();
-        let bytes = bytes.into_inner();
-        assert!(bytes.len() > PASSED_ON_MAX);
-        let (kind, clean) = anew(&bytes, MediaType::Png).unwrap();
+        })
+        .into());
+        assert!(solid.len() > PASSED_ON_MAX);
+        let (kind, clean) = anew(&solid, MediaType::Png).unwrap();
         assert_eq!(kind, MediaType::Jpeg);
         assert!(clean.len() <= PASSED_ON_MAX);
+        let clear = png(RgbaImage::from_fn(1800, 1400, |_, _| Rgba(next())).into());
+        assert!(clear.len() > PASSED_ON_MAX);
+        let (kind, clean) = anew(&clear, MediaType::Png).unwrap();
+        assert_eq!(kind, MediaType::Png);
+        assert!(clean.len() <= PASSED_ON_MAX);
+        assert_eq!(image::load_from_memory(&clean).unwrap().width(), 900);
     }
 }

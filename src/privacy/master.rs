@@ -103,6 +103,7 @@ impl Version {
             derived: Lasting {
                 tokens: master.derive("tokens"),
                 signatures: master.derive("signatures"),
+                heads: master.derive("audit heads"),
             },
         }
     }
@@ -117,6 +118,7 @@ pub struct Keyring {
     previous: Arc<[Version]>,
     tokens: hmac::Key,
     signatures: hmac::Key,
+    heads: Secret,
 }
 
 impl Keyring {
@@ -142,6 +144,7 @@ impl Keyring {
         Self {
             tokens: hmac(&current.derived.tokens),
             signatures: hmac(&current.derived.signatures),
+            heads: current.derived.heads,
             current: Arc::new(current),
             previous: others.into(),
         }
@@ -155,8 +158,14 @@ impl Keyring {
         Self {
             tokens: hmac(&lasting.tokens),
             signatures: hmac(&lasting.signatures),
+            heads: lasting.heads,
             ..self.clone()
         }
+    }
+
+    /// The seed of the key that signs the audit log's heads.
+    pub(super) const fn head_seed(&self) -> &Secret {
+        &self.heads
     }
 
     /// What an installation has for [`Lasting`] that this master key was the only one of; `None` if
@@ -260,7 +269,7 @@ fn labelled(label: &str, bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::privacy::{DataKey, IndexKey, LASTING_BYTES};
+    use crate::privacy::{DataKey, IndexKey, LASTING, LASTING_BYTES};
 
     /// 32 different bytes, as `openssl rand -base64 32` would print them.
     const TEXT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -348,8 +357,8 @@ mod tests {
         assert!(matches!(ring().rewrap_data(&wrapped, "row"), Err(Error::UnknownKey { .. })));
     }
 
-    /// Tokens and signatures of an installation outlive the master key: those that came from it as
-    /// well as those that were drawn.
+    /// Tokens and signatures of an installation outlive the master key, those of the audit log's heads among
+    /// them: those that came from it as well as those that were drawn.
     #[test]
     fn tokens_and_signatures_outlive_the_master_key() {
         let old = ring();
@@ -358,20 +367,19 @@ mod tests {
         let new = MasterKey::generate();
         let both = Keyring::with_previous(new, [MasterKey::from_base64(TEXT).unwrap()]);
         assert_ne!(both.token_hash("ek"), old.token_hash("ek"));
-        let [tokens, signatures] = &stored;
-        let read = both.unwrap_lasting(tokens, signatures).unwrap();
+        let read = both.unwrap_lasting(&stored).unwrap();
         assert_eq!(both.with_lasting(&read).token_hash("ek"), old.token_hash("ek"));
         assert!(both.with_lasting(&read).verify("cursor", b"abc", &old.sign("cursor", b"abc")));
+        assert_eq!(both.with_lasting(&read).head_seed(), old.head_seed());
         assert!(read == *lasting && read != Lasting::from_random(&[7; LASTING_BYTES]));
         let drawn = Lasting::from_random(&[7; LASTING_BYTES]);
-        let [tokens, signatures] = drawn.wrap(&old);
-        let again = [
-            both.rewrap_lasting("tokens", &tokens),
-            both.rewrap_lasting("signatures", &signatures),
-        ];
-        let [Ok(tokens), Ok(signatures)] = again else { panic!("{again:?}") };
-        assert!(both.unwrap_lasting(&tokens, &signatures).unwrap() == drawn);
-        assert_eq!(both.unwrap_lasting(&signatures, &tokens).err(), Some(Error::Damaged));
+        let mut again = drawn.wrap(&old);
+        for (name, wrapped) in LASTING.into_iter().zip(&mut again) {
+            *wrapped = both.rewrap_lasting(name, wrapped).unwrap();
+        }
+        assert!(both.unwrap_lasting(&again).unwrap() == drawn);
+        again.swap(0, 1);
+        assert_eq!(both.unwrap_lasting(&again).err(), Some(Error::Damaged));
         assert_eq!(format!("{drawn:?}"), "Lasting(••••)");
     }
 }

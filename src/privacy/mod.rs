@@ -7,6 +7,7 @@
 //! The decisions are in docs/adr/0005.
 
 mod aead;
+pub mod audit;
 mod index;
 mod lasting;
 mod master;

@@ -7,11 +7,16 @@ use super::{
     error::{Error, Fault},
 };
 use crate::{
-    domain::{closed_set, time::Timestamp},
+    domain::{
+        audit::{Action, Actor, ActorKind, By, Detail, Entry, Reason},
+        closed_set,
+        time::Timestamp,
+    },
     ids::{AccountId, Id as _, KeyId, hex},
     store::{
         Tx,
         accounts::{self, ApiKey},
+        audit,
     },
 };
 
@@ -34,6 +39,8 @@ closed_set! {
         WebhooksWrite = "webhooks:write",
         /// Make and withdraw API keys.
         KeysWrite = "keys:write",
+        /// Read the audit log.
+        AuditRead = "audit:read",
     }
 }
 
@@ -51,6 +58,8 @@ pub struct Caller {
     pub account: AccountId,
     /// The key; `None` for the account's own auth token.
     pub key: Option<KeyId>,
+    /// Why they do what they do, where they say so.
+    pub reason: Option<Reason>,
     scopes: Vec<Scope>,
 }
 
@@ -58,6 +67,15 @@ impl Caller {
     /// By what its requests are counted: the key's id, or the account's.
     pub fn counted_by(&self) -> &str {
         self.key.as_ref().map_or(self.account.as_str(), KeyId::as_str)
+    }
+
+    /// What the audit log has of it.
+    pub fn by(&self) -> By {
+        let actor = match &self.key {
+            Some(key) => Actor::new(ActorKind::ApiKey, key.as_str()),
+            None => Actor::new(ActorKind::AuthToken, self.account.as_str()),
+        };
+        By { actor, reason: self.reason.clone() }
     }
 
     /// Whether the key may do that.
@@ -149,6 +167,8 @@ pub async fn create_key(
         last_used_at: None,
     };
     accounts::insert_api_key(tx, account, &key, &token).await?;
+    let entry = Entry::new(Action::ApiKeyCreated, key.id.as_str()).with(Detail::Scopes, scopes);
+    audit::append(tx, account, entry).await?;
     Ok(NewKey { key, token })
 }
 
@@ -159,7 +179,8 @@ pub async fn create_key(
 pub async fn revoke_key(tx: &mut Tx, account: &AccountId, id: &KeyId) -> Result<(), Error> {
     let now = tx.now().await?;
     if accounts::revoke_api_key(tx, account, id, now).await? {
-        return Ok(());
+        let entry = Entry::new(Action::ApiKeyRevoked, id.as_str());
+        return Ok(audit::append(tx, account, entry).await?);
     }
     let known = accounts::api_keys(tx, account).await?.iter().any(|key| key.id == *id);
     if known { Ok(()) } else { Err(Error::NotFound("API key")) }
@@ -196,6 +217,8 @@ impl Relay {
                     }
                     let auth_token = hex(&random::<16>(tx));
                     accounts::insert(tx, &account, &name, &auth_token, now).await?;
+                    let made = Entry::new(Action::AccountCreated, account.as_str());
+                    audit::append(tx, &account, made).await?;
                     let key = create_key(tx, &account, "first", &Scope::all(), None).await?;
                     Ok::<_, Error>(NewAccount { account, auth_token, api_key: key.token })
                 })
@@ -230,7 +253,7 @@ impl Relay {
             }
         }
         let scopes = key.scopes.split(' ').filter_map(Scope::parse).collect();
-        Ok(Ok(Caller { account, key: Some(key.id), scopes }))
+        Ok(Ok(Caller { account, key: Some(key.id), reason: None, scopes }))
     }
 
     /// Whose user name and password these are, as clients of Twilio send them: an account with its
@@ -261,7 +284,7 @@ impl Relay {
         let ring = tx.keyring();
         let same = token.is_some_and(|token| ring.token_hash(&token) == ring.token_hash(password));
         Ok(if same {
-            Ok(Caller { account, key: None, scopes: Scope::ALL.to_vec() })
+            Ok(Caller { account, key: None, reason: None, scopes: Scope::ALL.to_vec() })
         } else {
             Err(TokenError::Refused)
         })

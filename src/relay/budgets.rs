@@ -4,7 +4,7 @@
 //! forgets nothing; what is sent between two sums may go above.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,10 +17,7 @@ use crate::{
         time::Timestamp,
     },
     ids::AccountId,
-    store::{
-        Tx, accounts,
-        charges::{self, Of},
-    },
+    store::charges::{self, Sum},
     telemetry::metrics,
 };
 
@@ -89,47 +86,100 @@ fn beginnings(now: Timestamp) -> Option<(Timestamp, Timestamp)> {
     Some((begin(date)?, begin(first)?))
 }
 
-async fn spent(tx: &mut Tx, of: Of<'_>, budget: &Budget, now: Timestamp) -> Result<Spent, Error> {
-    let Some((day, month)) = beginnings(now) else { return Ok(Spent::default()) };
-    let today = charges::spent(tx, of, day).await?;
-    let month = match budget.per_month {
-        Some(_) => charges::spent(tx, of, month).await?.amounts,
-        None => Vec::new(),
-    };
-    Ok(Spent { texts: today.texts, minutes: today.minutes, day: today.amounts, month })
+/// What was spent today, and in this month if that is bounded too.
+fn spent(today: Sum, month: Option<Sum>) -> Spent {
+    let month = month.map(|month| month.amounts).unwrap_or_default();
+    Spent { texts: today.texts, minutes: today.minutes, day: today.amounts, month }
+}
+
+/// Tells that a sum failed: what it came to before goes on to count.
+fn unsummed(of: &str, error: &Error) {
+    metrics::budget_unsummed(of);
+    tracing::warn!(of, %error, "what was spent of a budget can't be summed");
 }
 
 impl Relay {
-    /// Sums what was spent of each budget.
+    /// Sums what was spent of each budget, each by itself: one that can't be summed switches off no other.
+    ///
+    /// # Errors
+    /// That of the last that failed.
     pub async fn measure_budgets(&self) -> Result<(), Error> {
         let budgets = self.carriers.budgets();
-        let mut tx = self.db.read().await?;
-        let now = tx.now().await?;
+        let mut done = Ok(());
         for (carrier, budget) in &budgets.carriers {
-            let spent = spent(&mut tx, Of::Carrier(carrier), budget, now).await?;
-            let percent = budget.percent(&spent);
-            metrics::budget_used(carrier, percent);
-            let before = self.spending.lock().carriers.insert(carrier.clone(), percent);
-            for (level, word) in [(NEAR, "nearly spent"), (WHOLE, "spent: no more is sent")] {
-                if percent >= level && before.is_none_or(|before| before < level) {
-                    tracing::warn!(carrier, percent, "a carrier's budget is {word}");
+            match self.spent_at(carrier, budget).await {
+                Ok(spent) => self.note_carrier(carrier, budget.percent(&spent)),
+                Err(error) => {
+                    unsummed(carrier, &error);
+                    done = Err(error);
                 }
             }
         }
-        if budgets.account.is_none() {
-            return Ok(());
-        }
-        for account in accounts::all(&mut tx).await?.into_iter().map(|account| account.id) {
-            let spent = spent(&mut tx, Of::Account(&account), &budgets.account, now).await?;
-            let percent = budgets.account.percent(&spent);
-            let mut percents = self.spending.lock();
-            if percent < WHOLE {
-                percents.accounts.remove(&account);
-            } else if percents.accounts.insert(account.clone()) {
-                tracing::warn!(%account, percent, "an account's budget is spent");
+        if !budgets.account.is_none() {
+            match self.spent_by_accounts(&budgets.account).await {
+                Ok(spent) => self.note_accounts(&budgets.account, &spent),
+                Err(error) => {
+                    unsummed("accounts", &error);
+                    done = Err(error);
+                }
             }
         }
-        Ok(())
+        done
+    }
+
+    async fn spent_at(&self, carrier: &str, budget: &Budget) -> Result<Spent, Error> {
+        let mut tx = self.db.read().await?;
+        let Some((day, month)) = beginnings(tx.now().await?) else { return Ok(Spent::default()) };
+        let today = charges::spent_at(&mut tx, carrier, day).await?;
+        let month = match budget.per_month {
+            Some(_) => Some(charges::spent_at(&mut tx, carrier, month).await?),
+            None => None,
+        };
+        Ok(spent(today, month))
+    }
+
+    /// By account; whoever spent nothing is not there.
+    async fn spent_by_accounts(&self, budget: &Budget) -> Result<HashMap<AccountId, Spent>, Error> {
+        let mut tx = self.db.read().await?;
+        let Some((day, month)) = beginnings(tx.now().await?) else { return Ok(HashMap::new()) };
+        let mut sums: HashMap<String, (Sum, Option<Sum>)> = HashMap::new();
+        for today in charges::spent_by_accounts(&mut tx, day).await? {
+            let sum = sums.entry(today.key.clone()).or_default();
+            sum.0 = today;
+        }
+        if budget.per_month.is_some() {
+            for all in charges::spent_by_accounts(&mut tx, month).await? {
+                let sum = sums.entry(all.key.clone()).or_default();
+                sum.1 = Some(all);
+            }
+        }
+        let by_account = sums.into_iter().filter_map(|(account, (today, month))| {
+            Some((AccountId::parse(&account).ok()?, spent(today, month)))
+        });
+        Ok(by_account.collect())
+    }
+
+    fn note_carrier(&self, carrier: &str, percent: u64) {
+        metrics::budget_used(carrier, percent);
+        let before = self.spending.lock().carriers.insert(carrier.to_owned(), percent);
+        for (level, word) in [(NEAR, "nearly spent"), (WHOLE, "spent: no more is sent")] {
+            if percent >= level && before.is_none_or(|before| before < level) {
+                tracing::warn!(carrier, percent, "a carrier's budget is {word}");
+            }
+        }
+    }
+
+    fn note_accounts(&self, budget: &Budget, spent: &HashMap<AccountId, Spent>) {
+        let over = |account: &AccountId| {
+            spent.get(account).map_or(0, |spent| budget.percent(spent)) >= WHOLE
+        };
+        let mut percents = self.spending.lock();
+        percents.accounts.retain(over);
+        for account in spent.keys().filter(|account| over(account)) {
+            if percents.accounts.insert(account.clone()) {
+                tracing::warn!(%account, "an account's budget is spent");
+            }
+        }
     }
 
     /// Whether nothing is left to be spent at this carrier or for this account.

@@ -8,9 +8,10 @@ use std::{
     },
 };
 
-use super::{budgets::Budgets, health::Rates, inbound::Source, prices::Prices};
+use super::{budgets::Budgets, inbound::Source, prices::Prices};
 use crate::{
     carrier::{Carrier, Links},
+    domain::rate::Rates,
     privacy::Keyring,
 };
 
@@ -39,6 +40,12 @@ pub struct Carriers {
     rates: BTreeMap<String, Rates>,
     prices: Prices,
     budgets: Budgets,
+}
+
+/// What is said where something else than a configured carrier is named.
+pub fn must_be_one_of<'a>(ids: impl IntoIterator<Item = &'a str>) -> String {
+    let ids: Vec<&str> = ids.into_iter().collect();
+    format!("must be a configured carrier: {}", ids.join(", "))
 }
 
 impl Carriers {
@@ -106,6 +113,14 @@ impl Carriers {
     /// The one with that id.
     pub fn get(&self, id: &str) -> Option<&Configured> {
         self.by_id.get(id)
+    }
+
+    /// The one with that id, or what must be named instead, in words.
+    ///
+    /// # Errors
+    /// As [`must_be_one_of`] says it.
+    pub fn known(&self, id: &str) -> Result<&Configured, String> {
+        self.get(id).ok_or_else(|| must_be_one_of(self.order.iter().map(String::as_str)))
     }
 
     /// Where something came from that this carrier told.

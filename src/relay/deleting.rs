@@ -9,8 +9,9 @@ use super::{
     twilio_proxy,
 };
 use crate::{
+    domain::audit::{Action, Detail, Entry},
     ids::{AccountId, InteractionId, ServiceId, SessionId},
-    store::{Tx, interactions, numbers, services, sessions as rows},
+    store::{Tx, audit, interactions, numbers, services, sessions as rows},
 };
 
 /// How many sessions of a deleted service are ended in one go.
@@ -36,7 +37,8 @@ pub async fn delete_interaction(
     found.ok_or(Error::NotFound("interaction"))?;
     let now = tx.now().await?;
     interactions::delete(tx, account, id, now).await?;
-    Ok(())
+    let entry = Entry::new(Action::InteractionDeleted, id.as_str());
+    Ok(audit::append(tx, account, entry.with(Detail::Session, session.as_str())).await?)
 }
 
 impl Relay {
@@ -58,7 +60,8 @@ impl Relay {
                     }
                     numbers::retire_all(tx, &account, &id, now).await?;
                     twilio_proxy::of_service(tx, &account, &id, "").await?;
-                    Ok(())
+                    let entry = Entry::new(Action::ServiceDeleted, id.as_str());
+                    Ok(audit::append(tx, &account, entry).await?)
                 })
             })
             .await?;

@@ -1,20 +1,25 @@
 //! Sends what is owed to carriers.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use http::StatusCode;
 
 use super::{
     Configured, Error, Relay, calls, messages, messages::Claimed, twilio_proxy::Verdict, voicemail,
 };
 use crate::{
     carrier::{
-        Outbound, Request, SendError,
-        capabilities::Dedupe,
+        Outbound, Request, Response, SendError,
+        capabilities::{Control, Dedupe},
         error::{Retry, SendErrorKind},
         listing::{Page, Query},
     },
+    domain::time::doubled,
+    ids::{AccountId, OutboxId},
     store::{
         self, Tx, charges,
         outbox::{self, Entry, OutboxKind, OutboxState},
@@ -36,6 +41,10 @@ const ERRANDS_MAX: usize = 4;
 const NOTE_AGAIN: Duration = Duration::from_millis(250);
 /// How long a request may take that belongs to an answer: the carrier is kept waiting by it.
 const COMMAND_MAX: Duration = Duration::from_secs(2);
+/// The longest that an entry is left alone with which nothing could be done.
+const STUMBLE_MAX: Duration = Duration::from_secs(8);
+/// How long a carrier that takes no more commands is left alone: it tells of the call again by itself.
+const THROTTLED: Duration = Duration::from_secs(1);
 /// After so many claims an entry is set aside.
 const CLAIMS_MAX: i64 = 50;
 /// After so many workers that were lost over it, or could do nothing with it, an entry is set aside
@@ -63,11 +72,55 @@ pub(super) fn asked<T>(
     }
 }
 
+/// What came of the requests that belong to an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commanded {
+    /// They were made, or making them again would help nobody.
+    Done,
+    /// Some were lost, and all may be made again: the carrier is to tell the same once more.
+    Again,
+}
+
+/// What a carrier's answer to a command means.
+fn commanded(response: &Response) -> Result<(), SendError> {
+    let status = response.status;
+    if status.is_success() {
+        return Ok(());
+    }
+    let (kind, retry) = match status {
+        StatusCode::TOO_MANY_REQUESTS => (SendErrorKind::Throttled, Retry::After(THROTTLED)),
+        StatusCode::REQUEST_TIMEOUT => (SendErrorKind::Unreachable, Retry::Unknown),
+        other if other.is_server_error() => (SendErrorKind::Unreachable, Retry::Unknown),
+        _ => (SendErrorKind::Rejected, Retry::Never),
+    };
+    Err(SendError::new(kind, retry))
+}
+
 /// Counts that nothing could be done with an entry, which is left alone for 1, 2, 4, 8 seconds.
 async fn stumbled(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
     let now = tx.now().await?;
-    let doublings = u32::try_from(entry.crashes.clamp(0, 3)).unwrap_or(0);
-    outbox::stumble(tx, entry, now + Duration::from_secs(1 << doublings)).await?;
+    outbox::stumble(tx, entry, now + doubled(entry.crashes, STUMBLE_MAX)).await?;
+    Ok(())
+}
+
+/// Records what came of asking for something that does no harm when it is done twice: what was done, or
+/// refused for good, is over, and all else is asked again after a `pause` at the least.
+pub(super) async fn settle_asked(
+    tx: &mut Tx,
+    entry: &Entry,
+    result: &Result<String, SendError>,
+    pause: Duration,
+) -> Result<(), Error> {
+    let wait = match result.as_ref().map_err(|error| error.retry) {
+        Ok(_) | Err(Retry::Never) => {
+            outbox::finish(tx, entry, OutboxState::Done).await?;
+            return Ok(());
+        }
+        Err(Retry::After(wait)) => wait.max(pause),
+        Err(Retry::Unknown) => pause,
+    };
+    let now = tx.now().await?;
+    outbox::put_off(tx, entry, now + wait).await?;
     Ok(())
 }
 
@@ -78,15 +131,20 @@ async fn parked(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
 
 impl Relay {
     /// What is due now, the oldest first, or of each account in turns; nothing for the carriers in
-    /// `without`, and nothing that waits for its carrier.
-    pub async fn due(&self, without: &[String], limit: i64) -> Result<Vec<Entry>, Error> {
+    /// `without`, nothing that waits for its carrier, and nothing that is `known`.
+    pub async fn due(
+        &self,
+        without: &[String],
+        known: &HashMap<OutboxId, AccountId>,
+        limit: i64,
+    ) -> Result<Vec<Entry>, Error> {
         let (mut held, _) = self.health.held();
         for carrier in without {
             held.carrier(carrier);
         }
         let mut tx = self.db.read().await?;
         let now = tx.now().await?;
-        Ok(outbox::due(&mut tx, now, &held, limit).await?)
+        Ok(outbox::due(&mut tx, now, &held, known, limit).await?)
     }
 
     /// How long until something is due, at most `most`.
@@ -386,21 +444,39 @@ impl Relay {
         carrier.adapter.authorize(request, self.db.clock())
     }
 
-    /// Sends what belongs to an answer, in order, while the carrier waits for that answer. Nothing
-    /// depends on its success: the answer itself keeps apart who must not be connected.
-    pub async fn command(&self, carrier: &Configured, commands: &[Request]) {
+    /// Sends what belongs to an answer, in order, while the carrier waits for that answer. Who must not
+    /// be connected is kept apart by the answer itself, whatever becomes of this; but a call that is
+    /// steered by commands alone goes no further without them.
+    pub async fn command(&self, carrier: &Configured, commands: &[Request]) -> Commanded {
+        let control = carrier.adapter.capabilities().control;
+        let (mut lost, mut made) = (false, false);
         for command in commands {
             let started = Instant::now();
             let sent = self.client.send(self.authorized(carrier, command.clone()));
             let late = SendError::new(SendErrorKind::Unreachable, Retry::Unknown);
             let result = match tokio::time::timeout(COMMAND_MAX, sent).await {
-                Ok(Ok(response)) if response.status.is_success() => Ok(()),
-                Ok(Ok(_)) => Err(SendError::new(SendErrorKind::Rejected, Retry::Never)),
+                Ok(Ok(response)) => commanded(&response),
                 Ok(Err(error)) => Err(error),
                 Err(_) => Err(late),
             };
             asked(&carrier.id, "command", started, &result);
+            let retry = result.as_ref().err().map(|error| error.retry);
+            match control {
+                // The document is the answer, and says the most of what is to be done.
+                Control::Documents => {}
+                Control::Commands { keyed: true } => {
+                    lost |= matches!(retry, Some(Retry::After(_) | Retry::Unknown));
+                }
+                // What was done would be done again: so nothing may have been.
+                Control::Commands { keyed: false } if matches!(retry, Some(Retry::After(_))) => {
+                    if !made {
+                        return Commanded::Again;
+                    }
+                }
+                Control::Commands { keyed: false } => made |= retry != Some(Retry::Never),
+            }
         }
+        if lost { Commanded::Again } else { Commanded::Done }
     }
 
     /// Asks a carrier for a page of what it has on record.
@@ -410,12 +486,24 @@ impl Relay {
         query: &Query,
         request: Request,
     ) -> Result<Page, SendError> {
+        let read = |response: &Response| carrier.adapter.listed(query, response);
+        self.tell(carrier, "list", request, read).await
+    }
+
+    /// Sends one request, and reads its answer.
+    pub(super) async fn tell<T>(
+        &self,
+        carrier: &Configured,
+        operation: &'static str,
+        request: Request,
+        read: impl FnOnce(&Response) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
         let started = Instant::now();
         let result = match self.client.send(self.authorized(carrier, request)).await {
-            Ok(response) => carrier.adapter.listed(query, &response),
+            Ok(response) => read(&response),
             Err(error) => Err(error),
         };
-        asked(&carrier.id, "list", started, &result);
+        asked(&carrier.id, operation, started, &result);
         result
     }
 }

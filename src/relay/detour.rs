@@ -2,24 +2,22 @@
 //! people by one at another carrier.
 //!
 //! Never by any other: from a number that is new to them it would come from a stranger. A number that is
-//! known was theirs in this session before they were moved, or in an earlier one with the same people, and
-//! nobody else has had it for them since; their answer to it reaches the same session.
+//! known is theirs in this session, now or before they were moved, or was in an earlier one with the same
+//! people, and nobody else has had it for them since; their answer to it reaches the same session.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Error, Relay, messages, number_moves::is_unsent, sessions::others};
-use crate::{
-    domain::time::Timestamp,
-    privacy::Person,
-    store::{
-        Tx, accounts,
-        holds::{self, Claim},
-        legs,
-        numbers::{self, Number},
-        outbox::{self, Entry},
-        participants::{self, Participant},
-        sessions::{self, Session},
-    },
+use super::{
+    Carriers, Error, Relay, media, messages,
+    number_moves::is_unsent,
+    sessions::{everyone, holds_for},
+};
+use crate::store::{
+    Tx, holds, legs, media as files,
+    numbers::{self, Number, NumberState},
+    outbox::{self, Entry},
+    participants::{self, Participant},
+    sessions::{self, Session},
 };
 
 /// How long a carrier is down before its texts go another way: most come back sooner.
@@ -44,7 +42,15 @@ impl Relay {
                 let Some(last) = page.last() else { break };
                 after = Some(last.id.clone());
                 for entry in page {
-                    gone += usize::from(self.go_another_way(entry, &down).await?);
+                    let id = entry.id.clone();
+                    match self.go_another_way(entry, &down).await {
+                        Ok(went) => gone += usize::from(went),
+                        // It keeps no other back (I32).
+                        Err(error) if error.lasts() => {
+                            tracing::error!(entry = %id, %error, "a text is left where it is");
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
             }
         }
@@ -61,12 +67,7 @@ impl Relay {
             .write(move |tx| {
                 let (entry, carriers, down) =
                     (entry.clone(), Arc::clone(&carriers), Arc::clone(&down));
-                Box::pin(async move {
-                    let up = |carrier: &str| {
-                        carriers.get(carrier).is_some() && !down.iter().any(|one| one == carrier)
-                    };
-                    detour(tx, &entry, &up).await
-                })
+                Box::pin(async move { detour(tx, &entry, &carriers, &down).await })
             })
             .await
     }
@@ -76,7 +77,8 @@ impl Relay {
 async fn detour(
     tx: &mut Tx,
     entry: &Entry,
-    up: &(dyn Fn(&str) -> bool + Send + Sync),
+    carriers: &Carriers,
+    down: &[String],
 ) -> Result<bool, Error> {
     let Some(id) = &entry.session else { return Ok(false) };
     let Some(session) = sessions::lock(tx, &entry.account, id).await? else { return Ok(false) };
@@ -86,33 +88,46 @@ async fn detour(
     }
     let legs = legs::of_interaction(tx, &entry.account, &entry.interaction).await?;
     let Some(leg) = legs.into_iter().find(|leg| leg.id == entry.leg) else { return Ok(false) };
-    let people = participants::of_session(tx, &entry.account, id).await?;
-    let there: Vec<Participant> =
-        people.into_iter().filter(|one| one.removed_at.is_none()).collect();
+    let mut there = participants::of_session(tx, &entry.account, id).await?;
+    there.retain(|one| one.removed_at.is_none());
     let to = there.iter().find(|one| Some(&one.id) == leg.participant.as_ref());
     let Some(to) = to.filter(|_| is_unsent(entry, &leg)) else { return Ok(false) };
-    let known =
-        holds::known_besides(tx, &entry.account, &session.service, id, &to.person, &to.number_id);
-    for known in known.await? {
+    let up =
+        |carrier: &str| carriers.get(carrier).is_some() && !down.iter().any(|one| one == carrier);
+    // Their own number first: a text that went round another carrier may come back.
+    let mut known = vec![to.number_id.clone()];
+    let own = &to.number_id;
+    known.extend(
+        holds::known_besides(tx, &entry.account, &session.service, id, &to.person, own).await?,
+    );
+    for known in known {
         let Some(number) = numbers::get(tx, &entry.account, &known).await? else { continue };
-        if !up(&number.carrier) || !may_text(tx, entry, &session, to, &number).await? {
+        if number.carrier == entry.carrier || !up(&number.carrier) {
             continue;
         }
-        if !is_held(tx, entry, &session, &there, to, &number, now).await? {
+        if !may_text(tx, carriers, entry, &session, to, &number).await? {
             continue;
         }
+        tx.mark().await?;
         if !outbox::readdress(tx, entry, &number.carrier).await? {
+            tx.rollback_to_mark().await?;
             return Ok(false);
         }
+        if !holds_for(tx, &entry.account, &everyone(&there), to, &number.id, now).await? {
+            tx.rollback_to_mark().await?;
+            continue;
+        }
+        tx.release_mark().await?;
         legs::readdress(tx, &entry.account, &leg.id, &number.number, &number.carrier).await?;
         return Ok(true);
     }
     Ok(false)
 }
 
-/// Whether a number can text somebody, may, and is one that they want texts from.
+/// Whether a number can text somebody, with its files too, may, and is one that they want texts from.
 async fn may_text(
     tx: &mut Tx,
+    carriers: &Carriers,
     entry: &Entry,
     session: &Session,
     to: &Participant,
@@ -121,36 +136,12 @@ async fn may_text(
     let identifier = to.identifier(&session.data_key(tx)?)?;
     let country = identifier.country().map(|country| country.as_str().to_owned());
     let registered = number.registered.registration.lets_text(&number.area, country.as_deref());
-    Ok(number.capabilities.sms
-        && registered
-        && !messages::unwanted(tx, &entry.account, &number.id, &to.person).await?)
-}
-
-/// Makes sure that a number means this session for somebody; whether it does.
-async fn is_held(
-    tx: &mut Tx,
-    entry: &Entry,
-    session: &Session,
-    there: &[Participant],
-    to: &Participant,
-    number: &Number,
-    now: Timestamp,
-) -> Result<bool, Error> {
-    let account = &entry.account;
-    let held = holds::find(tx, account, &number.id, &to.person).await?;
-    if held.is_some_and(|hold| hold.open && hold.session == session.id) {
-        return Ok(true);
+    if !number.capabilities.sms || !registered || number.state == NumberState::Retired {
+        return Ok(false);
     }
-    let everyone: Vec<(String, Person)> =
-        there.iter().map(|one| (one.role.clone(), one.person.clone())).collect();
-    let keys = accounts::keys(tx, account).await?;
-    let claim = Claim {
-        account,
-        number: &number.id,
-        person: &to.person,
-        session: &session.id,
-        participant: &to.id,
-        counterpart: &keys.index.pair(&others(&everyone, &to.role)),
-    };
-    Ok(holds::take(tx, claim, now).await?)
+    let files = files::of_interaction(tx, &entry.account, &entry.interaction).await?;
+    if !files.is_empty() && !media::takes_files(carriers, &number.carrier, number) {
+        return Ok(false);
+    }
+    Ok(!messages::unwanted(tx, &entry.account, &number.id, &to.person).await?)
 }

@@ -9,10 +9,15 @@ use super::{
     signed::new_keys,
 };
 use crate::{
-    domain::{closed_set, event::EventKind, time::Timestamp},
+    domain::{
+        audit::{Action, Detail, Entry},
+        closed_set,
+        event::EventKind,
+        time::Timestamp,
+    },
     ids::{AccountId, EndpointId, EventId, ServiceId},
     store::{
-        Tx,
+        Tx, audit,
         deliveries::{self, Delivery, DeliveryState, Range},
         endpoints::{
             self, DisabledReason, Endpoint, EndpointKind, EndpointState, EndpointUrl, Keys,
@@ -152,6 +157,8 @@ pub async fn create_endpoint(
     endpoints::insert(tx, account, &endpoint).await?;
     let keys = new_keys(tx)?;
     endpoints::add_keys(tx, account, &endpoint.id, &keys, now, now).await?;
+    let entry = Entry::new(Action::EndpointCreated, endpoint.id.as_str());
+    audit::append(tx, account, entry.with(Detail::Secret, "made")).await?;
     with_keys(tx, account, endpoint).await
 }
 
@@ -199,7 +206,32 @@ pub async fn update_endpoint(
     change: &UpdateEndpoint,
     version: Option<i64>,
 ) -> Result<EndpointView, Error> {
-    let mut endpoint = find(tx, account, id).await?;
+    let (before, after) = change_endpoint(tx, account, id, change, version).await?;
+    let mut names = Vec::new();
+    for (changed, name) in [
+        (before.url != after.url, "url"),
+        (before.description != after.description, "description"),
+        (before.service != after.service, "service_id"),
+        (before.event_types != after.event_types, "event_types"),
+        (before.state != after.state, "enabled"),
+    ] {
+        names.extend(changed.then_some(name));
+    }
+    let entry = Entry::new(Action::EndpointUpdated, id.as_str()).changed(names);
+    audit::append(tx, account, entry).await?;
+    with_keys(tx, account, after).await
+}
+
+/// The change alone; what it was and what it is.
+async fn change_endpoint(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &EndpointId,
+    change: &UpdateEndpoint,
+    version: Option<i64>,
+) -> Result<(Endpoint, Endpoint), Error> {
+    let before = find(tx, account, id).await?;
+    let mut endpoint = before.clone();
     if version.is_some_and(|version| version != endpoint.version) {
         return Err(Error::VersionMismatch);
     }
@@ -227,7 +259,7 @@ pub async fn update_endpoint(
     if !endpoints::update(tx, account, &endpoint).await? {
         return Err(Error::VersionMismatch);
     }
-    with_keys(tx, account, endpoint).await
+    Ok((before, endpoint))
 }
 
 /// Deletes an endpoint: nothing is sent to it any more.
@@ -244,11 +276,10 @@ pub async fn delete_endpoint(
     own(&endpoint)?;
     let now = tx.now().await?;
     let seen = version.unwrap_or(endpoint.version);
-    if endpoints::delete(tx, account, id, seen, now).await? {
-        Ok(())
-    } else {
-        Err(Error::VersionMismatch)
+    if !endpoints::delete(tx, account, id, seen, now).await? {
+        return Err(Error::VersionMismatch);
     }
+    Ok(audit::append(tx, account, Entry::new(Action::EndpointDeleted, id.as_str())).await?)
 }
 
 /// Gives an endpoint new keys. The ones before them sign as well for `overlap`.
@@ -264,11 +295,14 @@ pub async fn rotate_keys(
 ) -> Result<EndpointView, Error> {
     own(&find(tx, account, id).await?)?;
     // As a change of the endpoint, so that two rotations at once are one.
-    let view = update_endpoint(tx, account, id, &UpdateEndpoint::default(), version).await?;
+    let nothing = UpdateEndpoint::default();
+    let (_, endpoint) = change_endpoint(tx, account, id, &nothing, version).await?;
     let now = tx.now().await?;
     let keys = new_keys(tx)?;
     endpoints::add_keys(tx, account, id, &keys, now + overlap, now).await?;
-    with_keys(tx, account, view.endpoint).await
+    let entry = Entry::new(Action::EndpointKeysRotated, id.as_str());
+    audit::append(tx, account, entry).await?;
+    with_keys(tx, account, endpoint).await
 }
 
 /// Sends an endpoint an event that only says that it does.

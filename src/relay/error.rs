@@ -70,6 +70,9 @@ pub enum Error {
     /// The store for files failed.
     #[error(transparent)]
     Files(#[from] ObjectsError),
+    /// As many files are being given out as may be at once.
+    #[error("too many files are being given out")]
+    FilesBusy,
     /// What the marketplace wants of a stranger can't be done: the transaction was undone, and is run
     /// again without.
     #[error("what the marketplace wants can't be done")]
@@ -134,6 +137,9 @@ pub enum Error {
     /// A carrier did not answer, or refused.
     #[error("the carrier: {0}")]
     Carrier(#[from] SendError),
+    /// Another dry run of the account's is under way.
+    #[error("another dry run of the account's is under way")]
+    TrialUnderWay,
     /// It was changed in the meantime.
     #[error("the version is not the one that was named")]
     VersionMismatch,

@@ -8,9 +8,14 @@ use serde_json::json;
 
 use super::{Error, Relay, messages, sessions};
 use crate::{
-    domain::{event::EventKind, interaction::Reason, time::Timestamp},
+    domain::{
+        audit::{Action, Detail, Entry},
+        event::EventKind,
+        interaction::Reason,
+        time::Timestamp,
+    },
     ids::{AccountId, SessionId},
-    store::{self, Tx, accounts, events, events::Place, fence, services},
+    store::{self, Tx, accounts, audit, events, events::Place, fence, services},
 };
 
 /// How many rows are read, and sessions resumed, in one go.
@@ -53,6 +58,13 @@ pub async fn settle_here(tx: &mut Tx, known: i64) -> Result<i64, store::Error> {
     fence::raise_epoch(tx, known).await
 }
 
+/// The same for an operator who says so: it is in the audit log.
+pub async fn settle_by_hand(tx: &mut Tx, known: i64) -> Result<i64, store::Error> {
+    let epoch = settle_here(tx, known).await?;
+    audit::append_installation(tx, Entry::new(Action::DatabaseSettled, "")).await?;
+    Ok(epoch)
+}
+
 /// What a fence did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fenced {
@@ -85,6 +97,8 @@ pub async fn raise(tx: &mut Tx, known: i64) -> Result<Fenced, Error> {
     }
     let quarantines = restart_quarantines(tx, now).await?;
     let epoch = settle_here(tx, known).await?;
+    let entry = Entry::new(Action::DatabaseFenced, "").with(Detail::Count, sessions.to_string());
+    audit::append_installation(tx, entry).await?;
     Ok(Fenced { sessions, quarantines, owing: owing.len(), epoch })
 }
 

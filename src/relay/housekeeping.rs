@@ -7,8 +7,8 @@ use crate::{
     domain::time::Timestamp,
     ids::{AccountId, EventId},
     store::{
-        self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts, outbox,
-        scripts, sessions as rows, staff,
+        self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts, meta,
+        number_move_steps, number_moves, outbox, scripts, sessions as rows, staff, text_findings,
     },
     telemetry::metrics,
 };
@@ -18,6 +18,8 @@ const CALL_LOST: Duration = Duration::from_hours(5);
 /// How many sessions are closed, or rows forgotten, in one go.
 const BATCH: i64 = 200;
 const DAY: Duration = Duration::from_hours(24);
+/// How long moves off numbers are kept after they ended.
+const MOVES_KEPT: Duration = Duration::from_hours(90 * 24);
 /// Deliveries are counted no further.
 const OWED_MAX: i64 = 100_000;
 
@@ -106,7 +108,9 @@ impl Relay {
 
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
     /// sent after a week, who was answered without a session and which calls were steered after a day,
-    /// long texts that could not be put together after a week, what endpoints were sent after 30 days.
+    /// long texts that could not be put together after a week, what endpoints were sent after 30 days and,
+    /// as long, texts as they were written that were altered or blocked, and moves off numbers after 90 days,
+    /// once nobody can be moved back. Then it has the database look at what is left.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -121,7 +125,11 @@ impl Relay {
                             budgets::purge(tx, now - DAY, BATCH).await?,
                             scripts::purge(tx, now - DAY, BATCH).await?,
                             long_texts::purge(tx, now - 7 * DAY, BATCH).await?,
+                            text_findings::purge(tx, now - 30 * DAY, BATCH).await?,
                             deliveries::purge(tx, &forgotten(now), BATCH).await?,
+                            // Steps first: a move goes once none is left.
+                            number_move_steps::purge(tx, now - MOVES_KEPT, BATCH).await?,
+                            number_moves::purge(tx, now - MOVES_KEPT, BATCH).await?,
                         ];
                         staff::purge_secrets(tx, now).await?;
                         let full = u64::try_from(BATCH).unwrap_or(0);
@@ -130,9 +138,11 @@ impl Relay {
                 })
                 .await?;
             if !full {
-                return Ok(());
+                break;
             }
         }
+        let looking = self.db.write(|tx| Box::pin(meta::keep_statistics(tx)));
+        Ok(looking.await?)
     }
 
     async fn measure_deliveries(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
+        audit::{Action, Detail, Entry, changed_fields},
         event::EventKind,
         phone::{Identifier, ProxyNumber, Registered, Registration, Standing},
         policy::Rules,
@@ -17,7 +18,7 @@ use crate::{
     ids::{AccountId, NumberId, ServiceId, SessionId},
     privacy::webhook::WebhookSecret,
     store::{
-        self, Tx, accounts, events,
+        self, Tx, accounts, audit, events,
         events::Place,
         holds,
         numbers::{self, Number, NumberState},
@@ -74,6 +75,19 @@ pub fn loose_name_fault(name: &str) -> Option<Fault> {
     }
     let like_an_id = ServiceId::parse(name).is_ok() || SessionId::parse(name).is_ok();
     like_an_id.then(|| Fault::new("/unique_name", "looks_like_an_id", "must not look like an id"))
+}
+
+/// The service that somebody names by its id or its unique name.
+///
+/// # Errors
+/// [`Error::NotFound`], also for what can be no name.
+pub async fn find_service(tx: &mut Tx, account: &AccountId, named: &str) -> Result<Service, Error> {
+    let found = match ServiceId::parse(named) {
+        Ok(id) => services::get(tx, account, &id).await?,
+        Err(_) if loose_name_fault(named).is_some() => None,
+        Err(_) => services::by_name(tx, account, named).await?,
+    };
+    found.ok_or(Error::NotFound("service"))
 }
 
 /// What is wrong with a unique name in the native API: it stands in paths and in clear, so it must
@@ -136,6 +150,9 @@ pub(super) async fn create_service_as(
     };
     services::insert(tx, account, &service).await.map_err(taken)?;
     twilio_proxy::of_service(tx, account, &service.id, &new.rules.proxy.callback_url).await?;
+    let entry = Entry::new(Action::ServiceCreated, service.id.as_str());
+    let entry = about_secret(entry, false, service.callback_secret.is_some());
+    audit::append(tx, account, entry).await?;
     Ok(service)
 }
 
@@ -149,6 +166,15 @@ fn callback_secret(
         return Ok(before.filter(|_| !rules.out_of_session_url.is_empty()));
     }
     Ok(Some(new_keys(tx)?.secret().clone()))
+}
+
+/// What became of the secret that signs a service's questions, if anything.
+fn about_secret(entry: Entry, before: bool, after: bool) -> Entry {
+    match (before, after) {
+        (false, true) => entry.with(Detail::Secret, "made"),
+        (true, false) => entry.with(Detail::Secret, "forgotten"),
+        _ => entry,
+    }
 }
 
 fn taken(error: store::Error) -> Error {
@@ -174,7 +200,8 @@ pub async fn update_service(
     if version.is_some_and(|version| version != service.version) {
         return Err(Error::VersionMismatch);
     }
-    let before = service.rules.clone();
+    let (before, name) = (service.rules.clone(), service.unique_name.clone());
+    let had_secret = service.callback_secret.is_some();
     change(&mut service.unique_name, &mut service.rules);
     check(tx, &service.unique_name, &service.rules, Some(&before)).await?;
     service.callback_secret = callback_secret(tx, &service.rules, service.callback_secret)?;
@@ -184,6 +211,13 @@ pub async fn update_service(
         return Err(Error::VersionMismatch);
     }
     twilio_proxy::of_service(tx, account, id, &service.rules.proxy.callback_url).await?;
+    let mut names = before.changed(&service.rules);
+    if name != service.unique_name {
+        names.insert(0, "unique_name");
+    }
+    let entry = Entry::new(Action::ServiceUpdated, id.as_str()).changed(names);
+    let entry = about_secret(entry, had_secret, service.callback_secret.is_some());
+    audit::append(tx, account, entry).await?;
     Ok(service)
 }
 
@@ -314,7 +348,14 @@ pub(super) async fn add_number_as(
     let place = Place { service: Some(&new.service), ..Place::default() };
     let data = json!({ "number_id": id }).to_string();
     events::insert(tx, account, EventKind::NumberAdded, place, &data, now).await?;
+    audit::append(tx, account, joined(&number)).await?;
     Ok(numbers::get(tx, account, &id).await?.unwrap_or(number))
+}
+
+fn joined(number: &Number) -> Entry {
+    Entry::new(Action::NumberAdded, number.id.as_str())
+        .with(Detail::Service, number.service.as_str())
+        .with(Detail::Carrier, number.carrier.as_str())
 }
 
 async fn come_back(
@@ -347,6 +388,7 @@ async fn come_back(
     let place = Place { service: Some(&new.service), ..Place::default() };
     let data = json!({ "number_id": number.id }).to_string();
     events::insert(tx, account, EventKind::NumberAdded, place, &data, now).await?;
+    audit::append(tx, account, joined(&number)).await?;
     numbers::get(tx, account, &number.id).await?.ok_or(Error::NotFound("number"))
 }
 
@@ -424,6 +466,30 @@ pub async fn update_number(
     change: UpdateNumber,
     version: Option<i64>,
 ) -> Result<Number, Error> {
+    let (before, after) = change_number(tx, account, id, change, version).await?;
+    let mut names = changed_fields!(Registered, &before.registered, after.registered, {
+        registration => "registration",
+        campaign => "campaign",
+    });
+    for (changed, name) in
+        [(before.reserved != after.reserved, "reserved"), (before.state != after.state, "state")]
+    {
+        names.extend(changed.then_some(name));
+    }
+    let retired = after.state == NumberState::Retired;
+    let action = if retired { Action::NumberRetired } else { Action::NumberUpdated };
+    audit::append(tx, account, Entry::new(action, id.as_str()).changed(names)).await?;
+    Ok(after)
+}
+
+/// The same as a part of something that is in the audit log itself; what it was and what it is.
+pub(super) async fn change_number(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &NumberId,
+    change: UpdateNumber,
+    version: Option<i64>,
+) -> Result<(Number, Number), Error> {
     let before = numbers::get(tx, account, id)
         .await?
         .filter(|number| number.state != NumberState::Retired)
@@ -441,5 +507,5 @@ pub async fn update_number(
     if after.state == NumberState::Retired && holds::open_on(tx, account, id).await? > 0 {
         return Err(Error::NumberHasSessions);
     }
-    Ok(after)
+    Ok((before, after))
 }

@@ -2,9 +2,10 @@
 
 use super::inventory::standing;
 use crate::{
+    domain::audit::{Action, Detail, Entry},
     ids::AccountId,
     store::{
-        self, Db, Tx, accounts, meta,
+        self, Db, Tx, accounts, audit, meta,
         numbers::{self, Number, NumberState},
     },
 };
@@ -39,10 +40,16 @@ pub async fn judge_numbers(db: &Db) -> Result<usize, store::Error> {
             from = next;
         }
     }
-    db.write(|tx| {
+    db.write(move |tx| {
         Box::pin(async move {
             let rules = tx.permits().rules();
-            meta::set_number_rules(tx, &rules).await
+            meta::set_number_rules(tx, &rules).await?;
+            if changed == 0 {
+                return Ok(());
+            }
+            let entry = Entry::new(Action::NumbersJudged, "");
+            let entry = entry.with(Detail::Count, changed.to_string());
+            audit::append_installation(tx, entry).await
         })
     })
     .await?;

@@ -5,6 +5,7 @@
 mod access;
 mod adopt;
 mod allocate;
+mod audit;
 mod budgets;
 mod calls;
 mod carriers;
@@ -50,32 +51,37 @@ use tokio::sync::Notify;
 pub use self::{
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
+    audit::{Heads, HeadsError, SignedHead, Told, Verified},
     budgets::Budgets,
     calls::place_call,
-    carriers::{Carriers, Configured},
+    carriers::{Carriers, Configured, must_be_one_of},
     client::{Client, NotFetched, Transport},
     consult::Question,
     deleting::delete_interaction,
+    deliver::Commanded,
     endpoints::{
         DELIVERIES_KEPT, ENDPOINTS_MAX, EndpointView, NewEndpoint, RESENT_MAX, Resend, ResendRange,
         UpdateEndpoint, create_endpoint, delete_endpoint, ping_endpoint, resend, resend_range,
         rotate_keys, update_endpoint, view_endpoint, with_keys,
     },
     error::{Error, Exhausted, Fault},
-    fence::{Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_here},
-    health::{Health, Leave, Rates, Report as HealthReport, State as CarrierState, Trouble},
+    fence::{
+        Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_by_hand, settle_here,
+    },
+    health::{Health, Leave, Report as HealthReport, State as CarrierState, Trouble},
     idempotent::{Answer, Key},
     inventory::{
         NewNumber, NewService, UpdateNumber, add_number, add_registered_number, create_service,
-        default_brand, loose_name_fault, name_fault, restore_number, update_number, update_service,
+        default_brand, find_service, loose_name_fault, name_fault, restore_number, update_number,
+        update_service,
     },
     judge::{judge_numbers, misjudged},
     media::Offered,
     messages::{NewText, send_to_participant},
     number_moves::{NewMove, Trial, begin_move, undo_move},
     ordering::{
-        AtCarrier, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced, Which,
-        order_numbers, release_number,
+        AtCarrier, Cancels, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced,
+        Which, order_numbers, release_number,
     },
     prices::Prices,
     rented::LookedUp,
@@ -87,7 +93,7 @@ pub use self::{
     },
 };
 use crate::{
-    domain::pool::Rule,
+    domain::{audit::By, pool::Rule},
     egress::Egress,
     ids::AccountId,
     media::Objects,
@@ -105,7 +111,9 @@ pub struct Relay {
     spending: budgets::Spending,
     egress: Egress,
     objects: Option<Objects>,
+    trials: number_moves::Trials,
     places: Arc<media::Places>,
+    giving_out: media::Room,
     asking: consult::Open,
     /// Apart from the above: workers that wait for a marketplace keep no caller from being asked about.
     asking_on_texts: consult::Open,
@@ -128,7 +136,9 @@ impl Relay {
             spending: budgets::Spending::default(),
             egress,
             objects: None,
+            trials: number_moves::Trials::default(),
             places: Arc::default(),
+            giving_out: media::Room::default(),
             asking: consult::Open::default(),
             asking_on_texts: consult::Open::default(),
             wake: Arc::default(),
@@ -160,6 +170,12 @@ impl Relay {
     #[must_use]
     pub fn urgent(&self) -> Self {
         Self { db: self.db.urgent(), ..self.clone() }
+    }
+
+    /// The same use cases as what somebody does: the audit log names them.
+    #[must_use]
+    pub fn by(&self, by: impl Into<By>) -> Self {
+        Self { db: self.db.by(by), ..self.clone() }
     }
 
     /// The configured carriers.

@@ -15,12 +15,16 @@ use super::{
     twilio_proxy,
 };
 use crate::{
-    domain::{event::EventKind, time::Timestamp},
+    domain::{
+        audit::{Action, Detail, Entry},
+        event::EventKind,
+        time::Timestamp,
+    },
     egress::Failure,
     ids::AccountId,
     privacy::webhook::WebhookKeys,
     store::{
-        Tx,
+        Tx, audit,
         deliveries::{self, AttemptOutcome, Claim, DeliveryState, Ended, Owing},
         endpoints::{self, DisabledReason, EndpointKind, EndpointState, EndpointUrl},
         events::{self, Event, Place},
@@ -316,5 +320,6 @@ async fn switch_off(
     let place = Place { service: service.as_ref(), ..Place::default() };
     let data = json!({ "endpoint_id": id, "reason": reason.as_str() }).to_string();
     events::insert(tx, account, EventKind::EndpointDisabled, place, &data, now).await?;
-    Ok(())
+    let entry = Entry::new(Action::EndpointDisabled, id.as_str());
+    Ok(audit::append(tx, account, entry.with(Detail::Why, reason.as_str())).await?)
 }

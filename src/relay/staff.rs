@@ -1,6 +1,6 @@
 //! Support staff: their one-time links and the browsers that those open.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -9,9 +9,10 @@ use super::{
     error::{Error, Fault},
 };
 use crate::{
+    domain::audit::{Action, Actor, ActorKind, Entry},
     ids::AccountId,
     store::{
-        self, Tx, accounts,
+        self, Tx, accounts, audit,
         staff::{self, SecretKind, Staff},
     },
 };
@@ -67,6 +68,20 @@ async fn member(tx: &mut Tx, name: &str, account: Option<&AccountId>) -> Result<
     Ok(there)
 }
 
+fn actor(person: &Staff) -> Actor {
+    Actor::new(ActorKind::Staff, person.id.as_str())
+}
+
+/// Adds a row to the chain of the one account that somebody may see, or else to the installation's.
+async fn note(tx: &mut Tx, person: &Staff, action: Action) -> Result<(), Error> {
+    let entry = Entry::new(action, person.id.as_str());
+    match &person.account {
+        Some(account) => audit::append(tx, account, entry).await?,
+        None => audit::append_installation(tx, entry).await?,
+    }
+    Ok(())
+}
+
 impl Relay {
     /// Makes a link for a member of the staff, who is added if the name is new: 43 characters of
     /// base64url, which open the console once within 24 hours. Only their keyed hash is kept.
@@ -93,6 +108,7 @@ impl Relay {
                     let link = secret(tx);
                     let end = now + LINK_KEPT;
                     staff::insert_secret(tx, &person.id, SecretKind::Link, &link, now, end).await?;
+                    note(tx, &person, Action::StaffInvited).await?;
                     Ok::<_, Error>(link)
                 })
             })
@@ -105,8 +121,14 @@ impl Relay {
         if !is_secret(link) {
             return Ok(None);
         }
+        let mut tx = self.db.read().await?;
+        let now = tx.now().await?;
+        let person = staff::by_secret(&mut tx, SecretKind::Link, link, now).await?;
+        drop(tx);
+        let Some(person) = person else { return Ok(None) };
         let link = link.to_owned();
         self.db
+            .by(actor(&person))
             .write(move |tx| {
                 let link = link.clone();
                 Box::pin(async move {
@@ -120,6 +142,7 @@ impl Relay {
                     let browser = secret(tx);
                     let (kind, end) = (SecretKind::Browser, now + BROWSER_KEPT);
                     staff::insert_secret(tx, &person.id, kind, &browser, now, end).await?;
+                    note(tx, &person, Action::StaffLoggedIn).await?;
                     Ok::<_, Error>(Some(browser))
                 })
             })
@@ -138,15 +161,16 @@ impl Relay {
 
     /// Logs a browser out; one that is not logged in stays so.
     pub async fn log_out(&self, browser: &str) -> Result<(), Error> {
-        if !is_secret(browser) {
-            return Ok(());
-        }
-        let browser = browser.to_owned();
+        let Some(person) = self.staff_by_browser(browser).await? else { return Ok(()) };
+        let held = Arc::new((person.clone(), browser.to_owned()));
         self.db
+            .by(actor(&person))
             .write(move |tx| {
-                let browser = browser.clone();
+                let held = Arc::clone(&held);
                 Box::pin(async move {
-                    staff::delete_secret(tx, SecretKind::Browser, &browser).await?;
+                    if staff::delete_secret(tx, SecretKind::Browser, &held.1).await? {
+                        note(tx, &held.0, Action::StaffLoggedOut).await?;
+                    }
                     Ok::<_, Error>(())
                 })
             })

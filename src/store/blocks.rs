@@ -1,6 +1,6 @@
 //! Blocks: who hears nothing from whom, in no session of the account.
 
-use super::{Error, Tx, db::on};
+use super::{Error, Tx, db::on, sessions::listed};
 use crate::{domain::time::Timestamp, ids::AccountId, privacy::Person};
 
 /// Blocks; again is the same as once.
@@ -57,12 +57,9 @@ pub async fn blockers_of(
     Ok(on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new("SELECT blocker FROM blocks WHERE account = ");
         q.push_bind(account).push(" AND blocked = ").push_bind(blocked);
-        q.push(" AND blocker IN (");
-        let mut list = q.separated(", ");
-        for person in among {
-            list.push_bind(person);
-        }
-        q.push(") ORDER BY blocker");
+        q.push(" AND blocker");
+        listed!(q, among);
+        q.push(" ORDER BY blocker");
         q.build_query_scalar().fetch_all(conn).await?
     }))
 }

@@ -1,4 +1,4 @@
-//! How often somebody without a session is answered at the marketplace's cost: so often in a
+//! How often somebody is answered at the marketplace's cost: so often in a
 //! length of time, and the database counts.
 
 use std::time::Duration;
@@ -17,6 +17,8 @@ closed_set! {
         Forward = "forward",
         /// A text back.
         Text = "text",
+        /// A text that says what became of theirs.
+        Notice = "notice",
     }
 }
 

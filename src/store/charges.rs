@@ -1,6 +1,12 @@
 //! What each leg used and cost, and sums of it. Nothing of a person but their calling code.
 
-use super::{Error, Tx, db::on, from_text, interactions::length, sessions::millis};
+use super::{
+    Error, Tx,
+    db::on,
+    from_text,
+    interactions::length,
+    sessions::{listed, millis},
+};
 use crate::{
     domain::{
         closed_set,
@@ -13,6 +19,7 @@ use crate::{
     ids::{AccountId, InteractionId, LegId, ServiceId, SessionId},
     store::legs::Direction,
 };
+use futures_util::TryStreamExt as _;
 use std::time::Duration;
 
 closed_set! {
@@ -230,12 +237,9 @@ pub async fn of_interactions(
     }
     let rows: Vec<Row> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(select!("account = "));
-        q.push_bind(account).push(" AND interaction IN (");
-        let mut ids = q.separated(", ");
-        for id in interactions {
-            ids.push_bind(id);
-        }
-        q.push(") ORDER BY interaction, leg");
+        q.push_bind(account).push(" AND interaction");
+        listed!(q, interactions);
+        q.push(" ORDER BY interaction, leg");
         q.build_query_as().fetch_all(conn).await?
     });
     rows.into_iter().map(Charge::try_from).collect()
@@ -309,106 +313,131 @@ macro_rules! totals {
     };
 }
 
+/// By what rows are grouped. The session is no bare column: an index of sessions would lead through all
+/// that the account ever had, where the times bound what is read.
 const fn key(group: GroupBy) -> &'static str {
     match group {
-        GroupBy::Session => "session",
+        GroupBy::Session => "session || ''",
         GroupBy::Service => "service",
         GroupBy::Carrier => "carrier",
         GroupBy::Day => "CAST(at / 86400000 AS TEXT)",
     }
 }
 
-/// Whose spending is summed.
-#[derive(Debug, Clone, Copy)]
-pub enum Of<'a> {
-    /// All at this carrier.
-    Carrier(&'a str),
-    /// One account's, at all carriers.
-    Account(&'a AccountId),
-}
-
-/// What was spent since `from`, by when a leg began; the key is empty.
-pub async fn spent(tx: &mut Tx, of: Of<'_>, from: Timestamp) -> Result<Sum, Error> {
-    macro_rules! sum {
-        ($of:literal) => {
-            concat!(
-                "SELECT '' AS key, ",
-                totals!(),
-                " FROM charges WHERE ",
-                $of,
-                " = $1 AND at >= $2 GROUP BY 1, 2 ORDER BY 1, 2"
-            )
-        };
-    }
-    let (sql, whose) = match of {
-        Of::Carrier(carrier) => (sum!("carrier"), carrier),
-        Of::Account(account) => (sum!("account"), account.as_str()),
-    };
-    let rows: Vec<SumRow> =
-        on!(tx, |conn| sqlx::query_as(sql).bind(whose).bind(from.millis()).fetch_all(conn).await?);
+/// What was spent at a carrier since `from`, by when a leg began; the key is empty.
+pub async fn spent_at(tx: &mut Tx, carrier: &str, from: Timestamp) -> Result<Sum, Error> {
+    const SQL: &str = concat!(
+        "SELECT '' AS key, ",
+        totals!(),
+        " FROM charges WHERE carrier = $1 AND at >= $2 GROUP BY 1, 2 ORDER BY 1, 2"
+    );
+    let rows: Vec<SumRow> = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(carrier)
+        .bind(from.millis())
+        .fetch_all(conn)
+        .await?);
     Ok(folded(rows).pop().unwrap_or_default())
 }
 
-/// Adds what a sum is narrowed to.
-macro_rules! narrowed {
-    ($q:ident, $account:ident, $of:ident) => {
-        $q.push_bind($account);
-        $q.push(" AND at >= ").push_bind($of.from.millis());
-        $q.push(" AND at < ").push_bind($of.before.millis());
-        if let Some(service) = &$of.service {
-            $q.push(" AND service = ").push_bind(service);
-        }
-        if let Some(session) = &$of.session {
-            $q.push(" AND session = ").push_bind(session);
-        }
-        if let Some(carrier) = &$of.carrier {
-            $q.push(" AND carrier = ").push_bind(carrier);
-        }
-    };
+/// What each account spent since `from`, at all carriers, by when a leg began; the key is the account's id.
+/// Whoever spent nothing is left out.
+pub async fn spent_by_accounts(tx: &mut Tx, from: Timestamp) -> Result<Vec<Sum>, Error> {
+    // Account by account, in SQLite too: what is older is not looked at.
+    const SQL: &str = concat!(
+        "SELECT a.id AS key, ",
+        totals!(),
+        " FROM accounts a CROSS JOIN charges
+        WHERE charges.account = a.id AND at >= $1 GROUP BY 1, 2 ORDER BY 1, 2"
+    );
+    let rows: Vec<SumRow> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(from.millis()).fetch_all(conn).await?);
+    Ok(folded(rows))
 }
 
-/// Sums, in order of their keys. Currencies are never added to one another.
+/// How many milliseconds a day has.
+const DAY: i64 = 86_400_000;
+
+/// Sums, in order of their keys. Currencies are never added to one another. What `of` is narrowed to by time
+/// is read once, and of days those alone that are on the page; a session has an index of its own.
 pub async fn sums(tx: &mut Tx, account: &AccountId, of: &Usage) -> Result<Vec<Sum>, Error> {
+    if of.group != GroupBy::Day {
+        return summed(tx, account, of).await;
+    }
+    let after = of.after.as_deref().and_then(|key| key.parse::<i64>().ok());
+    let after = after.map_or(i64::MIN, |day| day.saturating_add(1).saturating_mul(DAY));
+    let (mut from, mut sums) = (of.from.millis().max(after), Vec::new());
+    loop {
+        let missing = of.limit - number(u64::try_from(sums.len()).unwrap_or(u64::MAX));
+        if missing <= 0 || from >= of.before.millis() {
+            return Ok(sums);
+        }
+        let end = (from.div_euclid(DAY) + missing) * DAY;
+        let before = of.before.min(Timestamp::from_millis(end));
+        let page = Usage { from: Timestamp::from_millis(from), before, after: None, ..of.clone() };
+        sums.extend(summed(tx, account, &page).await?);
+        from = before.millis();
+    }
+}
+
+/// The first sums after a key.
+async fn summed(tx: &mut Tx, account: &AccountId, of: &Usage) -> Result<Vec<Sum>, Error> {
     let key = key(of.group);
-    let keys: Vec<String> = on!(tx, |conn| {
-        let mut q = sqlx::QueryBuilder::new("SELECT DISTINCT ");
-        q.push(key).push(" AS key FROM charges WHERE account = ");
-        narrowed!(q, account, of);
+    let limit = usize::try_from(of.limit).unwrap_or(0);
+    let mut sums = Vec::new();
+    on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new("SELECT ");
+        q.push(key).push(concat!(" AS key, ", totals!(), " FROM charges WHERE account = "));
+        q.push_bind(account);
+        q.push(" AND at >= ").push_bind(of.from.millis());
+        q.push(" AND at < ").push_bind(of.before.millis());
+        if let Some(service) = &of.service {
+            q.push(" AND service = ").push_bind(service);
+        }
+        if let Some(session) = &of.session {
+            q.push(" AND session = ").push_bind(session);
+        }
+        if let Some(carrier) = &of.carrier {
+            q.push(" AND carrier = ").push_bind(carrier);
+        }
         if let Some(after) = &of.after {
             q.push(" AND ").push(key).push(" > ").push_bind(after);
         }
-        q.push(" ORDER BY key LIMIT ").push_bind(of.limit);
-        q.build_query_scalar().fetch_all(conn).await?
-    });
-    let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(Vec::new()) };
-    let rows: Vec<SumRow> = on!(tx, |conn| {
-        let mut q = sqlx::QueryBuilder::new("SELECT ");
-        q.push(key).push(concat!(" AS key, ", totals!(), " FROM charges WHERE account = "));
-        narrowed!(q, account, of);
-        q.push(" AND ").push(key).push(" >= ").push_bind(first);
-        q.push(" AND ").push(key).push(" <= ").push_bind(last);
         q.push(" GROUP BY 1, 2 ORDER BY 1, 2");
-        q.build_query_as().fetch_all(conn).await?
+        let mut rows = q.build_query_as::<SumRow>().fetch(conn);
+        while let Some(row) = rows.try_next().await? {
+            if !add(&mut sums, row, limit) {
+                break;
+            }
+        }
     });
-    Ok(folded(rows))
+    Ok(sums)
 }
 
 /// One sum for each key, of its rows in each currency.
 fn folded(rows: Vec<SumRow>) -> Vec<Sum> {
-    let mut sums: Vec<Sum> = Vec::new();
+    let mut sums = Vec::new();
     for row in rows {
-        if sums.last().is_none_or(|sum| sum.key != row.key) {
-            sums.push(Sum { key: row.key, ..Sum::default() });
-        }
-        let Some(sum) = sums.last_mut() else { continue };
-        sum.texts += count(row.texts);
-        sum.segments += count(row.segments);
-        sum.calls += count(row.calls);
-        sum.minutes += count(row.minutes);
-        sum.without_price += count(row.unpriced);
-        if let Some(currency) = Currency::parse(&row.currency) {
-            sum.amounts.push((currency, row.micros));
-        }
+        add(&mut sums, row, usize::MAX);
     }
     sums
+}
+
+/// Adds a row to its key's sum; not where that would be one sum too many, and then all before are whole.
+fn add(sums: &mut Vec<Sum>, row: SumRow, limit: usize) -> bool {
+    if sums.last().is_none_or(|sum| sum.key != row.key) {
+        if sums.len() >= limit {
+            return false;
+        }
+        sums.push(Sum { key: row.key, ..Sum::default() });
+    }
+    let Some(sum) = sums.last_mut() else { return false };
+    sum.texts += count(row.texts);
+    sum.segments += count(row.segments);
+    sum.calls += count(row.calls);
+    sum.minutes += count(row.minutes);
+    sum.without_price += count(row.unpriced);
+    if let Some(currency) = Currency::parse(&row.currency) {
+        sum.amounts.push((currency, row.micros));
+    }
+    true
 }

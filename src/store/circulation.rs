@@ -60,8 +60,8 @@ pub async fn to_drain(
     rows.into_iter().map(Number::try_from).collect()
 }
 
-/// Numbers that a move took out of circulation and that nobody brought back or retired since, `limit`
-/// at most.
+/// Numbers that a move took out of circulation and that nobody brought back or retired since, nor wants to
+/// leave the pool, `limit` at most.
 pub async fn drained_by(
     tx: &mut Tx,
     account: &AccountId,
@@ -72,6 +72,8 @@ pub async fn drained_by(
         "SELECT ",
         columns!(),
         " FROM numbers n WHERE n.account = $1 AND n.drained_by = $2 AND n.state = 'draining'
+          AND NOT EXISTS (SELECT 1 FROM number_orders o
+            WHERE o.account = n.account AND o.number_id = n.id AND o.ended_at IS NULL)
         ORDER BY n.id LIMIT $3"
     );
     let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL)

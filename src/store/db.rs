@@ -23,13 +23,14 @@ use super::{
     epoch::EpochFile,
     lanes::{Lane, PerLane, Rooms},
     master_keys::Keys,
+    mishaps::{Mishap, Mishaps, failing},
     open,
     time::Time,
     writer::Writer,
 };
 use crate::{
     clock::Clock,
-    domain::{phone::Permits, time::Timestamp},
+    domain::{audit::By, phone::Permits, time::Timestamp},
     ids::{AccountId, Id, Ids},
     privacy::Keyring,
 };
@@ -73,24 +74,8 @@ pub struct Db {
     doors: Doors,
     lane: Lane,
     urgent: bool,
+    by: Arc<By>,
     mishaps: Option<Arc<dyn Mishaps>>,
-}
-
-/// What goes wrong with one write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
-    /// Everything was done, and the database went away before the commit.
-    BeforeCommit,
-    /// It is committed, and nobody hears of it.
-    AnswerLost,
-    /// It is committed, and whoever asked for it is held up for so long.
-    HeldUp(Duration),
-}
-
-/// Decides what goes wrong at the doors: a simulation's part.
-pub trait Mishaps: Send + Sync {
-    /// What goes wrong with the next write.
-    fn next(&self) -> Option<Mishap>;
 }
 
 #[derive(Clone)]
@@ -160,6 +145,8 @@ pub struct Tx {
     /// Whether a statement failed because the disk below SQLite is full.
     pub(super) full: bool,
     pub(super) then: Vec<Then>,
+    /// Who does this, and why.
+    pub(super) by: Arc<By>,
 }
 
 /// What follows a commit.
@@ -239,7 +226,8 @@ impl Db {
                 "the database's address must start with sqlite: or postgres:".into(),
             ));
         };
-        Ok(Self { shared, doors, lane: Lane::Api, urgent: false, mishaps: None })
+        let by = Arc::new(By::RELAY);
+        Ok(Self { shared, doors, lane: Lane::Api, urgent: false, by, mishaps: None })
     }
 
     /// The same database, where writes go wrong as `mishaps` says.
@@ -259,6 +247,13 @@ impl Db {
     #[must_use]
     pub fn urgent(&self) -> Self {
         Self { urgent: true, ..self.clone() }
+    }
+
+    /// The same database for what somebody does: the audit log names them. Without this it is the relay
+    /// itself.
+    #[must_use]
+    pub fn by(&self, by: impl Into<By>) -> Self {
+        Self { by: Arc::new(by.into()), ..self.clone() }
     }
 
     /// Whether only urgent work is written, since the disk below SQLite is full: tells of each
@@ -330,7 +325,7 @@ impl Db {
                     .await?,
             ),
         };
-        Ok(Tx::over(conn, Arc::clone(&self.shared), at))
+        Ok(Tx::over(conn, Arc::clone(&self.shared), at, Arc::clone(&self.by)))
     }
 
     /// Runs `work` in a transaction and commits it; an error rolls it back. May run `work` again.
@@ -366,13 +361,16 @@ impl Db {
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         match &self.doors {
-            Doors::Sqlite { writer, .. } => writer.run(self.lane, self.urgent, work).await,
+            Doors::Sqlite { writer, .. } => {
+                writer.run(self.lane, self.urgent, Arc::clone(&self.by), work).await
+            }
             Doors::Postgres { pools, rooms, tracker } => {
                 let room = rooms.enter(self.lane).await?;
                 let (pool, shared) = (pools.of(self.lane).clone(), Arc::clone(&self.shared));
+                let by = Arc::clone(&self.by);
                 let task = tracker.spawn(async move {
                     let _room = room;
-                    write_postgres(pool, shared, work).await
+                    write_postgres(pool, (shared, by), work).await
                 });
                 task.await.unwrap_or_else(|_| Err(Error::Panicked.into()))
             }
@@ -390,24 +388,6 @@ impl Db {
                 }
             }
         }
-    }
-}
-
-/// The same work, which fails once it is done.
-fn failing<T, E, F>(
-    work: F,
-) -> impl for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static
-where
-    T: Send + 'static,
-    E: Failure,
-    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
-{
-    move |tx| {
-        let done = work(tx);
-        Box::pin(async move {
-            done.await?;
-            Err(Error::Unavailable("a simulated mishap".into()).into())
-        })
     }
 }
 
@@ -433,7 +413,11 @@ where
     }
 }
 
-async fn write_postgres<T, E, F>(pool: PgPool, shared: Arc<Shared>, mut work: F) -> Result<T, E>
+async fn write_postgres<T, E, F>(
+    pool: PgPool,
+    (shared, by): (Arc<Shared>, Arc<By>),
+    mut work: F,
+) -> Result<T, E>
 where
     E: Failure,
     F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
@@ -442,8 +426,8 @@ where
     loop {
         attempts += 1;
         let conn = Conn::Postgres(pool.begin().await.map_err(Error::from)?);
-        let lent = Arc::clone(&shared);
-        let mut tx = Tx::over(conn, lent, Timestamp::EPOCH);
+        let (lent, by) = (Arc::clone(&shared), Arc::clone(&by));
+        let mut tx = Tx::over(conn, lent, Timestamp::EPOCH, by);
         let result = attempt(&mut tx, &mut work).await;
         let Conn::Postgres(transaction) = tx.conn else { return Err(Error::Transient.into()) };
         let error = match result {
@@ -474,8 +458,8 @@ where
 }
 
 impl Tx {
-    pub(super) const fn over(conn: Conn, shared: Arc<Shared>, at: Timestamp) -> Self {
-        Self { conn, shared, at, doomed: false, full: false, then: Vec::new() }
+    pub(super) const fn over(conn: Conn, shared: Arc<Shared>, at: Timestamp, by: Arc<By>) -> Self {
+        Self { conn, shared, at, doomed: false, full: false, then: Vec::new(), by }
     }
 
     /// Does this once the transaction is committed, and not at all if it is not: what is counted

@@ -6,7 +6,7 @@ use super::{
     Error, Tx,
     db::{Conn, on},
     deliveries::{self, News},
-    sessions::{self, Page},
+    sessions::{self, Page, listed},
 };
 use crate::{
     domain::{event::EventKind, time::Timestamp},
@@ -239,12 +239,8 @@ pub async fn of_session(
         q.push_bind(window.from.millis());
         q.push(" AND created_at < ").push_bind(window.before.millis()).push(")");
         if !window.interactions.is_empty() {
-            q.push(" OR interaction IN (");
-            let mut ids = q.separated(", ");
-            for id in window.interactions {
-                ids.push_bind(id);
-            }
-            q.push(")");
+            q.push(" OR interaction");
+            listed!(q, window.interactions);
         }
         q.push(") ORDER BY sequence, id LIMIT ").push_bind(limit);
         q.build_query_as().fetch_all(conn).await?

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Error, Tx, db::on, numbers::proxy};
+use super::{Error, Tx, db::on, numbers::proxy, sessions::listed};
 use crate::{
     domain::{phone::ProxyNumber, time::Timestamp},
     ids::{AccountId, NumberId, ParticipantId, ServiceId, SessionId},
@@ -42,20 +42,30 @@ pub struct Claim<'a> {
 
 /// Takes a hold; whether it was free. Free is: none, one whose quarantine is over, or one in
 /// quarantine after the same counterparts (a late call then reaches the same person). The
-/// database's key decides (I1, I4).
+/// database's key decides (I1, I4). Of a number that was retired none is free; one that is being
+/// retired is waited for, and whoever retires it waits for us.
 pub async fn take(tx: &mut Tx, claim: Claim<'_>, now: Timestamp) -> Result<bool, Error> {
-    const SQL: &str = "
-        INSERT INTO holds (account, number_id, person, state, release_at, session, participant,
-            counterpart, taken_at)
-        VALUES ($1, $2, $3, 'open', NULL, $4, $5, $6, $7)
-        ON CONFLICT (account, number_id, person) DO UPDATE
-        SET state = 'open', release_at = NULL, session = excluded.session,
-            participant = excluded.participant, counterpart = excluded.counterpart,
-            taken_at = excluded.taken_at
-        WHERE holds.state = 'quarantined'
-          AND (holds.release_at <= $8 OR holds.counterpart = excluded.counterpart)";
+    macro_rules! take {
+        ($locked:literal) => {
+            concat!(
+                "INSERT INTO holds (account, number_id, person, state, release_at, session,
+                    participant, counterpart, taken_at)
+                SELECT n.account, n.id, $3, 'open', CAST(NULL AS BIGINT), $4, $5, $6, $7
+                FROM numbers n WHERE n.account = $1 AND n.id = $2 AND n.state <> 'retired'",
+                $locked,
+                " ON CONFLICT (account, number_id, person) DO UPDATE
+                SET state = 'open', release_at = NULL, session = excluded.session,
+                    participant = excluded.participant, counterpart = excluded.counterpart,
+                    taken_at = excluded.taken_at
+                WHERE holds.state = 'quarantined'
+                  AND (holds.release_at <= $8 OR holds.counterpart = excluded.counterpart)"
+            )
+        };
+    }
+    // Shared: any number of people take the same number at once. Nothing on that way writes its row.
+    let sql = if tx.locks() { take!(" FOR SHARE OF n") } else { take!("") };
     let free = tx.certain(now);
-    let done = on!(tx, |conn| sqlx::query(SQL)
+    let done = on!(tx, |conn| sqlx::query(sql)
         .bind(claim.account)
         .bind(claim.number)
         .bind(claim.person)
@@ -212,6 +222,7 @@ macro_rules! dialled {
             WHERE p.account = h.account AND p.id = h.participant AND p.number_id <> h.number_id)"
     };
 }
+pub(super) use dialled;
 
 /// How many people dial a number in open sessions. Whoever was moved off it does not: their hold of
 /// it stays, and keeps others from the pair, also where the number leaves and comes back.
@@ -270,6 +281,16 @@ pub async fn beside_at(
     found.as_deref().map(proxy).transpose()
 }
 
+// SQLite joins in this order, whatever it knows of the tables: what a person holds is little, and a pool is not.
+pub(super) const KNOWN_BESIDES: &str = "
+    SELECT h.number_id FROM holds own CROSS JOIN holds h CROSS JOIN numbers n
+    WHERE own.account = $1 AND own.person = $2 AND own.number_id = $3
+      AND h.account = $1 AND h.person = $2 AND h.number_id <> $3
+      AND n.account = $1 AND n.id = h.number_id AND n.service = $4 AND n.state <> 'retired'
+      AND ((h.state = 'open' AND h.session = $5)
+        OR (h.state = 'quarantined' AND h.counterpart = own.counterpart))
+    ORDER BY h.taken_at DESC, h.number_id LIMIT 8";
+
 /// Numbers of a service by which a session's participant knows the other side, besides the one that they
 /// dial: those that they were moved off or on to, and those of earlier sessions with the same people. The
 /// last taken first, eight at most. One of an earlier session is to be taken before it is used.
@@ -281,16 +302,7 @@ pub async fn known_besides(
     person: &Person,
     dialled: &NumberId,
 ) -> Result<Vec<NumberId>, Error> {
-    const SQL: &str = "
-        SELECT h.number_id FROM holds h
-        JOIN holds own ON own.account = h.account AND own.person = h.person AND own.number_id = $3
-        JOIN numbers n ON n.account = h.account AND n.id = h.number_id
-        WHERE h.account = $1 AND h.person = $2 AND h.number_id <> $3
-          AND n.service = $4 AND n.state <> 'retired'
-          AND ((h.state = 'open' AND h.session = $5)
-            OR (h.state = 'quarantined' AND h.counterpart = own.counterpart))
-        ORDER BY h.taken_at DESC, h.number_id LIMIT 8";
-    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+    Ok(on!(tx, |conn| sqlx::query_scalar(KNOWN_BESIDES)
         .bind(account)
         .bind(person)
         .bind(dialled)
@@ -342,12 +354,9 @@ pub async fn sessions_on(
         let mut q = sqlx::QueryBuilder::new(
             "SELECT h.number_id, COUNT(DISTINCT h.session) FROM holds h WHERE h.account = ",
         );
-        q.push_bind(account).push(" AND h.state = 'open' AND h.number_id IN (");
-        let mut ids = q.separated(", ");
-        for id in numbers {
-            ids.push_bind(id);
-        }
-        q.push(concat!(")", dialled!(), " GROUP BY h.number_id"));
+        q.push_bind(account).push(" AND h.state = 'open' AND h.number_id");
+        listed!(q, numbers);
+        q.push(concat!(dialled!(), " GROUP BY h.number_id"));
         q.build_query_as().fetch_all(conn).await?
     });
     Ok(rows.into_iter().collect())

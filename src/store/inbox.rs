@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Error, Tx, accounts, db::on, old::forget};
+use super::{Error, Tx, accounts, db::on, old::forget, sessions::listed};
 use crate::{
     domain::time::Timestamp,
     ids::{AccountId, InteractionId},
@@ -54,12 +54,8 @@ pub async fn known(
     }
     let known: Vec<String> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new("SELECT event FROM inbox WHERE carrier = ");
-        q.push_bind(carrier).push(" AND kind = ").push_bind(kind).push(" AND event IN (");
-        let mut list = q.separated(", ");
-        for id in ids {
-            list.push_bind(id);
-        }
-        q.push(")");
+        q.push_bind(carrier).push(" AND kind = ").push_bind(kind).push(" AND event");
+        listed!(q, ids);
         q.build_query_scalar().fetch_all(conn).await?
     });
     Ok(known.into_iter().collect())

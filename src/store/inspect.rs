@@ -14,6 +14,7 @@ use super::{
     durability,
     open::{MIGRATOR, OLDEST, admits},
 };
+use crate::domain::audit::By;
 
 /// How long opening may take.
 const OPEN_MAX: Duration = Duration::from_secs(5);
@@ -80,7 +81,8 @@ impl Inspection {
                 pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
             ),
         };
-        Ok(Tx::over(conn, Arc::clone(&self.shared), self.shared.clock.now()))
+        let by = Arc::new(By::RELAY);
+        Ok(Tx::over(conn, Arc::clone(&self.shared), self.shared.clock.now(), by))
     }
 
     /// Compares its migrations with ours.

@@ -8,7 +8,7 @@ use super::{
     db::on,
     from_text,
     numbers::proxy,
-    sessions::{Page, first_id, millis, paged},
+    sessions::{Page, first_id, listed, millis, paged},
 };
 use crate::{
     domain::{
@@ -295,12 +295,8 @@ pub async fn words(
     }
     let rows: Vec<(InteractionId, String)> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new("SELECT id, words FROM interactions WHERE account = ");
-        q.push_bind(account).push(" AND words IS NOT NULL AND id IN (");
-        let mut list = q.separated(", ");
-        for id in ids {
-            list.push_bind(id);
-        }
-        q.push(")");
+        q.push_bind(account).push(" AND words IS NOT NULL AND id");
+        listed!(q, ids);
         q.build_query_as().fetch_all(conn).await?
     });
     rows.into_iter()
@@ -535,12 +531,9 @@ pub async fn tallies(
              AND NOT EXISTS (SELECT 1 FROM legs d WHERE d.account = i.account \
              AND d.interaction = i.id AND d.state = 'delivered') THEN 1 ELSE 0 END) FROM interactions i WHERE i.account = ",
         );
-        q.push_bind(account).push(" AND i.deleted_at IS NULL AND i.session IN (");
-        let mut ids = q.separated(", ");
-        for id in sessions {
-            ids.push_bind(id);
-        }
-        q.push(") GROUP BY i.session, i.outcome ORDER BY i.session, i.outcome");
+        q.push_bind(account).push(" AND i.deleted_at IS NULL AND i.session");
+        listed!(q, sessions);
+        q.push(" GROUP BY i.session, i.outcome ORDER BY i.session, i.outcome");
         q.build_query_as().fetch_all(conn).await?
     });
     rows.into_iter()

@@ -2,7 +2,14 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::{Error, Tx, db::on, from_text, interactions::length, numbers::proxy, sessions::millis};
+use super::{
+    Error, Tx,
+    db::on,
+    from_text,
+    interactions::length,
+    numbers::proxy,
+    sessions::{listed, millis},
+};
 use crate::{
     domain::{
         closed_set,
@@ -245,7 +252,7 @@ pub async fn of_interaction(
     rows.into_iter().map(Leg::try_from).collect()
 }
 
-/// A session's legs, oldest interaction first, `limit` at most.
+/// The legs of these interactions, by interaction, each one's inbound leg first.
 pub async fn of_interactions(
     tx: &mut Tx,
     account: &AccountId,
@@ -256,12 +263,9 @@ pub async fn of_interactions(
     }
     let rows: Vec<Row> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(select!("account = "));
-        q.push_bind(account).push(" AND interaction IN (");
-        let mut ids = q.separated(", ");
-        for id in interactions {
-            ids.push_bind(id);
-        }
-        q.push(") ORDER BY interaction, position");
+        q.push_bind(account).push(" AND interaction");
+        listed!(q, interactions);
+        q.push(" ORDER BY interaction, position");
         q.build_query_as().fetch_all(conn).await?
     });
     rows.into_iter().map(Leg::try_from).collect()
@@ -305,16 +309,40 @@ pub async fn known_ids(
     }
     let known: Vec<String> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new("SELECT carrier_id FROM legs WHERE carrier = ");
-        q.push_bind(carrier).push(" AND carrier_id IN (");
-        let mut list = q.separated(", ");
-        for id in ids {
-            list.push_bind(id);
-        }
-        q.push(")");
+        q.push_bind(carrier).push(" AND carrier_id");
+        listed!(q, ids);
         q.build_query_scalar().fetch_all(conn).await?
     });
     Ok(known.into_iter().collect())
 }
+
+// Whose text it is: a participant's, or of somebody in no session, whose text it answers.
+macro_rules! whose {
+    () => {
+        " JOIN interactions i ON i.account = l.account AND i.id = l.interaction
+          LEFT JOIN participants p ON p.account = l.account AND p.id = l.participant "
+    };
+}
+const PERSON: &str = concat!(
+    "SELECT COALESCE(p.person, i.person) FROM legs l",
+    whose!(),
+    "WHERE l.account = $1 AND l.id = $2"
+);
+const UNKNOWN: &str = concat!(
+    "SELECT COUNT(*) FROM legs l",
+    whose!(),
+    "WHERE l.account = $1 AND l.number = $2 AND l.state = 'unknown' AND l.kind = 'message'
+       AND l.carrier_id IS NULL AND l.updated_at >= $3 AND l.id <> $4
+       AND COALESCE(p.person, i.person) = $5"
+);
+// The index of what is owed is taken only where what it says is said.
+pub(super) const SENDING: &str = concat!(
+    "SELECT COUNT(*) FROM outbox o JOIN legs l ON l.account = o.account AND l.id = o.leg",
+    whose!(),
+    "WHERE o.account = $1 AND o.state IN ('ready', 'sending') AND o.state = 'sending'
+       AND l.number = $2 AND l.kind = 'message'
+       AND l.id <> $3 AND COALESCE(p.person, i.person) = $4"
+);
 
 /// Whether another text to the same person from the same number may have been sent since `since`
 /// without anybody knowing its id: then a text on the carrier's record may be that one.
@@ -324,31 +352,6 @@ pub async fn has_rival(
     leg: &Leg,
     since: Timestamp,
 ) -> Result<bool, Error> {
-    // Whose text it is: a participant's, or of somebody in no session, whose text it answers.
-    macro_rules! whose {
-        () => {
-            " JOIN interactions i ON i.account = l.account AND i.id = l.interaction
-              LEFT JOIN participants p ON p.account = l.account AND p.id = l.participant "
-        };
-    }
-    const PERSON: &str = concat!(
-        "SELECT COALESCE(p.person, i.person) FROM legs l",
-        whose!(),
-        "WHERE l.account = $1 AND l.id = $2"
-    );
-    const UNKNOWN: &str = concat!(
-        "SELECT COUNT(*) FROM legs l",
-        whose!(),
-        "WHERE l.account = $1 AND l.number = $2 AND l.state = 'unknown' AND l.kind = 'message'
-           AND l.carrier_id IS NULL AND l.updated_at >= $3 AND l.id <> $4
-           AND COALESCE(p.person, i.person) = $5"
-    );
-    const SENDING: &str = concat!(
-        "SELECT COUNT(*) FROM outbox o JOIN legs l ON l.account = o.account AND l.id = o.leg",
-        whose!(),
-        "WHERE o.account = $1 AND o.state = 'sending' AND l.number = $2 AND l.kind = 'message'
-           AND l.id <> $3 AND COALESCE(p.person, i.person) = $4"
-    );
     let number = leg.number.as_str();
     let person: Option<String> = on!(tx, |conn| sqlx::query_scalar(PERSON)
         .bind(account)

@@ -17,7 +17,7 @@ use crate::{
 /// For how long a server counts that was not heard of: four times as long as it says nothing.
 const HOLDS_MS: i64 = 60_000;
 /// The first schema whose builds know lasting secrets and several master keys.
-const SCHEMA: i64 = 19;
+const SCHEMA: i64 = 21;
 
 /// Why a database is not opened with these master keys although they open what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -190,7 +190,7 @@ async fn claim(tx: &mut Tx, opener: Opener) -> Result<(Lasting, Option<String>),
     let stored = stored(tx).await?;
     let drawn = fresh && stored.is_none() && !rewrap::any_account(tx).await?;
     let lasting = match stored {
-        Some([tokens, signatures]) => ring.unwrap_lasting(&tokens, &signatures)?,
+        Some(wrapped) => ring.unwrap_lasting(&wrapped)?,
         None if drawn => {
             let mut random = [0; LASTING_BYTES];
             tx.random(&mut random);
@@ -299,14 +299,12 @@ async fn register(tx: &mut Tx, id: &str, now: Timestamp) -> Result<(), Error> {
 }
 
 /// The lasting secrets as they are stored, if they are.
-async fn stored(tx: &mut Tx) -> Result<Option<[String; 2]>, Error> {
+async fn stored(tx: &mut Tx) -> Result<Option<[String; 3]>, Error> {
     let rows = rewrap::lasting(tx).await?;
-    let mut found =
-        LASTING.map(|name| rows.iter().find(|row| row.0 == name).map(|row| row.1.clone()));
-    let [tokens, signatures] = &mut found;
-    match (tokens.take(), signatures.take()) {
-        (Some(tokens), Some(signatures)) => Ok(Some([tokens, signatures])),
-        (None, None) => Ok(None),
+    let found = LASTING.map(|name| rows.iter().find(|row| row.0 == name).map(|row| row.1.clone()));
+    match found {
+        [Some(tokens), Some(signatures), Some(heads)] => Ok(Some([tokens, signatures, heads])),
+        [None, None, None] => Ok(None),
         _ => Err(Error::Inconsistent { table: "lasting_secrets", column: "name" }),
     }
 }

@@ -324,12 +324,25 @@ pub async fn withdraw(
     Ok(())
 }
 
-/// Those whose time is up and at which nobody is, the oldest first, `limit` at most.
-pub async fn over(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Medium>, Error> {
-    const SQL: &str =
-        select!("expires_at <= $1 AND lease_until <= $1 ORDER BY expires_at, account, id LIMIT $2");
-    let rows: Vec<Row> =
-        on!(tx, |conn| sqlx::query_as(SQL).bind(now.millis()).bind(limit).fetch_all(conn).await?);
+/// Those whose time is up and at which nobody is, the oldest first, from after this one on, `limit` at most.
+pub async fn over(
+    tx: &mut Tx,
+    now: Timestamp,
+    after: Option<&Medium>,
+    limit: i64,
+) -> Result<Vec<Medium>, Error> {
+    const SQL: &str = select!(
+        "expires_at <= $1 AND lease_until <= $1 AND (expires_at, account, id) > ($3, $4, $5)
+        ORDER BY expires_at, account, id LIMIT $2"
+    );
+    let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(now.millis())
+        .bind(limit)
+        .bind(after.map_or(-1, |one| one.expires_at.millis()))
+        .bind(after.map_or("", |one| one.account.as_str()))
+        .bind(after.map_or("", |one| one.id.as_str()))
+        .fetch_all(conn)
+        .await?);
     rows.into_iter().map(Medium::try_from).collect()
 }
 

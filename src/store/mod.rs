@@ -10,6 +10,7 @@
 //! - rows are private structs; bad data is [`Error::Inconsistent`] with table and column.
 
 pub mod accounts;
+pub mod audit;
 pub mod backup;
 mod ballast;
 pub mod blocks;
@@ -34,6 +35,7 @@ pub mod long_texts;
 pub mod master_keys;
 pub mod media;
 pub mod meta;
+mod mishaps;
 pub mod moving;
 pub mod number_move_steps;
 pub mod number_moves;
@@ -53,14 +55,16 @@ pub mod sessions;
 pub mod staff;
 #[cfg(test)]
 mod tests;
+pub mod text_findings;
 mod time;
 mod turn;
 mod writer;
 
-pub use db::{Db, DbOptions, Engine, Failure, Mishap, Mishaps, ServeLock, Tx};
+pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};
 pub use epoch::EpochFile;
 pub use inspect::{Inspection, Schema};
 pub use lanes::Lane;
+pub use mishaps::{Mishap, Mishaps};
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]

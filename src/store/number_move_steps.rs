@@ -1,6 +1,12 @@
 //! What became of each person that a move off a number had to do with.
 
-use super::{Error, Tx, db::on, from_text};
+use super::{
+    Error, Tx,
+    db::on,
+    from_text,
+    number_moves::{Move, Off},
+    old::forget,
+};
 use crate::{
     domain::{number_move::StepState, time::Timestamp},
     ids::{AccountId, MoveId, NumberId, ParticipantId, SessionId},
@@ -93,6 +99,55 @@ pub async fn insert(
             .await?;
     });
     Ok(())
+}
+
+/// Notes of a session's people who dial a number that a move is off that they stay, without reading what
+/// can't be read; how many. The caller has tried to hold their session's lock.
+pub async fn insert_unread(
+    tx: &mut Tx,
+    account: &AccountId,
+    row: &Move,
+    session: &SessionId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    const SQL: &str = "
+        INSERT INTO number_move_steps (account, move_id, session, participant, old_number_id, state,
+            reason, created_at, updated_at)
+        SELECT p.account, $2, p.session, p.id, p.number_id, 'kept', $6, $7, $7
+        FROM participants p JOIN numbers n ON n.account = p.account AND n.id = p.number_id
+        WHERE p.account = $1 AND p.session = $3 AND p.removed_at IS NULL
+          AND (n.id = $4 OR n.carrier = $5)
+        ON CONFLICT DO NOTHING";
+    let (number, carrier) = match &row.off {
+        Off::Number(id) => (Some(id), None),
+        Off::Carrier(id) => (None, Some(id)),
+    };
+    Ok(on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(&row.id)
+        .bind(session)
+        .bind(number)
+        .bind(carrier)
+        .bind(reason)
+        .bind(now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected()))
+}
+
+/// Forgets the steps of moves that ended before `before`, in sessions that are closed or gone, `limit` at
+/// most; how many.
+pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    const SQL: &str = "
+        DELETE FROM number_move_steps WHERE (account, move_id, participant) IN (
+            SELECT t.account, t.move_id, t.participant FROM number_moves m
+            JOIN number_move_steps t ON t.account = m.account AND t.move_id = m.id
+            LEFT JOIN sessions s ON s.account = t.account AND s.id = t.session
+            WHERE m.ended_at < $1
+              AND (s.id IS NULL OR s.state = 'closed' OR s.deleted_at IS NOT NULL)
+            ORDER BY m.ended_at, t.account, t.move_id, t.participant LIMIT $2)";
+    forget(tx, SQL, before, limit).await
 }
 
 /// Notes what came of moving somebody back. The caller holds their session's lock.

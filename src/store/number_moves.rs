@@ -1,6 +1,6 @@
 //! Moves of sessions off a number: what is asked for, and how far each has come.
 
-use super::{Error, Tx, db::on, from_text};
+use super::{Error, Tx, db::on, from_text, holds::dialled, numbers::Number, old::forget};
 use crate::{
     domain::{
         number_move::{MoveState, Why},
@@ -214,11 +214,12 @@ pub async fn list(
     rows.into_iter().map(Move::try_from).collect()
 }
 
-/// Moves that a worker goes on with, over all accounts, `limit` at most.
+/// Moves that a worker goes on with, over all accounts, those that have waited longest first, `limit` at
+/// most.
 pub async fn open(tx: &mut Tx, limit: i64) -> Result<Vec<(AccountId, MoveId)>, Error> {
     const SQL: &str = "
         SELECT account, id FROM number_moves WHERE state IN ('running', 'undoing')
-        ORDER BY account, id LIMIT $1";
+        ORDER BY updated_at, account, id LIMIT $1";
     Ok(on!(tx, |conn| sqlx::query_as(SQL).bind(limit).fetch_all(conn).await?))
 }
 
@@ -282,8 +283,105 @@ pub async fn turn(
     Ok(done == 1)
 }
 
+/// Whether somebody dials a number that a move is off, in a session that puts people through, and was not
+/// looked at.
+pub async fn is_left(
+    tx: &mut Tx,
+    account: &AccountId,
+    row: &Move,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM (SELECT 1 FROM numbers n
+            JOIN participants p ON p.account = n.account AND p.number_id = n.id
+              AND p.removed_at IS NULL
+            JOIN sessions s ON s.account = p.account AND s.id = p.session
+              AND s.state <> 'closed' AND s.deleted_at IS NULL AND s.expires_at > $5
+            JOIN services v ON v.account = s.account AND v.id = s.service AND v.deleted_at IS NULL
+            WHERE n.account = $1 AND n.state <> 'retired' AND (n.id = $3 OR n.carrier = $4)
+              AND NOT EXISTS (SELECT 1 FROM number_move_steps t
+                WHERE t.account = $1 AND t.move_id = $2 AND t.participant = p.id)
+            LIMIT 1) AS found";
+    let found: i64 = on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(&row.id)
+        .bind(row.off.number())
+        .bind(row.off.carrier())
+        .bind(now.millis())
+        .fetch_one(conn)
+        .await?);
+    Ok(found > 0)
+}
+
+/// A move that was begun after this one and that a number left, or is leaving, by it.
+pub async fn later_off(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &MoveId,
+    number: &Number,
+) -> Result<Option<MoveId>, Error> {
+    const SQL: &str = "
+        SELECT id FROM number_moves
+        WHERE account = $1 AND id > $2 AND state IN ('running', 'done')
+          AND ((number_id = $3 AND to_carrier IS NULL) OR carrier = $4)
+        ORDER BY id LIMIT 1";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(id)
+        .bind(&number.id)
+        .bind(&number.carrier)
+        .fetch_optional(conn)
+        .await?))
+}
+
+/// Whether somebody in a session dials a number of a carrier that comes before this one, and so was found
+/// by that already.
+pub async fn is_found_before(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    carrier: &str,
+    number: &str,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM participants p
+        JOIN numbers n ON n.account = p.account AND n.id = p.number_id
+        WHERE p.account = $1 AND p.session = $2 AND p.removed_at IS NULL
+          AND n.carrier = $3 AND n.id < $4 AND n.state <> 'retired'";
+    let found: i64 = on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(session)
+        .bind(carrier)
+        .bind(number)
+        .fetch_one(conn)
+        .await?);
+    Ok(found > 0)
+}
+
+/// Forgets moves that ended before `before`, of which no step is left and no number that they took out
+/// of circulation; `limit` at most; how many.
+pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    const SQL: &str = "
+        DELETE FROM number_moves WHERE (account, id) IN (
+            SELECT m.account, m.id FROM number_moves m WHERE m.ended_at < $1
+              AND NOT EXISTS (SELECT 1 FROM number_move_steps t
+                WHERE t.account = m.account AND t.move_id = m.id)
+              AND NOT EXISTS (SELECT 1 FROM numbers n
+                WHERE n.account = m.account AND n.drained_by = m.id AND n.state = 'draining')
+            ORDER BY m.ended_at, m.account, m.id LIMIT $2)";
+    forget(tx, SQL, before, limit).await
+}
+// The column as a value: SQLite would walk the account's sessions for their order rather than the number's
+// holds.
+pub(super) const SESSIONS_ON: &str = concat!(
+    "SELECT DISTINCT h.session || '' FROM holds h
+    WHERE h.account = $1 AND h.number_id = $2 AND h.state = 'open' AND h.session || '' > $3",
+    dialled!(),
+    " ORDER BY 1 LIMIT $4"
+);
+
 /// Sessions after `after` that are not closed and in which somebody dials that number, in order of
-/// their ids.
+/// their ids. Only who holds it now is looked at, however many had it before.
 pub async fn sessions_on(
     tx: &mut Tx,
     account: &AccountId,
@@ -291,13 +389,7 @@ pub async fn sessions_on(
     after: &str,
     limit: i64,
 ) -> Result<Vec<SessionId>, Error> {
-    const SQL: &str = "
-        SELECT DISTINCT p.session FROM participants p
-        JOIN sessions s ON s.account = p.account AND s.id = p.session
-        WHERE p.account = $1 AND p.number_id = $2 AND p.removed_at IS NULL
-          AND p.session > $3 AND s.state <> 'closed'
-        ORDER BY p.session LIMIT $4";
-    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+    Ok(on!(tx, |conn| sqlx::query_scalar(SESSIONS_ON)
         .bind(account)
         .bind(number)
         .bind(after)

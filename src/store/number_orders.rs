@@ -346,11 +346,49 @@ pub(super) const DUE: &str = concat!(
     " FROM number_orders WHERE ended_at IS NULL AND run_at <= $1 ORDER BY run_at LIMIT $2"
 );
 
-/// What is to be looked at by `now`, over all accounts: to be claimed one by one.
-pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<NumberOrder>, Error> {
+/// What is to be looked at by `now`, over all accounts: to be claimed one by one. And what can't be read: it keeps
+/// nothing else back (I32), and is to be left alone for a while.
+pub async fn due(
+    tx: &mut Tx,
+    now: Timestamp,
+    limit: i64,
+) -> Result<(Vec<NumberOrder>, Vec<(AccountId, NumberOrderId)>), Error> {
     let rows: Vec<Row> =
         on!(tx, |conn| sqlx::query_as(DUE).bind(now.millis()).bind(limit).fetch_all(conn).await?);
-    all(rows)
+    let (mut orders, mut unread) = (Vec::new(), Vec::new());
+    for row in rows {
+        let (account, id) = (row.account.clone(), row.id.clone());
+        match NumberOrder::try_from(row) {
+            Ok(order) => orders.push(order),
+            Err(error) => {
+                tracing::error!(order = %id, %error, "an order can't be read and is left alone");
+                unread.push((account, id));
+            }
+        }
+    }
+    Ok((orders, unread))
+}
+
+/// Leaves an order alone until `until` that is due at `now`; whether it was.
+pub async fn leave(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &NumberOrderId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE number_orders SET run_at = $4
+        WHERE account = $1 AND id = $2 AND run_at <= $3 AND ended_at IS NULL";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(id)
+        .bind(now.millis())
+        .bind(until.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
 }
 
 /// How many are under way, by state.

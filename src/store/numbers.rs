@@ -400,6 +400,24 @@ pub async fn get(tx: &mut Tx, account: &AccountId, id: &NumberId) -> Result<Opti
     row.map(Number::try_from).transpose()
 }
 
+/// The number with that id, locked: nobody takes a hold of it until the transaction ends, and what was taken
+/// is seen by the next statement.
+pub async fn lock(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &NumberId,
+) -> Result<Option<Number>, Error> {
+    const LOCKED: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM numbers n WHERE n.account = $1 AND n.id = $2 FOR UPDATE OF n"
+    );
+    let sql = if tx.locks() { LOCKED } else { GET };
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(sql).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Number::try_from).transpose()
+}
+
 pub(super) const OWNER: &str = "SELECT account, id FROM number_owners WHERE number = $1";
 
 /// Who owns a dialled number, and what it is.
@@ -505,6 +523,19 @@ pub async fn count_by_carrier(tx: &mut Tx) -> Result<Vec<(String, i64)>, Error> 
         SELECT carrier, COUNT(*) FROM numbers WHERE state <> 'retired'
         GROUP BY carrier ORDER BY carrier";
     Ok(on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await?))
+}
+
+/// The carriers of a service's numbers for calls, in order. For commands, not for requests.
+pub async fn carriers_of_calls(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+) -> Result<Vec<String>, Error> {
+    const SQL: &str = "
+        SELECT DISTINCT carrier FROM numbers
+        WHERE account = $1 AND service = $2 AND state <> 'retired' AND capabilities LIKE '%voice%'
+        ORDER BY carrier";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(service).fetch_all(conn).await?))
 }
 
 /// Numbers in use of a carrier, over all accounts, in order of their digits, `limit` at most. For

@@ -42,6 +42,14 @@ const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
 /// How long a new connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a migration waits for a lock: all others queue behind it, and carriers' webhooks wait no longer than
+/// 1.5 s.
+const LOCK_MAX: &str = "1s";
+/// How long it lets the others go on before it tries again.
+const LOCK_PAUSE: Duration = Duration::from_secs(2);
+/// How often it tries: for half an hour, as long as a large table may take another node.
+const LOCK_TRIES: u32 = 600;
+
 /// Opens a SQLite file, makes it if it is not there, and migrates it.
 pub(super) async fn sqlite(
     options: &DbOptions,
@@ -114,16 +122,7 @@ async fn check_version(conn: &mut SqliteConnection) -> Result<(), Error> {
 /// Opens and migrates a PostgreSQL database.
 pub(super) async fn postgres(options: &DbOptions, tracker: &TaskTracker) -> Result<Doors, Error> {
     let connect = PgConnectOptions::from_str(&options.url)?.application_name("entremise");
-    // The migrator takes an advisory lock of its own. It runs without the limits below: another
-    // node's migration may take longer than any lock of ours may be waited for.
-    let migration = async {
-        let mut conn = connect_postgres(&connect).await?;
-        check_collation(&mut conn).await?;
-        migrate(&mut conn).await?;
-        admit(sqlx::query_scalar(OLDEST).fetch_optional(&mut conn).await?.as_ref())?;
-        Ok::<_, Error>(conn.close().await?)
-    };
-    migration.await?;
+    migrated(&connect.clone().options([("lock_timeout", LOCK_MAX)])).await?;
     let pools = PerLane::new(|lane| {
         PgPoolOptions::new()
             .max_connections(options.connections.max(2))
@@ -138,6 +137,29 @@ pub(super) async fn postgres(options: &DbOptions, tracker: &TaskTracker) -> Resu
             ]))
     });
     Ok(Doors::Postgres { pools, rooms: Rooms::new(), tracker: tracker.clone() })
+}
+
+/// Migrates, however long others have what it needs: a table, or the migrator's own advisory lock while another
+/// node is at it. It lets go in between, since whoever comes after it waits for it.
+async fn migrated(connect: &PgConnectOptions) -> Result<(), Error> {
+    let mut tries = 1;
+    loop {
+        let mut conn = connect_postgres(connect).await?;
+        let done = async {
+            check_collation(&mut conn).await?;
+            migrate(&mut conn).await?;
+            admit(sqlx::query_scalar(OLDEST).fetch_optional(&mut conn).await?.as_ref())
+        };
+        let done = done.await;
+        // The advisory lock goes with the connection.
+        let closed = conn.close().await;
+        match done {
+            Err(Error::Locked) if tries < LOCK_TRIES => tries += 1,
+            done => return done.and_then(|()| Ok(closed?)),
+        }
+        tracing::info!("the schema is not migrated yet: others use what is to be changed");
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
 }
 
 /// Ids are cursors and stand for the order of time: where a database sorts by a language that has

@@ -2,8 +2,12 @@
 //!
 //! Rows name legs, not numbers: who is reached is read again when it is sent.
 
+mod due;
 mod ways;
 
+#[cfg(test)]
+pub(super) use self::due::{DUE, DUE_OF};
+pub use self::due::{Held, due, next_due};
 pub use self::ways::{readdress, with_another_way};
 
 use super::{Error, Tx, accounts, db::on, from_text, old::forget};
@@ -25,6 +29,17 @@ closed_set! {
         FetchRecording = "fetch_recording",
         /// A recording to delete at its carrier.
         DropRecording = "drop_recording",
+    }
+}
+
+impl OutboxKind {
+    /// Whether it is left alone while its carrier takes nothing. The end of a call never waits, nor does a
+    /// recording, whose address may not last.
+    pub const fn waits_for_its_carrier(self) -> bool {
+        match self {
+            Self::Message | Self::Call | Self::DropRecording => true,
+            Self::EndCall | Self::FetchRecording => false,
+        }
     }
 }
 
@@ -208,167 +223,6 @@ pub async fn payload(tx: &mut Tx, entry: &Entry) -> Result<String, Error> {
     Ok(keys.data.open_text(sealed, &context(&entry.id))?)
 }
 
-/// What is left alone for now. What is too late is not: it is only ended. Nor is the end of a call, but
-/// for carriers that are left out whole.
-#[derive(Debug, Default, Clone)]
-pub struct Held {
-    /// Each between spaces of its own: no id and no number holds one.
-    carriers: String,
-    kinds: String,
-    numbers: String,
-}
-
-impl Held {
-    /// Everything for this carrier.
-    pub fn carrier(&mut self, carrier: &str) {
-        self.carriers.extend([" ", carrier, " "]);
-    }
-
-    /// What is of that kind for this carrier.
-    pub fn kind(&mut self, carrier: &str, kind: OutboxKind) {
-        self.kinds.extend([" ", carrier, "/", kind.as_str(), " "]);
-    }
-
-    /// Texts from this proxy number.
-    pub fn number(&mut self, number: &str) {
-        self.numbers.extend([" ", number, " "]);
-    }
-}
-
-macro_rules! number {
-    () => {
-        "(SELECT number FROM legs l WHERE l.account = outbox.account AND l.id = outbox.leg)"
-    };
-}
-
-/// Whether an entry is not held: by its kind at its carrier, and by its number.
-macro_rules! free {
-    ($kinds:literal, $numbers:literal) => {
-        concat!(
-            "(kind = 'end_call' OR (replace(",
-            $kinds,
-            ", ' ' || carrier || '/' || kind || ' ', '') = ",
-            $kinds,
-            " AND (",
-            $numbers,
-            " = '' OR kind <> 'message' OR replace(",
-            $numbers,
-            ", ' ' || ",
-            number!(),
-            " || ' ', '') = ",
-            $numbers,
-            ")))"
-        )
-    };
-}
-
-macro_rules! due {
-    ($of:literal) => {
-        concat!(
-            "SELECT ",
-            columns!(),
-            ", ",
-            number!(),
-            " AS number FROM outbox
-            WHERE state IN ('ready', 'sending') AND run_at <= $1
-              AND (state = 'ready' OR lease_until <= $1)
-              AND replace($3, ' ' || carrier || ' ', '') = $3
-              AND (valid_until <= $1 OR ",
-            free!("$4", "$5"),
-            ")",
-            $of,
-            " ORDER BY run_at, id LIMIT $2"
-        )
-    };
-}
-
-pub(super) const DUE: &str = due!("");
-pub(super) const DUE_OF: &str = due!(" AND account = $6");
-
-/// Of how many accounts something is found at once, where more is due than is asked for.
-const ACCOUNTS_MAX: i64 = 64;
-
-/// What is due at `now`, or whose worker's lease has ended: to be claimed one by one, and nothing that
-/// is held. The oldest first; but where more is due than `limit`, some of each account, in turns, the
-/// account of the oldest first: whoever owes much keeps nobody else waiting.
-pub async fn due(
-    tx: &mut Tx,
-    now: Timestamp,
-    held: &Held,
-    limit: i64,
-) -> Result<Vec<Entry>, Error> {
-    let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(DUE)
-        .bind(now.millis())
-        .bind(limit)
-        .bind(&held.carriers)
-        .bind(&held.kinds)
-        .bind(&held.numbers)
-        .fetch_all(conn)
-        .await?);
-    let backlog = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= limit;
-    let Some(oldest) = rows.first().filter(|_| backlog).map(|row| row.account.clone()) else {
-        return rows.into_iter().map(Entry::try_from).collect();
-    };
-    let accounts = owing(tx, &oldest).await?;
-    if accounts.len() < 2 {
-        return rows.into_iter().map(Entry::try_from).collect();
-    }
-    let share = (limit / i64::try_from(accounts.len()).unwrap_or(limit)).max(4);
-    let mut ranked = Vec::new();
-    for account in &accounts {
-        let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(DUE_OF)
-            .bind(now.millis())
-            .bind(share)
-            .bind(&held.carriers)
-            .bind(&held.kinds)
-            .bind(&held.numbers)
-            .bind(account)
-            .fetch_all(conn)
-            .await?);
-        ranked.extend(rows.into_iter().enumerate());
-    }
-    // Stable: of each round the oldest's account comes first.
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, row)| Entry::try_from(row)).collect()
-}
-
-/// Accounts that something is owed for, `first` and those after it, and then from the beginning:
-/// [`ACCOUNTS_MAX`] each at most. It steps from one to the next and looks at nothing between.
-async fn owing(tx: &mut Tx, first: &AccountId) -> Result<Vec<AccountId>, Error> {
-    const SQL: &str = "
-        WITH RECURSIVE step (account) AS (
-            SELECT MIN(account) FROM outbox WHERE state IN ('ready', 'sending') AND account >= $1
-            UNION ALL
-            SELECT (SELECT MIN(o.account) FROM outbox o
-                WHERE o.state IN ('ready', 'sending') AND o.account > step.account)
-            FROM step WHERE step.account IS NOT NULL)
-        SELECT account FROM step WHERE account IS NOT NULL LIMIT $2";
-    let mut accounts: Vec<AccountId> = on!(tx, |conn| sqlx::query_scalar(SQL)
-        .bind(first.as_str())
-        .bind(ACCOUNTS_MAX)
-        .fetch_all(conn)
-        .await?);
-    let before: Vec<AccountId> =
-        on!(tx, |conn| sqlx::query_scalar(SQL).bind("").bind(ACCOUNTS_MAX).fetch_all(conn).await?);
-    accounts.extend(before.into_iter().filter(|account| account.as_str() < first.as_str()));
-    Ok(accounts)
-}
-
-/// When the next entry is due that is not held, if any is owed.
-pub async fn next_due(tx: &mut Tx, held: &Held) -> Result<Option<Timestamp>, Error> {
-    const SQL: &str = concat!(
-        "SELECT MIN(CASE WHEN state = 'ready' THEN run_at ELSE lease_until END) FROM outbox
-        WHERE state IN ('ready', 'sending') AND ",
-        free!("$1", "$2")
-    );
-    let at: Option<i64> = on!(tx, |conn| sqlx::query_scalar(SQL)
-        .bind(&held.kinds)
-        .bind(&held.numbers)
-        .fetch_one(conn)
-        .await?);
-    Ok(at.map(Timestamp::from_millis))
-}
-
 /// Claims an entry for a lease; `None` if somebody else has it. The caller holds its session's
 /// lock: a close and a claim see each other (I3). `cleared` is said of this claim and of no later
 /// one. That a worker was lost is counted here, before anything else is done with it (I32).
@@ -489,21 +343,36 @@ pub async fn postpone(
     Ok(done == 1)
 }
 
+// SQLite takes an index of some rows only where a statement says what the index says, word for word:
+// that one state is one of two it does not see.
+pub(super) const READY_OF_SESSION: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM outbox WHERE account = $1 AND session = $2
+      AND state IN ('ready', 'sending') AND state = 'ready' AND",
+    due::known!(),
+    "ORDER BY id"
+);
+
 /// What is owed for a session and not being sent at this moment.
 pub async fn ready_of_session(
     tx: &mut Tx,
     account: &AccountId,
     session: &SessionId,
 ) -> Result<Vec<Entry>, Error> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM outbox WHERE account = $1 AND session = $2 AND state = 'ready' ORDER BY id"
-    );
-    let rows: Vec<Row> =
-        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(session).fetch_all(conn).await?);
+    let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(READY_OF_SESSION)
+        .bind(account)
+        .bind(session)
+        .fetch_all(conn)
+        .await?);
     rows.into_iter().map(Entry::try_from).collect()
 }
+
+pub(super) const EARLIER: &str = "
+    SELECT COUNT(*) FROM outbox o JOIN legs l ON l.account = o.account AND l.id = o.leg
+    WHERE o.account = $1 AND o.session = $2 AND o.state IN ('ready', 'sending')
+      AND o.id < $3 AND o.kind = 'message' AND (o.tried_at IS NULL OR o.tried_at > $5)
+      AND l.participant = (SELECT participant FROM legs WHERE account = $1 AND id = $4)";
 
 /// Whether an earlier text to the same leg's person is still owed and goes first: texts of one
 /// session go out in the order in which they were accepted, and so do those that answer one text
@@ -514,18 +383,13 @@ pub async fn earlier_pending(
     entry: &Entry,
     stuck_since: Timestamp,
 ) -> Result<bool, Error> {
-    const SQL: &str = "
-        SELECT COUNT(*) FROM outbox o JOIN legs l ON l.account = o.account AND l.id = o.leg
-        WHERE o.account = $1 AND o.session = $2 AND o.state IN ('ready', 'sending')
-          AND o.id < $3 AND o.kind = 'message' AND (o.tried_at IS NULL OR o.tried_at > $5)
-          AND l.participant = (SELECT participant FROM legs WHERE account = $1 AND id = $4)";
     const ANSWERS: &str = "
         SELECT COUNT(*) FROM legs l JOIN outbox o ON o.account = l.account AND o.leg = l.id
         WHERE l.account = $1 AND l.interaction = $2 AND o.state IN ('ready', 'sending')
           AND o.id < $3 AND o.kind = 'message' AND (o.tried_at IS NULL OR o.tried_at > $4)";
     let since = stuck_since.millis();
     let count: i64 = if let Some(session) = &entry.session {
-        on!(tx, |conn| sqlx::query_scalar(SQL)
+        on!(tx, |conn| sqlx::query_scalar(EARLIER)
             .bind(&entry.account)
             .bind(session)
             .bind(&entry.id)

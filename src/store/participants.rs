@@ -1,6 +1,6 @@
 //! Participants. Their numbers and names are sealed under their session's data key.
 
-use super::{Error, Tx, db::on, numbers::proxy};
+use super::{Error, Tx, db::on, numbers::proxy, sessions::listed};
 use crate::{
     domain::{
         phone::{Identifier, ProxyNumber},
@@ -200,12 +200,9 @@ pub async fn of_sessions(
     }
     let rows: Vec<Row> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(select!("WHERE account = "));
-        q.push_bind(account).push(" AND session IN (");
-        let mut ids = q.separated(", ");
-        for id in sessions {
-            ids.push_bind(id);
-        }
-        q.push(") ORDER BY session, position, id");
+        q.push_bind(account).push(" AND session");
+        listed!(q, sessions);
+        q.push(" ORDER BY session, position, id");
         q.build_query_as().fetch_all(conn).await?
     });
     rows.into_iter().map(Participant::try_from).collect()

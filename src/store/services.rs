@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     domain::{
+        content::{Actions, ContentAction},
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection,
-            TeamRing, VoicemailRules,
+            ContentRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules,
+            Selection, TeamRing, VoicemailRules,
         },
         time::Timestamp,
     },
@@ -81,6 +82,45 @@ struct StoredRules {
     tell_of_moves: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     voicemail: Option<StoredVoicemail>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<StoredContent>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredContent {
+    phone: String,
+    email: String,
+    link: String,
+    payment: String,
+    legal_basis: String,
+    notice: String,
+    keep_originals: bool,
+}
+
+impl StoredContent {
+    fn new(rules: &ContentRules) -> Self {
+        let Actions { phone, email, link, payment } = rules.actions;
+        Self {
+            phone: phone.as_str().into(),
+            email: email.as_str().into(),
+            link: link.as_str().into(),
+            payment: payment.as_str().into(),
+            legal_basis: rules.legal_basis.clone(),
+            notice: rules.notice.clone(),
+            keep_originals: rules.keep_originals,
+        }
+    }
+
+    fn read(self) -> Option<ContentRules> {
+        let actions = Actions {
+            phone: ContentAction::parse(&self.phone)?,
+            email: ContentAction::parse(&self.email)?,
+            link: ContentAction::parse(&self.link)?,
+            payment: ContentAction::parse(&self.payment)?,
+        };
+        let Self { legal_basis, notice, keep_originals, .. } = self;
+        Some(ContentRules { actions, legal_basis, notice, keep_originals })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -161,6 +201,8 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
             text: rules.voicemail.text,
             kept_ms: ms(rules.voicemail.kept),
         }),
+        content: (rules.content != ContentRules::default())
+            .then(|| StoredContent::new(&rules.content)),
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -210,6 +252,10 @@ fn from_text(text: &str) -> Option<Rules> {
             text: stored.text,
             kept: Duration::from_millis(stored.kept_ms),
         }),
+        content: match stored.content {
+            Some(stored) => stored.read()?,
+            None => ContentRules::default(),
+        },
         proxy: ProxyRules::default(),
     })
 }

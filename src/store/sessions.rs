@@ -296,12 +296,9 @@ pub async fn names(
     Ok(on!(tx, |conn| {
         let mut q =
             sqlx::QueryBuilder::new("SELECT id, unique_name FROM sessions WHERE account = ");
-        q.push_bind(account).push(" AND unique_name IS NOT NULL AND id IN (");
-        let mut ids = q.separated(", ");
-        for id in sessions {
-            ids.push_bind(id);
-        }
-        q.push(") ORDER BY id");
+        q.push_bind(account).push(" AND unique_name IS NOT NULL AND id");
+        listed!(q, sessions);
+        q.push(" ORDER BY id");
         q.build_query_as().fetch_all(conn).await?
     }))
 }
@@ -465,6 +462,19 @@ macro_rules! paged {
     };
 }
 pub(super) use paged;
+
+/// Narrows a query to the values of a list, which must not be empty: no statement can name none.
+macro_rules! listed {
+    ($q:ident, $values:expr) => {
+        $q.push(" IN (");
+        let mut list = $q.separated(", ");
+        for value in $values {
+            list.push_bind(value);
+        }
+        $q.push(")");
+    };
+}
+pub(super) use listed;
 
 /// Sessions, newest first.
 pub async fn list(

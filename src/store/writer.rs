@@ -15,10 +15,13 @@ use super::{
     ballast::Room,
     db::{Conn, Shared, Then, attempt},
     lanes::{Lane, PerLane, Rooms},
-    meta,
+    meta::{self, STATISTICS},
     turn::Turn,
 };
-use crate::{domain::time::Timestamp, telemetry::metrics};
+use crate::{
+    domain::{audit::By, time::Timestamp},
+    telemetry::metrics,
+};
 
 /// The most writes in one group: bounds how long the first of it waits.
 const GROUP_MAX: usize = 256;
@@ -53,6 +56,7 @@ trait Job: Send {
 struct Work<T, E, F> {
     body: F,
     urgent: bool,
+    by: Arc<By>,
     result: Option<Result<T, E>>,
     then: Vec<Then>,
     caller: oneshot::Sender<Result<T, E>>,
@@ -68,6 +72,7 @@ where
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         Box::pin(async move {
             tx.then.clear();
+            tx.by = Arc::clone(&self.by);
             let result = attempt(tx, &mut self.body).await;
             self.then = std::mem::take(&mut tx.then);
             let keep = result.is_ok();
@@ -109,7 +114,9 @@ impl Writer {
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let conn = Conn::Sqlite(Box::new(conn));
-        let mut tx = Tx::over(conn, shared, Timestamp::EPOCH);
+        let mut tx = Tx::over(conn, shared, Timestamp::EPOCH, Arc::new(By::RELAY));
+        // A planner that knows nothing of the tables reads too much. Without room it goes on so.
+        let _ = tx.control(STATISTICS).await;
         let stored = meta::high_water_mark(&mut tx).await?;
         tx.shared.time.not_before(stored);
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
@@ -128,7 +135,13 @@ impl Writer {
     }
 
     /// Queues `work` and waits for the commit that holds it.
-    pub(super) async fn run<T, E, F>(&self, lane: Lane, urgent: bool, work: F) -> Result<T, E>
+    pub(super) async fn run<T, E, F>(
+        &self,
+        lane: Lane,
+        urgent: bool,
+        by: Arc<By>,
+        work: F,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: Failure,
@@ -142,6 +155,7 @@ impl Writer {
         let job = Box::new(Work {
             body: work,
             urgent,
+            by,
             result: None,
             then: Vec::new(),
             caller,
@@ -234,7 +248,7 @@ impl Groups {
     async fn end(mut self, readers: PerLane<SqlitePool>) {
         let _ = self.tx.control("PRAGMA busy_timeout = 1000").await;
         let _ = self.commit(&mut [], 1).await;
-        let _ = self.tx.control("PRAGMA optimize").await;
+        let _ = self.tx.control(STATISTICS).await;
         let closing = join_all(readers.iter().map(sqlx::Pool::close));
         let _ = tokio::time::timeout(READERS_GONE, closing).await;
         if let Conn::Sqlite(conn) = self.tx.conn {

@@ -11,6 +11,8 @@ use std::{
 use metrics::{Label, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::domain::time::Timestamp;
+
 /// How a metric's value behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -82,6 +84,9 @@ metrics_table! {
          and what is owed to it waits.";
     BUDGET_USED = Gauge "entremise_budget_used_ratio" Count ["carrier"]
         "How much of a carrier's budget is spent, of what is nearest its end: 1 and more when nothing is left.";
+    BUDGET_UNSUMMED = Counter "entremise_budget_sums_failed_total" Count ["of"]
+        "Times that what was spent of a budget could not be summed, by carrier, or `accounts` for those of \
+         accounts: what it came to before goes on to count.";
     CARRIER_TURNS = Counter "entremise_carrier_turns_total" Count ["carrier", "state"]
         "Changes of that: to closed, half_open, open.";
     EGRESS_REQUESTS = Counter "entremise_egress_requests_total" Count ["outcome"]
@@ -118,6 +123,9 @@ metrics_table! {
     VOICEMAIL = Counter "entremise_voicemail_total" Count ["outcome"]
         "Voicemail: offered to callers; messages kept, retry, lost, unwanted; dropped: deleted at their \
          carrier.";
+    CONTENT = Counter "entremise_text_content_total" Count ["outcome"]
+        "Texts in which something was found that their service looks for: flagged, redacted, blocked; \
+         untold: the sender had been told often enough.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
     SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
@@ -150,6 +158,8 @@ metrics_table! {
         "How long commits took.";
     DISK_FULL = Gauge "entremise_disk_full" Count []
         "1 while the disk below SQLite is full: only what closes or blocks is written.";
+    AUDIT_HEADS_EXPORTED = Gauge "entremise_audit_heads_exported_timestamp_seconds" Seconds []
+        "When the audit log's signed heads were last written to `audit_heads_file`, in seconds since 1970.";
 }
 
 const SECONDS: &[f64] = &[
@@ -302,6 +312,11 @@ pub fn budget_used(carrier: &str, percent: u64) {
     gauge(&BUDGET_USED, [text(carrier)]).set(f64::from(percent) / 100.0);
 }
 
+/// What was spent at a carrier, or by `accounts`, could not be summed.
+pub fn budget_unsummed(of: &str) {
+    counter(&BUDGET_UNSUMMED, [text(of)]).increment(1);
+}
+
 /// Whether a carrier is sent to has changed, to a `state` from the metric's help.
 pub fn carrier_turned(carrier: &str, state: &'static str) {
     counter(&CARRIER_TURNS, [text(carrier), state.into()]).increment(1);
@@ -377,6 +392,11 @@ pub fn voicemail(outcome: &'static str) {
     counter(&VOICEMAIL, [outcome.into()]).increment(1);
 }
 
+/// A text held what its service looks for, and came to that, of the metric's help.
+pub fn content(outcome: &'static str) {
+    counter(&CONTENT, [outcome.into()]).increment(1);
+}
+
 /// The recipient's `carrier` took a text `latency` after it arrived.
 pub fn relayed(carrier: &str, latency: Duration) {
     histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
@@ -440,6 +460,11 @@ pub fn disk_full(full: bool) {
     gauge(&DISK_FULL, []).set(f64::from(u8::from(full)));
 }
 
+/// The signed heads of the audit log were written to their file.
+pub fn audit_heads_exported(at: Timestamp) {
+    gauge(&AUDIT_HEADS_EXPORTED, []).set(at.since(Timestamp::EPOCH).as_secs_f64());
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -460,6 +485,7 @@ mod tests {
         carrier_state("main", 2);
         carrier_turned("main", "open");
         budget_used("main", 80);
+        budget_unsummed("main");
         gap_filled("main", "message", "relayed");
         reconciled("main", "call", "complete");
         message("delivered");
@@ -471,6 +497,7 @@ mod tests {
         media_bytes(1);
         people_moved("moved", 1);
         voicemail("kept");
+        content("redacted");
         relayed("main", second);
         session_opened();
         session_closed("expired");
@@ -481,6 +508,7 @@ mod tests {
         deliveries_owed(1, second);
         commit(3, second);
         disk_full(true);
+        audit_heads_exported(Timestamp::from_millis(1_800_000_000_000));
         set_aside("message");
         number_order("main", "buy", "done");
     }

@@ -151,7 +151,9 @@ async fn odd_paths_and_queries() {
                 );
             }
         }
-        for path in ["services", "numbers", "sessions", "interactions", "events", "api-keys"] {
+        for path in
+            ["services", "numbers", "sessions", "interactions", "events", "api-keys", "audit"]
+        {
             for query in [
                 "limit=0",
                 "limit=101",
@@ -187,6 +189,29 @@ async fn odd_paths_and_queries() {
         }
         let tried = world.post("/api/v1/sessions?dry_run=perhaps", json!({})).await;
         refused(&tried, "dry_run");
+    })
+    .await;
+}
+
+/// A body full of addresses is refused for their number, before any of them is judged; none at all may be
+/// said as `null`.
+#[tokio::test]
+async fn too_many_addresses_are_one_fault() {
+    each(async |world| {
+        let service = world.pool("rides", 2).await;
+        let session = world.session(&service).await;
+        let path = format!("{}/messages", super::world::at("sessions", &session));
+        let to = &session["participants"][0]["id"];
+        let many = json!({ "participant_id": to, "media": vec![""; 20_000] });
+        let problem = world.post(&path, many).await.problem(422, "validation_failed");
+        let errors = problem["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 1, "{}", errors.len());
+        assert_eq!(
+            (&errors[0]["pointer"], &errors[0]["code"]),
+            (&json!("/media"), &json!("length"))
+        );
+        let none = json!({ "participant_id": to, "body": "Hello", "media": null });
+        world.post(&path, none).await.is(201);
     })
     .await;
 }

@@ -105,6 +105,7 @@ async fn scopes_are_as_documented() {
             "webhooks:read",
             "webhooks:write",
             "keys:write",
+            "audit:read",
         ] {
             keys.push((scope, world.scoped(&[scope]).await));
         }
@@ -145,7 +146,8 @@ fn operations_are_whole() {
         }
     }
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
-        if name.starts_with("New") {
+        // Bodies, and no words of theirs.
+        if name.starts_with("New") && schema["type"] == "object" {
             assert!(schema.get("example").is_some(), "{name} has no example");
         }
     }

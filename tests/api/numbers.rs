@@ -3,7 +3,7 @@
 use entremise::ids::MoveId;
 use serde_json::{Value, json};
 
-use crate::world::{at, each, proxy};
+use crate::world::{World, at, each, proxy};
 
 /// A number's registration is told when it is added, changed and filtered by; one that the number can't have
 /// is a fault; nothing is registered outside +1.
@@ -80,6 +80,18 @@ async fn refused_numbers() {
     .await;
 }
 
+/// A list's items, read by pages of one.
+async fn one_by_one(world: &World, list: &str) -> Vec<Value> {
+    let mut items = Vec::new();
+    let mut page = format!("{list}?limit=1");
+    loop {
+        let told = world.get(&page).await.is(200);
+        items.extend(told["data"].as_array().unwrap().clone());
+        let Some(cursor) = told["next_cursor"].as_str() else { return items };
+        page = format!("{list}?limit=1&cursor={cursor}");
+    }
+}
+
 /// A move is noted once per key, followed with its steps page by page, and taken back; its faults name the
 /// member, and no answer has a person in it.
 #[tokio::test]
@@ -115,6 +127,13 @@ async fn moves() {
         assert_eq!(world.get("/api/v1/number-moves").await.is(200)["data"], json!([]));
 
         let new = json!({ "number_id": number, "why": "blocked", "tell": false });
+        let tried = world.post("/api/v1/number-moves?dry_run=true", new.clone()).await.is(200);
+        let told = json!({
+            "dry_run": true, "complete": true, "sessions": 1, "moved": on_it, "kept": {},
+        });
+        assert_eq!(tried, told);
+        assert_eq!(world.get("/api/v1/number-moves").await.is(200)["data"], json!([]));
+        assert_eq!(world.get(&at("sessions", &session)).await.is(200), session);
         let ask = || {
             let ask = world.ask("POST", "/api/v1/number-moves").a().json(&new);
             ask.header("idempotency-key", "once").send()
@@ -124,19 +143,12 @@ async fn moves() {
         let path = at("number-moves", &begun);
         let id = MoveId::parse(begun["id"].as_str().unwrap()).unwrap();
         let end = async || {
-            while world.relay.move_on(world.account(), &id).await.unwrap().state.is_open() {}
+            world.moved(&id).await;
             world.get(&path).await.is(200)
         };
         let done = end().await;
         assert_eq!((&done["state"], &done["moved"]), (&json!("done"), &json!(on_it)));
-        let mut steps = Vec::new();
-        let mut page = format!("{path}/steps?limit=1");
-        loop {
-            let told = world.get(&page).await.is(200);
-            steps.extend(told["data"].as_array().unwrap().clone());
-            let Some(cursor) = told["next_cursor"].as_str() else { break };
-            page = format!("{path}/steps?limit=1&cursor={cursor}");
-        }
+        let steps = one_by_one(world, &format!("{path}/steps")).await;
         assert_eq!(steps.len(), on_it);
         for step in &steps {
             assert_eq!((&step["state"], &step["old_number_id"]), (&json!("moved"), &number));
@@ -148,7 +160,6 @@ async fn moves() {
         assert_ne!(shown["participants"][0]["proxy_number_id"], number);
         let kinds = world.get("/api/v1/events?type=participant.moved").await.is(200);
         assert_eq!(kinds["data"].as_array().unwrap().len(), on_it);
-
         let stale = world.ask("POST", &format!("{path}/undo")).a().json(&json!({}));
         stale.header("if-match", "\"1\"").send().await.problem(412, "version_mismatch");
         world.post(&format!("{path}/undo"), json!({})).await.is(200);

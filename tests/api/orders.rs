@@ -1,6 +1,7 @@
 //! Number orders: what is asked for, refused and shown. What becomes of them is tested over carriers.
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::world::{at, each, proxy};
 
@@ -80,6 +81,12 @@ async fn orders_are_checked() {
                     "carrier": "nobody" }),
                 "/carrier",
             ),
+            // What the carrier's settings tell is told with the rest.
+            (
+                json!({ "kind": "buy", "carrier": "nobody", "currency": "euro", "quantity": 11,
+                    "search": { "country": "usa" } }),
+                "/carrier /currency /quantity /search/country /service_id",
+            ),
         ];
         for (body, places) in cases {
             let problem = world.post(path, body).await.problem(422, "validation_failed");
@@ -91,6 +98,56 @@ async fn orders_are_checked() {
         }
         let nobody = json!({ "kind": "adopt", "service_id": "nobody", "number": proxy(1) });
         world.post(path, nobody).await.problem(404, "not_found");
+    })
+    .await;
+}
+
+/// Where the operator has not switched it on, an account neither buys nor adopts nor gives back what it did
+/// not buy: the numbers of the carrier's account are the operator's.
+#[tokio::test]
+async fn the_operators_numbers_are_theirs() {
+    each(async |world| {
+        let service = world.pool("rides", 0).await;
+        let path = "/api/v1/number-orders";
+        for kind in ["buy", "adopt"] {
+            let new = json!({
+                "kind": kind, "service_id": "rides", "number": proxy(1), "carrier": "closed",
+            });
+            world.post(path, new).await.problem(403, "buying_disabled");
+        }
+        assert_eq!(world.get(path).await.is(200)["data"], json!([]));
+        let imported = async |carrier: &str, n: u32| {
+            let new = json!({ "number": proxy(n), "service_id": service, "carrier": carrier });
+            let number = world.post("/api/v1/numbers", new).await.is(201);
+            (at("numbers", &number), format!("{}/release", at("numbers", &number)))
+        };
+        let cancel = json!({ "at_carrier": "cancel" });
+        let (number, release) = imported("closed", 2).await;
+        world.post(&release, cancel.clone()).await.problem(403, "buying_disabled");
+        assert_eq!(world.get(&number).await.is(200)["state"], "active");
+        world.post(&release, json!({})).await.is(202);
+        let (_, release) = imported("sandbox", 3).await;
+        world.post(&release, cancel).await.is(202);
+    })
+    .await;
+}
+
+/// What was ordered once has the same answer under the same key, also once the switch is off.
+#[tokio::test]
+async fn an_answer_outlives_the_switch() {
+    each(async |world| {
+        world.pool("rides", 0).await;
+        let new = json!({ "kind": "adopt", "service_id": "rides", "number": proxy(1) });
+        let send = || {
+            let ask = world.ask("POST", "/api/v1/number-orders").a().json(&new);
+            ask.header("idempotency-key", "order-1")
+        };
+        let first = send().send().await;
+        let off = world.without_buying();
+        let again = send().send_to(&off).await;
+        assert_eq!((again.status, &again.text), (202, &first.text));
+        let ask = world.ask("POST", "/api/v1/number-orders").a().json(&new);
+        assert_eq!(ask.send_to(&off).await.is(403)["code"], "buying_disabled");
     })
     .await;
 }
@@ -112,11 +169,11 @@ async fn a_release_drains() {
         assert_eq!((&order["state"], &order["number_id"]), (&json!("draining"), &json!(id)));
         assert_eq!(world.get(&number).await.is(200)["state"], "draining");
         world.post(&path, json!({})).await.problem(409, "number_order_under_way");
-        world.relay.work_number_orders().await.unwrap();
+        world.relay.work_number_orders(&CancellationToken::new()).await.unwrap();
         assert_eq!(world.get(&at("number-orders", &order)).await.is(200)["state"], "draining");
         world.patch(&number, json!({ "state": "active" })).await.is(200);
         world.clock.advance(61_000);
-        world.relay.work_number_orders().await.unwrap();
+        world.relay.work_number_orders(&CancellationToken::new()).await.unwrap();
         assert_eq!(world.get(&at("number-orders", &order)).await.is(200)["state"], "cancelled");
     })
     .await;

@@ -349,3 +349,52 @@ async fn a_services_own_line_is_gated() {
     })
     .await;
 }
+
+/// No text is read without a recorded ground and a notice: whatever makes a service read them needs both,
+/// and neither can be taken away while it does.
+#[tokio::test]
+async fn texts_are_read_on_a_ground() {
+    each(async |world| {
+        let made = world.post("/api/v1/services", json!({ "unique_name": "rides" })).await.is(201);
+        let nothing = json!({
+            "phone": "allow", "email": "allow", "link": "allow", "payment": "allow",
+            "legal_basis": "", "notice": "", "keep_originals": false,
+        });
+        assert_eq!(made["content"], nothing);
+        let refused = async |content: Value, pointers: &[&str]| {
+            let answer = world.patch("/api/v1/services/rides", json!({ "content": content })).await;
+            let problem = answer.problem(422, "validation_failed");
+            let found: Vec<&str> = problem["errors"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one["pointer"].as_str().unwrap())
+                .collect();
+            assert_eq!(found, pointers);
+        };
+        let both = ["/content/legal_basis", "/content/notice"];
+        for action in ["flag", "redact", "block"] {
+            refused(json!({ "phone": action }), &both).await;
+        }
+        let new = json!({ "unique_name": "x", "content": { "link": "flag" } });
+        world.post("/api/v1/services", new).await.problem(422, "validation_failed");
+        refused(json!({ "link": "flag", "notice": "n" }), &both[..1]).await;
+        refused(json!({ "link": "drop" }), &["/content/link"]).await;
+        refused(json!({ "links": "flag" }), &["/content/links"]).await;
+        refused(json!({ "notice": "x".repeat(161) }), &both[1..]).await;
+        assert_eq!(world.get("/api/v1/services/rides").await.is(200), made);
+        let content = json!({ "phone": "redact", "legal_basis": "b", "notice": "n" });
+        let set =
+            world.patch("/api/v1/services/rides", json!({ "content": content })).await.is(200);
+        assert_eq!(set["content"]["phone"], "redact");
+        assert_eq!(set["content"]["link"], "allow");
+        let more = json!({ "content": { "payment": "block", "keep_originals": true } });
+        let set = world.patch("/api/v1/services/rides", more).await.is(200);
+        assert_eq!(set["content"]["legal_basis"], "b");
+        refused(json!({ "notice": null }), &both[1..]).await;
+        refused(json!({ "legal_basis": " " }), &both[..1]).await;
+        let back = world.patch("/api/v1/services/rides", json!({ "content": null })).await.is(200);
+        assert_eq!(back["content"], nothing);
+    })
+    .await;
+}

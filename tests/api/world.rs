@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use axum::extract::DefaultBodyLimit;
+use axum::{Router, body::HttpBody as Body, extract::DefaultBodyLimit};
 use bytes::Bytes;
 use entremise::{
     carrier::{self, Links, Settings},
@@ -15,12 +15,12 @@ use entremise::{
         problem,
         server::{Limits, Server, TrustedProxies},
     },
-    ids::{AccountId, Ids},
+    ids::{AccountId, Ids, MoveId},
     privacy::{Keyring, MasterKey},
     relay::{Carriers, Client, Configured, NewAccount, Relay},
     store::{Db, DbOptions},
 };
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode, response::Parts};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
     client::legacy::{Client as Pool, connect::HttpConnector},
@@ -29,6 +29,7 @@ use hyper_util::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
 
 use super::support::{self, Database};
 
@@ -130,21 +131,37 @@ impl Ask<'_> {
     }
 
     pub(crate) async fn send(self) -> Answer {
+        let client = self.world.client.clone();
+        let base = self.world.base.clone();
+        let request = self.request(&base);
+        let answer = tokio::time::timeout(Duration::from_secs(30), client.request(request)).await;
+        let (head, body) = answer.expect("the server hangs").unwrap().into_parts();
+        answered(&head, body).await
+    }
+
+    /// Answered by this router, and not over the wire.
+    pub(crate) async fn send_to(self, router: &Router) -> Answer {
+        let router = router.clone();
+        let (head, body) = router.oneshot(self.request("")).await.unwrap().into_parts();
+        answered(&head, body).await
+    }
+
+    fn request(self, base: &str) -> Request<Full<Bytes>> {
         let mut request =
-            Request::builder().method(self.method).uri(format!("{}{}", self.world.base, self.path));
+            Request::builder().method(self.method).uri(format!("{base}{}", self.path));
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
-        let body = Full::new(Bytes::from(self.body.unwrap_or_default()));
-        let answered = self.world.client.request(request.body(body).unwrap());
-        let answer = tokio::time::timeout(Duration::from_secs(30), answered).await;
-        let (head, body) = answer.expect("the server hangs").unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: StatusCode::as_u16(&head.status),
-            headers: head.headers,
-            text: String::from_utf8_lossy(&body).into_owned(),
-        }
+        request.body(Full::new(Bytes::from(self.body.unwrap_or_default()))).unwrap()
+    }
+}
+
+async fn answered<B: Body<Error: std::fmt::Debug>>(head: &Parts, body: B) -> Answer {
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: StatusCode::as_u16(&head.status),
+        headers: head.headers.clone(),
+        text: String::from_utf8_lossy(&body).into_owned(),
     }
 }
 
@@ -163,20 +180,20 @@ pub(crate) async fn each_with(rate: u32, test: impl AsyncFn(&World)) {
     }
 }
 
-fn carriers() -> Carriers {
-    let settings = Settings {
-        id: "sandbox".into(),
-        api_base: Some("http://127.0.0.1:9/sandbox/carrier".into()),
-        values: toml::Table::from_iter([("secret".into(), "a-secret-of-the-tests".into())]),
+/// Two that buy and give back: by API accounts may deal with the first one's numbers alone.
+fn carriers(buying: bool) -> Carriers {
+    let carrier = |id: &str, buying| {
+        let settings = Settings {
+            id: id.to_owned(),
+            api_base: Some("http://127.0.0.1:9/sandbox/carrier".into()),
+            values: toml::Table::from_iter([("secret".into(), "a-secret-of-the-tests".into())]),
+        };
+        let adapter = (carrier::kind("sandbox").unwrap().build)(&settings).unwrap();
+        let links = Links::new(PUBLIC_URL, id);
+        let id = id.to_owned();
+        Configured { id, kind: "sandbox", adapter: adapter.into(), links, buying }
     };
-    let adapter = (carrier::kind("sandbox").unwrap().build)(&settings).unwrap();
-    Carriers::new(vec![Configured {
-        id: "sandbox".into(),
-        kind: "sandbox",
-        adapter: adapter.into(),
-        links: Links::new(PUBLIC_URL, "sandbox"),
-        buying: true,
-    }])
+    Carriers::new(vec![carrier("sandbox", buying), carrier("closed", false)])
 }
 
 impl World {
@@ -194,7 +211,7 @@ impl World {
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop_db.clone()).await.unwrap();
-        let relay = Relay::new(db, carriers(), Client::new(), Egress::default());
+        let relay = Relay::new(db, carriers(true), Client::new(), Egress::default());
         let a = relay.create_account("A").await.unwrap();
         let b = relay.create_account("B").await.unwrap();
         let state = ApiState {
@@ -229,6 +246,16 @@ impl World {
             server: tasks,
             tracker,
         }
+    }
+
+    /// The same API over the same database, with no carrier whose numbers accounts may deal with.
+    pub(crate) fn without_buying(&self) -> Router {
+        let db = self.relay.db().clone();
+        api::router(ApiState {
+            relay: Relay::new(db, carriers(false), Client::new(), Egress::default()),
+            public_url: PUBLIC_URL.into(),
+            limiter: Arc::new(Limiter::new(100_000, self.clock.clone())),
+        })
     }
 
     async fn end(mut self) {
@@ -301,6 +328,16 @@ impl World {
     pub(crate) async fn stop_database(&self) {
         self.stop_db.cancel();
         self.relay.db().close().await;
+    }
+
+    /// Goes on with a move until it is done.
+    pub(crate) async fn moved(&self, id: &MoveId) {
+        for _ in 0..1000 {
+            if !self.relay.move_on(self.account(), id).await.unwrap().state.is_open() {
+                return;
+            }
+        }
+        panic!("the move does not end");
     }
 
     pub(crate) fn account(&self) -> &AccountId {

@@ -46,7 +46,8 @@ fn i22_credentials_stay_at_the_carrier() {
         let carrier = fixtures.carrier();
         let mut addresses = Vec::new();
         for (_, request) in &fixtures.requests {
-            for event in carrier.parse(request).into_iter().flatten() {
+            let events = carrier.parse_with(request, &fixtures.links());
+            for event in events.into_iter().flatten() {
                 match event {
                     Inbound::Message(message) => addresses.extend(message.media),
                     Inbound::Recorded(recorded) => addresses.push(recorded.address),
@@ -83,4 +84,17 @@ fn i22_credentials_stay_at_the_carrier() {
         }
     }
     assert!(own > 0, "no carrier's own file was asked for");
+}
+
+/// A carrier with voicemail has a webhook that tells of a recording, and one without has none.
+#[test]
+fn recordings_are_told_of_where_they_are_asked_for() {
+    for fixtures in fixtures::all() {
+        let carrier = fixtures.carrier();
+        let told = fixtures.requests.iter().any(|(_, request)| {
+            let events = carrier.parse_with(request, &fixtures.links());
+            events.into_iter().flatten().any(|event| matches!(event, Inbound::Recorded(_)))
+        });
+        assert_eq!(carrier.capabilities().voicemail, told, "{}", fixtures.name);
+    }
 }

@@ -149,7 +149,7 @@ fn yes(is: bool) -> String {
 const fn control(can: &Capabilities) -> &'static str {
     match can.control {
         Control::Documents => "documents",
-        Control::Commands => "requests of ours",
+        Control::Commands { .. } => "requests of ours",
     }
 }
 

@@ -142,14 +142,12 @@ fn another_master_key_is_told() {
     assert_eq!(place.run(&["serve"]).code, Some(1), "and `serve` starts on it");
 }
 
-/// Makes a service whose numbers rest for `hours` only.
-async fn hasty_service(place: &Place, account: &str, hours: u64) {
+/// Makes a service of that name with those rules.
+async fn service(place: &Place, account: &str, name: &str, rules: Rules) {
     let config = Config::load(Some(&place.config()), []).unwrap();
     let opened = Opened::open(&config, &Clock::system(), &Ids::default()).await.unwrap();
     let account = AccountId::parse(account).unwrap();
-    let mut rules = Rules::new("Bikes".into());
-    rules.quarantine = std::time::Duration::from_hours(hours);
-    let new = Arc::new(NewService { unique_name: "hasty".into(), rules });
+    let new = Arc::new(NewService { unique_name: name.into(), rules });
     let made = opened.db.write(move |tx| {
         let (account, new) = (account.clone(), Arc::clone(&new));
         Box::pin(async move { relay::create_service(tx, &account, &new).await })
@@ -168,7 +166,9 @@ async fn the_database_is_looked_at() {
     let before = consistent(&place.run(&["check", "--json"]));
     assert_eq!(with_status(&before, "warn"), Vec::<&str>::new(), "{before}");
 
-    hasty_service(&place, &account, 71).await;
+    let quarantine = std::time::Duration::from_hours(71);
+    let rules = Rules { quarantine, ..Rules::new("Bikes".into()) };
+    service(&place, &account, "hasty", rules).await;
     let done = place.run(&["check", "--json"]);
     let report = consistent(&done);
     let warned = with_status(&report, "warn");
@@ -184,6 +184,45 @@ async fn the_database_is_looked_at() {
     assert_eq!(with_status(&report, "fail"), ["numbers of sandbox"]);
     assert!(with_status(&report, "warn").contains(&"public_url"), "{report}");
     assert!(done.out.contains("2 numbers belong to a carrier that is not"), "{}", done.out);
+}
+
+/// A service that offers voicemail on numbers whose carrier records nothing is told of, each carrier by what
+/// its entry says; numbers for texts alone, and carriers that record, are not.
+#[tokio::test]
+async fn voicemail_that_nobody_can_leave_is_told() {
+    let place = Place::with_sandbox();
+    let fixture = include_str!("../../fixtures/infobip/carrier.toml");
+    let (_, infobip) = fixture.split_once("[settings]").unwrap();
+    place.settings(&format!(
+        "master_key = \"{KEY}\"\nallow_sandbox = true\npublic_url = \"https://relay.example\"\n\
+         {}[[carriers]]\nid = \"other\"\nkind = \"infobip\"\n{infobip}",
+        sandbox("127.0.0.1:0")
+    ));
+    let account = place.account();
+    for (name, on) in [("loud", true), ("quiet", false), ("texts", true)] {
+        let mut rules = Rules::new("Bikes".into());
+        rules.voicemail.on = on;
+        service(&place, &account, name, rules).await;
+    }
+    for (name, lines) in [
+        ("loud", "+14155550100,sandbox,voice|sms\n+14155550101,other,voice|sms\n"),
+        ("quiet", "+14155550102,other,voice|sms\n"),
+        ("texts", "+14155550103,other,sms\n+14155550104,sandbox,voice\n"),
+    ] {
+        let file = place.file("numbers.csv", &format!("number,carrier,capabilities\n{lines}"));
+        let import = ["numbers", "import", "--account", &account, "--service", name, &file];
+        place.run(&import).succeeded();
+    }
+    let report = consistent(&place.run(&["check", "--json"]));
+    let checks = report["checks"].as_array().unwrap();
+    let told: Vec<&Value> = checks
+        .iter()
+        .filter(|line| line["check"].as_str().unwrap().starts_with("service "))
+        .collect();
+    assert_eq!(told.len(), 1, "{report}");
+    let message = told[0]["message"].as_str().unwrap();
+    assert!(message.starts_with("`loud`") && message.contains("at other can"), "{message}");
+    assert!(told[0]["fix"].as_str().unwrap().contains("record"), "{report}");
 }
 
 /// What the guarded client may call beside public addresses is shown, and only if there is any.

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     time::Duration,
 };
@@ -233,11 +233,20 @@ impl Server {
         signal(self.child.id(), "TERM");
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for its end: its status.
-    pub(crate) fn ended(mut self) -> Option<i32> {
+    pub(crate) fn ended(self) -> Option<i32> {
+        self.end().code()
+    }
+
+    /// Waits for its end, however it comes.
+    pub(crate) fn end(mut self) -> ExitStatus {
         // Its log ends when it does.
         while self.lines.recv_timeout(LONG).is_ok() {}
-        self.child.wait().unwrap().code()
+        self.child.wait().unwrap()
     }
 }
 

@@ -43,7 +43,7 @@ fn a_service_gives_its_brand() {
     for (more, told) in [
         (&["--carrier", "main", "--account", &account, "--service", "no"][..], "no such service"),
         (&["--carrier", "main", "--language", "English please"][..], "--language must be"),
-        (&["--carrier", "nobody"][..], "must be one of the configured: main"),
+        (&["--carrier", "nobody"][..], "must be a configured carrier: main"),
     ] {
         let done = run(more);
         assert_eq!(done.code, Some(1));

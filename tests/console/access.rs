@@ -232,3 +232,47 @@ async fn accounts_are_apart() {
     })
     .await;
 }
+
+/// A link, whoever uses it and whoever logs out leave a row each: of staff for one account in that account's
+/// chain, of others in the installation's. A wrong code and a second log-out leave none.
+#[tokio::test]
+async fn i19_whoever_comes_in_is_in_the_audit_log() {
+    on_each(|world| async move {
+        for account in [Some(world.account.clone()), None] {
+            let chain = account.as_ref().map_or("", AccountId::as_str).to_owned();
+            let before = rows(&world, &chain).await.len();
+            let name = if account.is_some() { "Ines" } else { "Grace" };
+            let link = world.relay.create_staff(name, account).await.unwrap();
+            assert!(world.relay.redeem_link(&"A".repeat(43)).await.unwrap().is_none());
+            let browser = world.relay.redeem_link(&link).await.unwrap().unwrap();
+            assert!(world.relay.redeem_link(&link).await.unwrap().is_none());
+            let person = world.relay.staff_by_browser(&browser).await.unwrap().unwrap();
+            for _ in 0..2 {
+                world.relay.log_out(&browser).await.unwrap();
+            }
+            let all = rows(&world, &chain).await;
+            let told: Vec<_> = all[before..]
+                .iter()
+                .map(|one| (&*one.content.action, &*one.content.actor_kind, &*one.content.actor))
+                .collect();
+            let (id, staff) = (person.id.as_str(), "staff");
+            let expected = [
+                ("staff.invited", "relay", ""),
+                ("staff.logged_in", staff, id),
+                ("staff.logged_out", staff, id),
+            ];
+            assert_eq!(told, expected);
+            assert!(all[before..].iter().all(|one| one.content.target == id));
+            let stored = format!("{all:?}");
+            assert!(
+                !stored.contains(&link) && !stored.contains(&browser) && !stored.contains(name)
+            );
+        }
+    })
+    .await;
+}
+
+async fn rows(world: &crate::world::World, chain: &str) -> Vec<entremise::privacy::audit::Link> {
+    let mut tx = world.relay.db().read().await.unwrap();
+    entremise::store::audit::page(&mut tx, chain, 0, 100).await.unwrap()
+}

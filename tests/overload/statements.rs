@@ -19,15 +19,20 @@ use entremise::{
         session::{ClosedReason, Mode},
     },
     egress::Egress,
+    http::{
+        api::{self, ApiState},
+        limit::Limiter,
+    },
     ids::{AccountId, Ids, ServiceId, SessionId},
     privacy::{Keyring, MasterKey},
     relay::{
         self, AddParticipant, Carriers, Client, Configured, NewNumber, NewService, OpenSession,
         Relay, TokenError,
     },
-    store::{Db, DbOptions, meta},
+    store::{Db, DbOptions, meta, participants},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -311,6 +316,42 @@ async fn i5_every_cause_costs_the_same() {
                 let differ = differ(&stated, &unknown);
                 assert!(differ.is_empty(), "I5: a {kind}, {cause}, {}: {differ:#?}", database.name);
             }
+        }
+        quiet.end(database).await;
+    }
+}
+
+/// A text that the marketplace sends is answered from what was written: the transaction that writes does not
+/// ask what it cost, nor what a caller said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_just_begun_is_not_looked_up() {
+    let _alone = ALONE.lock().await;
+    for database in support::databases().await {
+        let quiet = Quiet::start(&database).await;
+        let session = quiet.session([0, 1], 0).await;
+        let mut tx = quiet.db.read().await.unwrap();
+        let people = participants::of_session(&mut tx, &quiet.account, &session).await.unwrap();
+        drop(tx);
+        let router = api::router(ApiState {
+            relay: quiet.relay.clone(),
+            public_url: "https://relay.example".into(),
+            limiter: Arc::new(Limiter::new(1_000, quiet.clock.clone())),
+        });
+        for (what, words) in [("messages", r#", "body": "Hello""#), ("calls", "")] {
+            let body = format!(r#"{{"participant_id": "{}"{words}}}"#, people[0].id);
+            let request = http::Request::post(format!("/api/v1/sessions/{session}/{what}"))
+                .header("authorization", format!("Bearer {}", quiet.key))
+                .header("content-type", "application/json")
+                .body(axum::body::Body::from(body))
+                .unwrap();
+            let (answer, told) = quiet.states(router.clone().oneshot(request)).await;
+            assert_eq!(answer.unwrap().status(), http::StatusCode::CREATED, "{what}");
+            assert!(told.iter().any(|one| one.starts_with("INSERT INTO legs")), "{told:#?}");
+            let idle = told.iter().find(|one| {
+                one.starts_with("SELECT")
+                    && (one.contains("FROM charges") || one.contains("FROM media"))
+            });
+            assert_eq!(idle, None, "{what}, {}", database.name);
         }
         quiet.end(database).await;
     }

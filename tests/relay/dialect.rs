@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Router, body::Bytes, extract::State};
 use entremise::{
-    config::{CarrierConfig, Rates},
+    config::{CarrierConfig, Config, Rates},
     domain::budget::Budget,
     domain::policy::Rules,
     relay,
@@ -189,11 +189,21 @@ impl Scene {
         rules: Rules,
         sites: Vec<SocketAddr>,
     ) -> Self {
+        Self::changed(dialect, database, rules, |config| config.egress_allow = sites).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn changed(
+        dialect: &'static Dialect,
+        database: &Database,
+        rules: Rules,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let carrier = StandIn::start(dialect).await;
         let mut config = support::settings(database);
-        config.egress_allow = sites;
         config.allow_sandbox = true;
         config.carriers.push(carrier.entry());
+        change(&mut config);
         let world = World::with(config).await;
         let market = Market::at(dialect.kind, &world, 2, 2, rules).await;
         let session = market.session([0, 1], 0, None).await.unwrap();

@@ -4,111 +4,24 @@
 use entremise::{
     config,
     domain::{
-        interaction::{Kind, Outcome},
-        message::Body,
+        interaction::{Outcome, Reason},
+        opt_out::StopWords,
         policy::Rules,
-        session::Mode,
     },
-    relay::{CarrierState, HealthReport, Trouble},
+    relay::{self, CarrierState, Trouble},
+    sandbox::Faults,
+    store::{interactions::Interaction, legs, outbox},
 };
 use http::StatusCode;
+use serde_json::json;
 use std::time::Duration;
 
 use crate::{
-    fake::{self, Api},
-    market::{Market, Opened},
-    support::{self, Database, World},
+    health_stage::{PAIRS, Stage},
+    receiver, support,
 };
 
 const DOWN: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
-/// Sessions over Twilio; the one after them is over the sandbox.
-const PAIRS: usize = 6;
-
-/// Six pairs of people who text over Twilio, and one over the sandbox, in one relay.
-struct Stage {
-    world: World,
-    market: Market,
-    api: Api,
-    sessions: Vec<Opened>,
-}
-
-impl Stage {
-    async fn open(database: &Database, rates: config::Rates) -> Self {
-        let api = Api::start().await;
-        let mut settings = fake::settings(database, &api);
-        settings.carriers[1].rates = rates;
-        let world = World::with(settings).await;
-        api.keeps_time(&world.clock);
-        let carriers = ["twilio", "twilio", support::CARRIER, support::CARRIER];
-        let people = 2 * (PAIRS + 1);
-        let market = Market::over(&carriers, &world, people, Rules::new("Bikes".into())).await;
-        let mut sessions = Vec::new();
-        for pair in 0..=PAIRS {
-            let numbers = if pair == PAIRS { [2, 3] } else { [0, 1] };
-            let people = [2 * pair, 2 * pair + 1];
-            sessions.push(market.pair(people, numbers, Mode::VoiceAndMessage).await.unwrap());
-        }
-        Self { world, market, api, sessions }
-    }
-
-    /// The buyer of a pair texts over Twilio, or the seller.
-    async fn text(&self, pair: usize, side: usize, words: &str) {
-        let fields = [
-            ("MessageSid", words),
-            ("From", self.market.people[2 * pair + side].number.expose()),
-            ("To", self.sessions[pair].dials[side].expose()),
-            ("Body", words),
-            ("NumMedia", "0"),
-        ];
-        let answer = fake::webhook(&self.world, "/hooks/twilio/message", &fields).await;
-        assert_eq!(answer.status, StatusCode::OK);
-        self.world.running.jobs.idle().await;
-    }
-
-    /// A text over the sandbox arrives though Twilio takes nothing.
-    async fn others_flow(&self, words: &str) {
-        let [buyer, seller] = [2 * PAIRS, 2 * PAIRS + 1].map(|one| self.market.people[one].phone);
-        self.world
-            .network
-            .text(buyer, &self.sessions[PAIRS].dials[0], Body::new(words.to_owned()))
-            .unwrap();
-        self.world.running.idle().await;
-        let seen = self.world.network.seen(seller).unwrap();
-        assert!(seen.received().any(|text| text.body.expose() == words), "{words}");
-    }
-
-    async fn pass(&self, ms: i64) {
-        self.world.clock.advance(ms);
-        self.world.running.jobs.idle().await;
-    }
-
-    /// The words that Twilio was asked to send, in order.
-    fn asked(&self) -> Vec<String> {
-        self.api.asked().into_iter().map(|one| one.fields["Body"].clone()).collect()
-    }
-
-    /// The words that Twilio took, sorted.
-    fn taken(&self) -> Vec<String> {
-        let mut taken = self.api.taken();
-        taken.sort();
-        taken
-    }
-
-    fn report(&self) -> HealthReport {
-        self.world.running.relay.health().report("twilio").unwrap()
-    }
-
-    async fn all_relayed(&self) {
-        for one in support::interactions(&self.world).await {
-            assert_eq!((one.kind, one.outcome), (Kind::Message, Some(Outcome::Relayed)));
-        }
-    }
-
-    async fn end(self, database: Database) {
-        self.world.running.shutdown().await;
-        database.drop().await;
-    }
-}
 
 /// A carrier that fails five times is left alone: what is owed to it waits and nothing else does; one
 /// text at a time is tried after 2 s, then 4 s; once one goes through all go, each once and in order.
@@ -291,50 +204,184 @@ async fn so_many_texts_a_second_from_one_number() {
     }
 }
 
-/// While a carrier is down a text goes out by a number of another one by which its recipient knows the
-/// sender, and the answer to it comes back. Others wait, though numbers of another carrier are free.
+/// A carrier that is tried again and says that it is too much is there: it is given a rest, and then asked
+/// for all that is owed to it.
 #[tokio::test]
-async fn texts_go_round_a_carrier_that_is_down() {
+async fn who_says_too_much_is_there() {
     for database in support::databases().await {
         let stage = Stage::open(&database, config::Rates::default()).await;
-        let (relay, market) = (&stage.world.running.relay, &stage.market);
-        let known = market.pair([0, 1], [2, 3], Mode::VoiceAndMessage).await.unwrap();
-        market.close(&known.id).await.unwrap();
         stage.api.down(Some(StatusCode::UNAUTHORIZED));
-        for pair in 1..PAIRS {
+        for pair in 0..PAIRS {
             stage.text(pair, 0, &format!("a{pair}")).await;
         }
-        stage.pass(29_000).await;
-        stage.text(2, 0, "see").await;
         assert_eq!(stage.report().state, CarrierState::Open);
-        stage.text(0, 0, "round").await;
-        stage.text(1, 0, "waits").await;
-        assert_eq!(relay.go_round().await.unwrap(), 0, "most outages are over by then");
-        stage.world.clock.advance(1_500);
-        assert_eq!(relay.go_round().await.unwrap(), 1, "on {}", database.name);
-        stage.world.running.idle().await;
-        let seen = |place: usize| {
-            let view = stage.world.network.seen(market.people[place].phone).unwrap();
-            let texts = view.received();
-            let pairs = texts.map(|one| (one.other.clone(), one.body.expose().to_owned()));
-            pairs.collect::<Vec<_>>()
-        };
-        assert_eq!(seen(1), [(known.dials[1].clone(), "round".to_owned())]);
-        let answer = Body::new("answer".to_owned());
-        stage.world.network.text(market.people[1].phone, &known.dials[1], answer).unwrap();
-        stage.world.running.idle().await;
-        assert_eq!(relay.go_round().await.unwrap(), 1);
-        stage.world.running.idle().await;
-        assert_eq!(seen(0), [(known.dials[0].clone(), "answer".to_owned())]);
-        assert!(seen(3).is_empty(), "nobody else gets a text from a number that is new to them");
         stage.api.down(None);
-        for _ in 0..8 {
+        stage.api.wants_rest(7);
+        stage.api.answers(&[StatusCode::TOO_MANY_REQUESTS]);
+        stage.pass(2_100).await;
+        let report = stage.report();
+        assert_eq!(report.state, CarrierState::Closed, "on {}", database.name);
+        let rest = report.throttled_until.unwrap().since(stage.world.clock.now());
+        assert_eq!(rest, Duration::from_secs(7));
+        assert_eq!(stage.asked().len(), 4, "one to see");
+        stage.pass(7_000).await;
+        assert_eq!(stage.taken(), ["a0", "a1", "a2", "a3", "a4", "a5"]);
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// A leave with which nothing was asked counts for nothing: a text that has to wait for an earlier one to the
+/// same person keeps nobody else back.
+#[tokio::test]
+async fn who_waits_takes_no_place() {
+    for database in support::databases().await {
+        let slow = Some(Duration::from_secs(3));
+        let rates = config::Rates { texts: slow, ..config::Rates::default() };
+        let stage = Stage::open(&database, rates).await;
+        stage.api.answers(&[DOWN]);
+        for (pair, words) in [(0, "first"), (0, "behind"), (1, "other")] {
+            stage.text(pair, 0, words).await;
+        }
+        assert_eq!(stage.asked(), ["first"]);
+        stage.pass(3_000).await;
+        assert_eq!(stage.asked(), ["first", "other"], "on {}", database.name);
+        for _ in 0..6 {
+            stage.pass(5_000).await;
+        }
+        assert_eq!(stage.taken(), ["behind", "first", "other"]);
+        stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// So many calls a second, however many texts.
+#[tokio::test]
+async fn so_many_calls_a_second() {
+    for database in support::databases().await {
+        let slow = Some(Duration::from_secs(50));
+        let rates = config::Rates { calls: slow, ..config::Rates::default() };
+        let stage = Stage::open(&database, rates).await;
+        for pair in 0..3 {
+            let path = format!("/sessions/{}", stage.sessions[pair].id);
+            let session = receiver::done(&stage.world, "GET", &path, None).await;
+            let from = json!({ "participant_id": session["participants"][0]["id"] });
+            receiver::done(&stage.world, "POST", &format!("{path}/calls"), Some(from)).await;
+            stage.world.running.jobs.idle().await;
+        }
+        let called =
+            || stage.api.asked().iter().filter(|one| one.path.ends_with("Calls.json")).count();
+        assert_eq!(called(), 1, "on {}", database.name);
+        stage.text(4, 0, "text").await;
+        assert_eq!(stage.taken(), ["text"]);
+        stage.pass(49_000).await;
+        assert_eq!(called(), 1);
+        stage.pass(1_000).await;
+        assert_eq!(called(), 2);
+        stage.end(database).await;
+    }
+}
+
+/// Recordings that are to be deleted at a carrier that is down wait for it, and keep no text to another one
+/// back.
+#[tokio::test]
+async fn deletions_at_a_carrier_that_is_down_wait() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, config::Rates::default()).await;
+        stage.api.down(Some(DOWN));
+        for pair in 0..5 {
+            stage.text(pair, 0, &format!("a{pair}")).await;
+        }
+        assert_eq!(stage.report().state, CarrierState::Open);
+        let account = stage.market.account.clone();
+        let interaction = support::interactions(&stage.world).await[0].id.clone();
+        let mut tx = stage.market.relay.db().read().await.unwrap();
+        let legs = legs::of_interaction(&mut tx, &account, &interaction).await.unwrap();
+        drop(tx);
+        let leg = legs[0].id.clone();
+        let owed = stage.market.relay.db().write(move |tx| {
+            let (account, interaction, leg) = (account.clone(), interaction.clone(), leg.clone());
+            Box::pin(async move {
+                let now = tx.now().await?;
+                for _ in 0..20 {
+                    let owed = outbox::NewEntry {
+                        kind: outbox::OutboxKind::DropRecording,
+                        session: None,
+                        interaction: &interaction,
+                        leg: &leg,
+                        carrier: "twilio",
+                        payload: "RE1",
+                        run_at: now,
+                        valid_until: now + Duration::from_hours(24),
+                        now,
+                    };
+                    outbox::insert(tx, &account, &owed).await?;
+                }
+                Ok::<_, relay::Error>(())
+            })
+        });
+        owed.await.unwrap();
+        stage.others_flow("over here").await;
+        assert_eq!(stage.asked().len(), 5, "nothing is asked of it, on {}", database.name);
+        assert!(
+            stage.market.relay.until_due(Duration::from_mins(1)).await.unwrap() > Duration::ZERO
+        );
+        stage.end(database).await;
+    }
+}
+
+/// A text that went round a carrier comes back to it when the other one is down in its turn.
+#[tokio::test]
+async fn a_text_that_went_round_comes_back() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, config::Rates::default()).await;
+        stage.goes_round().await;
+        let relay = &stage.world.running.relay;
+        let state = |id: &str| relay.health().report(id).unwrap().state;
+        for _ in 0..20 {
+            if state(support::CARRIER) != CarrierState::Closed {
+                break;
+            }
             stage.pass(10_000).await;
         }
-        let taken = stage.taken();
-        assert!(taken.contains(&"waits".to_owned()), "{taken:?}");
-        assert!(!taken.iter().any(|words| ["round", "answer"].contains(&words.as_str())));
+        assert_ne!(state(support::CARRIER), CarrierState::Closed);
+        stage.api.down(None);
+        for _ in 0..8 {
+            stage.pass(5_000).await;
+        }
+        assert_eq!(state("twilio"), CarrierState::Closed);
+        relay.go_round().await.unwrap();
+        // It was put off by then.
+        stage.pass(61_000).await;
+        assert!(stage.taken().contains(&"round".to_owned()), "{:?}", stage.taken());
         stage.all_relayed().await;
+        stage.end(database).await;
+    }
+}
+
+/// Who stops texts on the number that a text goes round by gets it not from there.
+#[tokio::test]
+async fn a_stop_holds_for_the_number_that_a_text_comes_from() {
+    for database in support::databases().await {
+        let rules = Rules { stop_words: StopWords::Number, ..Rules::new("Bikes".into()) };
+        let stage = Stage::with(&database, config::Rates::default(), rules).await;
+        let known = stage.goes_round().await;
+        let seller = &stage.market.people[1];
+        let event = serde_json::json!({
+            "event": "message", "id": "stop", "from": seller.number.expose(),
+            "to": known.dials[1].expose(), "text": "STOP", "media": [],
+        });
+        let answer = support::webhook(&stage.world, "message", &event).await;
+        assert!(answer.status.is_success());
+        stage.world.network.set_faults(Faults::default());
+        for _ in 0..10 {
+            stage.pass(10_000).await;
+        }
+        let got = stage.world.network.seen(seller.phone).unwrap();
+        assert!(got.received().all(|one| one.body.expose() != "round"), "on {}", database.name);
+        let log = support::interactions(&stage.world).await;
+        let stopped = |one: &&Interaction| one.reason == Some(Reason::RecipientOptedOut);
+        assert_eq!(log.iter().filter(stopped).count(), 1, "{log:?}");
         stage.end(database).await;
     }
 }

@@ -67,36 +67,8 @@ impl Market {
         people: usize,
         rules: Rules,
     ) -> Self {
-        let carriers = carriers.to_vec();
-        let account = world.account.account.clone();
-        let relay = world.running.relay.clone();
-        let owner = account.clone();
-        let (service, numbers) = relay
-            .db()
-            .write(move |tx| {
-                let (account, rules) = (owner.clone(), rules.clone());
-                let carriers = carriers.clone();
-                Box::pin(async move {
-                    let new = NewService { unique_name: "bikes".into(), rules };
-                    let service = relay::create_service(tx, &account, &new).await?;
-                    let mut numbers = Vec::new();
-                    for (place, carrier) in carriers.into_iter().enumerate() {
-                        let number =
-                            ProxyNumber::parse(&format!("+{}{:04}", 1_415_555, 100 + place));
-                        let new = NewNumber {
-                            service: service.id.clone(),
-                            number: number.unwrap(),
-                            carrier: carrier.into(),
-                            capabilities: Capabilities::parse("voice|sms|mms").unwrap(),
-                            reserved: false,
-                        };
-                        numbers.push(relay::add_number(tx, &account, &new).await?.id);
-                    }
-                    Ok::<_, relay::Error>((service.id, numbers))
-                })
-            })
-            .await
-            .unwrap();
+        let (account, relay) = (world.account.account.clone(), world.running.relay.clone());
+        let (service, numbers) = pool(&relay, &account, carriers, 100, rules).await;
         let people = (0..people)
             .map(|place| {
                 let number =
@@ -107,6 +79,13 @@ impl Market {
             .collect();
         let network = Arc::clone(&world.network);
         Self { relay, network, account, service, numbers, people: Arc::new(people) }
+    }
+
+    /// The marketplace of another account, with two numbers at that carrier: the same people use it.
+    pub(crate) async fn beside(&self, carrier: &'static str, account: &AccountId) -> Self {
+        let rules = Rules::new("Boats".into());
+        let (service, numbers) = pool(&self.relay, account, &[carrier; 2], 150, rules).await;
+        Self { account: account.clone(), service, numbers, ..self.clone() }
     }
 
     /// Opens a session of two people, under an idempotency key.
@@ -217,4 +196,36 @@ impl Market {
             })
             .await
     }
+}
+
+/// A service with a number at each of these carriers, from `first` on.
+async fn pool(
+    relay: &Relay,
+    account: &AccountId,
+    carriers: &[&'static str],
+    first: usize,
+    rules: Rules,
+) -> (ServiceId, Vec<NumberId>) {
+    let (account, carriers) = (account.clone(), carriers.to_vec());
+    let made = relay.db().write(move |tx| {
+        let (account, rules, carriers) = (account.clone(), rules.clone(), carriers.clone());
+        Box::pin(async move {
+            let new = NewService { unique_name: "bikes".into(), rules };
+            let service = relay::create_service(tx, &account, &new).await?;
+            let mut numbers = Vec::new();
+            for (place, carrier) in carriers.into_iter().enumerate() {
+                let number = ProxyNumber::parse(&format!("+{}{:04}", 1_415_555, first + place));
+                let new = NewNumber {
+                    service: service.id.clone(),
+                    number: number.unwrap(),
+                    carrier: carrier.into(),
+                    capabilities: Capabilities::parse("voice|sms|mms").unwrap(),
+                    reserved: false,
+                };
+                numbers.push(relay::add_number(tx, &account, &new).await?.id);
+            }
+            Ok::<_, relay::Error>((service.id, numbers))
+        })
+    });
+    made.await.unwrap()
 }

@@ -6,12 +6,9 @@ use entremise::{
     config::{MediaStore, Secret},
     domain::{
         interaction::{Outcome, Reason},
-        phone::ProxyNumber,
         policy::{MediaRule, Rules},
-        pool::Capabilities,
-        session::Mode,
     },
-    relay::{self, NewNumber},
+    relay,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -98,6 +95,64 @@ async fn a_picture_crosses_without_what_it_hides() {
         assert_eq!(stage.fetch("GET", url).await.status, StatusCode::NOT_FOUND);
         assert_eq!(stage.world.running.relay.forget_files().await.unwrap(), 1);
         assert!(files(folder.path()).is_empty());
+        stage.end(database).await;
+    }
+}
+
+/// A file that can't be deleted stays, and is told of as a failure; the others go all the same (I32).
+#[tokio::test]
+async fn a_file_that_stays_keeps_no_other() {
+    for database in support::databases().await {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().to_owned();
+        let stage = Stage::with(&database, Rules::new("Bikes".into()), |config| {
+            config.media.store = MediaStore::Folder(at);
+        })
+        .await;
+        let file = stage.cdn.serves("/a", [Serve::File(photograph())]);
+        stage.text("one", &[&file]).await;
+        let first = files(folder.path()).remove(0);
+        stage.world.clock.advance(1_000);
+        stage.text("two", &[&file]).await;
+        std::fs::remove_file(&first).unwrap();
+        std::fs::create_dir(&first).unwrap();
+        std::fs::write(first.join("inside"), "").unwrap();
+        stage.world.clock.advance(5 * 3_600_000);
+        let relay = &stage.world.running.relay;
+        assert!(relay.forget_files().await.is_err(), "on {}", database.name);
+        assert_eq!(files(folder.path()), [first.join("inside")]);
+        std::fs::remove_dir_all(&first).unwrap();
+        assert_eq!(relay.forget_files().await.unwrap(), 1);
+        stage.end(database).await;
+    }
+}
+
+/// No more than 16 files are in memory to be given out: whoever comes then is told to come again, what a file
+/// is can still be asked, and once one of them was read there is room.
+#[tokio::test]
+async fn few_files_are_given_out_at_once() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database).await;
+        let first = stage.twilio.serves(&Stage::at_twilio("ME1"), [Serve::File(photograph())]);
+        stage.text("Look", &[&first]).await;
+        let url = Stage::media_of(&stage.sent()).remove(0);
+        let token = url.rsplit('/').next().unwrap();
+        let mut held = Vec::new();
+        for _ in 0..16 {
+            held.push(stage.world.running.relay.offered(token, true).await.unwrap().unwrap());
+        }
+        let busy = stage.fetch("GET", &url).await;
+        assert_eq!(busy.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(busy.headers["retry-after"], "1");
+        assert_eq!(stage.fetch("HEAD", &url).await.status, StatusCode::OK);
+        // A part of the bytes holds the place as all of them do.
+        let part = held.pop().unwrap().bytes.unwrap().slice(..1);
+        assert_eq!(stage.fetch("GET", &url).await.status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(part);
+        for _ in 0..20 {
+            assert_eq!(stage.fetch("GET", &url).await.status, StatusCode::OK);
+        }
+        drop(held);
         stage.end(database).await;
     }
 }
@@ -351,43 +406,6 @@ async fn a_marketplace_sends_a_picture() {
         stage.world.running.jobs.idle().await;
         let url = Stage::media_of(&stage.sent()).remove(0);
         assert_eq!(stage.fetch("GET", &url).await.status, StatusCode::OK);
-        stage.end(database).await;
-    }
-}
-
-/// Who is on a number that takes no pictures gets the words alone; without words the text fails.
-#[tokio::test]
-async fn numbers_without_pictures_get_words() {
-    for database in support::databases().await {
-        let mut stage = Stage::open(&database).await;
-        let (account, service) = (stage.market.account.clone(), stage.market.service.clone());
-        let plain = stage.market.relay.db().write(move |tx| {
-            let (account, service) = (account.clone(), service.clone());
-            Box::pin(async move {
-                let new = NewNumber {
-                    service,
-                    number: ProxyNumber::parse("+14155550180").unwrap(),
-                    carrier: "telnyx".into(),
-                    capabilities: Capabilities::parse("sms").unwrap(),
-                    reserved: false,
-                };
-                relay::add_number(tx, &account, &new).await
-            })
-        });
-        let plain = plain.await.unwrap().id;
-        stage.market.numbers.push(plain);
-        stage.market.close(&stage.session.id).await.unwrap();
-        stage.session = stage.market.pinned([0, 2], Mode::MessageOnly).await.unwrap();
-        let file = stage.cdn.serves("/a", [Serve::File(photograph())]);
-        stage.text("Look", &[&file]).await;
-        assert!(Stage::media_of(&stage.sent()).is_empty());
-        assert_eq!(stage.last().await.media_refused, 1);
-        stage.text("", &[&file]).await;
-        let last = stage.last().await;
-        assert_eq!(last.outcome, Some(Outcome::Failed));
-        assert_eq!(last.reason, Some(Reason::RecipientWithoutMedia));
-        assert_eq!(stage.reasons().await, ["recipient", "recipient"]);
-        assert!(stage.cdn.seen().is_empty(), "nothing was fetched for nothing");
         stage.end(database).await;
     }
 }

@@ -15,7 +15,7 @@ use entremise::{
     relay::{self, NewMove},
     sandbox::{CallStage, Faults},
     store::{
-        number_moves::{Off, Tally},
+        number_moves::{self, Off, Tally},
         numbers::{self, NumberState},
     },
 };
@@ -121,7 +121,8 @@ async fn whoever_gets_no_number_is_kept() {
         let other = market.session([0, 3], 0, None).await.unwrap();
         let alone = market.session([2, 1], 0, None).await.unwrap();
         let off = place_of(&one, market, 0);
-        let tried = market.relay.try_move(&market.account, &stage.off(off)).await.unwrap();
+        let tried =
+            market.relay.try_move(&market.account, &stage.off(off), usize::MAX).await.unwrap();
         let row = stage.moved(stage.off(off)).await;
         let kept = (StepState::Kept, Some("in_use".to_owned()));
         let steps = stage.steps(&row, &one.id).await;
@@ -149,16 +150,13 @@ async fn a_dry_run_changes_nothing() {
         let session = market.session([0, 1], 0, None).await.unwrap();
         let off = place_of(&session, market, 0);
         let new = NewMove { tell: Some(true), ..stage.off(off) };
-        let tried = market.relay.try_move(&market.account, &new).await.unwrap();
+        let tried = market.relay.try_move(&market.account, &new, usize::MAX).await.unwrap();
         assert_eq!(tried.sessions, 1);
         assert!(tried.moved >= 1 && tried.kept.is_empty());
         stage.world.running.idle().await;
         assert_eq!(stage.dials(&session.id).await, session.dials);
         assert!(stage.told(0).is_empty() && stage.told(1).is_empty());
-        let mut tx = market.relay.db().read().await.unwrap();
-        let number = numbers::get(&mut tx, &market.account, &stage.number(off)).await.unwrap();
-        assert_eq!(number.unwrap().state, NumberState::Active);
-        drop(tx);
+        assert_eq!(stage.row(off).await.state, NumberState::Active);
         stage.close(database).await;
     }
 }
@@ -183,10 +181,7 @@ async fn a_move_is_undone_once() {
         }
         let again = stage.undo(&undone).await;
         assert_eq!((again.tally, again.version), (undone.tally, undone.version));
-        let mut tx = market.relay.db().read().await.unwrap();
-        let number = numbers::get(&mut tx, &market.account, &stage.number(off)).await.unwrap();
-        assert_eq!(number.unwrap().state, NumberState::Active);
-        drop(tx);
+        assert_eq!(stage.row(off).await.state, NumberState::Active);
         stage.close(database).await;
     }
 }
@@ -256,7 +251,7 @@ async fn a_session_with_calls_keeps_to_one_carrier() {
     }
 }
 
-/// Off a whole carrier everybody gets numbers of another, or nobody of a session does.
+/// Off a whole carrier everybody gets numbers of another.
 #[tokio::test]
 async fn off_a_carrier() {
     for database in support::databases().await {
@@ -295,14 +290,11 @@ async fn ported_to_another_carrier() {
         let people = stage.people(&session.id).await;
         assert_eq!(people[1].number_id, stage.number(1));
         assert_ne!(people[0].number_id, stage.number(0));
-        let carrier = async |id: &NumberId| {
-            let mut tx = market.relay.db().read().await.unwrap();
-            let number = numbers::get(&mut tx, &market.account, id).await.unwrap();
-            number.unwrap().carrier
-        };
+        let carrier = async |id: &NumberId| stage.number_of(id).await.carrier;
         for who in &people {
             assert_eq!(carrier(&who.number_id).await, ELSEWHERE);
         }
+        assert_eq!(stage.row(1).await.state, NumberState::Active, "it stays in its pool");
         stage.undo(&row).await;
         assert_eq!(carrier(&stage.number(1)).await, CARRIER);
         assert_eq!(stage.dials(&session.id).await, session.dials);
@@ -310,7 +302,155 @@ async fn ported_to_another_carrier() {
     }
 }
 
-/// What no carrier took yet goes out by the new number, once; what may have been sent is not sent again.
+/// A port is undone only where the number still is at the carrier that it brought it to: one that has gone on
+/// since stays at the third, however the first is taken back.
+#[tokio::test]
+async fn a_number_that_went_on_stays_where_it_is() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, 2, &[CARRIER, CARRIER, ELSEWHERE]).await;
+        let (market, why) = (&stage.market, Why::Ported);
+        let to = |carrier: &str| Some(carrier.to_owned());
+        let first = NewMove { to_carrier: to(ELSEWHERE), why, ..stage.off(1) };
+        let first = stage.moved(first).await;
+        let second = NewMove { to_carrier: to("third"), why, ..stage.off(1) };
+        let second = stage.moved(second).await;
+        let carrier = async || {
+            let mut tx = market.relay.db().read().await.unwrap();
+            let number = numbers::get(&mut tx, &market.account, &stage.number(1)).await.unwrap();
+            number.unwrap().carrier
+        };
+        stage.undo(&first).await;
+        assert_eq!(carrier().await, "third", "on {}", database.name);
+        stage.undo(&second).await;
+        assert_eq!(carrier().await, ELSEWHERE);
+        stage.close(database).await;
+    }
+}
+
+/// Taken back, a move gives out no number that something else wants out: one whose carrier is being left, or
+/// that is to leave its pool. Once the other move is taken back as well, the number is given out.
+#[tokio::test]
+async fn numbers_that_are_to_go_are_not_given_out() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, 2, &[CARRIER, CARRIER, ELSEWHERE]).await;
+        let market = &stage.market;
+        let state = async |place: usize| {
+            let mut tx = market.relay.db().read().await.unwrap();
+            let number = numbers::get(&mut tx, &market.account, &stage.number(place)).await;
+            number.unwrap().unwrap().state
+        };
+        let one = stage.moved(stage.off(0)).await;
+        let all = NewMove { off: Off::Carrier(CARRIER.into()), ..stage.off(0) };
+        let all = stage.moved(all).await;
+        stage.undo(&one).await;
+        assert_eq!(
+            state(0).await,
+            NumberState::Draining,
+            "its carrier is left, on {}",
+            database.name
+        );
+        stage.undo(&all).await;
+        assert_eq!((state(0).await, state(1).await), (NumberState::Active, NumberState::Active));
+
+        // Somebody dials it, so that it does not go at once.
+        market.pinned([1, 1], Mode::VoiceAndMessage).await.unwrap();
+        let row = stage.begin(stage.off(1)).await.unwrap();
+        let (account, id) = (market.account.clone(), stage.number(1));
+        let released = market.relay.db().write(move |tx| {
+            let (account, id) = (account.clone(), id.clone());
+            Box::pin(async move {
+                let how =
+                    relay::ReleaseNumber { at_carrier: Some(relay::AtCarrier::Keep), force: false };
+                relay::release_number(tx, &account, &id, how, None, &|_| relay::Cancels::None).await
+            })
+        });
+        released.await.unwrap();
+        stage.undo(&row).await;
+        assert_eq!(state(1).await, NumberState::Draining, "it is to leave, on {}", database.name);
+        stage.close(database).await;
+    }
+}
+
+/// A dry run off a carrier counts each session and each person once, though both numbers of a session are
+/// at the carrier.
+#[tokio::test]
+async fn a_dry_run_off_a_carrier_counts_once() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, 4, &[CARRIER, CARRIER, ELSEWHERE]).await;
+        let market = &stage.market;
+        market.pair([0, 1], [0, 1], Mode::VoiceAndMessage).await.unwrap();
+        market.pair([2, 3], [1, 0], Mode::VoiceAndMessage).await.unwrap();
+        let new = NewMove { off: Off::Carrier(CARRIER.into()), ..stage.off(0) };
+        let tried = market.relay.try_move(&market.account, &new, usize::MAX).await.unwrap();
+        assert_eq!((tried.sessions, tried.moved), (2, 4), "on {}", database.name);
+        let row = stage.moved(new).await;
+        assert_eq!(row.tally, Tally { moved: 4, ..Tally::default() });
+        stage.close(database).await;
+    }
+}
+
+/// A session that comes upon the number while its neighbours are looked at, before the place where the work
+/// is, is moved all the same.
+#[tokio::test]
+async fn whoever_comes_upon_the_number_late_is_moved() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, 4, &[CARRIER; 3]).await;
+        let market = &stage.market;
+        let late = market.pair([0, 1], [0, 1], Mode::VoiceAndMessage).await.unwrap();
+        market.close(&late.id).await.unwrap();
+        market.pair([2, 3], [0, 1], Mode::VoiceAndMessage).await.unwrap();
+        let row = stage.begin(stage.off(0)).await.unwrap();
+        let account = &market.account;
+        let looked = loop {
+            let now = market.relay.move_on(account, &row.id).await.unwrap();
+            if now.tally.moved > 0 {
+                break now;
+            }
+        };
+        assert!(looked.state.is_open(), "it was ended before its time");
+        market.reopen(&late.id).await.unwrap();
+        let row = stage.end(&row).await;
+        assert_eq!(row.tally, Tally { moved: 2, ..Tally::default() }, "on {}", database.name);
+        assert_ne!(stage.people(&late.id).await[0].number_id, stage.number(0));
+        stage.close(database).await;
+    }
+}
+
+/// A move is kept for 90 days after it ended, its steps as long as somebody may be moved back, and itself as
+/// long as there are any, or numbers that it took out of circulation.
+#[tokio::test]
+async fn old_moves_are_forgotten() {
+    const DAYS_91_MS: i64 = 91 * 24 * 3_600_000;
+    for database in support::databases().await {
+        let stage = Stage::open(&database, 2, &[CARRIER; 3]).await;
+        let market = &stage.market;
+        let session = market.session([0, 1], 0, None).await.unwrap();
+        let off = place_of(&session, market, 0);
+        let row = stage.moved(stage.off(off)).await;
+        let left = async || {
+            market.relay.purge().await.unwrap();
+            let steps = stage.steps(&row, &session.id).await.len();
+            let mut tx = market.relay.db().read().await.unwrap();
+            let found = number_moves::get(&mut tx, &market.account, &row.id).await.unwrap();
+            (found.is_some(), steps > 0)
+        };
+        stage.world.clock.advance(DAYS_91_MS);
+        assert_eq!(left().await, (true, true), "it can be taken back, on {}", database.name);
+        market.close(&session.id).await.unwrap();
+        assert_eq!(left().await, (true, false), "its number is out of circulation");
+        stage.give_out(off).await;
+        assert_eq!(left().await, (false, false));
+        let young = stage.moved(stage.off(off)).await;
+        market.relay.purge().await.unwrap();
+        let mut tx = market.relay.db().read().await.unwrap();
+        let found = number_moves::get(&mut tx, &market.account, &young.id).await.unwrap();
+        assert!(found.is_some());
+        drop(tx);
+        stage.close(database).await;
+    }
+}
+
+/// What no carrier took yet goes out by the new number, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_owed_goes_out_by_the_new_number() {
     for database in support::databases().await {
@@ -323,9 +463,7 @@ async fn what_is_owed_goes_out_by_the_new_number() {
             market.network.text(phone, &session.dials[0], Body::new(words.into())).unwrap();
         }
         let owed = async || stage.world.running.relay.measure().await.unwrap();
-        while owed().await < 2 {
-            tokio::task::yield_now().await;
-        }
+        support::until(async || owed().await >= 2).await;
         stage.moved(stage.off(place_of(&session, market, 1))).await;
         let [_, theirs] = stage.dials(&session.id).await;
         assert_ne!(theirs, session.dials[1]);
@@ -368,6 +506,8 @@ async fn people_are_told_once() {
             .unwrap();
         stage.world.running.idle().await;
         let first = stage.moved(stage.off(0)).await;
+        stage.world.running.idle().await;
+        assert_eq!(stage.told(0).len(), 1, "once: {:?}", stage.told(0));
         let second = stage.moved(stage.off(1)).await;
         assert!(first.tally.moved == 1 && second.tally.moved >= 1);
         stage.world.running.idle().await;

@@ -11,7 +11,11 @@ use std::{
 };
 
 use entremise::{
-    domain::{number_move::MoveState, policy::Rules},
+    domain::{
+        number_move::{MoveState, StepState},
+        policy::Rules,
+        session::Mode,
+    },
     egress::Egress,
     ids::{NumberId, SessionId},
     relay::{self, Carriers, Client, NewMove, Relay},
@@ -26,12 +30,13 @@ use futures_util::future::join_all;
 use crate::{
     market::{Market, Opened},
     moving_stage::{ELSEWHERE, Stage, place_of},
+    poison::sql,
     rng::{self, Rng},
     support::{self, CARRIER, World},
 };
 
 /// The use cases as another node runs them, which may have mishaps.
-fn node(stage: &Stage, mishaps: Option<Arc<dyn Mishaps>>) -> Relay {
+pub(crate) fn node(stage: &Stage, mishaps: Option<Arc<dyn Mishaps>>) -> Relay {
     let db = stage.market.relay.db();
     let db = mishaps.map_or_else(|| db.clone(), |mishaps| db.with_mishaps(mishaps));
     Relay::new(db, Carriers::default(), Client::new(), Egress::default())
@@ -97,7 +102,7 @@ async fn a_move_that_is_broken_off_goes_on() {
         let broken = node(&stage, Some(Arc::new(Third::default())));
         let go_on = async |row: &Move| {
             let mut breaks = 0;
-            loop {
+            for _ in 0..1000 {
                 match broken.move_on(&market.account, &row.id).await {
                     Ok(row) if !row.state.is_open() => return (row, breaks),
                     Ok(_) => {}
@@ -105,6 +110,7 @@ async fn a_move_that_is_broken_off_goes_on() {
                     Err(error) => panic!("{error:?}"),
                 }
             }
+            panic!("the move does not end")
         };
         let (done, breaks) = go_on(&row).await;
         assert!(breaks > 1 && done.tally.moved > 1 && done.tally.kept == 0, "{breaks} {done:?}");
@@ -118,6 +124,32 @@ async fn a_move_that_is_broken_off_goes_on() {
         for session in &sessions {
             assert_eq!(stage.dials(&session.id).await, session.dials);
         }
+        stage.close(database).await;
+    }
+}
+
+/// A session of which nothing can be read stays, and is noted; its neighbours are moved, and the move ends.
+#[tokio::test]
+async fn i32_a_session_that_cannot_be_read_keeps_no_other_back() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, 6, &[CARRIER; 3]).await;
+        let market = &stage.market;
+        let mut sessions = Vec::new();
+        for pair in [[0, 1], [2, 3], [4, 5]] {
+            sessions.push(market.pair(pair, [0, 1], Mode::VoiceAndMessage).await.unwrap());
+        }
+        let bad = &sessions[1].id;
+        let spoil = format!("UPDATE participants SET number = 'rubbish' WHERE session = '{bad}'");
+        sql(&database, &spoil).await;
+        let row = stage.moved(stage.off(0)).await;
+        assert_eq!(row.state, MoveState::Done);
+        assert_eq!(row.tally, Tally { moved: 2, kept: 1, ..Tally::default() }, "{}", database.name);
+        let mut tx = market.relay.db().read().await.unwrap();
+        let steps = steps::of_session(&mut tx, &market.account, &row.id, bad).await.unwrap();
+        drop(tx);
+        assert_eq!((steps.len(), steps[0].state), (1, StepState::Kept));
+        let spoilt = "UPDATE participants SET number = '+14155550100' WHERE number = 'rubbish'";
+        sql(&database, spoilt).await;
         stage.close(database).await;
     }
 }
@@ -139,9 +171,7 @@ async fn the_server_goes_on_with_moves() {
             let found = number_moves::get(&mut tx, &stage.market.account, &row.id);
             found.await.unwrap().unwrap().state
         };
-        while state().await != MoveState::Done {
-            tokio::task::yield_now().await;
-        }
+        support::until(async || state().await == MoveState::Done).await;
         assert_ne!(stage.dials(&session.id).await[0], session.dials[0]);
         stage.close(database).await;
     }

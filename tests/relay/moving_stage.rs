@@ -19,7 +19,7 @@ use entremise::{
     store::{
         holds, number_move_steps as steps,
         number_moves::{Move, Off},
-        numbers::NumberState,
+        numbers::{self, Number, NumberState},
         participants::{self, Participant},
     },
 };
@@ -78,6 +78,29 @@ impl Stage {
         self.market.numbers[place].clone()
     }
 
+    /// The number at this place, as it is now.
+    pub(crate) async fn row(&self, place: usize) -> Number {
+        self.number_of(&self.number(place)).await
+    }
+
+    pub(crate) async fn number_of(&self, id: &NumberId) -> Number {
+        let mut tx = self.market.relay.db().read().await.unwrap();
+        numbers::get(&mut tx, &self.market.account, id).await.unwrap().unwrap()
+    }
+
+    /// A number's state is changed by hand.
+    pub(crate) async fn set_state(&self, place: usize, state: NumberState) {
+        let (account, id) = (self.market.account.clone(), self.number(place));
+        let set = self.market.relay.db().write(move |tx| {
+            let (account, id) = (account.clone(), id.clone());
+            Box::pin(async move {
+                let change = relay::UpdateNumber { state: Some(state), ..Default::default() };
+                relay::update_number(tx, &account, &id, change, None).await
+            })
+        });
+        set.await.unwrap();
+    }
+
     pub(crate) fn off(&self, place: usize) -> NewMove {
         NewMove {
             off: Off::Number(self.number(place)),
@@ -111,26 +134,18 @@ impl Stage {
 
     /// Gives a number out again that a move took out of circulation.
     pub(crate) async fn give_out(&self, place: usize) {
-        let (account, id) = (self.market.account.clone(), self.number(place));
-        let given = self.market.relay.db().write(move |tx| {
-            let (account, id) = (account.clone(), id.clone());
-            Box::pin(async move {
-                let state = Some(NumberState::Active);
-                let change = relay::UpdateNumber { state, ..Default::default() };
-                relay::update_number(tx, &account, &id, change, None).await
-            })
-        });
-        given.await.unwrap();
+        self.set_state(place, NumberState::Active).await;
     }
 
     /// Goes on with a move until it is done.
     pub(crate) async fn end(&self, row: &Move) -> Move {
-        loop {
+        for _ in 0..1000 {
             let now = self.market.relay.move_on(&self.market.account, &row.id).await.unwrap();
             if !now.state.is_open() {
                 return now;
             }
         }
+        panic!("the move does not end")
     }
 
     pub(crate) async fn moved(&self, new: NewMove) -> Move {

@@ -8,12 +8,14 @@ use std::{
 use entremise::{
     carrier::{self, Links, Settings, provisioning::NumberKind},
     clock::Clock,
-    domain::{phone::Permits, phone::ProxyNumber, policy::Rules, pool::Capabilities},
+    domain::{
+        phone::Permits, phone::ProxyNumber, policy::Rules, pool::Capabilities, time::Timestamp,
+    },
     egress::Egress,
     ids::{AccountId, Ids, ServiceId},
     privacy::{Keyring, MasterKey},
     relay::{
-        self, AtCarrier, Carriers, Client, Configured, Criteria, Difference, NewService,
+        self, AtCarrier, Cancels, Carriers, Client, Configured, Criteria, Difference, NewService,
         OrderNumber, Relay, ReleaseNumber, Which,
     },
     sandbox::Wish,
@@ -33,13 +35,13 @@ use crate::{
 };
 
 /// Longer than a lease, so that whoever died is taken over from.
-const LATER_MS: i64 = 61_000;
+pub(crate) const LATER_MS: i64 = 61_000;
 /// More passes than any order needs.
 const PASSES: usize = 60;
 
 /// The mishap of one write.
 #[derive(Default)]
-struct Nth(Mutex<(usize, Option<Mishap>, bool)>);
+pub(crate) struct Nth(pub(crate) Mutex<(usize, Option<Mishap>, bool)>);
 
 impl Mishaps for Nth {
     fn next(&self) -> Option<Mishap> {
@@ -57,11 +59,11 @@ impl Mishaps for Nth {
 }
 
 /// A relay over a shop.
-struct Bench {
-    relay: Relay,
-    shop: Arc<Shop>,
-    mishaps: Arc<Nth>,
-    clock: Clock,
+pub(crate) struct Bench {
+    pub(crate) relay: Relay,
+    pub(crate) shop: Arc<Shop>,
+    pub(crate) mishaps: Arc<Nth>,
+    pub(crate) clock: Clock,
     account: AccountId,
     service: ServiceId,
     stop: CancellationToken,
@@ -86,9 +88,9 @@ fn adapter(kind: &'static str) -> Configured {
 }
 
 impl Bench {
-    async fn open(database: &Database, kind: &'static str) -> Self {
+    pub(crate) async fn open(database: &Database, kind: &'static str) -> Self {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let clock = Clock::shifted();
+        let clock = Clock::manual(Timestamp::from_millis(1_800_100_800_000));
         let options = DbOptions {
             url: database.url.clone(),
             clock: clock.clone(),
@@ -120,7 +122,7 @@ impl Bench {
         Self { relay, shop, mishaps, clock, account, service, stop, tracker }
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         self.relay.db().close().await;
         self.tracker.close();
@@ -131,7 +133,7 @@ impl Bench {
         self.relay.carriers().default_id().unwrap().to_owned()
     }
 
-    fn order(&self, which: Which) -> OrderNumber {
+    pub(crate) fn order(&self, which: Which) -> OrderNumber {
         OrderNumber {
             service: self.service.clone(),
             carrier: self.carrier(),
@@ -145,15 +147,15 @@ impl Bench {
         }
     }
 
-    async fn place(&self, new: OrderNumber) -> Result<Vec<NumberOrder>, relay::Error> {
+    pub(crate) async fn place(&self, new: OrderNumber) -> Result<Vec<NumberOrder>, relay::Error> {
         place(&self.relay, &self.account, new).await
     }
 
     /// Works, dies and is taken over from, until the order has ended.
-    async fn ended(&self, order: &NumberOrder) -> NumberOrder {
+    pub(crate) async fn ended(&self, order: &NumberOrder) -> NumberOrder {
         for _ in 0..PASSES {
             // A worker that dies leaves its lease behind.
-            let _ = self.relay.work_number_orders().await;
+            let _ = self.relay.work_number_orders(&CancellationToken::new()).await;
             let now = self.relay.number_order(&order.account, &order.id).await.unwrap();
             if now.ended_at.is_some() {
                 return now;
@@ -163,19 +165,19 @@ impl Bench {
         panic!("the order never ends: {order:?}");
     }
 
-    async fn release(&self, number: &str, how: ReleaseNumber) -> NumberOrder {
+    pub(crate) async fn release(&self, number: &str, how: ReleaseNumber) -> NumberOrder {
         let (number, account) = (ProxyNumber::parse(number).unwrap(), self.account.clone());
         release(&self.relay, &account, &number, how).await.unwrap()
     }
 
-    async fn number(&self, number: &str) -> Option<numbers::Number> {
+    pub(crate) async fn number(&self, number: &str) -> Option<numbers::Number> {
         let mut tx = self.relay.db().read().await.unwrap();
         let number = ProxyNumber::parse(number).unwrap();
         numbers::owner(&mut tx, &number).await.unwrap().map(|(_, number)| number)
     }
 
     /// The number is in the pool once, was bought so often, and its calls and texts come here.
-    async fn assert_ours(&self, number: &str, bought: usize) {
+    pub(crate) async fn assert_ours(&self, number: &str, bought: usize) {
         assert_eq!(self.shop.bought(number), bought, "{number}");
         let found = self.number(number).await.unwrap();
         assert_eq!((found.state, &found.service), (NumberState::Active, &self.service));
@@ -194,7 +196,7 @@ impl Bench {
     }
 }
 
-async fn place(
+pub(crate) async fn place(
     relay: &Relay,
     account: &AccountId,
     new: OrderNumber,
@@ -210,7 +212,7 @@ async fn place(
         .await
 }
 
-async fn release(
+pub(crate) async fn release(
     relay: &Relay,
     account: &AccountId,
     number: &ProxyNumber,
@@ -225,18 +227,18 @@ async fn release(
         .write(move |tx| {
             let (account, id, relay) = (account.clone(), found.id.clone(), carriers.clone());
             Box::pin(async move {
-                let cancels = |carrier: &str| relay.cancels(carrier);
+                let cancels = |carrier: &str| relay.cancels(carrier, true);
                 relay::release_number(tx, &account, &id, how, None, &cancels).await
             })
         })
         .await
 }
 
-fn digits(place: usize) -> String {
+pub(crate) fn digits(place: usize) -> String {
     format!("+1415{}", 5_550_100 + place)
 }
 
-fn buy(number: &str) -> Which {
+pub(crate) fn buy(number: &str) -> Which {
     Which::Buy(ProxyNumber::parse(number).unwrap())
 }
 
@@ -305,6 +307,8 @@ async fn an_adopted_number_gets_its_webhooks_back() {
             let order = bench.place(bench.order(which)).await.unwrap().remove(0);
             *bench.mishaps.0.lock().unwrap() = (nth, Some(Mishap::AnswerLost), false);
             let ended = bench.ended(&order).await;
+            let met = bench.mishaps.0.lock().unwrap().2;
+            assert!(met || nth == 0 || nth > 4, "only {nth} writes");
             assert_eq!(ended.state, OrderState::Done, "{ended:?}");
             bench.assert_ours(&number, 0).await;
             assert!(!format!("{ended:?}").contains("secret"), "it is sealed");
@@ -312,6 +316,8 @@ async fn an_adopted_number_gets_its_webhooks_back() {
             let mut order = bench.release(&number, ReleaseNumber::default()).await;
             *bench.mishaps.0.lock().unwrap() = (nth, Some(Mishap::BeforeCommit), false);
             order = bench.ended(&order).await;
+            let met = bench.mishaps.0.lock().unwrap().2;
+            assert!(met || nth == 0 || nth > 3, "only {nth} writes");
             *bench.mishaps.0.lock().unwrap() = (0, None, false);
             assert_eq!(order.state, OrderState::Done, "{order:?}");
             assert!(bench.number(&number).await.is_none());
@@ -321,6 +327,37 @@ async fn an_adopted_number_gets_its_webhooks_back() {
             }
             assert_eq!(bench.shop.given_back(), Vec::<String>::new());
         }
+        bench.end().await;
+        database.drop().await;
+    }
+}
+
+/// Without the operator's switch an account gives back at the carrier what it bought here, and no other.
+#[tokio::test]
+async fn what_was_not_bought_here_is_not_given_back() {
+    for database in support::databases().await {
+        let bench = Bench::open(&database, "twilio").await;
+        let [bought, adopted] = [digits(0), digits(1)];
+        bench.shop.holds(&adopted, &[]);
+        let adopt = Which::Adopt(ProxyNumber::parse(&adopted).unwrap());
+        let mut ids = Vec::new();
+        for which in [buy(&bought), adopt] {
+            let order = bench.place(bench.order(which)).await.unwrap().remove(0);
+            ids.push(bench.ended(&order).await.number_id.unwrap());
+        }
+        let account = bench.account.clone();
+        let how = ReleaseNumber { at_carrier: Some(AtCarrier::Cancel), force: false };
+        let done = bench.relay.db().write(move |tx| {
+            let (account, ids) = (account.clone(), ids.clone());
+            Box::pin(async move {
+                let may = |_: &str| Cancels::Bought;
+                let refused = relay::release_number(tx, &account, &ids[1], how, None, &may).await;
+                assert!(matches!(refused, Err(relay::Error::BuyingOff)), "{refused:?}");
+                relay::release_number(tx, &account, &ids[0], how, None, &may).await
+            })
+        });
+        bench.ended(&done.await.unwrap()).await;
+        assert_eq!(bench.shop.given_back(), [bought]);
         bench.end().await;
         database.drop().await;
     }
@@ -478,15 +515,16 @@ async fn a_bought_number_goes_after_its_quarantine() {
         relay.ordered();
         let held = async |minutes: i64| {
             world.clock.advance(minutes * 60_000);
-            relay.work_number_orders().await.unwrap();
+            relay.work_number_orders(&CancellationToken::new()).await.unwrap();
             world.running.jobs.idle().await;
             relay.number_order(account, &order.id).await.unwrap().state
         };
         assert_eq!(held(2).await, OrderState::Draining);
         market.close(&session.id).await.unwrap();
         assert_eq!(held(2).await, OrderState::Draining, "in quarantine");
+        assert_eq!(held(26).await, OrderState::Draining, "for half an hour");
         assert!(world.network.rented(number.as_str()).is_some());
-        world.clock.advance(31 * 60_000);
+        world.clock.advance(3 * 60_000);
         assert_eq!(followed(&world, &order).await.state, OrderState::Done);
         assert!(world.network.rented(number.as_str()).is_none(), "it was given back");
         let wish = Wish {
@@ -541,10 +579,10 @@ async fn a_release_is_taken_back() {
 }
 
 /// The order once it has ended; the running loops and this test work on it in turns.
-async fn followed(world: &World, order: &NumberOrder) -> NumberOrder {
+pub(crate) async fn followed(world: &World, order: &NumberOrder) -> NumberOrder {
     let relay = &world.running.relay;
-    loop {
-        relay.work_number_orders().await.unwrap();
+    for _ in 0..PASSES {
+        relay.work_number_orders(&CancellationToken::new()).await.unwrap();
         world.running.jobs.idle().await;
         let now = relay.number_order(&order.account, &order.id).await.unwrap();
         if now.ended_at.is_some() {
@@ -552,4 +590,5 @@ async fn followed(world: &World, order: &NumberOrder) -> NumberOrder {
         }
         world.clock.advance(LATER_MS);
     }
+    panic!("the order never ends: {order:?}");
 }

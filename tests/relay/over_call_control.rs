@@ -1,6 +1,6 @@
 //! Calls over Telnyx's Call Control: events signed with Ed25519 in, commands out.
 
-use std::{collections::BTreeSet, ops::Deref};
+use std::{collections::BTreeSet, net::SocketAddr, ops::Deref};
 
 use axum::Router;
 use entremise::{
@@ -24,9 +24,9 @@ use crate::{
 };
 
 const APPLICATION: &str = "1494404757140276705";
-const CALLER: &str = "v3:caller";
-const RUNG: &str = "v3:rung";
-const BEGAN: &str = "2026-11-22T10:00:00.000Z";
+pub(crate) const CALLER: &str = "v3:caller";
+pub(crate) const RUNG: &str = "v3:rung";
+pub(crate) const BEGAN: &str = "2026-11-22T10:00:00.000Z";
 
 fn values() -> toml::Table {
     let mut values = over_telnyx::values();
@@ -86,7 +86,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     },
 };
 
-struct Stage(Scene);
+pub(crate) struct Stage(pub(crate) Scene);
 
 impl Deref for Stage {
     type Target = Scene;
@@ -96,7 +96,7 @@ impl Deref for Stage {
     }
 }
 
-fn on(call: &str, verb: &str) -> String {
+pub(crate) fn on(call: &str, verb: &str) -> String {
     format!("POST /v2/calls/{call}/actions/{verb}")
 }
 
@@ -104,13 +104,23 @@ fn keeps(call: &str) -> String {
     format!("PUT /v2/calls/{call}/actions/client_state_update")
 }
 
-fn none() -> Value {
+pub(crate) fn none() -> Value {
     json!({})
 }
 
 impl Stage {
-    async fn open(database: &Database, rules: Rules) -> Self {
-        Self(Scene::open(&DIALECT, database, rules).await)
+    pub(crate) async fn open(database: &Database, rules: Rules) -> Self {
+        Self::with(&DIALECT, database, rules, Vec::new()).await
+    }
+
+    /// The same with another API, where files at these addresses may be fetched.
+    pub(crate) async fn with(
+        dialect: &'static Dialect,
+        database: &Database,
+        rules: Rules,
+        sites: Vec<SocketAddr>,
+    ) -> Self {
+        Self(Scene::with(dialect, database, rules, sites).await)
     }
 
     fn body(kind: &str, call: &str, state: &Value, more: &Value) -> String {
@@ -125,7 +135,7 @@ impl Stage {
     }
 
     /// News of a call that keeps `state`.
-    async fn news(&self, kind: &str, call: &str, state: &Value, more: &Value) {
+    pub(crate) async fn news(&self, kind: &str, call: &str, state: &Value, more: &Value) {
         webhook(&self.world, "call", Self::body(kind, call, state, more)).await;
     }
 
@@ -144,8 +154,24 @@ impl Stage {
         bodies.try_into().unwrap()
     }
 
+    /// An event of a call that is not taken, and then is; the commands that each had, which must have gone
+    /// there and be the same.
+    async fn twice<const N: usize>(&self, event: String, lines: [&str; N]) -> [Value; N] {
+        let path = "/hooks/telnyx-call-control/call";
+        let answer = over_telnyx::webhook(&self.world, path, event.clone()).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        webhook(&self.world, "call", event).await;
+        let asked = self.asked();
+        let got: Vec<&str> = asked.iter().map(|one| one.line.as_str()).collect();
+        assert_eq!(got, [lines, lines].concat());
+        let bodies: Vec<Value> = asked.iter().map(Asked::json).collect();
+        let (first, second) = bodies.split_at(N);
+        assert_eq!(first, second, "Telnyx drops a command that has the id of another");
+        second.to_vec().try_into().unwrap()
+    }
+
     /// The buyer calls, and the seller's phone rings; what the seller's call keeps.
-    async fn ringing(&self) -> Value {
+    pub(crate) async fn ringing(&self) -> Value {
         self.call().await;
         let dialled = self.only_asked("POST /v2/calls");
         assert_eq!(dialled["to"], self.person(1));
@@ -194,7 +220,7 @@ impl Stage {
     }
 
     /// One more for the team.
-    async fn add_seller(&self, place: usize) {
+    pub(crate) async fn add_seller(&self, place: usize) {
         let number = format!("+{}{:04}", 1_212_555, 100 + place);
         let new = AddParticipant {
             identifier: Identifier::parse(&number).unwrap(),
@@ -212,7 +238,7 @@ impl Stage {
         added.await.unwrap();
     }
 
-    async fn hangup(&self, call: &str, state: &Value, cause: &str, at: &str) {
+    pub(crate) async fn hangup(&self, call: &str, state: &Value, cause: &str, at: &str) {
         let more = json!({ "hangup_cause": cause, "at": at });
         self.news("call.hangup", call, state, &more).await;
     }
@@ -259,6 +285,49 @@ async fn a_call_is_bridged_by_commands() {
         let log = stage.only().await;
         assert_eq!(log.outcome, Some(Outcome::Connected));
         assert_eq!(log.duration.map(|length| length.as_secs()), Some(42));
+        stage.0.end(database).await;
+    }
+}
+
+/// Loses the first of what is asked at once.
+fn losing(asked: &Asked, how: StatusCode) -> (StatusCode, String) {
+    if asked.place == 1 { (how, String::new()) } else { (DIALECT.answer)(asked) }
+}
+
+/// A command that may be lost, or of which Telnyx takes no more, is made again: Telnyx is told that the event
+/// was not taken, and when it comes again the same commands follow. One that Telnyx refuses is not.
+#[tokio::test]
+async fn a_lost_command_is_made_again() {
+    static LOST: Dialect =
+        Dialect { answer: |asked| losing(asked, StatusCode::BAD_GATEWAY), ..DIALECT };
+    static THROTTLED: Dialect =
+        Dialect { answer: |asked| losing(asked, StatusCode::TOO_MANY_REQUESTS), ..DIALECT };
+    static REFUSED: Dialect =
+        Dialect { answer: |asked| losing(asked, StatusCode::UNPROCESSABLE_ENTITY), ..DIALECT };
+    for dialect in [&LOST, &THROTTLED] {
+        for database in support::databases().await {
+            let stage = Stage(Scene::open(dialect, &database, bikes()).await);
+            let came = initiated(CALLER, stage.person(0), stage.session.dials[0].expose());
+            let [dialled] = stage.twice(came, ["POST /v2/calls"]).await;
+            let rung = &dialled["client_state"];
+            stage.news("call.initiated", RUNG, rung, &json!({ "direction": "outgoing" })).await;
+            let agreed = Stage::body("call.answered", RUNG, rung, &none());
+            let [answer, _] = stage.twice(agreed, [&on(CALLER, "answer"), &keeps(RUNG)]).await;
+            let caller = &answer["client_state"];
+            let up = Stage::body("call.answered", CALLER, caller, &none());
+            let [keep, bridge] = stage.twice(up, [&keeps(RUNG), &on(CALLER, "bridge")]).await;
+            assert_eq!(bridge["call_control_id"], RUNG);
+            let more = json!({ "hangup_cause": "normal_clearing" });
+            let over = Stage::body("call.hangup", RUNG, &keep["client_state"], &more);
+            stage.twice(over, [&on(CALLER, "hangup")]).await;
+            assert_eq!(stage.only().await.outcome, Some(Outcome::Connected));
+            stage.0.end(database).await;
+        }
+    }
+    for database in support::databases().await {
+        let stage = Stage(Scene::open(&REFUSED, &database, bikes()).await);
+        stage.call().await;
+        stage.only_asked("POST /v2/calls");
         stage.0.end(database).await;
     }
 }

@@ -26,6 +26,12 @@ fn values() -> toml::Table {
 
 /// Posts a webhook as Infobip does, which is answered with nothing.
 async fn webhook(world: &World, hook: &str, body: &Value) -> Answered {
+    let answer = post(world, hook, body).await;
+    assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
+    answer
+}
+
+async fn post(world: &World, hook: &str, body: &Value) -> Answered {
     let values = values();
     let word = |key: &str| values[key].as_str().unwrap();
     let secret = format!("{}:{}", word("webhook_username"), word("webhook_password"));
@@ -34,9 +40,7 @@ async fn webhook(world: &World, hook: &str, body: &Value) -> Answered {
         .header("content-type", "application/json")
         .header("authorization", format!("Basic {}", STANDARD.encode(secret)))
         .body(http_body_util::Full::new(Bytes::from(body.to_string())));
-    let answer = support::request(world.running.address, request.unwrap()).await;
-    assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
-    answer
+    support::request(world.running.address, request.unwrap()).await
 }
 
 /// How Infobip speaks.
@@ -340,5 +344,42 @@ async fn a_call_is_placed_over_infobip() {
         assert_eq!(dialog["childCallRequest"]["endpoint"]["phoneNumber"], json!(callee));
         assert_eq!(dialog["propagationOptions"]["ringbackGeneration"], json!({ "enabled": true }));
         stage.0.end(database).await;
+    }
+}
+
+/// Nothing tells Infobip that it has had a request: an event is told again only where it surely had none of
+/// the event's, since somebody may be rung twice.
+#[tokio::test]
+async fn only_what_was_surely_not_done_is_done_again() {
+    static NOT_TAKEN: Dialect =
+        Dialect { answer: |_| (StatusCode::TOO_MANY_REQUESTS, String::new()), ..DIALECT };
+    static LOST: Dialect =
+        Dialect { answer: |_| (StatusCode::BAD_GATEWAY, String::new()), ..DIALECT };
+    static HALF: Dialect = Dialect {
+        answer: |asked| match asked.place {
+            1 => (DIALECT.answer)(asked),
+            _ => (StatusCode::TOO_MANY_REQUESTS, String::new()),
+        },
+        ..DIALECT
+    };
+    for (dialect, status, requests) in [
+        (&NOT_TAKEN, StatusCode::SERVICE_UNAVAILABLE, 1),
+        (&LOST, StatusCode::OK, 2),
+        (&HALF, StatusCode::OK, 2),
+    ] {
+        for database in support::databases().await {
+            let stage = Stage(Scene::open(dialect, &database, press_one()).await);
+            let (caller, dialled) = stage.bare(0);
+            let shown = json!({
+                "direction": "INBOUND", "from": caller, "to": dialled, "customData": {},
+            });
+            let event = json!({
+                "type": "CALL_RECEIVED", "callId": CALL, "properties": { "call": shown },
+                "callsConfigurationId": values()["calls_configuration_id"].as_str(),
+            });
+            let answer = post(&stage.world, "call", &event).await;
+            assert_eq!((answer.status, stage.asked().len()), (status, requests));
+            stage.0.end(database).await;
+        }
     }
 }

@@ -17,11 +17,15 @@ use serde_json::json;
 
 use crate::{
     dialect::{Dialect, Scene, between, fixtures},
+    fake,
     support::{self, Answered, Database, World},
+    voicemail::{Way, a_message_is_left, path_in, text, with_recording},
 };
 
 const FIXTURES: &str = include_str!("../../fixtures/signalwire/carrier.toml");
 const CALL: &str = "b5d63b2e-f75b-4dc8-b6d4-269b635f96c0";
+/// The call that a dialect's first is.
+const CALLS: &str = "b5d63b2e-f75b-4dc8-b6d4-000000000001";
 const RUNG: &str = "0a059168-ead0-41af-9d1f-343dae832527";
 
 fn values() -> toml::Table {
@@ -85,6 +89,47 @@ pub(crate) const DIALECT: Dialect = Dialect {
         [between(cxml, "callerId=\"", "\""), between(callee, ">", "<")].map(str::to_owned)
     },
 };
+
+/// How `SignalWire` records, fetches and deletes.
+static VOICEMAIL: Way = Way {
+    dialect: Dialect { answer: |asked| with_recording(asked, DIALECT.answer), ..DIALECT },
+    unanswered: |scene, cxml| {
+        Box::pin(async move {
+            let path = fake::action(&scene.world, cxml);
+            let fields = [
+                ("CallSid", CALLS),
+                ("CallStatus", "in-progress"),
+                ("DialCallStatus", "no-answer"),
+            ];
+            text(webhook(&scene.world, &path, &fields).await)
+        })
+    },
+    recorded: |scene, cxml, _| {
+        Box::pin(async move {
+            let path = path_in(scene, cxml, "<Record action=\"");
+            let project = values()["project_id"].as_str().unwrap().to_owned();
+            let url = format!(
+                "{}/api/laml/2010-04-01/Accounts/{project}/Recordings/3b2d1c8e-8f2a-4a53-8a31-0d9c8a6f7e10",
+                scene.api()
+            );
+            let fields = [
+                ("CallSid", CALLS),
+                ("CallStatus", "in-progress"),
+                ("RecordingUrl", &*url),
+                ("RecordingDuration", "12"),
+            ];
+            webhook(&scene.world, &path, &fields).await
+        })
+    },
+    deleted: Some("/Recordings/3b2d1c8e-8f2a-4a53-8a31-0d9c8a6f7e10"),
+    open: false,
+};
+
+/// A message is left behind the project's credentials.
+#[tokio::test]
+async fn a_message_is_left_over_signalwire() {
+    Box::pin(a_message_is_left(&VOICEMAIL)).await;
+}
 
 struct Stage(Scene);
 

@@ -278,3 +278,25 @@ async fn i3_who_is_turned_away_over_vonage_is_hung_up() {
         stage.0.end(database).await;
     }
 }
+
+/// Vonage asks for the address of texts by GET before it takes it: that says that it is there, to anybody, and
+/// of a carrier that there is not that it is not.
+#[tokio::test]
+async fn the_address_of_texts_is_there() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database, Rules::new("Bikes".into())).await;
+        for (path, status) in [
+            ("/hooks/vonage/message", StatusCode::OK),
+            ("/hooks/vonage/message?text=%21&msisdn=x", StatusCode::OK),
+            ("/hooks/nobody/message", StatusCode::NOT_FOUND),
+        ] {
+            let request = http::Request::get(path)
+                .header("host", stage.world.running.address.to_string())
+                .body(http_body_util::Full::default());
+            let answer = support::request(stage.world.running.address, request.unwrap()).await;
+            assert_eq!((answer.status, answer.body.len()), (status, 0), "{path}");
+        }
+        assert!(support::interactions(&stage.world).await.is_empty());
+        stage.0.end(database).await;
+    }
+}

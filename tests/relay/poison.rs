@@ -148,7 +148,7 @@ impl Bare {
 }
 
 /// Runs a statement, or counts what one finds.
-async fn sql(database: &Database, text: &str) -> i64 {
+pub(crate) async fn sql(database: &Database, text: &str) -> i64 {
     macro_rules! run {
         ($options:ty) => {{
             let options: $options = database.url.parse().unwrap();

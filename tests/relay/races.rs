@@ -71,6 +71,66 @@ async fn i3_a_removed_person_is_put_through_no_more() {
     }
 }
 
+/// I9: the end of a call that is told before the call is taken in, or while it is, ends it all the same:
+/// nobody is rung, and a repeat of the call gets the same answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i9_the_end_of_a_call_overtakes_it() {
+    for database in support::databases().await {
+        let world = World::start(&database).await;
+        let market = Market::open(&world, 2, 2, Rules::new("Bikes".into())).await;
+        let session = market.session([0, 1], 0, None).await.unwrap();
+        let from = market.people[0].number.expose();
+        let to = session.dials[0].expose();
+        let call = |id: &str| json!({ "event": "call", "id": id, "from": from, "to": to });
+        let over = |id: &str| json!({ "event": "call_status", "id": id, "state": "failed" });
+        let post = async |hook: &str, event: &serde_json::Value| {
+            let answer = support::webhook(&world, hook, event).await;
+            assert!(answer.status.is_success(), "{:?} on {}", answer.status, database.name);
+            String::from_utf8(answer.body.clone()).unwrap()
+        };
+        post("status", &over("before")).await;
+        let answer = post("call", &call("before")).await;
+        assert!(!answer.contains(&market.people[1].number.expose()[1..]), "{answer}");
+        assert_eq!(post("call", &call("before")).await, answer);
+
+        // On PostgreSQL others write meanwhile.
+        if database.url.starts_with("postgres") {
+            let (held, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let (account, id) = (market.account.clone(), session.id.clone());
+            let (began, ended) = (Arc::clone(&held), Arc::clone(&told));
+            let holding = market.relay.db().write(move |tx| {
+                let (account, id) = (account.clone(), id.clone());
+                let (began, ended) = (Arc::clone(&began), Arc::clone(&ended));
+                Box::pin(async move {
+                    sessions::lock(tx, &account, &id).await?;
+                    began.notify_one();
+                    ended.notified().await;
+                    Ok::<_, relay::Error>(())
+                })
+            });
+            let (calling, ending) = (call("while"), over("while"));
+            let others = async {
+                held.notified().await;
+                let telling = async {
+                    post("status", &ending).await;
+                    told.notify_one();
+                };
+                tokio::join!(post("call", &calling), telling).0
+            };
+            let (done, answer) = tokio::join!(holding, others);
+            done.unwrap();
+            assert!(!answer.contains(&market.people[1].number.expose()[1..]), "{answer}");
+        }
+        for one in support::interactions(&world).await {
+            assert_eq!(one.outcome, Some(Outcome::Cancelled), "{} on {}", one.id, database.name);
+        }
+        let view = market.network.seen(market.people[1].phone).unwrap();
+        assert!(view.calls.is_empty(), "nobody is rung");
+        world.running.shutdown().await;
+        database.drop().await;
+    }
+}
+
 /// I8: a block is answered only when nobody is being put through in another session of the same two
 /// any more: whatever is judged after that sees the block.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

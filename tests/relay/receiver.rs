@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::support::{self, Database, World};
+use crate::support::{self, Answered, Database, World};
 
 /// What a receiver does with a request.
 #[derive(Debug, Clone, Copy)]
@@ -168,6 +168,24 @@ pub(crate) fn settings(database: &Database, receivers: &[&Receiver], deadline_ms
     config
 }
 
+/// Asks for something with the account's key, at any path.
+pub(crate) async fn raw(world: &World, method: &str, path: &str, body: Option<Value>) -> Answered {
+    let builder = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", world.running.address.to_string())
+        .header("authorization", format!("Bearer {}", world.account.api_key))
+        .header("content-type", "application/json");
+    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    let request = builder.body(Full::new(bytes::Bytes::from(body))).unwrap();
+    support::request(world.running.address, request).await
+}
+
+/// Gets something with the account's key.
+pub(crate) async fn get(world: &World, path: &str) -> Answered {
+    raw(world, "GET", path, None).await
+}
+
 /// Asks the API for something; the status and the body.
 pub(crate) async fn ask(
     world: &World,
@@ -175,15 +193,7 @@ pub(crate) async fn ask(
     path: &str,
     body: Option<Value>,
 ) -> (u16, Value) {
-    let builder = http::Request::builder()
-        .method(method)
-        .uri(format!("/api/v1{path}"))
-        .header("host", world.running.address.to_string())
-        .header("authorization", format!("Bearer {}", world.account.api_key))
-        .header("content-type", "application/json");
-    let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let request = builder.body(Full::new(bytes::Bytes::from(body))).unwrap();
-    let answer = support::request(world.running.address, request).await;
+    let answer = raw(world, method, &format!("/api/v1{path}"), body).await;
     let body = serde_json::from_slice(&answer.body).unwrap_or_default();
     (answer.status.as_u16(), body)
 }

@@ -39,6 +39,14 @@ struct Truth {
     losing: Option<(usize, Loss)>,
     lost: bool,
     sold_out: Vec<String>,
+    /// How often it was asked to sell.
+    tries: usize,
+    /// A number that is not shown so many times.
+    hidden: Option<(String, usize)>,
+    /// Who buys here must have an address.
+    wants_address: bool,
+    /// It says of no number what it costs.
+    silent: bool,
 }
 
 /// A carrier with numbers on sale.
@@ -68,6 +76,26 @@ impl Shop {
 
     pub(crate) fn given_back(&self) -> Vec<String> {
         self.0.lock().unwrap().given_back.clone()
+    }
+
+    /// How often it was asked to sell.
+    pub(crate) fn tries(&self) -> usize {
+        self.0.lock().unwrap().tries
+    }
+
+    /// It is not among the customer's numbers the next so many times that they are listed.
+    pub(crate) fn hides(&self, number: &str, times: usize) {
+        self.0.lock().unwrap().hidden = Some((number.to_owned(), times));
+    }
+
+    /// Who buys from now on must have an address.
+    pub(crate) fn wants_addresses(&self) {
+        self.0.lock().unwrap().wants_address = true;
+    }
+
+    /// No price is told from now on.
+    pub(crate) fn tells_no_price(&self) {
+        self.0.lock().unwrap().silent = true;
     }
 
     /// Somebody else has it.
@@ -154,7 +182,8 @@ impl Truth {
                 .filter(|number| !self.held.contains_key(number))
                 .map(|number| {
                     json!({
-                        "phone_number": number, "address_requirements": "none",
+                        "phone_number": number,
+                        "address_requirements": if self.wants_address { "any" } else { "none" },
                         "capabilities": { "voice": true, "SMS": true, "MMS": false },
                     })
                 })
@@ -162,6 +191,9 @@ impl Truth {
             return says(200, &json!({ "available_phone_numbers": on_sale }));
         }
         if path.contains("/PhoneNumbers/Countries/") {
+            if self.silent {
+                return says(404, &json!({ "code": 20404 }));
+            }
             return says(
                 200,
                 &json!({ "price_unit": "USD", "phone_number_prices": [
@@ -174,16 +206,25 @@ impl Truth {
         match (&request.method, id.is_empty()) {
             (&Method::GET, true) => {
                 let wanted = query.get("PhoneNumber");
+                let hidden = match &mut self.hidden {
+                    Some((number, times)) if *times > 0 => {
+                        *times -= 1;
+                        number.clone()
+                    }
+                    _ => String::new(),
+                };
                 let all: Vec<Value> = self
                     .held
                     .keys()
                     .filter(|number| wanted.is_none_or(|wanted| wanted == *number))
+                    .filter(|number| **number != hidden)
                     .map(|number| self.twilio_number(number))
                     .collect();
                 says(200, &json!({ "incoming_phone_numbers": all, "next_page_uri": null }))
             }
             (&Method::POST, true) => {
                 let number = form["PhoneNumber"].clone();
+                self.tries += 1;
                 if !self.free(&number) {
                     return says(400, &json!({ "code": 21422, "status": 400 }));
                 }

@@ -134,26 +134,18 @@ async fn converse(world: &World, market: &Market) {
     let search = serde_json::json!({ "country": "US", "capabilities": ["voice", "sms"] });
     let order =
         serde_json::json!({ "kind": "buy", "service_id": market.service, "search": search });
-    post(world, "/api/v1/number-orders", &order).await;
+    receiver::done(world, "POST", "/number-orders", Some(order)).await;
     let off = serde_json::json!({ "number_id": market.numbers[0], "why": "dead", "tell": true });
-    post(world, "/api/v1/number-moves", &off).await;
+    let row = receiver::done(world, "POST", "/number-moves", Some(off)).await;
+    support::until(async || !world.running.relay.work_moves().await.unwrap()).await;
     world.running.idle().await;
+    let path = format!("/number-moves/{}", row["id"].as_str().unwrap());
+    let row = receiver::done(world, "GET", &path, None).await;
+    assert!(row["moved"].as_u64() >= Some(1), "people are told of it: {row}");
     market.close(&session.id).await.unwrap();
     network.text(buyer, &session.dials[0], Body::new(WORDS.into())).unwrap();
     network.dial(buyer, &session.dials[0]).unwrap();
     world.running.idle().await;
-}
-
-async fn post(world: &World, path: &str, body: &Value) {
-    let request = http::Request::post(path)
-        .header("host", world.running.address.to_string())
-        .header("authorization", format!("Bearer {}", world.account.api_key))
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body.to_string())))
-        .unwrap();
-    let answer = support::request(world.running.address, request).await;
-    let told = String::from_utf8_lossy(&answer.body);
-    assert!(answer.status.is_success(), "{path}: {told}");
 }
 
 /// What the API answers to every reading, and the console's pages.

@@ -8,7 +8,7 @@ use std::sync::{
 use entremise::{
     clock::Clock,
     domain::{
-        interaction::{Kind, Outcome},
+        interaction::{Kind, Outcome, Reason},
         message::{Body, MessageState},
         policy::Rules,
     },
@@ -259,10 +259,17 @@ async fn reopen(shared: &Shared, rng: &mut Rng) {
     }
 }
 
+/// No call lasts longer, and then some.
+const CALL_LOST_MS: i64 = 5 * 3_600_000 + 60_000;
+
 async fn judge(shared: &Shared) {
+    println!("nobody took {} webhooks", shared.market.network.untaken());
     let (sessions, sent, received, calls) = judge_phones(shared);
     println!("{sessions} sessions, {sent} texts, {received} received, {calls} calls");
     assert!(sessions > 50 && received > 50 && calls > 50, "the storm was a breeze");
+    // A call whose end nobody took is ended when none lasts any longer.
+    shared.clock.advance(CALL_LOST_MS);
+    shared.market.relay.end_lost_calls().await.unwrap();
     judge_log(shared, sent, received, calls).await;
 }
 
@@ -308,7 +315,8 @@ fn judge_phones(shared: &Shared) -> (usize, usize, usize, usize) {
 async fn judge_log(shared: &Shared, sent: usize, received: usize, calls: usize) {
     let market = &shared.market;
     let mut tx = market.relay.db().read().await.unwrap();
-    let (mut messages, mut relayed, mut logged_calls, mut undelivered) = (0, 0, 0, Vec::new());
+    let (mut messages, mut relayed, mut logged_calls) = (0, 0, 0);
+    let (mut undelivered, mut untold) = (Vec::new(), Vec::new());
     let mut page = Page { before: None, after: None, limit: 100 };
     loop {
         let filter = interactions::Filter::default();
@@ -323,6 +331,10 @@ async fn judge_log(shared: &Shared, sent: usize, received: usize, calls: usize) 
                 Kind::Message => messages += 1,
                 Kind::Call => logged_calls += 1,
             }
+            if row.kind == Kind::Call && outcome == Some(Outcome::Unknown) {
+                assert_eq!(row.reason, Some(Reason::CarrierUnknown), "I9: {}", row.id);
+                untold.push(row.id.clone());
+            }
             if row.kind == Kind::Message && outcome == Some(Outcome::Relayed) {
                 relayed += 1;
                 let state = legs.iter().find(|leg| leg.position == 1).map(|leg| leg.state.as_str());
@@ -336,7 +348,8 @@ async fn judge_log(shared: &Shared, sent: usize, received: usize, calls: usize) 
     // the same, its answer being lost.
     let untaken = shared.model.lock().unwrap().untaken;
     let lost = usize::try_from(market.network.untaken()).unwrap();
-    println!("nobody took {lost} webhooks, {untaken} of them texts and calls");
+    println!("nobody took {lost} webhooks, {untaken} of them texts and calls; {untold:?} untold");
+    assert!(untold.len() <= lost, "I9: the end of {untold:?} was told and not noted");
     // On a machine that is busy with other things many are refused: that is I24's and not judged here.
     assert!(lost * 2 < sent + calls, "the relay took next to nothing");
     assert!(undelivered.len() <= lost, "I13: after all receipts {undelivered:?}");

@@ -20,34 +20,34 @@ use crate::{
     market::Market,
     over_bandwidth, over_plivo, over_telnyx, over_twilio, over_vonage,
     picture_stage::{Host, Serve},
-    receiver,
+    receiver::{self, get},
     support::{self, Answered, Database, World},
 };
 
 /// What a carrier has recorded.
-const VOICE: &str = "ID3\u{3} This is what the caller said.";
+pub(crate) const VOICE: &str = "ID3\u{3} This is what the caller said.";
 
 /// A session's rules with voicemail.
-fn rules() -> Rules {
+pub(crate) fn rules() -> Rules {
     let voicemail = VoicemailRules { on: true, ..VoicemailRules::default() };
     Rules { voicemail, ..Rules::new("Bikes".into()) }
 }
 
 /// How one carrier goes about it.
-struct Way {
-    dialect: Dialect,
+pub(crate) struct Way {
+    pub(crate) dialect: Dialect,
     /// Tells that nobody answered; what the caller hears then.
-    unanswered: for<'a> fn(&'a Scene, &'a str) -> BoxFuture<'a, String>,
+    pub(crate) unanswered: for<'a> fn(&'a Scene, &'a str) -> BoxFuture<'a, String>,
     /// Tells of a recording of twelve seconds.
-    recorded: for<'a> fn(&'a Scene, &'a str, &'a Host) -> BoxFuture<'a, Answered>,
+    pub(crate) recorded: for<'a> fn(&'a Scene, &'a str, &'a Host) -> BoxFuture<'a, Answered>,
     /// The end of the line that asks for its deletion; none where the carrier can't.
-    deleted: Option<&'static str>,
+    pub(crate) deleted: Option<&'static str>,
     /// Whether it lies at a host of its own, open to all who know the address.
-    open: bool,
+    pub(crate) open: bool,
 }
 
 /// The answer of an API that has the recording.
-fn with_recording(
+pub(crate) fn with_recording(
     asked: &Asked,
     other: fn(&Asked) -> (StatusCode, String),
 ) -> (StatusCode, String) {
@@ -59,20 +59,20 @@ fn with_recording(
 }
 
 /// The path in an attribute of a document in XML.
-fn path_in(scene: &Scene, document: &str, before: &str) -> String {
+pub(crate) fn path_in(scene: &Scene, document: &str, before: &str) -> String {
     let address = between(document, before, "\"").replace("&amp;", "&");
     scene.path(address.split('#').next().unwrap())
 }
 
-fn text(answer: Answered) -> String {
+pub(crate) fn text(answer: Answered) -> String {
     assert_eq!(answer.status, StatusCode::OK);
     String::from_utf8(answer.body).unwrap()
 }
 
-const CALL: &str = "CA00000000000000000000000000000001";
-const RECORDING: &str = "RE00000000000000000000000000000007";
+pub(crate) const CALL: &str = "CA00000000000000000000000000000001";
+pub(crate) const RECORDING: &str = "RE00000000000000000000000000000007";
 
-static TWILIO: Way = Way {
+pub(crate) static TWILIO: Way = Way {
     dialect: Dialect {
         answer: |asked| with_recording(asked, over_twilio::DIALECT.answer),
         ..over_twilio::DIALECT
@@ -137,7 +137,7 @@ static TELNYX: Way = Way {
     open: true,
 };
 
-static PLIVO: Way = Way {
+pub(crate) static PLIVO: Way = Way {
     dialect: Dialect {
         answer: |asked| with_recording(asked, over_plivo::DIALECT.answer),
         ..over_plivo::DIALECT
@@ -238,22 +238,27 @@ static VONAGE: Way = Way {
 };
 
 /// A call over one carrier, and a host that has a recording.
-struct Stage {
-    way: &'static Way,
-    scene: Scene,
-    cdn: Host,
+pub(crate) struct Stage {
+    pub(crate) way: &'static Way,
+    pub(crate) scene: Scene,
+    pub(crate) cdn: Host,
     /// What answered the call.
-    document: String,
+    pub(crate) document: String,
 }
 
 impl Stage {
-    async fn open(way: &'static Way, database: &Database, rules: Rules) -> Self {
+    pub(crate) async fn open(way: &'static Way, database: &Database, rules: Rules) -> Self {
         let cdn = Host::start().await;
         for carrier in ["telnyx", "plivo"] {
             let voice = Serve::File(VOICE.as_bytes().to_vec());
             cdn.serves(&format!("/{carrier}/message.mp3"), [voice]);
         }
         let scene = Scene::with(&way.dialect, database, rules, vec![cdn.address]).await;
+        Self::of(way, scene, cdn).await
+    }
+
+    /// The buyer calls in a session that is there.
+    pub(crate) async fn of(way: &'static Way, scene: Scene, cdn: Host) -> Self {
         let came =
             Came { from: scene.person(0), to: scene.session.dials[0].expose(), words: "", id: 1 };
         let document = text((way.dialect.call)(&scene.world, came).await);
@@ -262,52 +267,43 @@ impl Stage {
     }
 
     /// Nobody answers; what the caller hears.
-    async fn unanswered(&self) -> String {
+    pub(crate) async fn unanswered(&self) -> String {
         (self.way.unanswered)(&self.scene, &self.document).await
     }
 
     /// The caller has left a message; all that follows is done.
-    async fn recorded(&self, greeting: &str) {
+    pub(crate) async fn recorded(&self, greeting: &str) {
         let answer = (self.way.recorded)(&self.scene, greeting, &self.cdn).await;
         assert!(answer.status.is_success());
         self.scene.world.running.jobs.idle().await;
     }
 
-    async fn later(&self, ms: i64) {
+    pub(crate) async fn later(&self, ms: i64) {
         self.scene.world.clock.advance(ms);
         self.scene.world.running.jobs.idle().await;
     }
 
     /// The call, as the log has it.
-    async fn call(&self) -> Interaction {
+    pub(crate) async fn call(&self) -> Interaction {
         let all = support::interactions(&self.scene.world).await;
         all.into_iter().find(|one| one.kind == Kind::Call).unwrap()
     }
 
-    async fn api(&self) -> Value {
+    pub(crate) async fn api(&self) -> Value {
         let path = format!("/interactions/{}", self.call().await.id);
         receiver::done(&self.scene.world, "GET", &path, None).await
     }
 
     /// How often the marketplace was told.
-    async fn told(&self) -> usize {
+    pub(crate) async fn told(&self) -> usize {
         let path = "/events?type=call.voicemail&limit=100";
         let events = receiver::done(&self.scene.world, "GET", path, None).await;
         events["data"].as_array().unwrap().len()
     }
 
-    async fn end(self, database: Database) {
+    pub(crate) async fn end(self, database: Database) {
         self.scene.end(database).await;
     }
-}
-
-/// Gets something from our own server, with the account's key.
-async fn get(world: &World, path: &str) -> Answered {
-    let request = http::Request::get(path)
-        .header("host", world.running.address.to_string())
-        .header("authorization", format!("Bearer {}", world.account.api_key))
-        .body(http_body_util::Full::default());
-    support::request(world.running.address, request.unwrap()).await
 }
 
 /// The address in a text.
@@ -316,14 +312,14 @@ fn address(world: &World, words: &str) -> String {
     path.to_owned()
 }
 
-fn lines<'a>(asked: &'a [Asked], method: &str) -> Vec<&'a Asked> {
+pub(crate) fn lines<'a>(asked: &'a [Asked], method: &str) -> Vec<&'a Asked> {
     asked.iter().filter(|one| one.line.starts_with(method)).collect()
 }
 
 /// Nobody answers: the caller is told that they are recorded, by words that name nobody, and what they say is
 /// fetched once, deleted at the carrier, told of by one text with an address of ours, and heard there and by
 /// the API until its days are over. News that comes twice changes nothing.
-async fn a_message_is_left(way: &'static Way) {
+pub(crate) async fn a_message_is_left(way: &'static Way) {
     for database in support::databases().await {
         let stage = Stage::open(way, &database, rules()).await;
         let (scene, world) = (&stage.scene, &stage.scene.world);

@@ -147,7 +147,7 @@ impl Stage {
 
     /// A worker takes what is due, and its first write is held up.
     async fn deliver(&self, pause: Option<(Pause, u64)>) {
-        let due = self.relay.due(&[], 1).await.unwrap().remove(0);
+        let due = self.relay.due(&[], &[].into(), 1).await.unwrap().remove(0);
         let pause = pause.map(|(when, seconds)| (when, Duration::from_secs(seconds)));
         *self.pauses.next.lock().unwrap() = pause;
         self.relay.deliver(due).await.unwrap();
@@ -182,7 +182,7 @@ async fn i3_a_worker_that_was_held_up_sends_no_text() {
         assert_eq!(stage.asked(), [""; 0], "nothing is sent");
         if closed {
             stage.close().await;
-            assert!(stage.relay.due(&[], 1).await.unwrap().is_empty());
+            assert!(stage.relay.due(&[], &[].into(), 1).await.unwrap().is_empty());
             assert_eq!(stage.ended().await.1, Some(Reason::SessionClosed));
         } else {
             stage.deliver(None).await;
@@ -200,7 +200,7 @@ async fn i3_a_worker_that_was_held_up_places_no_call() {
     stage.deliver(Some((Pause::After, 6))).await;
     assert_eq!(stage.asked(), [""; 0], "nobody is rung");
     assert_eq!(stage.ended().await, (Some(Outcome::Cancelled), Some(Reason::TooLate)));
-    assert!(stage.relay.due(&[], 1).await.unwrap().is_empty());
+    assert!(stage.relay.due(&[], &[].into(), 1).await.unwrap().is_empty());
     stage.end().await;
 }
 

@@ -444,7 +444,7 @@ impl Play {
 
     /// A worker looks at one entry that is due.
     async fn deliver_one(&mut self) {
-        let due = self.world.relay.due(&[], 50).await.unwrap();
+        let due = self.world.relay.due(&[], &[].into(), 50).await.unwrap();
         if due.is_empty() {
             return;
         }
@@ -497,7 +497,7 @@ impl Play {
                 let id = id.clone();
                 self.post(&id).await;
             }
-            let due = self.world.relay.due(&[], 500).await.unwrap();
+            let due = self.world.relay.due(&[], &[].into(), 500).await.unwrap();
             let rest = due.is_empty();
             for entry in due {
                 self.world.relay.deliver(entry).await.unwrap();

@@ -6,7 +6,7 @@ use entremise::{
     app::{App, Environment, Listeners, Running, StartError},
     clock::Clock,
     config::{CarrierConfig, Config, MediaStore, Rates, Secret},
-    domain::budget::Budget,
+    domain::{budget::Budget, time::Timestamp},
     ids::{Entropy as _, Ids, SystemEntropy, hex},
     relay::NewAccount,
     sandbox::{Network, Pace},
@@ -178,7 +178,16 @@ impl World {
 
     /// The same with other settings.
     pub(crate) async fn with(config: Config) -> Self {
-        let clock = Clock::shifted();
+        Self::at(config, Clock::shifted()).await
+    }
+
+    /// The same where no time passes but what the test lets pass: at noon, in the middle of a month.
+    pub(crate) async fn standing(config: Config) -> Self {
+        const NOON: i64 = 1_800_100_800_000;
+        Self::at(config, Clock::manual(Timestamp::from_millis(NOON))).await
+    }
+
+    async fn at(config: Config, clock: Clock) -> Self {
         let running = run(config, &clock).await.unwrap();
         let account = running.relay.create_account("Test marketplace").await.unwrap();
         let network = running.network.clone().unwrap();
@@ -194,6 +203,17 @@ pub(crate) async fn run(config: Config, clock: &Clock) -> Result<Running, StartE
     };
     let environment = Environment { clock: clock.clone(), ids: Ids::default(), pace: Pace::BRISK };
     App::start(config, listeners, environment).await
+}
+
+/// Waits until something is so, for a minute at most.
+pub(crate) async fn until(so: impl AsyncFn() -> bool) {
+    let waits = async {
+        while !so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    let late = tokio::time::timeout(std::time::Duration::from_mins(1), waits).await;
+    late.expect("what is waited for does not come");
 }
 
 /// What a request was answered.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Inbound, WebhookError, is_id, webhook::heard};
+use super::{Inbound, WebhookError, is_id};
 use crate::{
     carrier::{
         error::plain_code,
@@ -12,8 +12,9 @@ use crate::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered, Played,
             Recorded,
         },
+        fields::keys,
         links::At,
-        number::called,
+        number::{called, heard},
     },
     domain::{call::CallState, time::Timestamp},
     ids::LegId,
@@ -100,11 +101,7 @@ fn callee_answered(event: &Value, leg: LegId) -> Result<Vec<Inbound>, WebhookErr
 /// The keys that were pressed, without the one that ended them: that has a field of its own.
 fn digits(event: &Value) -> Result<String, WebhookError> {
     let digits = event["digits"].as_str().unwrap_or_default();
-    let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-    if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
-        return Err(WebhookError::Malformed("digits"));
-    }
-    Ok(digits.to_owned())
+    keys(digits, KEYS_MAX, "digits")
 }
 
 /// How a dialling ended whose caller is still there.

@@ -14,7 +14,7 @@ use crate::{
                 self, Config as Misconfigured, InvalidNumber, Rejected, Throttled, Unreachable,
                 Unsupported,
             },
-            deleted,
+            deleted, ended,
         },
         links::Step,
         outbound::{OutboundCall, OutboundMessage},
@@ -140,7 +140,7 @@ fn call(config: &Config, application: &str, plan: &OutboundCall, links: &Links) 
 pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if let Outbound::EndCall { id } = outbound {
-        return ended(id, response, &json);
+        return ended(id, response, || error(response, &json));
     }
     if let Outbound::DeleteRecording { id } = outbound {
         return deleted(id, response, || error(response, &json));
@@ -154,21 +154,6 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
         // It was taken, but without an id its news can't be told from another's.
         _ => Err(SendError::new(Unreachable, Retry::Unknown)),
     }
-}
-
-/// Ending a call twice does no harm, so nothing about it is unknown. One that is over is a conflict.
-fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError> {
-    if response.status.is_success() {
-        return Ok(Sent { id: id.to_owned() });
-    }
-    let mut error = error(response, json);
-    if response.status == StatusCode::NOT_FOUND {
-        error.kind = Rejected;
-    }
-    if error.retry == Retry::Unknown {
-        error.retry = Retry::After(THROTTLED);
-    }
-    Err(error)
 }
 
 fn error(response: &Response, json: &Value) -> SendError {

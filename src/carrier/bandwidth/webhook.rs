@@ -12,13 +12,10 @@ use crate::{
         error::plain_code,
         event::{InboundMessage, MessageStatus},
         links,
-        number::called,
+        number::{called, heard},
         signature,
     },
-    domain::{
-        message::{Body, MessageState},
-        phone::{Caller, Identifier},
-    },
+    domain::message::{Body, MessageState},
     ids::LegId,
 };
 
@@ -143,10 +140,4 @@ const fn by_networks(code: u64) -> bool {
 fn message_id(message: &Value) -> Result<String, WebhookError> {
     let id = message["id"].as_str().filter(|id| is_id(id));
     id.map(str::to_owned).ok_or(WebhookError::Malformed("message.id"))
-}
-
-/// The caller or sender whom Bandwidth names so. A short code, a name and `Anonymous` can't be a
-/// participant, so they count as withheld.
-pub(super) fn heard(from: &str) -> Caller {
-    Identifier::parse(from).map_or(Caller::Withheld, Caller::Number)
 }

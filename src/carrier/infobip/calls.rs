@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Links, WebhookError, config::Config, fields::Fields, is_id};
+use super::{
+    Links, WebhookError,
+    config::Config,
+    fields::{Fields, keys},
+    is_id,
+};
 use crate::{
     carrier::{
         commanded::{News, Over, What},
@@ -88,11 +93,7 @@ impl About<'_> {
 
     fn pressed(&self) -> Result<What, WebhookError> {
         let digits = self.properties["dtmf"].as_str().unwrap_or_default();
-        let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-        if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
-            return Err(WebhookError::Malformed("dtmf"));
-        }
-        Ok(What::Pressed(digits.to_owned()))
+        Ok(What::Pressed(keys(digits, KEYS_MAX, "dtmf")?))
     }
 
     fn over(&self) -> What {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Request, Response, SendError, bare, config::Config, get, is_id, send, texts};
 use crate::{
     carrier::{
-        error::{Retry, SendErrorKind},
+        error::{Retry, SendErrorKind, unreadable},
         listing::{Page, Query, Record, Recorded, SentText},
     },
     domain::{
@@ -99,8 +99,4 @@ fn words(one: &Value) -> Option<&str> {
 fn time(value: &Value) -> Option<Timestamp> {
     let at: jiff::Timestamp = value.as_str()?.parse().ok()?;
     Some(Timestamp::from_millis(at.as_millisecond()))
-}
-
-fn unreadable() -> SendError {
-    SendError::new(SendErrorKind::Unreachable, Retry::Unknown)
 }

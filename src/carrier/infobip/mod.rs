@@ -23,6 +23,7 @@ use super::{
     capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
     listing::{Page, Query},
+    plan::seconds,
     settings::BASIC_CHALLENGE,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
@@ -36,7 +37,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     sms: true,
     // Pictures that come in are listed; none are sent.
     mms: false,
-    control: Control::Commands,
+    // Nothing documented tells it that a request is one that it has had.
+    control: Control::Commands { keyed: false },
     receipts: true,
     // Texts have ids of our own, and the logs of two days can be asked for.
     dedupe: Dedupe::Lookup,
@@ -159,11 +161,6 @@ fn authorized(config: &Config, request: Request) -> Request {
 
 fn get(config: &Config, path: &str) -> Request {
     authorized(config, Request::new(Method::GET, config.url(path)))
-}
-
-/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
-fn seconds(length: Duration, least: Duration, most: Duration) -> u64 {
-    length.clamp(least, most).as_secs()
 }
 
 /// A number as Infobip writes it: without the plus.

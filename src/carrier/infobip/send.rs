@@ -19,6 +19,7 @@ use crate::carrier::{
             Config as Misconfigured, InvalidNumber, OptedOut, Rejected, Throttled, Unreachable,
             Unsupported,
         },
+        ended,
     },
     memory::{Memory, On},
     outbound::{OutboundCall, OutboundMessage},
@@ -98,7 +99,7 @@ fn call(config: &Config, plan: &OutboundCall, links: &Links) -> Option<Value> {
 pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
-        Outbound::EndCall { id } => ended(id, response, &json),
+        Outbound::EndCall { id } => ended(id, response, || error(response, &json)),
         Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["id"]),
@@ -148,21 +149,6 @@ fn refused(name: &str) -> SendError {
         _ => (Rejected, Retry::Never),
     };
     SendError::new(kind, retry)
-}
-
-/// Ending a call twice does no harm, so nothing about it is unknown.
-fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError> {
-    if response.status.is_success() {
-        return Ok(Sent { id: id.to_owned() });
-    }
-    let mut error = error(response, json);
-    if response.status == StatusCode::NOT_FOUND {
-        error.kind = Rejected;
-    }
-    if error.retry == Retry::Unknown {
-        error.retry = Retry::After(THROTTLED.0);
-    }
-    Err(error)
 }
 
 /// What an answer that is no success means.

@@ -12,10 +12,12 @@ use crate::{
         acts::Act,
         event::{CalleeAnswered, DialEnded, Keys, Played},
         memory::{Memory, Other},
-        plan::{Connect, Gather, Plan, Prompt, RejectReason, Script, Sound, Target, Then, Whisper},
+        plan::{
+            Connect, Gather, Plan, RejectReason, Script, Sound, Then, Whisper,
+            samples::{self, leg, say},
+        },
     },
-    domain::{call::CallState, phone::Identifier},
-    ids::LegId,
+    domain::call::CallState,
 };
 
 const CARRIER: &str = include_str!("../../../fixtures/infobip/carrier.toml");
@@ -43,26 +45,8 @@ fn rest(call: &str, body: &Value) -> Vec<Act> {
     Memory::open(token, call, &links()).unwrap().unwrap().rest
 }
 
-fn leg(number: u8) -> LegId {
-    LegId::parse(&format!("LG0190000000007000800000000000000{number}")).unwrap()
-}
-
-fn say(text: &str) -> Prompt {
-    Prompt { text: text.to_owned(), language: "en-GB".to_owned() }
-}
-
 fn connect() -> Connect {
-    Connect {
-        leg: leg(1),
-        to: vec![Target { leg: leg(2), number: Identifier::parse("+447700900002").unwrap() }],
-        caller_id: ProxyNumber::parse("+447700900151").unwrap(),
-        announce: None,
-        ring_timeout: Duration::from_secs(25),
-        duration_max: Duration::from_hours(1),
-        screen: false,
-        accept: false,
-        turn: 0,
-    }
+    samples::connect("+447700900002", "+447700900151")
 }
 
 /// A change of a number's entry, whether it is grave, and what is told of it.

@@ -1,6 +1,9 @@
 //! What jambonz tells of calls.
 
-use super::{Inbound, WebhookError, fields::Fields};
+use super::{
+    Inbound, WebhookError,
+    fields::{Fields, keys},
+};
 use crate::{
     carrier::{
         event::{
@@ -51,11 +54,7 @@ pub(super) fn asked(step: Step, at: At, fields: &Fields) -> Result<Inbound, Webh
 /// The keys that were pressed, without the key that ends them.
 fn digits(fields: &Fields) -> Result<String, WebhookError> {
     let digits = fields.text("digits").unwrap_or_default();
-    let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-    if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
-        return Err(WebhookError::Malformed("digits"));
-    }
-    Ok(digits.to_owned())
+    keys(digits, KEYS_MAX, "digits")
 }
 
 /// How a `dial` ended.

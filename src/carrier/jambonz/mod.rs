@@ -20,6 +20,7 @@ use super::{
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
+    plan::seconds,
 };
 use crate::{
     domain::{phone::ProxyNumber, pool, time::Timestamp},
@@ -149,11 +150,6 @@ fn rung(events: &[Inbound]) -> Option<&LegId> {
         Inbound::Keys(keys) if keys.turn == 0 => Some(&keys.leg),
         _ => None,
     })
-}
-
-/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
-fn seconds(length: Duration, least: Duration, most: Duration) -> u64 {
-    length.clamp(least, most).as_secs()
 }
 
 /// A number as jambonz keeps it: without the plus.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::carrier::{
     error::{
-        Retry,
+        self, Retry,
         SendErrorKind::{
             Config as Misconfigured, InvalidNumber, Rejected, Throttled, Unreachable, Unsupported,
         },
@@ -116,24 +116,13 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
 
 /// Ending a call twice does no harm, so nothing about it is unknown.
 fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError> {
-    if response.status.is_success() {
-        return Ok(Sent { id: id.to_owned() });
-    }
-    let mut error = error(response, json);
-    match response.status {
-        StatusCode::NOT_FOUND => error.kind = Rejected,
+    error::ended(id, response, || {
+        let error = error(response, json);
         // Only an answered call can be ended so. "call session is gone" is the other 422.
-        StatusCode::UNPROCESSABLE_ENTITY
-            if json["msg"].as_str().is_some_and(|why| why.contains("incompatible")) =>
-        {
-            error.retry = Retry::After(LATER);
-        }
-        _ => {}
-    }
-    if error.retry == Retry::Unknown {
-        error.retry = Retry::After(WAIT);
-    }
-    Err(error)
+        let early = response.status == StatusCode::UNPROCESSABLE_ENTITY
+            && json["msg"].as_str().is_some_and(|why| why.contains("incompatible"));
+        if early { SendError { retry: Retry::After(LATER), ..error } } else { error }
+    })
 }
 
 /// What an answer that is no success means.

@@ -44,6 +44,12 @@ pub(super) fn faults(
         )]);
     };
     let mut faults = Vec::new();
+    if found["active"] == false {
+        faults.push(NumberFault::grave(
+            "is not active at Plivo, so its calls and texts are lost",
+            "wait until Plivo has activated it, or give it the papers that it wants",
+        ));
+    }
     for (wanted, key, low) in [
         (can.voice, "voice_enabled", "voice"),
         (can.sms, "sms_enabled", "sms"),
@@ -232,6 +238,9 @@ mod tests {
         let mute = |one: &mut Value| one["voice_enabled"] = false.into();
         one_fault(&judge("", ALL, mute), true, "can't do voice", "take voice out");
         assert_eq!(judge("", texts, mute), []);
+        let waiting = |one: &mut Value| one["active"] = false.into();
+        one_fault(&judge("", ALL, waiting), true, "is not active", "wait until");
+        assert_eq!(judge("", ALL, |one| one["active"] = true.into()), []);
     }
 
     /// Each setting of the application that loses calls or texts is told.

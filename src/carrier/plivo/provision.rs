@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::{Links, Plivo, Request, Response, SendError, bare, config::Config, number, send};
 use crate::{
     carrier::{
-        error::{Retry, SendErrorKind},
+        error::{Retry, SendErrorKind, unreadable},
         number::abilities,
         provisioning::{
-            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, Want,
-            unreadable,
+            Bought, Held, HeldPage, NumberKind, Offer, Progress, Provisioning, Purchase, Search,
+            Want, the_one,
         },
     },
     domain::{phone::ProxyNumber, pool::Capabilities, price::Price},
@@ -100,11 +100,7 @@ impl Provisioning for Plivo {
     }
 
     fn found(&self, search: &Search, response: &Response) -> Result<Vec<Offer>, SendError> {
-        let contains = search.contains.as_deref().unwrap_or_default();
-        let fits = |offer: &Offer| offer.number.as_str().contains(contains);
-        let offers = objects(response)?;
-        let offers = offers.iter().filter_map(|one| offer(search.kind, one)).filter(fits);
-        Ok(offers.take(usize::from(search.limit)).collect())
+        Ok(objects(response)?.iter().filter_map(|one| offer(search.kind, one)).collect())
     }
 
     fn buy(&self, purchase: &Purchase) -> Option<Request> {
@@ -116,7 +112,7 @@ impl Provisioning for Plivo {
         Some(post(&self.config, &format!("PhoneNumber/{}/", bare(purchase.number.as_str())), &body))
     }
 
-    /// What is `pending` appears among the account's numbers once it is theirs.
+    /// What is `pending` is an order, known by its digits: it becomes active once it is theirs.
     fn bought(&self, purchase: &Purchase, response: &Response) -> Result<Bought, SendError> {
         // Nobody sells it any more.
         if response.status == StatusCode::NOT_FOUND {
@@ -127,10 +123,26 @@ impl Provisioning for Plivo {
         let listed = answer["numbers"].as_array().ok_or_else(unreadable)?;
         let one = listed.iter().find(|one| one["number"] == number).ok_or_else(unreadable)?;
         match one["status"].as_str().map(str::to_ascii_lowercase).as_deref() {
-            Some("success" | "pending" | "fulfilled") => Ok(Bought::Now),
+            Some("success" | "fulfilled") => Ok(Bought::Now),
+            Some("pending") => Ok(Bought::Ordered(number.to_owned())),
             Some("failed") => Err(SendError::new(SendErrorKind::Rejected, Retry::Never)),
             _ => Err(unreadable()),
         }
+    }
+
+    fn order(&self, id: &str) -> Option<Request> {
+        let digits = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| get(&self.config, &format!("Number/{id}/")))
+    }
+
+    fn ordered(&self, response: &Response) -> Result<Progress, SendError> {
+        // It may not be among the account's numbers yet.
+        if response.status == StatusCode::NOT_FOUND {
+            return Ok(Progress::Pending);
+        }
+        let one = answer(response)?;
+        number_of(&one).ok_or_else(unreadable)?;
+        Ok(if one["active"] == true { Progress::Done } else { Progress::Pending })
     }
 
     fn held(&self, number: &ProxyNumber) -> Request {
@@ -144,10 +156,7 @@ impl Provisioning for Plivo {
     ) -> Result<Option<Held>, SendError> {
         // Plivo lists all that begin with the digits.
         let wanted = bare(number.as_str());
-        match objects(response)?.iter().find(|one| one["number"] == wanted) {
-            Some(one) => held(one).map(Some).ok_or_else(unreadable),
-            None => Ok(None),
-        }
+        the_one(&objects(response)?, |one| one["number"] == wanted, held)
     }
 
     fn configure(&self, held: &Held, _: Capabilities, _: &Links) -> Vec<Request> {

@@ -16,7 +16,7 @@ use crate::carrier::{
             self, Config as Misconfigured, InvalidNumber, OptedOut, Rejected, Throttled,
             Unreachable, Unsupported,
         },
-        deleted,
+        deleted, ended,
     },
     links::Step,
     outbound::{OutboundCall, OutboundMessage},
@@ -124,7 +124,7 @@ fn call(plan: &OutboundCall, links: &Links) -> Value {
 pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let ids = match outbound {
-        Outbound::EndCall { id } => return ended(id, response, &json),
+        Outbound::EndCall { id } => return ended(id, response, || error(response, &json)),
         Outbound::DeleteRecording { id } => {
             return deleted(id, response, || error(response, &json));
         }
@@ -144,21 +144,6 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
         // It was taken, but without an id its news can't be told from another's.
         _ => Err(SendError::new(Unreachable, Retry::Unknown)),
     }
-}
-
-/// Ending a call twice does no harm, so nothing about it is unknown. A call that is over is not found.
-fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError> {
-    if response.status.is_success() {
-        return Ok(Sent { id: id.to_owned() });
-    }
-    let mut error = error(response, json);
-    if response.status == StatusCode::NOT_FOUND {
-        error.kind = Rejected;
-    }
-    if error.retry == Retry::Unknown {
-        error.retry = Retry::After(THROTTLED);
-    }
-    Err(error)
 }
 
 /// What an answer that is no success means.

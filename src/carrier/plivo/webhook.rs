@@ -11,11 +11,12 @@ use crate::{
         },
         form::Form,
         links::{self, At, Step},
+        number::heard_bare,
     },
     domain::{
         call::CallState,
         message::{Body, MessageState},
-        phone::{Caller, ProxyNumber, parse_carrier},
+        phone::{Caller, ProxyNumber},
     },
     ids::LegId,
 };
@@ -202,11 +203,7 @@ pub(super) fn call(form: &Form) -> Result<Inbound, WebhookError> {
 /// Who calls or writes. A SIP address may spell anybody's number, and a name or a short code can't be a
 /// participant: they count as withheld.
 fn caller(form: &Form) -> Result<Caller, WebhookError> {
-    let from = form.need("From")?;
-    if from.contains([':', '@']) {
-        return Ok(Caller::Withheld);
-    }
-    Ok(parse_carrier(from, None))
+    form.need("From").map(heard_bare)
 }
 
 /// The proxy number, which Plivo writes without its plus; `None` for a short code and a SIP address.

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::{Links, Request, Response, Sandbox, SendError, config::Config, send};
 use crate::{
     carrier::{
+        error::unreadable,
         number::abilities,
         provisioning::{
-            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, unreadable,
+            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, the_one,
         },
     },
     domain::{phone::ProxyNumber, pool::Capabilities, price::Price},
@@ -107,11 +108,7 @@ impl Provisioning for Sandbox {
         number: &ProxyNumber,
         response: &Response,
     ) -> Result<Option<Held>, SendError> {
-        let numbers = numbers(response)?;
-        match numbers.iter().find(|one| one["number"] == number.as_str()) {
-            Some(one) => held(one).map(Some).ok_or_else(unreadable),
-            None => Ok(None),
-        }
+        the_one(&numbers(response)?, |one| one["number"] == number.as_str(), held)
     }
 
     /// The network calls its relay whatever is set: this only shows what is done.

@@ -21,6 +21,7 @@ use super::{
     listing::{Page, Query},
     own,
     provisioning::Provisioning,
+    twiml,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -81,20 +82,20 @@ impl Carrier for SignalWire {
     }
 
     fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError> {
-        send::request(&self.config, outbound, links)
+        twiml::rest::request(&self.config, outbound, links)
     }
 
     fn response(&self, outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
-        send::response(outbound, response)
+        twiml::rest::response(&self.config, outbound, response)
     }
 
     fn probe(&self) -> Option<Request> {
-        Some(list::get(&self.config, "/Messages", "PageSize=1"))
+        Some(twiml::get(&self.config, "/Messages", "PageSize=1"))
     }
 
     /// A token's rights to texts and to calls are apart.
     fn probe_calls(&self) -> Option<Request> {
-        Some(list::get(&self.config, "/Calls", "PageSize=1"))
+        Some(twiml::get(&self.config, "/Calls", "PageSize=1"))
     }
 
     fn sample(&self, links: &Links, _now: Timestamp) -> Option<Request> {
@@ -120,17 +121,17 @@ impl Carrier for SignalWire {
     }
 
     fn list(&self, query: &Query) -> Option<Request> {
-        Some(list::request(&self.config, query))
+        Some(twiml::list::request(&self.config, query))
     }
 
     fn listed(&self, query: &Query, response: &Response) -> Result<Page, SendError> {
-        list::page(&self.config, query, response)
+        twiml::list::page(&self.config, query, response)
     }
 
     fn media(&self, address: &str) -> Option<Request> {
         let bases = ["/Messages", "/Recordings"].map(|path| self.config.account_url(path));
         let request = bases.iter().find_map(|base| own::below(base, address))?;
-        Some(send::authorized(&self.config, request))
+        Some(twiml::authorized(&self.config, request))
     }
 
     fn media_max(&self) -> usize {

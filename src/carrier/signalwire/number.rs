@@ -1,6 +1,6 @@
 //! How `SignalWire` handles a proxy number: whether its calls and texts come to us.
 
-use super::{Links, NumberFault, Request, Response, config::Config, list};
+use super::{Links, NumberFault, Request, Response, config::Config};
 use crate::{
     carrier::twiml::{self, number::Dialect},
     domain::{phone::ProxyNumber, pool::Capabilities},
@@ -14,7 +14,7 @@ pub(super) fn request(config: &Config, number: &ProxyNumber) -> Request {
     let pairs = form_urlencoded::Serializer::new(String::new())
         .append_pair("PhoneNumber", number.as_str())
         .finish();
-    list::get(config, "/IncomingPhoneNumbers", &pairs)
+    twiml::get(config, "/IncomingPhoneNumbers", &pairs)
 }
 
 /// What is wrong with the number, by `SignalWire`'s answer.

@@ -1,13 +1,15 @@
 //! What is `SignalWire`'s own about buying numbers: it sells two sorts, and searches them by digits alone.
 
-use super::{SignalWire, is_id, number, send};
+use super::{SignalWire, is_id, number};
 use crate::carrier::{
     provisioning::NumberKind,
-    twiml::provision::{Account, Dialect},
+    twiml::{
+        Account,
+        provision::{Buyer, Dialect},
+    },
 };
 
 static DIALECT: Dialect = Dialect {
-    rest: &send::DIALECT,
     number: &number::DIALECT,
     is_number: is_id,
     sorts: &[(NumberKind::Local, "Local"), (NumberKind::TollFree, "TollFree")],
@@ -17,16 +19,12 @@ static DIALECT: Dialect = Dialect {
     too_new: Some("22121"),
 };
 
-impl Account for SignalWire {
+impl Buyer for SignalWire {
     fn dialect(&self) -> &'static Dialect {
         &DIALECT
     }
 
-    fn account_url(&self, path: &str) -> String {
-        self.config.account_url(path)
-    }
-
-    fn authorization(&self) -> String {
-        self.config.authorization()
+    fn account(&self) -> &dyn Account {
+        &self.config
     }
 }

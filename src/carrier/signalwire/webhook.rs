@@ -1,18 +1,15 @@
 //! Webhooks from `SignalWire`: whether they are authentic, and what they say.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use http::{HeaderName, Method};
+use http::Method;
 use serde_json::{Map, Value};
 
 use super::{Inbound, Links, Request, WebhookError, config::Config};
 use crate::{
     carrier::{
-        form::{FORM, Form, signed_in_order},
+        form::{Form, signed_in_order},
         signature,
-        twiml::{
-            self,
-            form::{hashed_in_address, same_addresses},
-        },
+        twiml::form::{self, hashed_in_address, is_for, same_addresses},
     },
     ids,
 };
@@ -33,9 +30,8 @@ const NEW: &[&str] = &["ringing", "queued", "initiated", "in-progress"];
 /// # Errors
 /// [`WebhookError::BadSignature`].
 pub(super) fn verify(config: &Config, request: &Request) -> Result<(), WebhookError> {
-    let genuine = signed_by_us(config, request).unwrap_or(false)
-        && fields(request)
-            .is_none_or(|form| form.all("AccountSid").all(|sid| sid == config.project_id));
+    let genuine =
+        signed_by_us(config, request).unwrap_or(false) && is_for(config, fields(request).as_ref());
     if genuine { Ok(()) } else { Err(WebhookError::BadSignature) }
 }
 
@@ -99,14 +95,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 /// A webhook that says nothing, signed with the primary key.
 pub(super) fn sample(config: &Config, links: &Links) -> Option<Request> {
-    let body = form_urlencoded::Serializer::new(String::new())
-        .append_pair("AccountSid", &config.project_id)
-        .append_pair("Check", "entremise")
-        .finish();
-    let request = Request::post(links.status(), FORM, body);
-    let message = format!("{}{}", request.url, signed_parameters(&request)?);
-    let tag = signature::sign_sha1(config.signing_keys.first()?.as_bytes(), message.as_bytes());
-    Some(request.with_header(HeaderName::from_static(SIGNATURE), &BASE64.encode(tag)))
+    form::sample(config, links, SIGNATURE, config.signing_keys.first()?, signed_parameters)
 }
 
 /// The webhook's fields, from a form or from an object in JSON; `None` for what is neither.
@@ -131,5 +120,5 @@ fn fields(request: &Request) -> Option<Form> {
 /// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
 pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
     let form = fields(request).ok_or(WebhookError::Malformed("body"))?;
-    twiml::form::parse(request, &form, NEW)
+    form::parse(request, &form, NEW)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Inbound, WebhookError,
-    fields::Fields,
+    fields::{Fields, keys},
     mark::{Asks, Mark},
 };
 use crate::{
@@ -135,10 +135,7 @@ fn prompted(fields: &Fields, mark: Option<Mark>) -> Result<Vec<Inbound>, Webhook
 /// The keys that were pressed, without the one that ends them.
 fn digits(fields: &Fields, finish: Option<char>) -> Result<String, WebhookError> {
     let pressed = fields.0["menuResult"]["value"].as_str().unwrap_or_default();
-    let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-    if pressed.len() > KEYS_MAX || !pressed.bytes().all(key) {
-        return Err(WebhookError::Malformed("menuResult"));
-    }
+    let pressed = keys(pressed, KEYS_MAX, "menuResult")?;
     let cut = pressed.find(|c| Some(c) == finish).unwrap_or(pressed.len());
     Ok(pressed.get(..cut).unwrap_or_default().to_owned())
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Request, Response, SendError, bare, config::Config, is_id, send};
 use crate::{
     carrier::{
-        error::{Retry, SendErrorKind},
+        error::{Retry, SendErrorKind, unreadable},
         listing::{Page, Query, Record, Recorded, SentText},
     },
     domain::{
@@ -102,8 +102,4 @@ pub(super) fn page(config: &Config, query: &Query, response: &Response) -> Resul
 fn time(value: &Value) -> Option<Timestamp> {
     let at: jiff::Timestamp = value.as_str()?.parse().ok()?;
     Some(Timestamp::from_millis(at.as_millisecond()))
-}
-
-fn unreadable() -> SendError {
-    SendError::new(SendErrorKind::Unreachable, Retry::Unknown)
 }

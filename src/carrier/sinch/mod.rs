@@ -24,6 +24,7 @@ use super::{
     capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields,
     listing::{Page, Query},
+    plan::seconds,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
 
@@ -169,11 +170,6 @@ impl Carrier for Sinch {
 /// part of a path.
 fn is_id(text: &str) -> bool {
     super::is_id(&text.replace('_', "-"))
-}
-
-/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
-fn seconds(length: Duration, least: Duration, most: Duration) -> u64 {
-    length.clamp(least, most).as_secs()
 }
 
 /// A number as Sinch's SMS API writes it: without the plus.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode, header::AUTHORIZATION};
+use http::{Method, header::AUTHORIZATION};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,6 +16,7 @@ use crate::{
             SendErrorKind::{
                 Config as Misconfigured, Rejected, Throttled, Unreachable, Unsupported,
             },
+            ended,
         },
         outbound::{OutboundCall, OutboundMessage},
     },
@@ -115,7 +116,7 @@ fn callout(plan: &OutboundCall) -> String {
 pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
-        Outbound::EndCall { id } => ended(id, response, &json),
+        Outbound::EndCall { id } => ended(id, response, || error(response, &json)),
         Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["callId"]),
@@ -129,21 +130,6 @@ fn taken(id: &Value) -> Result<Sent, SendError> {
         Some(id) if is_id(id) => Ok(Sent { id: id.to_owned() }),
         _ => Err(SendError::new(Unreachable, Retry::Unknown)),
     }
-}
-
-/// Ending a call twice does no harm, so nothing about it is unknown.
-fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError> {
-    if response.status.is_success() {
-        return Ok(Sent { id: id.to_owned() });
-    }
-    let mut error = error(response, json);
-    if response.status == StatusCode::NOT_FOUND {
-        error.kind = Rejected;
-    }
-    if error.retry == Retry::Unknown {
-        error.retry = Retry::After(THROTTLED);
-    }
-    Err(error)
 }
 
 /// What an answer that is no success means: its status, with the word or the number of its error.

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Links, WebhookError, config::Config, is_call_id, is_id, webhook::heard};
+use super::{Links, WebhookError, config::Config, is_call_id, is_id};
 use crate::{
     carrier::{
         commanded::{Direct, Manner, News, Over, What},
         error::plain_code,
         event::InboundCall,
+        fields::keys,
         memory::Memory,
-        number::called,
+        number::{called, heard},
     },
     domain::{call::CallState, time::Timestamp},
 };
@@ -101,11 +102,7 @@ impl About<'_> {
 
     fn pressed(&self) -> Result<What, WebhookError> {
         let digits = self.payload["digits"].as_str().unwrap_or_default();
-        let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-        if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
-            return Err(WebhookError::Malformed("digits"));
-        }
-        Ok(What::Pressed(digits.to_owned()))
+        Ok(What::Pressed(keys(digits, KEYS_MAX, "digits")?))
     }
 
     fn key(&self) -> What {

@@ -10,8 +10,8 @@ use crate::{
         event::{CallStatus, CalleeAnswered, DialEnded, Keys, Played},
         outbound::OutboundCall,
         plan::{
-            Connect, Gather, Plan, Prompt, Record, RejectReason, Script, Sound, Target, Then,
-            Whisper,
+            Connect, Gather, Plan, Record, RejectReason, Script, Sound, Then, Whisper,
+            samples::{self, leg, say},
         },
     },
     domain::{call::CallState, phone::Identifier},
@@ -35,26 +35,8 @@ fn links() -> Links {
     Links::new("https://relay.example.com", "telnyx").sealed([7; 32])
 }
 
-fn leg(number: u8) -> LegId {
-    LegId::parse(&format!("LG0190000000007000800000000000000{number}")).unwrap()
-}
-
-fn say(text: &str) -> Prompt {
-    Prompt { text: text.to_owned(), language: "en-GB".to_owned() }
-}
-
 fn connect() -> Connect {
-    Connect {
-        leg: leg(1),
-        to: vec![Target { leg: leg(2), number: Identifier::parse("+14155550102").unwrap() }],
-        caller_id: ProxyNumber::parse("+14155550151").unwrap(),
-        announce: None,
-        ring_timeout: Duration::from_secs(25),
-        duration_max: Duration::from_hours(1),
-        screen: false,
-        accept: false,
-        turn: 0,
-    }
+    samples::connect("+14155550102", "+14155550151")
 }
 
 fn plan(plan: Plan) -> Answer {
@@ -489,7 +471,7 @@ fn what_a_call_keeps_is_sealed() {
 fn one_way_of_steering_at_a_time() {
     let texml = build(&settings_with("voice", "texml")).unwrap();
     assert_eq!(texml.capabilities().control, Control::Documents);
-    assert_eq!(carrier().capabilities().control, Control::Commands);
+    assert_eq!(carrier().capabilities().control, Control::Commands { keyed: true });
     let more = json!({ "direction": "incoming", "from": CALLER, "to": "+14155550150" });
     let webhook = event("call.initiated", A, &Value::Null, &more);
     assert!(matches!(texml.parse(&webhook).unwrap()[..], [Inbound::Ignored(_)]));

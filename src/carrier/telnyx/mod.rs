@@ -60,7 +60,7 @@ static TEXML: Capabilities = CAPABILITIES;
 
 /// The same where calls are steered by Call Control: `/calls` and what is done with one.
 static CALL_CONTROL: Capabilities = Capabilities {
-    control: Control::Commands,
+    control: Control::Commands { keyed: true },
     // Each is rung by a call of their own: whoever answers second would hear nobody.
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(5), Duration::from_mins(10)),

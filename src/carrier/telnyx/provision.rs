@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 
 use super::{Links, Request, Response, SendError, Telnyx, config::Config, is_id, number, send};
 use crate::{
-    carrier::provisioning::{
-        Bought, Held, HeldPage, NumberKind, Offer, Progress, Provisioning, Purchase, Search,
-        unreadable,
+    carrier::{
+        error::unreadable,
+        provisioning::{
+            Bought, Held, HeldPage, NumberKind, Offer, Progress, Provisioning, Purchase, Search,
+            the_one,
+        },
     },
     domain::{phone::ProxyNumber, pool::Capabilities, price::Price},
 };
@@ -205,13 +208,12 @@ impl Provisioning for Telnyx {
         number: &ProxyNumber,
         response: &Response,
     ) -> Result<Option<Held>, SendError> {
-        // Telnyx takes the digits as a pattern, so others may be listed too.
-        match list(response)?.iter().find(|one| one["phone_number"] == number.as_str()) {
-            // A number that is still being bought is listed already.
-            Some(one) if one["status"] == "purchase-pending" => Ok(None),
-            Some(one) => held(one).map(Some).ok_or_else(unreadable),
-            None => Ok(None),
-        }
+        // Telnyx takes the digits as a pattern, so others may be listed too; and a number that is still being
+        // bought is listed already.
+        let wanted = |one: &Value| {
+            one["phone_number"] == number.as_str() && one["status"] != "purchase-pending"
+        };
+        the_one(&list(response)?, wanted, held)
     }
 
     fn configure(&self, held: &Held, can: Capabilities, _: &Links) -> Vec<Request> {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     carrier::{
         error::{
-            Retry,
+            self, Retry,
             SendErrorKind::{
                 self, Config as Misconfigured, InvalidNumber, OptedOut, Rejected, Throttled,
                 Unreachable, Unsupported,
@@ -173,20 +173,13 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     }
 }
 
-/// Ending a call twice does no harm, so nothing about it is unknown.
+/// Ending a call twice does no harm: one that is over was ended.
 fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError> {
     let code = text_code(json);
-    if response.status.is_success() || code.as_deref() == Some(CALL_OVER) {
+    if code.as_deref() == Some(CALL_OVER) {
         return Ok(Sent { id: id.to_owned() });
     }
-    let mut error = error(response, code.as_deref());
-    if response.status == StatusCode::NOT_FOUND {
-        error.kind = Rejected;
-    }
-    if error.retry == Retry::Unknown {
-        error.retry = Retry::After(THROTTLED);
-    }
-    Err(error)
+    error::ended(id, response, || error(response, code.as_deref()))
 }
 
 /// What an answer that is no success means.

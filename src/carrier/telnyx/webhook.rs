@@ -21,14 +21,13 @@ use crate::{
         fields::Fields,
         form::Form,
         links::{self, Step},
-        number::called,
+        number::{called, heard},
         signature,
         twiml::{call_state, form::recorded},
     },
     domain::{
         call::CallState,
         message::{Body, MessageState},
-        phone::{Caller, Identifier},
         time::Timestamp,
     },
     ids::LegId,
@@ -287,10 +286,4 @@ fn error_code(state: CallState, form: &Form) -> Result<Option<String>, WebhookEr
     let code = form.one("ErrorCode")?.filter(|code| *code != "0").and_then(plain_code);
     let cause = form.one("HangupCause")?.filter(|_| failed).and_then(plain_code);
     Ok(code.filter(|_| failed).or(cause))
-}
-
-/// The caller whom Telnyx names so. A short code, a name and a SIP address can't be a participant,
-/// so they count as withheld, and so do `anonymous` and its like.
-pub(super) fn heard(from: &str) -> Caller {
-    Identifier::parse(from).map_or(Caller::Withheld, Caller::Number)
 }

@@ -25,6 +25,7 @@ use super::{
     number::{Rented, Wanted},
     own,
     provisioning::Provisioning,
+    twiml,
 };
 use crate::domain::{interaction, phone::ProxyNumber, pool, time::Timestamp};
 
@@ -82,17 +83,17 @@ impl Carrier for Twilio {
     }
 
     fn request(&self, outbound: &Outbound, links: &Links) -> Result<Request, SendError> {
-        send::request(&self.config, outbound, links)
+        twiml::rest::request(&self.config, outbound, links)
     }
 
     fn response(&self, outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
-        send::response(outbound, response)
+        twiml::rest::response(&self.config, outbound, response)
     }
 
     /// A standard API key opens everything but the account itself.
     fn probe(&self) -> Option<Request> {
         let path = if self.config.has_api_key() { "/IncomingPhoneNumbers" } else { "" };
-        Some(send::authorized(
+        Some(twiml::authorized(
             &self.config,
             Request::new(Method::GET, self.config.account_url(path)),
         ))
@@ -140,17 +141,17 @@ impl Carrier for Twilio {
     }
 
     fn list(&self, query: &Query) -> Option<Request> {
-        Some(list::request(&self.config, query))
+        Some(twiml::list::request(&self.config, query))
     }
 
     fn listed(&self, query: &Query, response: &Response) -> Result<Page, SendError> {
-        list::page(&self.config, query, response)
+        twiml::list::page(&self.config, query, response)
     }
 
     fn media(&self, address: &str) -> Option<Request> {
         let bases = [self.config.messages_base(), self.config.recordings_base()];
         let request = bases.iter().find_map(|base| own::below(base, address))?;
-        Some(send::authorized(&self.config, request))
+        Some(twiml::authorized(&self.config, request))
     }
 
     fn has_twilio_sids(&self) -> bool {

@@ -1,8 +1,6 @@
 //! How Twilio handles a proxy number: whether its calls and texts come to us.
 
-use http::Method;
-
-use super::{Links, NumberFault, Request, Response, config::Config, send};
+use super::{Links, NumberFault, Request, Response, config::Config};
 use crate::{
     carrier::twiml::{self, number::Dialect},
     domain::{phone::ProxyNumber, pool::Capabilities},
@@ -18,8 +16,7 @@ pub(super) fn request(config: &Config, number: &ProxyNumber) -> Request {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("PhoneNumber", number.as_str())
         .finish();
-    let url = format!("{}?{query}", config.account_url("/IncomingPhoneNumbers"));
-    send::authorized(config, Request::new(Method::GET, url))
+    twiml::get(config, "/IncomingPhoneNumbers", &query)
 }
 
 /// What is wrong with the number, by Twilio's answer.

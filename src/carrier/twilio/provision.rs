@@ -3,17 +3,19 @@
 use http::Method;
 use serde_json::Value;
 
-use super::{Request, Twilio, is_sid, number, send};
+use super::{Request, Twilio, is_sid, number};
 use crate::{
     carrier::{
         provisioning::{NumberKind, Search},
-        twiml::provision::{Account, Dialect},
+        twiml::{
+            self, Account,
+            provision::{Buyer, Dialect},
+        },
     },
     domain::price::Price,
 };
 
 static DIALECT: Dialect = Dialect {
-    rest: &send::DIALECT,
     number: &number::DIALECT,
     is_number: |id| is_sid("PN", id),
     sorts: &[
@@ -37,22 +39,18 @@ const fn name(kind: NumberKind) -> &'static str {
     }
 }
 
-impl Account for Twilio {
+impl Buyer for Twilio {
     fn dialect(&self) -> &'static Dialect {
         &DIALECT
     }
 
-    fn account_url(&self, path: &str) -> String {
-        self.config.account_url(path)
-    }
-
-    fn authorization(&self) -> String {
-        self.config.authorization()
+    fn account(&self) -> &dyn Account {
+        &self.config
     }
 
     fn price_list(&self, search: &Search) -> Option<Request> {
         let url = self.config.pricing_url(&format!("/PhoneNumbers/Countries/{}", search.country));
-        Some(send::authorized(&self.config, Request::new(Method::GET, url)))
+        Some(twiml::authorized(&self.config, Request::new(Method::GET, url)))
     }
 
     fn price(&self, search: &Search, answer: &Value) -> Option<Price> {

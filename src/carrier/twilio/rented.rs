@@ -8,6 +8,7 @@ use crate::{
     carrier::{
         error::{Retry, SendErrorKind},
         number::{Rented, Wanted, abilities},
+        twiml,
     },
     domain::phone::ProxyNumber,
     ids::NumberId,
@@ -19,7 +20,7 @@ pub(super) fn request(config: &Config, wanted: &Wanted) -> Request {
         Wanted::Digits(digits) => number::request(config, digits),
         Wanted::Id(id) => {
             let url = config.account_url(&format!("/IncomingPhoneNumbers/{id}"));
-            send::authorized(config, Request::new(Method::GET, url))
+            twiml::authorized(config, Request::new(Method::GET, url))
         }
     }
 }

@@ -1,13 +1,9 @@
-//! Requests to Twilio's REST API, and what its answers mean.
+//! Requests to Twilio's REST API: what is its own in them, and in what its answers mean.
 
-use http::header::AUTHORIZATION;
-
-use super::{
-    CAPABILITIES, Links, Outbound, Request, Response, SendError, Sent, config::Config, is_sid,
-};
+use super::{CAPABILITIES, Response, SendError, config::Config, is_sid, list};
 use crate::carrier::{
     error::SendErrorKind::{self, Config as Misconfigured, InvalidNumber, OptedOut, Throttled},
-    twiml::{self, rest::Dialect},
+    twiml::{self, Account, rest::Dialect},
 };
 
 pub(super) static DIALECT: Dialect = Dialect {
@@ -19,30 +15,26 @@ pub(super) static DIALECT: Dialect = Dialect {
     kind_of,
 };
 
-/// The request that does `outbound`.
-///
-/// # Errors
-/// [`SendError`] with `retry: Never` where Twilio can't do it.
-pub(super) fn request(
-    config: &Config,
-    outbound: &Outbound,
-    links: &Links,
-) -> Result<Request, SendError> {
-    let request = twiml::rest::request(&DIALECT, outbound, links, |path| config.account_url(path))?;
-    Ok(authorized(config, request))
-}
+impl Account for Config {
+    fn rest(&self) -> &'static Dialect {
+        &DIALECT
+    }
 
-/// The same request with the account's credentials.
-pub(super) fn authorized(config: &Config, request: Request) -> Request {
-    request.with_header(AUTHORIZATION, &config.authorization())
-}
+    fn lists(&self) -> &'static twiml::list::Dialect {
+        &list::DIALECT
+    }
 
-/// What Twilio's answer means.
-///
-/// # Errors
-/// [`SendError`]; `Unknown` where Twilio may have done it all the same.
-pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
-    twiml::rest::response(&DIALECT, outbound, response)
+    fn id(&self) -> &str {
+        &self.account_sid
+    }
+
+    fn url(&self, path: &str) -> String {
+        self.account_url(path)
+    }
+
+    fn credentials(&self) -> String {
+        self.authorization()
+    }
 }
 
 /// What an answer that is no success means.

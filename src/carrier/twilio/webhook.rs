@@ -1,16 +1,13 @@
 //! Webhooks from Twilio: whether they are authentic, and what they say.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use http::{HeaderName, Method};
+use http::Method;
 
 use super::{Inbound, Links, Request, WebhookError, config::Config};
 use crate::carrier::{
-    form::{FORM, Form, is_form},
+    form::{Form, is_form},
     signature,
-    twiml::{
-        self,
-        form::{hashed_in_address, same_addresses},
-    },
+    twiml::form::{self, hashed_in_address, is_for, same_addresses},
 };
 
 const SIGNATURE: &str = "x-twilio-signature";
@@ -21,9 +18,8 @@ const SIGNATURE_SETTINGS: &str = "x-twilio-webhooks-signature-settings";
 /// # Errors
 /// [`WebhookError::BadSignature`].
 pub(super) fn verify(config: &Config, request: &Request) -> Result<(), WebhookError> {
-    let genuine = signed_by_us(config, request).unwrap_or(false)
-        && fields(request)
-            .is_none_or(|form| form.all("AccountSid").all(|sid| sid == config.account_sid));
+    let genuine =
+        signed_by_us(config, request).unwrap_or(false) && is_for(config, fields(request).as_ref());
     if genuine { Ok(()) } else { Err(WebhookError::BadSignature) }
 }
 
@@ -41,14 +37,7 @@ fn signed_by_us(config: &Config, request: &Request) -> Option<bool> {
 
 /// A webhook that says nothing, signed with the primary auth token.
 pub(super) fn sample(config: &Config, links: &Links) -> Option<Request> {
-    let body = form_urlencoded::Serializer::new(String::new())
-        .append_pair("AccountSid", &config.account_sid)
-        .append_pair("Check", "entremise")
-        .finish();
-    let request = Request::post(links.status(), FORM, body);
-    let message = format!("{}{}", request.url, signed_parameters(&request)?);
-    let tag = signature::sign_sha1(config.auth_tokens.first()?.as_bytes(), message.as_bytes());
-    Some(request.with_header(HeaderName::from_static(SIGNATURE), &BASE64.encode(tag)))
+    form::sample(config, links, SIGNATURE, config.auth_tokens.first()?, signed_parameters)
 }
 
 type Check = fn(&[u8], &[u8], &[u8]) -> bool;
@@ -104,7 +93,7 @@ fn fields(request: &Request) -> Option<Form> {
 /// [`WebhookError::Malformed`] where a field that we need is missing or wrong.
 pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
     match fields(request) {
-        Some(form) => twiml::form::parse(request, &form, &["ringing"]),
+        Some(form) => form::parse(request, &form, &["ringing"]),
         None => Ok(Inbound::Ignored("not a form")),
     }
 }

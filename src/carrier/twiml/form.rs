@@ -1,32 +1,32 @@
 //! What webhooks say that are Twilio's forms, whichever carrier sends them.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use http::HeaderName;
 use ring::digest;
 
-use super::call_state;
+use super::{Account, call_state};
 use crate::{
     carrier::{
-        Inbound, Request, WebhookError,
+        Inbound, Links, Request, WebhookError,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
             MessageStatus, PlacedCallAnswered, Played, Recorded,
         },
-        form::Form,
+        form::{FORM, Form},
         links::{self, Step},
+        number::heard,
+        signature,
     },
     domain::{
         call::CallState,
         message::{Body, MessageState},
-        phone::{Caller, Identifier, ProxyNumber},
+        phone::{Caller, ProxyNumber},
     },
     ids::{self, LegId},
 };
 
 /// The most pictures and files that one text has.
 pub(in crate::carrier) const MEDIA_MAX: usize = 10;
-
-/// What stands in the place of a number that it was not given: ANONYMOUS, RESTRICTED,
-/// UNAVAILABLE, UNKNOWN and BLOCKED on a keypad. None of them is a number that can be dialled.
-const WITHHELD: &[&str] = &["+266696687", "+7378742833", "+86282452253", "+8656696", "+2562533"];
 
 /// The address as it stands, and with its port added or left out: carriers sign either.
 ///
@@ -45,6 +45,30 @@ pub(in crate::carrier) fn same_addresses(url: &str) -> Vec<String> {
         format!("{scheme}://{authority}:{port}{path}")
     });
     addresses
+}
+
+/// Whether a webhook with these fields is for the account.
+pub(in crate::carrier) fn is_for(account: &dyn Account, form: Option<&Form>) -> bool {
+    form.is_none_or(|form| form.all("AccountSid").all(|id| id == account.id()))
+}
+
+/// A webhook for the account that says nothing, with its signature under `name`; `signed` is what follows the
+/// address in the text that is signed.
+pub(in crate::carrier) fn sample(
+    account: &dyn Account,
+    links: &Links,
+    name: &'static str,
+    key: &str,
+    signed: impl Fn(&Request) -> Option<String>,
+) -> Option<Request> {
+    let body = form_urlencoded::Serializer::new(String::new())
+        .append_pair("AccountSid", account.id())
+        .append_pair("Check", "entremise")
+        .finish();
+    let request = Request::post(links.status(), FORM, body);
+    let message = format!("{}{}", request.url, signed(&request)?);
+    let tag = signature::sign_sha1(key.as_bytes(), message.as_bytes());
+    Some(request.with_header(HeaderName::from_static(name), &BASE64.encode(tag)))
 }
 
 /// Whether a signature of the address alone covers the body too: there is none, or the address names
@@ -226,14 +250,6 @@ pub(in crate::carrier) fn message_state(status: &str) -> Option<MessageState> {
 /// Who calls or writes. A short code or a name can't be a participant, so it counts as withheld.
 fn caller(form: &Form) -> Result<Caller, WebhookError> {
     form.need("From").map(heard)
-}
-
-/// The caller who is named so.
-pub(in crate::carrier) fn heard(from: &str) -> Caller {
-    if WITHHELD.contains(&from) {
-        return Caller::Withheld;
-    }
-    Identifier::parse(from).map_or(Caller::Withheld, Caller::Number)
 }
 
 /// The proxy number; `None` for a short code and for addresses of other channels

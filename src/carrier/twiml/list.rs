@@ -3,17 +3,19 @@
 use serde_json::Value;
 
 use super::{
-    call_state,
-    form::{MEDIA_MAX, heard, message_state},
+    Account, call_state,
+    form::{MEDIA_MAX, message_state},
+    get, next_page,
     rest::{self, number},
 };
 use crate::{
     carrier::{
         Inbound, Request, Response, SendError,
-        error::{Retry, SendErrorKind, plain_code},
+        error::{plain_code, unreadable},
         event::{InboundCall, InboundMessage},
         fields::decimal,
         listing::{Page, Query, Record, Recorded, SentText},
+        number::heard,
     },
     domain::{
         message::{Body, MessageState},
@@ -26,13 +28,8 @@ use crate::{
 /// How many things stand on a page: with long texts about half a megabyte.
 const PAGE_SIZE: &str = "100";
 
-/// The longest query of a next page that is believed.
-const QUERY_MAX: usize = 2048;
-
 /// What is the carrier's own in lists that are otherwise Twilio's.
 pub(in crate::carrier) struct Dialect {
-    /// What its answers mean that are no lists.
-    pub(in crate::carrier) rest: &'static rest::Dialect,
     /// Whether a text is an id of a text.
     pub(in crate::carrier) is_message: fn(&str) -> bool,
     /// A time as `DateSent>` takes it, and as `StartTime>` does: nothing of that time or later is left out.
@@ -42,11 +39,12 @@ pub(in crate::carrier) struct Dialect {
     pub(in crate::carrier) newest_first: bool,
 }
 
-/// The path below the account, and the query, of the first page.
+/// The request for the first page.
 ///
 /// Texts that were sent are not narrowed by time: `DateSent` is empty as long as the carrier holds one in
 /// its queue, and one that is missed would be sent twice.
-pub(in crate::carrier) fn first(dialect: &Dialect, query: &Query) -> (&'static str, String) {
+pub(in crate::carrier) fn request(account: &dyn Account, query: &Query) -> Request {
+    let dialect = account.lists();
     let mut pairs = form_urlencoded::Serializer::new(String::new());
     match query {
         Query::Sent { from, .. } => {
@@ -60,7 +58,7 @@ pub(in crate::carrier) fn first(dialect: &Dialect, query: &Query) -> (&'static s
         }
     }
     pairs.append_pair("PageSize", PAGE_SIZE);
-    (path(query), pairs.finish())
+    get(account, path(query), &pairs.finish())
 }
 
 const fn path(query: &Query) -> &'static str {
@@ -76,14 +74,14 @@ const fn path(query: &Query) -> &'static str {
 /// For another status than 200, and for what is not a page. In a list of texts that we sent every
 /// entry must be readable: the one that is not may be ours.
 pub(in crate::carrier) fn page(
-    dialect: &Dialect,
+    account: &dyn Account,
     query: &Query,
     response: &Response,
-    get: impl FnOnce(&str, &str) -> Request,
 ) -> Result<Page, SendError> {
     if !response.status.is_success() {
-        return Err(rest::failure(dialect.rest, response));
+        return Err(rest::failure(account.rest(), response));
     }
+    let dialect = account.lists();
     let answer: Value = serde_json::from_slice(&response.body).map_err(|_| unreadable())?;
     let key = if matches!(query, Query::Calls(_)) { "calls" } else { "messages" };
     let listed = answer[key].as_array().ok_or_else(unreadable)?;
@@ -92,7 +90,7 @@ pub(in crate::carrier) fn page(
     for one in listed {
         let at = time(&one["date_created"]);
         times.push(at);
-        match (read(dialect, query, one), at) {
+        match (read(account, query, one), at) {
             (Read::Record(what), Some(at)) => {
                 if at >= query.since() {
                     page.records.push(Record { at, what });
@@ -108,7 +106,7 @@ pub(in crate::carrier) fn page(
     }
     if let (Some(next), false) = (answer["next_page_uri"].as_str(), last(dialect, query, &times)) {
         let pairs = next_page(next).ok_or_else(unreadable)?;
-        page.next = Some(get(path(query), pairs));
+        page.next = Some(get(account, path(query), pairs));
     }
     Ok(page)
 }
@@ -121,13 +119,6 @@ fn last(dialect: &Dialect, query: &Query, times: &[Option<Timestamp>]) -> bool {
     old && (dialect.newest_first || falls)
 }
 
-/// Only the query is taken: whatever host or path a page names, the request goes to ours.
-fn next_page(uri: &str) -> Option<&str> {
-    let (_, pairs) = uri.split_once('?')?;
-    let fits = pairs.len() <= QUERY_MAX && pairs.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
-    fits.then_some(pairs)
-}
-
 enum Read {
     Record(Recorded),
     /// Another kind of thing than was asked for.
@@ -135,7 +126,7 @@ enum Read {
     Unreadable,
 }
 
-fn read(dialect: &Dialect, query: &Query, one: &Value) -> Read {
+fn read(account: &dyn Account, query: &Query, one: &Value) -> Read {
     let inbound = match one["direction"].as_str() {
         Some("inbound") => true,
         Some(direction) if direction.starts_with("outbound") => false,
@@ -149,14 +140,14 @@ fn read(dialect: &Dialect, query: &Query, one: &Value) -> Read {
             _ if one["to"].as_str().is_some_and(|to| Identifier::parse(to).is_err()) => {
                 return Read::Other;
             }
-            _ => sent(dialect, one),
+            _ => sent(account.lists(), one),
         },
         Query::Texts(_) | Query::Calls(_) if !inbound => return Read::Other,
-        Query::Texts(_) => text(dialect, one),
+        Query::Texts(_) => text(account.lists(), one),
         Query::Calls(_) => match one["status"].as_str().and_then(call_state) {
             // Its webhook may be on the way, or waits to be tried again.
             Some(state) if !state.is_final() => return Read::Other,
-            Some(_) => call(dialect, one),
+            Some(_) => call(account.rest(), one),
             None => None,
         },
     };
@@ -200,9 +191,9 @@ fn text(dialect: &Dialect, one: &Value) -> Option<Recorded> {
     })))
 }
 
-fn call(dialect: &Dialect, one: &Value) -> Option<Recorded> {
+fn call(dialect: &rest::Dialect, one: &Value) -> Option<Recorded> {
     Some(Recorded::CameIn(Inbound::Call(InboundCall {
-        id: one["sid"].as_str().filter(|id| (dialect.rest.is_call)(id))?.to_owned(),
+        id: one["sid"].as_str().filter(|id| (dialect.is_call)(id))?.to_owned(),
         from: heard(one["from"].as_str()?),
         to: ProxyNumber::parse(one["to"].as_str()?).ok()?,
     })))
@@ -219,8 +210,4 @@ fn body(words: &str) -> Body {
 fn time(value: &Value) -> Option<Timestamp> {
     let at = jiff::fmt::rfc2822::parse(value.as_str()?).ok()?;
     Some(Timestamp::from_millis(at.timestamp().as_millisecond()))
-}
-
-fn unreadable() -> SendError {
-    SendError::new(SendErrorKind::Unreachable, Retry::Unknown)
 }

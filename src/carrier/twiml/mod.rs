@@ -1,7 +1,8 @@
 //! What carriers share that speak as Twilio does: here the documents, and in files of their own the
-//! webhooks (`form`), the requests (`rest`), the lists and what is wrong with a number. What is a carrier's
+//! webhooks (`form`), the account and its requests (`rest`), the lists and what is wrong with a number. What is a carrier's
 //! own is the `Dialect` that it gives.
 
+mod account;
 pub(super) mod form;
 pub(super) mod list;
 pub(super) mod number;
@@ -12,11 +13,14 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+pub(super) use self::account::{Account, authorized, get};
 use super::{
     Answer, Capabilities, Links, Reply, Response,
     document::Document,
     links::Step,
-    plan::{Connect, Gather, Plan, Prompt, Record, RejectReason, Script, Sound, Then, Whisper},
+    plan::{
+        self, Connect, Gather, Plan, Prompt, Record, RejectReason, Script, Sound, Then, Whisper,
+    },
 };
 use crate::domain::call::CallState;
 
@@ -278,7 +282,17 @@ pub(super) const fn reason(reason: RejectReason) -> &'static str {
 
 /// Whole seconds of `length`, rounded down and kept between `least` and `most`.
 pub(super) fn seconds(length: Duration, least: Duration, most: Duration) -> String {
-    length.clamp(least, most).as_secs().to_string()
+    plan::seconds(length, least, most).to_string()
+}
+
+/// The longest query of a next page that is believed.
+const QUERY_MAX: usize = 2048;
+
+/// Only the query is taken: whatever host or path a page names, the request goes to ours.
+fn next_page(uri: &str) -> Option<&str> {
+    let (_, pairs) = uri.split_once('?')?;
+    let fits = pairs.len() <= QUERY_MAX && pairs.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+    fits.then_some(pairs)
 }
 
 /// What a `CallStatus` or `DialCallStatus` means.

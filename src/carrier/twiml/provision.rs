@@ -4,19 +4,19 @@
 use std::time::Duration;
 
 use form_urlencoded::Serializer;
-use http::{Method, StatusCode, header::AUTHORIZATION};
+use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 
-use super::{number, rest};
+use super::{Account, authorized, get, next_page, number, rest};
 use crate::{
     carrier::{
         Links, Request, Response, SendError,
-        error::{Retry, SendErrorKind},
+        error::{Retry, SendErrorKind, unreadable},
         form::FORM,
         number::abilities,
         provisioning::{
             Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, Want,
-            unreadable,
+            the_one,
         },
     },
     domain::{
@@ -28,8 +28,6 @@ use crate::{
 
 /// How many numbers of the account a page has.
 const PAGE_SIZE: &str = "100";
-/// The longest query of a next page that is believed.
-const QUERY_MAX: usize = 512;
 /// How long to wait before a number that was bought lately is given back once more.
 const NEWNESS: Duration = Duration::from_hours(6);
 
@@ -52,8 +50,6 @@ const SETTINGS: &[(&str, &str)] = &[
 
 /// What is the carrier's own about buying numbers.
 pub(in crate::carrier) struct Dialect {
-    /// What its errors mean.
-    pub(in crate::carrier) rest: &'static rest::Dialect,
     /// What is looked at in a number that was set.
     pub(in crate::carrier) number: &'static number::Dialect,
     /// Whether a text is an id of a number, which becomes a part of a path.
@@ -69,16 +65,13 @@ pub(in crate::carrier) struct Dialect {
     pub(in crate::carrier) too_new: Option<&'static str>,
 }
 
-/// An account at such an API.
-pub(in crate::carrier) trait Account: Send + Sync {
+/// An account whose carrier sells numbers.
+pub(in crate::carrier) trait Buyer: Send + Sync {
     /// What is the carrier's own.
     fn dialect(&self) -> &'static Dialect;
 
-    /// The address of the account's resource `path`, such as `/IncomingPhoneNumbers`.
-    fn account_url(&self, path: &str) -> String;
-
-    /// The value of the `Authorization` header.
-    fn authorization(&self) -> String;
+    /// The account.
+    fn account(&self) -> &dyn Account;
 
     /// As [`Provisioning::prices`].
     fn price_list(&self, _search: &Search) -> Option<Request> {
@@ -89,15 +82,6 @@ pub(in crate::carrier) trait Account: Send + Sync {
     fn price(&self, _search: &Search, _answer: &Value) -> Option<Price> {
         None
     }
-}
-
-fn authorized(account: &dyn Account, request: Request) -> Request {
-    request.with_header(AUTHORIZATION, &account.authorization())
-}
-
-fn get(account: &dyn Account, path: &str, query: &str) -> Request {
-    let url = format!("{}?{query}", account.account_url(path));
-    authorized(account, Request::new(Method::GET, url))
 }
 
 fn path(held: &Held) -> String {
@@ -120,13 +104,13 @@ fn set(account: &dyn Account, held: &Held, fields: &[(&str, String)]) -> Vec<Req
     if form.is_empty() {
         return Vec::new();
     }
-    let url = account.account_url(&path(held));
+    let url = account.url(&path(held));
     vec![authorized(account, Request::post(url, FORM, form))]
 }
 
-fn answer(dialect: &Dialect, response: &Response) -> Result<Value, SendError> {
+fn answer(account: &dyn Account, response: &Response) -> Result<Value, SendError> {
     if !response.status.is_success() {
-        return Err(rest::failure(dialect.rest, response));
+        return Err(rest::failure(account.rest(), response));
     }
     serde_json::from_slice(&response.body).map_err(|_| unreadable())
 }
@@ -166,7 +150,7 @@ fn pattern(dialect: &Dialect, search: &Search) -> Option<(&'static str, String)>
     }
 }
 
-impl<T: Account> Provisioning for T {
+impl<T: Buyer> Provisioning for T {
     fn search(&self, search: &Search) -> Option<Request> {
         let dialect = self.dialect();
         let (_, sort) = dialect.sorts.iter().find(|(kind, _)| *kind == search.kind)?;
@@ -187,7 +171,7 @@ impl<T: Account> Provisioning for T {
             query.append_pair("PageSize", &search.limit.to_string());
         }
         let path = format!("/AvailablePhoneNumbers/{}/{sort}", search.country);
-        Some(get(self, &path, &query.finish()))
+        Some(get(self.account(), &path, &query.finish()))
     }
 
     fn found(&self, search: &Search, response: &Response) -> Result<Vec<Offer>, SendError> {
@@ -195,7 +179,7 @@ impl<T: Account> Provisioning for T {
         if response.status == StatusCode::NOT_FOUND {
             return Ok(Vec::new());
         }
-        let answer = answer(self.dialect(), response)?;
+        let answer = answer(self.account(), response)?;
         let listed = answer["available_phone_numbers"].as_array().ok_or_else(unreadable)?;
         Ok(listed.iter().filter_map(|one| offer(search.kind, one)).collect())
     }
@@ -205,7 +189,7 @@ impl<T: Account> Provisioning for T {
     }
 
     fn priced(&self, search: &Search, response: &Response) -> Option<Price> {
-        self.price(search, &answer(self.dialect(), response).ok()?)
+        self.price(search, &answer(self.account(), response).ok()?)
     }
 
     fn buy(&self, purchase: &Purchase) -> Option<Request> {
@@ -217,12 +201,12 @@ impl<T: Account> Provisioning for T {
                 form.append_pair(name, value);
             }
         }
-        let url = self.account_url("/IncomingPhoneNumbers");
-        Some(authorized(self, Request::post(url, FORM, form.finish())))
+        let url = self.account().url("/IncomingPhoneNumbers");
+        Some(authorized(self.account(), Request::post(url, FORM, form.finish())))
     }
 
     fn bought(&self, purchase: &Purchase, response: &Response) -> Result<Bought, SendError> {
-        let answer = answer(self.dialect(), response)?;
+        let answer = answer(self.account(), response)?;
         let bought = held(self.dialect(), &answer);
         let bought = bought.is_some_and(|held| held.number == purchase.number);
         if bought { Ok(Bought::Now) } else { Err(unreadable()) }
@@ -231,7 +215,7 @@ impl<T: Account> Provisioning for T {
     fn held(&self, number: &ProxyNumber) -> Request {
         let pairs = [("PhoneNumber", number.as_str())];
         let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
-        get(self, "/IncomingPhoneNumbers", &query)
+        get(self.account(), "/IncomingPhoneNumbers", &query)
     }
 
     fn held_one(
@@ -239,13 +223,11 @@ impl<T: Account> Provisioning for T {
         number: &ProxyNumber,
         response: &Response,
     ) -> Result<Option<Held>, SendError> {
-        let answer = answer(self.dialect(), response)?;
+        let answer = answer(self.account(), response)?;
         let listed = answer["incoming_phone_numbers"].as_array().ok_or_else(unreadable)?;
         // The digits are taken as a pattern, so others may be listed too.
-        match listed.iter().find(|one| one["phone_number"] == number.as_str()) {
-            Some(one) => held(self.dialect(), one).map(Some).ok_or_else(unreadable),
-            None => Ok(None),
-        }
+        let wanted = |one: &Value| one["phone_number"] == number.as_str();
+        the_one(listed, wanted, |one| held(self.dialect(), one))
     }
 
     fn configure(&self, held: &Held, can: Capabilities, links: &Links) -> Vec<Request> {
@@ -277,7 +259,7 @@ impl<T: Account> Provisioning for T {
                 ("SmsApplicationSid", String::new()),
             ]);
         }
-        set(self, held, &fields)
+        set(self.account(), held, &fields)
     }
 
     fn restore(&self, held: &Held, before: &str) -> Vec<Request> {
@@ -286,19 +268,19 @@ impl<T: Account> Provisioning for T {
             .iter()
             .filter_map(|(name, field)| Some((*field, before[*name].as_str()?.to_owned())))
             .collect();
-        set(self, held, &fields)
+        set(self.account(), held, &fields)
     }
 
     fn release(&self, held: &Held) -> Option<Request> {
-        let url = self.account_url(&path(held));
-        Some(authorized(self, Request::new(Method::DELETE, url)))
+        let url = self.account().url(&path(held));
+        Some(authorized(self.account(), Request::new(Method::DELETE, url)))
     }
 
     fn changed(&self, response: &Response) -> Result<(), SendError> {
         if response.status.is_success() {
             return Ok(());
         }
-        let mut failed = rest::failure(self.dialect().rest, response);
+        let mut failed = rest::failure(self.account().rest(), response);
         if failed.carrier_code.is_some() && failed.carrier_code.as_deref() == self.dialect().too_new
         {
             (failed.kind, failed.retry) = (SendErrorKind::Throttled, Retry::After(NEWNESS));
@@ -308,16 +290,16 @@ impl<T: Account> Provisioning for T {
 
     fn page(&self, next: Option<&str>) -> Request {
         let first = format!("PageSize={PAGE_SIZE}");
-        get(self, "/IncomingPhoneNumbers", next.unwrap_or(&first))
+        get(self.account(), "/IncomingPhoneNumbers", next.unwrap_or(&first))
     }
 
     fn listed(&self, _: Option<&str>, response: &Response) -> Result<HeldPage, SendError> {
-        let answer = answer(self.dialect(), response)?;
+        let answer = answer(self.account(), response)?;
         let listed = answer["incoming_phone_numbers"].as_array().ok_or_else(unreadable)?;
         // Short codes and numbers that can only fax have no place here.
         let held = listed.iter().filter_map(|one| held(self.dialect(), one)).collect();
         let next = match answer["next_page_uri"].as_str() {
-            Some(uri) => Some(next_query(uri).ok_or_else(unreadable)?),
+            Some(uri) => Some(next_page(uri).ok_or_else(unreadable)?.to_owned()),
             None => None,
         };
         Ok(HeldPage { held, next })
@@ -326,11 +308,4 @@ impl<T: Account> Provisioning for T {
 
 fn has_area_codes(search: &Search) -> bool {
     matches!(search.country.as_str(), "US" | "CA")
-}
-
-/// Only the query is taken: whatever host or path a page names, the request goes to ours.
-fn next_query(uri: &str) -> Option<String> {
-    let (_, pairs) = uri.split_once('?')?;
-    let fits = pairs.len() <= QUERY_MAX && pairs.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
-    fits.then(|| pairs.to_owned())
 }

@@ -6,7 +6,7 @@ use form_urlencoded::Serializer;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::seconds;
+use super::{Account, authorized, seconds};
 use crate::carrier::{
     Capabilities, Links, Outbound, Request, Response, SendError, Sent,
     error::{
@@ -14,7 +14,7 @@ use crate::carrier::{
         SendErrorKind::{
             self, Config as Misconfigured, Rejected, Throttled, Unreachable, Unsupported,
         },
-        deleted,
+        deleted, ended,
     },
     form::FORM,
     is_id,
@@ -48,17 +48,16 @@ pub(in crate::carrier) struct Dialect {
     pub(in crate::carrier) kind_of: fn(u64) -> Option<SendErrorKind>,
 }
 
-/// The request that does `outbound`, without credentials; `url` makes the address of a path below the
-/// account.
+/// The request that does `outbound`.
 ///
 /// # Errors
 /// [`SendError`] with `retry: Never` where the carrier can't do it.
 pub(in crate::carrier) fn request(
-    dialect: &Dialect,
+    account: &dyn Account,
     outbound: &Outbound,
     links: &Links,
-    url: impl Fn(&str) -> String,
 ) -> Result<Request, SendError> {
+    let dialect = account.rest();
     let (path, form) = match outbound {
         Outbound::Message(text) => ("/Messages".to_owned(), message(dialect, text, links)?),
         Outbound::Call(plan) => ("/Calls".to_owned(), call(dialect, plan, links)),
@@ -71,11 +70,12 @@ pub(in crate::carrier) fn request(
             (format!("/Calls/{id}"), body)
         }
         Outbound::DeleteRecording { id } if is_id(id) => {
-            return Ok(Request::new(Method::DELETE, url(&format!("/Recordings/{id}"))));
+            let url = account.url(&format!("/Recordings/{id}"));
+            return Ok(authorized(account, Request::new(Method::DELETE, url)));
         }
         Outbound::DeleteRecording { .. } => return Err(SendError::new(Rejected, Retry::Never)),
     };
-    Ok(Request::post(url(&path), FORM, form))
+    Ok(authorized(account, Request::post(account.url(&path), FORM, form)))
 }
 
 fn message(dialect: &Dialect, text: &OutboundMessage, links: &Links) -> Result<String, SendError> {
@@ -121,13 +121,18 @@ fn call(dialect: &Dialect, plan: &OutboundCall, links: &Links) -> String {
 /// # Errors
 /// [`SendError`]; `Unknown` where the carrier may have done it all the same.
 pub(in crate::carrier) fn response(
-    dialect: &Dialect,
+    account: &dyn Account,
     outbound: &Outbound,
     response: &Response,
 ) -> Result<Sent, SendError> {
+    let dialect = account.rest();
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if let Outbound::EndCall { id } = outbound {
-        return ended(dialect, id, response, code_of(&json));
+        let code = code_of(&json);
+        if code.is_some_and(|code| dialect.over.contains(&code)) {
+            return Ok(Sent { id: id.to_owned() });
+        }
+        return ended(id, response, || error(dialect, response, code));
     }
     if let Outbound::DeleteRecording { id } = outbound {
         return deleted(id, response, || error(dialect, response, code_of(&json)));
@@ -143,26 +148,6 @@ pub(in crate::carrier) fn response(
         // It was taken, but without an id its news can't be told from another's.
         _ => Err(SendError::new(Unreachable, Retry::Unknown)),
     }
-}
-
-/// Ending a call twice does no harm, so nothing about it is unknown.
-fn ended(
-    dialect: &Dialect,
-    id: &str,
-    response: &Response,
-    code: Option<u64>,
-) -> Result<Sent, SendError> {
-    if response.status.is_success() || code.is_some_and(|code| dialect.over.contains(&code)) {
-        return Ok(Sent { id: id.to_owned() });
-    }
-    let mut error = error(dialect, response, code);
-    if response.status == StatusCode::NOT_FOUND {
-        error.kind = Rejected;
-    }
-    if error.retry == Retry::Unknown {
-        error.retry = Retry::After(THROTTLED);
-    }
-    Err(error)
 }
 
 /// What an answer that is no success means.

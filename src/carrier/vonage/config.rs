@@ -12,6 +12,18 @@ use crate::carrier::settings::{Faults, api_base, basic};
 const API_BASE: &str = "https://api.nexmo.com";
 const REST_BASE: &str = "https://rest.nexmo.com";
 
+/// Where Vonage says that recordings lie: its API, and the API's regions.
+const RECORDING_HOSTS: &[&str] = &[
+    "api.nexmo.com",
+    "api-us.nexmo.com",
+    "api-us-3.vonage.com",
+    "api-us-4.vonage.com",
+    "api-eu-3.vonage.com",
+    "api-eu-4.vonage.com",
+    "api-ap-3.vonage.com",
+    "api-ap-4.vonage.com",
+];
+
 /// The keys that this kind knows, for the message about any other.
 const KEYS: &[&str] = &[
     "api_key",
@@ -102,9 +114,11 @@ impl Config {
         format!("{}/v1/calls", self.api_base)
     }
 
-    /// What the addresses of recordings begin with.
-    pub(super) fn recordings_base(&self) -> String {
-        format!("{}/v1/files", self.api_base)
+    /// What the addresses of recordings begin with: our own API's, and those of all of Vonage's regions,
+    /// since each call is recorded where it is handled.
+    pub(super) fn recordings_bases(&self) -> impl Iterator<Item = String> {
+        let hosts = RECORDING_HOSTS.iter().map(|host| format!("https://{host}"));
+        std::iter::once(self.api_base.clone()).chain(hosts).map(|base| format!("{base}/v1/files"))
     }
 
     /// Where texts are sent.

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Inbound, Request, WebhookError, fields::Fields};
+use super::{
+    Inbound, Request, WebhookError,
+    fields::{Fields, keys},
+};
 use crate::{
     carrier::{
         error::plain_code,
@@ -120,10 +123,7 @@ fn digits(fields: &Fields, end: &str) -> Result<String, WebhookError> {
     let dtmf = &fields.0["dtmf"];
     // Applications of the first version send the keys alone.
     let digits = dtmf["digits"].as_str().or_else(|| dtmf.as_str()).unwrap_or_default();
-    let key = |b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
-    if digits.len() > KEYS_MAX || !digits.bytes().all(key) {
-        return Err(WebhookError::Malformed("dtmf"));
-    }
+    let digits = keys(digits, KEYS_MAX, "dtmf")?;
     let cut = digits.find(|c| end.contains(c)).unwrap_or(digits.len());
     Ok(digits.get(..cut).unwrap_or_default().to_owned())
 }

@@ -23,6 +23,7 @@ use super::{
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
     capabilities::{CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id, own,
+    plan::seconds,
     provisioning::Provisioning,
 };
 use crate::domain::{phone::ProxyNumber, pool, time::Timestamp};
@@ -162,17 +163,12 @@ impl Carrier for Vonage {
 
     /// With the application's token, which the request gets when it leaves.
     fn media(&self, address: &str) -> Option<Request> {
-        own::below(&self.config.recordings_base(), address)
+        self.config.recordings_bases().find_map(|base| own::below(&base, address))
     }
 
     fn secrets(&self) -> Vec<String> {
         self.config.secrets()
     }
-}
-
-/// Whole seconds of `length`, rounded down and kept between `least` and `most`.
-fn seconds(length: Duration, least: Duration, most: Duration) -> u64 {
-    length.clamp(least, most).as_secs()
 }
 
 /// A number as Vonage writes it: without the plus.

@@ -14,13 +14,17 @@ use super::{
 };
 use crate::{
     carrier::{
-        error::{Retry, SendErrorKind},
+        error::{Retry, SendErrorKind, unreadable},
         number::abilities,
         provisioning::{
-            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, unreadable,
+            Bought, Held, HeldPage, NumberKind, Offer, Provisioning, Purchase, Search, the_one,
         },
     },
-    domain::{phone::ProxyNumber, pool::Capabilities, price::Price},
+    domain::{
+        phone::{Country, ProxyNumber},
+        pool::Capabilities,
+        price::Price,
+    },
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -29,8 +33,16 @@ const PAGE: u64 = 100;
 /// How long to wait after a 429.
 const THROTTLED: Duration = Duration::from_secs(1);
 
-/// A number's settings that lead its calls and texts somewhere.
-const SETTINGS: &[&str] = &["app_id", "moHttpUrl", "voiceCallbackType", "voiceCallbackValue"];
+/// A number's settings that lead its calls and texts somewhere. The published API lists no `app_id`: the
+/// application stands in the values beside it.
+const SETTINGS: &[&str] = &[
+    "app_id",
+    "moHttpUrl",
+    "voiceCallbackType",
+    "voiceCallbackValue",
+    "messagesCallbackType",
+    "messagesCallbackValue",
+];
 
 /// Vonage has no numbers of a country without a place.
 const fn word(kind: NumberKind) -> Option<&'static str> {
@@ -123,6 +135,17 @@ fn change(config: &Config, path: &str, held: &Held, more: &[(&str, &str)]) -> Re
     post(config, path, &[&[("country", country), ("msisdn", msisdn)], more].concat())
 }
 
+/// The digits that are looked for, with Vonage's word for where they are (0: where the number begins, 1:
+/// anywhere), and how many numbers to list.
+fn pattern(search: &Search) -> (Option<(String, &'static str)>, u64) {
+    let code = Country::parse(&search.country).and_then(Country::calling_code);
+    let Some((area, code)) = search.area.as_ref().zip(code) else {
+        let anywhere = search.contains.as_ref().map(|digits| (digits.clone(), "1"));
+        return (anywhere, u64::from(search.limit));
+    };
+    (Some((format!("{code}{area}"), "0")), PAGE)
+}
+
 /// What a number is to do, in the words and the order that the API lists; empty for anything.
 const fn features(can: Capabilities) -> &'static str {
     match (can.sms, can.voice, can.mms) {
@@ -139,25 +162,24 @@ const fn features(can: Capabilities) -> &'static str {
 
 impl Provisioning for Vonage {
     fn search(&self, search: &Search) -> Option<Request> {
-        let (features, limit) = (features(search.can), search.limit.to_string());
+        let features = features(search.can);
         let mut pairs = vec![("country", search.country.as_str()), ("type", word(search.kind)?)];
-        // One pattern at a time, anywhere in the number: areas are looked for in the answer too.
-        if let Some(pattern) = search.contains.as_ref().or(search.area.as_ref()) {
-            pairs.extend([("pattern", pattern.as_str()), ("search_pattern", "1")]);
+        // One pattern at a time: what it leaves out is looked for in the answer, of which there must be
+        // enough then.
+        let (pattern, size) = pattern(search);
+        if let Some((digits, place)) = &pattern {
+            pairs.extend([("pattern", digits.as_str()), ("search_pattern", place)]);
         }
         if !features.is_empty() {
             pairs.push(("features", features));
         }
-        pairs.push(("size", &limit));
+        let size = size.to_string();
+        pairs.push(("size", &size));
         Some(get(&self.config, "/number/search", &pairs))
     }
 
     fn found(&self, search: &Search, response: &Response) -> Result<Vec<Offer>, SendError> {
-        let area = search.area.as_deref().unwrap_or_default();
-        let fits = |offer: &Offer| offer.number.as_str().contains(area);
-        let found = numbers(response)?;
-        let offers = found.iter().filter_map(|one| offer(search.kind, one)).filter(fits);
-        Ok(offers.take(usize::from(search.limit)).collect())
+        Ok(numbers(response)?.iter().filter_map(|one| offer(search.kind, one)).collect())
     }
 
     fn buy(&self, purchase: &Purchase) -> Option<Request> {
@@ -182,10 +204,7 @@ impl Provisioning for Vonage {
         response: &Response,
     ) -> Result<Option<Held>, SendError> {
         let wanted = bare(number.as_str());
-        match numbers(response)?.iter().find(|one| one["msisdn"] == wanted) {
-            Some(one) => held(one).map(Some).ok_or_else(unreadable),
-            None => Ok(None),
-        }
+        the_one(&numbers(response)?, |one| one["msisdn"] == wanted, held)
     }
 
     fn configure(&self, held: &Held, can: Capabilities, links: &Links) -> Vec<Request> {
@@ -197,17 +216,20 @@ impl Provisioning for Vonage {
         vec![change(&self.config, "/number/update", held, &pairs)]
     }
 
-    /// What an update does not name is emptied.
+    /// What an update does not name is emptied; the address of texts is emptied by its name too.
     fn restore(&self, held: &Held, before: &str) -> Vec<Request> {
         let before: Value = serde_json::from_str(before).unwrap_or_default();
-        // An application as the place of calls is named by its id.
-        let by_application = before["voiceCallbackType"] == "app";
-        let pairs: Vec<(&str, &str)> = SETTINGS
-            .iter()
-            .filter(|key| !(by_application && key.starts_with("voice")))
-            .filter_map(|key| Some((*key, before[*key].as_str()?)))
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
+        let was = |key: &str| before[key].as_str().unwrap_or_default();
+        // An application as the place of calls is named by its id, and so is that of texts.
+        let by_application = was("voiceCallbackType") == "app";
+        let calls = if by_application { was("voiceCallbackValue") } else { "" };
+        let application = [was("app_id"), calls, was("messagesCallbackValue")];
+        let application = application.into_iter().find(|id| !id.is_empty());
+        let mut pairs: Vec<(&str, &str)> =
+            application.map(|id| ("app_id", id)).into_iter().collect();
+        pairs.push(("moHttpUrl", was("moHttpUrl")));
+        let voice = ["voiceCallbackType", "voiceCallbackValue"].map(|key| (key, was(key)));
+        pairs.extend(voice.into_iter().filter(|(_, value)| !by_application && !value.is_empty()));
         vec![change(&self.config, "/number/update", held, &pairs)]
     }
 
@@ -231,5 +253,56 @@ impl Provisioning for Vonage {
         let page = at.and_then(|at| at.parse().ok()).unwrap_or(1_u64);
         let next = (page * PAGE < all).then(|| (page + 1).to_string());
         Ok(HeldPage { held, next })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::carrier::vonage::tests::carrier;
+
+    /// A number that is given back to what led its calls and texts before is led there again, whether
+    /// Vonage named the application or only where its calls and texts went.
+    #[test]
+    fn what_was_set_is_set_again() {
+        let vonage = carrier(|_| {});
+        let (one, other) =
+            ("11111111-bbbb-cccc-dddd-0123456789ab", "22222222-bbbb-cccc-dddd-0123456789ab");
+        let app = |id: &str| format!("app_id={id}&moHttpUrl=");
+        for (settings, expected) in [
+            (json!({ "app_id": one }), app(one)),
+            (json!({ "voiceCallbackType": "app", "voiceCallbackValue": one }), app(one)),
+            (json!({ "messagesCallbackType": "app", "messagesCallbackValue": other }), app(other)),
+            (
+                json!({
+                    "voiceCallbackType": "app", "voiceCallbackValue": one,
+                    "messagesCallbackType": "app", "messagesCallbackValue": other,
+                }),
+                app(one),
+            ),
+            (
+                json!({
+                    "moHttpUrl": "https://old.example/sms", "messagesCallbackValue": other,
+                    "voiceCallbackType": "tel", "voiceCallbackValue": "14155550151",
+                }),
+                format!(
+                    "app_id={other}&moHttpUrl=https%3A%2F%2Fold.example%2Fsms\
+                     &voiceCallbackType=tel&voiceCallbackValue=14155550151"
+                ),
+            ),
+            (json!({}), "moHttpUrl=".to_owned()),
+        ] {
+            let mut listed = settings.clone();
+            listed["country"] = "US".into();
+            listed["msisdn"] = "14155550150".into();
+            let held = held(&listed).unwrap();
+            let [request] = &vonage.restore(&held, &held.settings)[..] else {
+                panic!("{settings}")
+            };
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            assert_eq!(body, format!("country=US&msisdn=14155550150&{expected}"), "{settings}");
+        }
     }
 }

@@ -22,6 +22,7 @@ use crate::carrier::{
             self, Config as Misconfigured, InvalidNumber, OptedOut, Rejected, Throttled,
             Unreachable, Unsupported,
         },
+        ended,
     },
     links::Step,
     outbound::{OutboundCall, OutboundMessage},
@@ -176,7 +177,7 @@ pub(super) fn response(
 ) -> Result<Sent, SendError> {
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
-        Outbound::EndCall { id } => ended(id, response, &json),
+        Outbound::EndCall { id } => ended(id, response, || error(response, &json)),
         Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["uuid"]),
@@ -227,21 +228,6 @@ fn sms_error(code: &str) -> SendError {
         _ => (Rejected, Retry::Never),
     };
     SendError::new(kind, retry).with_code(code)
-}
-
-/// Ending a call twice does no harm, so nothing about it is unknown.
-fn ended(id: &str, response: &Response, json: &Value) -> Result<Sent, SendError> {
-    if response.status.is_success() {
-        return Ok(Sent { id: id.to_owned() });
-    }
-    let mut error = error(response, json);
-    if response.status == StatusCode::NOT_FOUND {
-        error.kind = Rejected;
-    }
-    if error.retry == Retry::Unknown {
-        error.retry = Retry::After(THROTTLED);
-    }
-    Err(error)
 }
 
 /// What an answer that is no success means: its status, and the number of a Messages error.

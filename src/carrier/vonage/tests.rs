@@ -43,7 +43,7 @@ fn settings(change: impl FnOnce(&mut toml::Table)) -> Settings {
     Settings { id: "vonage".to_owned(), api_base: None, values }
 }
 
-fn carrier(change: impl FnOnce(&mut toml::Table)) -> Vonage {
+pub(super) fn carrier(change: impl FnOnce(&mut toml::Table)) -> Vonage {
     Vonage { config: Config::read(&settings(change)).unwrap() }
 }
 
@@ -561,4 +561,26 @@ fn documents_are_json() {
     let reply = carrier(|_| {}).reply(&Answer::Plan(Plan::Hangup), &links());
     assert_eq!(reply.response.headers[CONTENT_TYPE], "application/json");
     assert_eq!(reply.response.body, "[]");
+}
+
+/// Recordings are fetched from the API and from each of its regions, wherever the API is for us, and from
+/// nowhere else.
+#[test]
+fn recordings_lie_in_every_region() {
+    let mut elsewhere = settings(|_| {});
+    elsewhere.api_base = Some("http://127.0.0.1:9".to_owned());
+    let other = Vonage { config: Config::read(&elsewhere).unwrap() };
+    for host in
+        ["api.nexmo.com", "api-us-3.vonage.com", "api-eu-4.vonage.com", "api-ap-3.vonage.com"]
+    {
+        let address = format!("https://{host}/v1/files/bbbbbbbb-aaaa-4ccc-8ddd-0123456789ab");
+        for carrier in [&carrier(|_| {}), &other] {
+            assert_eq!(carrier.media(&address).map(|request| request.url), Some(address.clone()));
+            for bad in ["http://", "https://evil."] {
+                assert!(carrier.media(&address.replace("https://", bad)).is_none(), "{bad}{host}");
+            }
+            assert!(carrier.media(&address.replace("files", "calls")).is_none(), "{host}");
+        }
+    }
+    assert!(carrier(|_| {}).media("https://api-zz-3.vonage.com/v1/files/1").is_none());
 }

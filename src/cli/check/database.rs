@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use super::{report::Report, settings::Wrong};
+use super::{report::Report, services, settings::Wrong};
 use crate::{
     app,
     cli::keys,
@@ -11,19 +11,16 @@ use crate::{
     config::Config,
     ids::Ids,
     privacy::{self, Keyring, MasterKey},
-    relay,
+    relay::{self, Carriers},
     store::{
         DbOptions, EpochFile, Error, Inspection, Tx, accounts, durability, master_keys, meta,
         moving::{self, Standing},
         numbers::{self, Number},
-        services,
     },
 };
 
 /// The most numbers of a carrier that are looked at.
 pub(super) const NUMBERS_MAX: i64 = 50;
-/// How many services are read at once.
-const PAGE: i64 = 200;
 
 /// What the live checks need of it.
 #[derive(Debug, Default)]
@@ -158,7 +155,7 @@ async fn read(
         );
     }
     let by_carrier = numbers::count_by_carrier(&mut tx).await?;
-    let counts = counts(report, &mut tx).await?;
+    let counts = services::check(report, carriers(config).as_ref(), &mut tx).await?;
     let total: i64 = by_carrier.iter().map(|(_, count)| count).sum();
     report.ok("database", format!("answers, no migration is pending; {counts}, {total} numbers"));
     super::numbers::check(report, config, &mut tx).await?;
@@ -176,6 +173,12 @@ async fn read(
         found.0.insert(carrier, Numbers { first, total });
     }
     Ok(found)
+}
+
+/// The configured carriers, where the settings let them be made.
+fn carriers(config: &Config) -> Option<Carriers> {
+    let origin = config.origin(config.listen);
+    app::carriers(config, &origin, &format!("http://{}", config.listen)).ok()
 }
 
 /// Whether `serve` would serve it as it is.
@@ -255,33 +258,6 @@ async fn key(report: &mut Report, tx: &mut Tx, horizon: u32) -> Result<(), Error
         );
     }
     Ok(())
-}
-
-/// How many accounts and services there are, in words; tells what is unwise about each service.
-async fn counts(report: &mut Report, tx: &mut Tx) -> Result<String, Error> {
-    let accounts = accounts::all(tx).await?;
-    let mut total = 0;
-    for account in &accounts {
-        let mut after = String::new();
-        loop {
-            let page = services::list(tx, &account.id, &after, PAGE).await?;
-            total += page.len();
-            for service in &page {
-                for warning in service.rules.warnings() {
-                    report.warn(
-                        &format!("service {}", service.id),
-                        format!("`{}` of {}: {warning}", service.unique_name, account.id),
-                        "set it to 259200 or more",
-                    );
-                }
-            }
-            match page.last() {
-                Some(last) => last.id.as_str().clone_into(&mut after),
-                None => break,
-            }
-        }
-    }
-    Ok(format!("{} accounts, {total} services", accounts.len()))
 }
 
 /// What a store's error means to whoever set the address.

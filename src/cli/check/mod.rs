@@ -6,6 +6,7 @@ mod database;
 mod numbers;
 mod reach;
 mod report;
+mod services;
 mod settings;
 
 use clap::Args;

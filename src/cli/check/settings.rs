@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use super::report::Report;
 use crate::{
     app,
-    config::{Config, Fault, PREFIX},
+    config::{Config, Fault, MediaStore, PREFIX},
 };
 
 /// The paths of the settings that are wrong, such as `carriers.0.auth_token`.
@@ -86,6 +86,18 @@ fn unwise(report: &mut Report, config: &Config, wrong: &Wrong) {
             "carriers",
             "none is configured: nothing can be relayed",
             "add a [[carriers]] entry: docs/carriers/",
+        );
+    }
+    if config.media.store == MediaStore::Beside
+        && !config.database_url.expose().starts_with("sqlite:")
+        && !wrong.has("database_url")
+        && !wrong.has("media.store")
+    {
+        report.warn(
+            "media.store",
+            "is not set, and beside PostgreSQL nothing is kept: every picture is refused, and no \
+             caller is offered voicemail",
+            "set it to a bucket or a folder that all nodes see, or to off",
         );
     }
     let real = config.carriers.iter().find(|one| one.kind != "sandbox");

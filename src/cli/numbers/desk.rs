@@ -2,13 +2,12 @@
 
 use crate::{
     app::{self, Opened},
-    cli::{ConfigFile, Failed, output},
-    clock::Clock,
+    cli::{ConfigFile, Failed, account, output},
     domain::pool::Capabilities,
     egress::Egress,
-    ids::{AccountId, Ids, ServiceId},
+    ids::{AccountId, ServiceId},
     relay::{self, Client, Relay},
-    store::{accounts, services},
+    store::accounts,
 };
 
 /// The use cases over the configured database and carriers, beside a server that may be running.
@@ -23,7 +22,7 @@ impl Desk {
         let origin = config.origin(config.listen);
         let carriers = app::carriers(&config, &origin, &format!("http://{}", config.listen))
             .map_err(|faults| Failed(faults.to_string()))?;
-        let opened = Opened::open(&config, &Clock::system(), &Ids::default()).await?;
+        let opened = account::opened(&config).await?;
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), Egress::default());
         Ok(Self { opened, relay })
     }
@@ -36,11 +35,8 @@ impl Desk {
     /// The carrier that is meant: the one that is named, or the first.
     pub(super) fn carrier(&self, named: Option<&str>) -> Result<String, Failed> {
         let carriers = self.relay.carriers();
-        let known = named.or(carriers.default_id()).filter(|id| carriers.get(id).is_some());
-        known.map(str::to_owned).ok_or_else(|| {
-            let ids: Vec<&str> = carriers.iter().map(|one| one.id.as_str()).collect();
-            Failed(format!("--carrier must be one of the configured: {}", ids.join(", ")))
-        })
+        let known = carriers.known(named.or(carriers.default_id()).unwrap_or_default());
+        known.map(|one| one.id.clone()).map_err(|words| Failed(format!("--carrier {words}")))
     }
 
     /// The service of that id or name.
@@ -53,11 +49,8 @@ impl Desk {
         if accounts::get(&mut tx, account).await?.is_none() {
             return Err(Failed("there is no such account".into()));
         }
-        let found = match ServiceId::parse(named) {
-            Ok(id) => services::get(&mut tx, account, &id).await?,
-            Err(_) => services::by_name(&mut tx, account, named).await?,
-        };
-        found.map(|service| service.id).ok_or_else(|| Failed("there is no such service".into()))
+        let found = relay::find_service(&mut tx, account, named).await;
+        found.map(|service| service.id).map_err(refusal)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     },
     ids::{AccountId, ServiceId},
     relay::{self, NewNumber, NewService},
-    store::{self, Tx, accounts, services},
+    store::{self, Tx, accounts},
 };
 
 #[derive(Debug, Args)]
@@ -132,7 +132,8 @@ fn line(
     }
     let carrier = column(1);
     if !carriers.iter().any(|one| one == carrier) {
-        faults.push(format!("carrier must be one of the configured: {}", carriers.join(", ")));
+        let words = relay::must_be_one_of(carriers.iter().map(String::as_str));
+        faults.push(format!("carrier {words}"));
     }
     let capabilities = Capabilities::parse(column(2));
     if capabilities.is_none() {
@@ -168,19 +169,13 @@ async fn import(
     lines: &[Line],
 ) -> Result<(ServiceId, usize), relay::Error> {
     let owner = accounts::get(tx, account).await?.ok_or(relay::Error::NotFound("account"))?;
-    let found = match ServiceId::parse(service) {
-        Ok(id) => {
-            services::get(tx, account, &id).await?.ok_or(relay::Error::NotFound("service"))?
+    let found = match relay::find_service(tx, account, service).await {
+        Err(relay::Error::NotFound(_)) if ServiceId::parse(service).is_err() => {
+            let brand: String = owner.name.chars().take(60).collect();
+            let new = NewService { unique_name: service.to_owned(), rules: Rules::new(brand) };
+            relay::create_service(tx, account, &new).await?
         }
-        Err(_) => {
-            if let Some(found) = services::by_name(tx, account, service).await? {
-                found
-            } else {
-                let brand: String = owner.name.chars().take(60).collect();
-                let new = NewService { unique_name: service.to_owned(), rules: Rules::new(brand) };
-                relay::create_service(tx, account, &new).await?
-            }
-        }
+        found => found?,
     };
     let mut added = 0;
     for line in lines {

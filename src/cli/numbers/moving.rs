@@ -103,7 +103,7 @@ async fn work(options: &Options, config: &Config, opened: &Opened) -> Result<(),
     }
     for (account, new) in asked(options, config, opened).await? {
         if options.dry_run {
-            let trial = relay.try_move(&account, &new).await.map_err(refused)?;
+            let trial = relay.try_move(&account, &new, usize::MAX).await.map_err(refused)?;
             output::line(&tried(&trial, &account, options.json));
             continue;
         }
@@ -128,11 +128,12 @@ async fn asked(
     opened: &Opened,
 ) -> Result<Vec<(AccountId, NewMove)>, Failed> {
     let known = |id: &String| {
-        let ids: Vec<&str> = config.carriers.iter().map(|one| one.id.as_str()).collect();
-        if ids.contains(&id.as_str()) {
+        let mut ids = config.carriers.iter().map(|one| one.id.as_str());
+        if ids.any(|one| one == id) {
             Ok(())
         } else {
-            Err(Failed(format!("the carrier must be one of the configured: {}", ids.join(", "))))
+            let ids = config.carriers.iter().map(|one| one.id.as_str());
+            Err(Failed(format!("the carrier {}", relay::must_be_one_of(ids))))
         }
     };
     let why = options.why.ok_or_else(|| Failed("--why is missing".into()))?;

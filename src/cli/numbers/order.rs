@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     desk::{Desk, capabilities, refusal, table},
@@ -20,8 +21,9 @@ use crate::{
     },
 };
 
-/// How often it is looked how far orders have come.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long it is waited at least, and at most, before it is looked again how far orders have come.
+const LOOK_MIN: Duration = Duration::from_millis(100);
+const LOOK_MAX: Duration = Duration::from_secs(2);
 /// How many orders are shown.
 const SHOWN: i64 = 1_000;
 
@@ -217,7 +219,7 @@ pub(super) async fn release(options: ReleaseOptions) -> Result<(), Failed> {
         let order = desk.relay.db().write(move |tx| {
             let (account, id, relay) = (account.clone(), id.clone(), relay.clone());
             Box::pin(async move {
-                let cancels = |carrier: &str| relay.cancels(carrier);
+                let cancels = |carrier: &str| relay.cancels(carrier, false);
                 let how = ReleaseNumber { at_carrier, force };
                 relay::release_number(tx, &account, &id, how, None, &cancels).await
             })
@@ -248,19 +250,23 @@ async fn follow(
 ) -> Result<Vec<NumberOrder>, Failed> {
     let relay = &desk.relay;
     let (began, wait) = (tokio::time::Instant::now(), Duration::from_secs(wait));
+    // Who breaks the command off leaves the rest to a running server.
+    let stop = CancellationToken::new();
     loop {
         for order in &mut orders {
             if order.ended_at.is_none() {
-                relay.work_number_order(order.clone()).await.map_err(refusal)?;
+                relay.work_number_order(order.clone(), &stop).await.map_err(refusal)?;
                 *order = relay.number_order(&order.account, &order.id).await.map_err(refusal)?;
             }
         }
-        let mut open = orders.iter().filter(|order| order.ended_at.is_none());
+        let open = || orders.iter().filter(|order| order.ended_at.is_none());
         // One that drains takes as long as its sessions. What somebody else works on is looked at again.
-        if open.all(|order| order.state == OrderState::Draining) || began.elapsed() > wait {
+        if open().all(|order| order.state == OrderState::Draining) || began.elapsed() > wait {
             break;
         }
-        tokio::time::sleep(LOOK).await;
+        let now = desk.relay.db().read().await?.now().await?;
+        let due = open().map(|order| order.run_at.since(now)).min().unwrap_or_default();
+        tokio::time::sleep(due.clamp(LOOK_MIN, LOOK_MAX)).await;
     }
     Ok(orders)
 }

@@ -8,17 +8,21 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 
-use super::Api;
+use super::{Api, input::bad_parameters};
 use crate::{
+    domain::audit::Reason,
     http::{
         limit::Quota,
-        problem::{Code, Problem},
+        problem::{Code, FieldFault, Problem},
         server::Arrival,
     },
     relay::{Caller, Scope},
 };
+
+/// Why it is done.
+const REASON: HeaderName = HeaderName::from_static("audit-reason");
 
 /// What a handler's caller must be allowed to do.
 pub(super) trait Permission: Send {
@@ -55,6 +59,8 @@ permissions! {
     WebhooksWrite = Some(Scope::WebhooksWrite);
     /// Reads, makes and withdraws API keys.
     KeysWrite = Some(Scope::KeysWrite);
+    /// Reads the audit log.
+    AuditRead = Some(Scope::AuditRead);
 }
 
 /// The caller, whose key has the scope of `P`.
@@ -91,14 +97,18 @@ pub(super) fn forbidden(scope: Scope) -> Problem {
 /// Lets a request in whose key is valid and has requests left, and tells how many are left.
 pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let (quota, mut response) = match identify(&api, request.headers()).await {
-        Ok(caller) => {
+        Ok(mut caller) => {
             let quota = api.0.limiter.key(caller.counted_by());
-            if quota.taken {
-                request.extensions_mut().insert(caller);
-                (Some(quota), next.run(request).await)
-            } else {
-                (Some(quota), limited(&quota))
-            }
+            let response = match reason(request.headers()) {
+                _ if !quota.taken => limited(&quota),
+                Err(problem) => problem.into_response(),
+                Ok(reason) => {
+                    caller.reason = reason;
+                    request.extensions_mut().insert(caller);
+                    next.run(request).await
+                }
+            };
+            (Some(quota), response)
         }
         Err(problem) => {
             let client = request.extensions().get::<Arrival>().map(Arrival::client);
@@ -131,6 +141,23 @@ async fn identify(api: &Api, headers: &HeaderMap) -> Result<Caller, Problem> {
     match api.0.relay.authenticate(&token).await? {
         Ok(caller) => Ok(caller),
         Err(refusal) => Err(Problem::new(Code::Unauthorized, format!("Refused: {refusal}."))),
+    }
+}
+
+/// Why the caller does it, for the audit log.
+fn reason(headers: &HeaderMap) -> Result<Option<Reason>, Problem> {
+    let mut values = headers.get_all(REASON).iter();
+    let refused = |code, detail| {
+        Err(bad_parameters([FieldFault::parameter(REASON.as_str().to_owned(), code, detail)]))
+    };
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => refused("repeated", "is given twice"),
+        (Some(value), None) => {
+            let text = std::str::from_utf8(value.as_bytes());
+            let read = text.map_err(|_| "must be UTF-8").and_then(Reason::parse);
+            read.map(Some).or_else(|allowed| refused("not_allowed", allowed))
+        }
     }
 }
 

@@ -143,10 +143,8 @@ pub(super) async fn search(
     let relay = &api.0.relay;
     let (criteria, limit) = (wanted.criteria()?, wanted.limit()?);
     let carrier = wanted.carrier.as_deref().or_else(|| relay.carriers().default_id());
-    let carrier = carrier.filter(|id| relay.carriers().get(id).is_some());
-    let Some(carrier) = carrier else {
-        return Err(bad("carrier", "must be a configured carrier"));
-    };
+    let carrier = carrier.unwrap_or_default();
+    relay.carriers().known(carrier).map_err(|words| bad("carrier", words))?;
     let offers = relay.numbers_on_sale(carrier, &criteria, limit).await?;
     let data = offers.into_iter().map(|one| shown(carrier, &criteria.country, one)).collect();
     Ok(write::json(StatusCode::OK, &AvailableNumbers { data }))

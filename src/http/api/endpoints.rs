@@ -15,7 +15,6 @@ use super::{
     input::{Faults, Patch},
     keys::NoFilter,
     paging::{Listing, Page, Paging},
-    services,
     wire::{DisabledReason, EndpointKind, EventType, Resend, Seconds, Time},
     write::{self, Nothing, Write, answer, nothing},
 };
@@ -236,7 +235,7 @@ impl Checked {
         Ok(match &self.service {
             Patch::Absent => None,
             Patch::Null => Some(None),
-            Patch::Value(named) => Some(Some(services::find(tx, account, named).await?.id)),
+            Patch::Value(named) => Some(Some(relay::find_service(tx, account, named).await?.id)),
         })
     }
 }

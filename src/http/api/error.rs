@@ -61,23 +61,18 @@ impl From<Error> for Problem {
                 let pointer = format!("/participants/{}", why.participant);
                 exhausted(&why, pointer)
             }
-            Error::EndpointLimit => {
-                Self::new(Code::EndpointLimit, "An account may have 20 endpoints.")
-            }
-            Error::EndpointOwned => Self::new(
-                Code::EndpointOwned,
-                "Change `twilio_proxy.callback_url` of its service instead.",
-            ),
-            Error::EndpointDisabled => {
-                Self::new(Code::EndpointDisabled, "Set `enabled` to true first.")
-            }
-            Error::DeliveryUnderWay => {
-                Self::new(Code::Conflict, "The delivery is being sent at this moment.")
-            }
+            error @ (Error::EndpointLimit
+            | Error::EndpointOwned
+            | Error::EndpointDisabled
+            | Error::DeliveryUnderWay) => of_endpoint(&error),
             error @ (Error::OrderUnderWay
             | Error::CarrierUnable
             | Error::BuyingOff
             | Error::Carrier(_)) => at_carrier(&error),
+            Error::TrialUnderWay => Self::new(
+                Code::Conflict,
+                "Another dry run of this account's is under way: wait until it has been answered.",
+            ),
             Error::VersionMismatch => {
                 Self::new(Code::VersionMismatch, "Read it again: it has changed since.")
             }
@@ -92,6 +87,7 @@ impl From<Error> for Problem {
             .retry_after(std::time::Duration::from_secs(1)),
             Error::Fetch => Self::internal("files were not fetched"),
             Error::Files(_) => Self::unavailable("The store for files"),
+            Error::FilesBusy => Self::unavailable("Too many files are being given out"),
             Error::Ask(_) | Error::Unadvised => Self::internal("a question was not asked"),
             Error::DryRun(_) => Self::internal("a dry run ended outside of its handler"),
         }
@@ -116,6 +112,19 @@ impl From<store::Error> for Problem {
 
 fn field_fault(fault: Fault) -> FieldFault {
     FieldFault::body(ours(fault.pointer), fault.code, fault.message)
+}
+
+/// Why nothing is done about an endpoint or what it is sent.
+fn of_endpoint(error: &Error) -> Problem {
+    let (code, detail) = match error {
+        Error::EndpointLimit => (Code::EndpointLimit, "An account may have 20 endpoints."),
+        Error::EndpointOwned => {
+            (Code::EndpointOwned, "Change `twilio_proxy.callback_url` of its service instead.")
+        }
+        Error::EndpointDisabled => (Code::EndpointDisabled, "Set `enabled` to true first."),
+        _ => (Code::Conflict, "The delivery is being sent at this moment."),
+    };
+    Problem::new(code, detail)
 }
 
 /// Why nothing is done about a number at its carrier.

@@ -25,8 +25,10 @@ use crate::{
 
 /// More than this many faults of form tell nothing new.
 const FAULTS_MAX: usize = 40;
+/// More than this many faults are not told: each is compared with all before it.
+const TOLD_MAX: usize = 100;
 
-/// The faults of one request, each place at most once.
+/// The faults of one request, each place at most once, [`TOLD_MAX`] in all.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<Fault>);
 
@@ -38,6 +40,9 @@ impl Faults {
         code: &'static str,
         message: impl Into<String>,
     ) {
+        if self.0.len() >= TOLD_MAX {
+            return;
+        }
         let pointer = pointer.into();
         let within = |inner: &str, outer: &str| {
             inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -385,6 +390,17 @@ mod tests {
         faults.add("/ab", "x", "x");
         faults.add("", "x", "x");
         assert_eq!(faults.0.len(), 2);
+    }
+
+    /// So many faults are told and no more, however many there are.
+    #[test]
+    fn faults_have_an_end() {
+        let mut faults = Faults::default();
+        for place in 0..1_000_000 {
+            faults.add(format!("/media/{place}"), "x", "x");
+        }
+        assert_eq!(faults.0.len(), TOLD_MAX);
+        assert!(faults.refuse().is_err());
     }
 
     /// Absent and null differ.

@@ -8,23 +8,24 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Api,
     auth::{Granted, SessionsRead},
+    content::Moderation,
     error::not_found,
     input::bad_parameters,
     paging::{Listing, Page, Paging},
-    services,
     sessions::check_words,
     usage::{self, Amount, LegPrice},
     wire::{Direction, Kind, Origin, Outcome, Reason, Time},
     write::{self, answer},
 };
 use crate::{
+    domain::interaction,
     http::{
         media::answer as file_answer,
         problem::{FieldFault, Path, Problem},
     },
     ids::{AccountId, InteractionId, LegId, ParticipantId, ServiceId, SessionId},
-    relay::{Answer, Error},
-    store::{Tx, charges, interactions, legs, media, sessions},
+    relay::{self, Answer, Error},
+    store::{Tx, charges, interactions, legs, media, sessions, text_findings},
 };
 
 /// One relayed call or text: who by role, when, and how it ended.
@@ -54,6 +55,9 @@ pub(super) struct Interaction {
     /// What the caller said whom nobody answered, while it is kept; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     voicemail: Option<Voicemail>,
+    /// What was found in a text whose service looks for it; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moderation: Option<Moderation>,
     /// What its legs cost, in each currency, as far as it is known.
     prices: Vec<Amount>,
     /// One for each recipient, and one for whoever called or wrote; not in lists.
@@ -77,6 +81,12 @@ pub(super) struct Voicemail {
     /// When it is deleted.
     expires_at: Time,
 }
+
+/// Sound, as it lies in a file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "answered as bytes; this is for the document")]
+pub(super) struct Sound(Vec<u8>);
 
 /// One side of an interaction.
 #[derive(Debug, Serialize, ToSchema)]
@@ -150,6 +160,7 @@ impl From<interactions::Interaction> for Interaction {
             media_refused: one.media_refused,
             duration_seconds: one.duration.map(|length| length.as_secs()),
             voicemail: None,
+            moderation: None,
             prices: Vec::new(),
             legs: None,
             version: one.version,
@@ -204,23 +215,41 @@ async fn whole(
         }
     });
     let legs = Some(legs.collect());
+    let (mut voicemail, mut moderation) = (None, None);
+    match one.kind {
+        interaction::Kind::Call => voicemail = message_of(tx, account, &one.id).await?,
+        interaction::Kind::Message => {
+            moderation = text_findings::of_text(tx, account, &one.id).await?.map(Moderation::from);
+        }
+    }
+    Ok(Interaction { voicemail, moderation, prices, legs, ..Interaction::from(one) })
+}
+
+/// What the caller said whom nobody answered, while it is kept.
+async fn message_of(
+    tx: &mut Tx,
+    account: &AccountId,
+    call: &InteractionId,
+) -> Result<Option<Voicemail>, Error> {
     let now = tx.now().await?;
-    let voicemail = media::voicemail(tx, account, &one.id).await?;
-    let voicemail = voicemail.filter(|one| now < one.expires_at).map(|one| Voicemail {
+    let voicemail = media::voicemail(tx, account, call).await?;
+    Ok(voicemail.filter(|one| now < one.expires_at).map(|one| Voicemail {
         seconds: one.seconds.and_then(|seconds| u64::try_from(seconds).ok()),
         state: one.state.as_str(),
         expires_at: Time(one.expires_at),
-    });
-    Ok(Interaction { voicemail, prices, legs, ..Interaction::from(one) })
+    }))
 }
 
-/// An interaction that was just begun, as an answer.
+/// An interaction that was just begun, as an answer: nothing was sent yet, so nothing cost anything and
+/// nobody spoke, and the transaction that writes does not ask for it.
 pub(super) async fn begun(
     tx: &mut Tx,
     account: &AccountId,
     one: interactions::Interaction,
 ) -> Result<Answer, Error> {
-    let interaction = whole(tx, account, one).await?;
+    let legs = legs::of_interaction(tx, account, &one.id).await?;
+    let legs = Some(legs.into_iter().map(Leg::from).collect());
+    let interaction = Interaction { legs, ..Interaction::from(one) };
     let location = format!("/api/v1/interactions/{}", interaction.id);
     Ok(answer(StatusCode::CREATED, &interaction, None, Some(location)))
 }
@@ -258,7 +287,7 @@ pub(super) async fn list(
     check_words(asked.role.as_deref(), asked.carrier.as_deref())?;
     let mut tx = api.0.relay.db().read().await?;
     let service = match &asked.service {
-        Some(named) => Some(services::find(&mut tx, &caller.account, named).await?.id),
+        Some(named) => Some(relay::find_service(&mut tx, &caller.account, named).await?.id),
         None => None,
     };
     let session = filtered_session(&mut tx, &caller.account, asked.session.as_deref()).await?;
@@ -321,7 +350,7 @@ pub(super) async fn read(
     responses((
         status = 200,
         description = "The message, as the carrier recorded it",
-        content((Vec<u8> = "audio/mpeg"), (Vec<u8> = "audio/wav"), (Vec<u8> = "audio/ogg")),
+        content((Sound = "audio/mpeg"), (Sound = "audio/wav"), (Sound = "audio/ogg")),
     )),
 )]
 pub(super) async fn voicemail(

@@ -13,7 +13,7 @@ use super::{
     write::{Write, expect_session},
 };
 use crate::{
-    domain::message::Body,
+    domain::{media::MEDIA_MAX, message::Body},
     http::problem::{Path, Problem},
     ids::ParticipantId,
     relay::{self, NewText},
@@ -35,8 +35,7 @@ pub(super) struct NewMessage {
     /// Addresses of at most 10 pictures or files, https and public, that are fetched before it is sent.
     /// They obey the service's rules for `media`. Sealed; never given out.
     #[schema(value_type = Option<Vec<String>>, max_items = 10)]
-    #[serde(default)]
-    media: Vec<String>,
+    media: Option<Vec<String>>,
 }
 
 /// A participant that a body names.
@@ -64,8 +63,10 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let Write { body: message, mut faults, terms } = request;
     let to = participant(message.participant_id, &mut faults);
-    let (egress, media) = (api.0.relay.egress(), message.media);
-    for (place, address) in media.iter().enumerate() {
+    let (egress, media) = (api.0.relay.egress(), message.media.unwrap_or_default());
+    // Too many are told as such, below: a body has room for more than could be judged in time.
+    let judged = if media.len() > MEDIA_MAX { &[] } else { &media[..] };
+    for (place, address) in judged.iter().enumerate() {
         if let Err(refused) = egress.accept(address) {
             faults.add(format!("/media/{place}"), "not_allowed", refused.to_string());
         }

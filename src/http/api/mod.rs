@@ -4,11 +4,13 @@
 //! the router and the document are made of that list.
 
 mod account;
+mod audit;
 mod auth;
 mod available;
 mod calls;
 mod carriers;
 mod check;
+mod content;
 mod deliveries;
 mod docs;
 mod endpoints;

@@ -1,15 +1,17 @@
 //! Moves of live sessions off a number: asked for, read, and taken back.
 
+use std::collections::BTreeMap;
+
 use axum::{extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
     auth::{Granted, NumbersRead, NumbersWrite},
     error::not_found,
-    input::Faults,
+    input::{Faults, Flag, Params},
     keys::NoFilter,
     paging::{Listing, Page, Paging},
     wire::{MoveReason, MoveState, StepState, Time},
@@ -18,12 +20,16 @@ use super::{
 use crate::{
     http::problem::{Path, Problem},
     ids::{MoveId, NumberId, ParticipantId, SessionId},
-    relay::{self, NewMove},
+    relay::{self, NewMove, Trial},
     store::{
+        Lane,
         number_move_steps::{self as steps, Step},
         number_moves::{self, Move, Off},
     },
 };
+
+/// How many sessions a dry run looks at: other writers wait for it.
+const TRIED_MAX: usize = 200;
 
 /// A move of live sessions off a number, or off all numbers of a carrier.
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,6 +101,37 @@ pub(super) struct NewNumberMove {
     tell: Option<bool>,
 }
 
+/// How a move is begun.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Moving {
+    /// Only say what would become of the first 200 sessions; nothing is kept, and no `Idempotency-Key`
+    /// either. One at a time.
+    #[param(value_type = Option<bool>)]
+    dry_run: Option<Flag>,
+}
+
+/// What a move would do now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NumberMoveTrial {
+    dry_run: bool,
+    /// Whether all sessions were looked at.
+    complete: bool,
+    /// How many were.
+    sessions: usize,
+    /// How many people would dial a new number.
+    moved: u64,
+    /// How many would stay, by reason: a rule of the pool, or one of the words of docs/failover.md.
+    kept: BTreeMap<String, u64>,
+}
+
+impl From<Trial> for NumberMoveTrial {
+    fn from(Trial { sessions, complete, moved, kept }: Trial) -> Self {
+        Self { dry_run: true, complete, sessions, moved, kept }
+    }
+}
+
 impl From<Move> for NumberMove {
     fn from(row: Move) -> Self {
         let (number_id, carrier) = match row.off {
@@ -150,12 +187,9 @@ fn number(text: Option<&str>, at: &str, faults: &mut Faults) -> Option<NumberId>
 
 /// A carrier that is named, or that it is none of the configured.
 fn carrier(api: &Api, named: Option<String>, at: &str, faults: &mut Faults) -> Option<String> {
-    let carriers = api.0.relay.carriers();
     let named = named?;
-    if carriers.get(&named).is_none() {
-        let ids: Vec<&str> = carriers.iter().map(|one| one.id.as_str()).collect();
-        let allowed = format!("must be a configured carrier: {}", ids.join(", "));
-        faults.add(at, "choice", allowed);
+    if let Err(words) = api.0.relay.carriers().known(&named) {
+        faults.add(at, "choice", words);
     }
     Some(named)
 }
@@ -219,18 +253,28 @@ pub(super) async fn list(
     path = "/api/v1/number-moves",
     tag = "Numbers",
     operation_id = "createNumberMove",
+    params(Moving),
     request_body = NewNumberMove,
     security(("bearer" = ["numbers:write"])),
-    responses((status = 201, description = "The move, which is under way", body = NumberMove)),
+    responses(
+        (status = 201, description = "The move, which is under way", body = NumberMove),
+        (status = 200, description = "With `dry_run`: what it would do", body = NumberMoveTrial),
+    ),
 )]
 pub(super) async fn create(
     State(api): State<Api>,
     Granted { caller, .. }: Granted<NumbersWrite>,
+    Params(moving): Params<Moving>,
     request: Write<NewNumberMove>,
 ) -> Result<Response, Problem> {
     let Write { body, mut faults, terms } = request;
     let new = body.read(&api, &mut faults);
     let new = faults.done(new)?;
+    if moving.dry_run.is_some_and(|flag| flag.0) {
+        let relay = api.0.relay.lane(Lane::Jobs);
+        let trial = relay.try_move(&caller.account, &new, TRIED_MAX).await?;
+        return Ok(write::json(StatusCode::OK, &NumberMoveTrial::from(trial)));
+    }
     api.write(&caller, terms.key, new, |tx, account, new| {
         Box::pin(async move {
             let row = relay::begin_move(tx, account, new).await?;

@@ -12,7 +12,6 @@ use super::{
     input::Faults,
     numbers::{self, abilities, capabilities},
     paging::{Listing, Page, Paging},
-    services,
     wire::{AtCarrier, Capability, Count, NumberKind, OrderFailure, OrderKind, OrderState, Time},
     write::{self, Write, answer},
 };
@@ -78,6 +77,15 @@ pub(super) struct NumberSearch {
     capabilities: Option<Vec<Capability>>,
 }
 
+/// What may be ordered.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "read as a word of the wider set; this is for the document")]
+pub(super) enum NewOrderKind {
+    Buy,
+    Adopt,
+}
+
 /// A number to buy, or one that the account has at the carrier to adopt.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -86,8 +94,8 @@ pub(super) struct NumberSearch {
     "search": { "country": "US", "area": "628", "capabilities": ["voice", "sms"] },
 }))]
 pub(super) struct NewNumberOrder {
-    /// `buy` or `adopt`.
-    #[schema(value_type = OrderKind, required = true)]
+    /// A number is released by its own address.
+    #[schema(value_type = NewOrderKind, required = true)]
     kind: Option<OrderKind>,
     /// The service whose pool it joins: its id or unique name.
     #[schema(value_type = String, required = true)]
@@ -249,11 +257,15 @@ impl NewNumberOrder {
         if can == Some(Capabilities::default()) {
             faults.add("/capabilities", "length", "must have at least one capability");
         }
+        let carrier = carrier.unwrap_or_default();
+        if let Err(words) = carriers.known(&carrier) {
+            faults.add("/carrier", "choice", words);
+        }
         let which = self.which(faults)?;
         let new = OrderNumber {
             // Replaced by the id of the service that is named.
             service: ServiceId::first_of(crate::domain::time::Timestamp::EPOCH),
-            carrier: carrier.unwrap_or_default(),
+            carrier,
             which,
             capabilities: can.unwrap_or_default(),
             reserved: self.reserved.unwrap_or(false),
@@ -262,6 +274,9 @@ impl NewNumberOrder {
             address: self.address,
             bundle: self.bundle,
         };
+        for fault in api.0.relay.order_faults(&new) {
+            faults.add(fault.pointer, fault.code, fault.message);
+        }
         service.map(|service| (service, new))
     }
 }
@@ -312,11 +327,13 @@ pub(super) async fn create(
     let Write { body, mut faults, terms } = request;
     let input = body.read(&api, &mut faults);
     let (service, new) = faults.done(input)?;
-    api.0.relay.may_order(&new, true)?;
+    let input = (service, new, api.0.relay.clone());
     let done = api
-        .write(&caller, terms.key, (service, new), |tx, account, (service, new)| {
+        .write(&caller, terms.key, input, |tx, account, (service, new, relay)| {
             Box::pin(async move {
-                let service = services::find(tx, account, service).await?.id;
+                // Here, so that what was ordered once has the same answer whatever was switched off since.
+                relay.may_order(new, true)?;
+                let service = relay::find_service(tx, account, service).await?.id;
                 let new = OrderNumber { service, ..new.clone() };
                 let orders = relay::order_numbers(tx, account, &new).await?;
                 let data = orders.into_iter().map(NumberOrder::from).collect();
@@ -374,7 +391,7 @@ pub(super) async fn release(
     let done = api
         .write(&caller, terms.key, input, |tx, account, (id, how, version, relay)| {
             Box::pin(async move {
-                let cancels = |carrier: &str| relay.cancels(carrier);
+                let cancels = |carrier: &str| relay.cancels(carrier, true);
                 let order = relay::release_number(tx, account, id, *how, *version, &cancels);
                 let order = NumberOrder::from(order.await?);
                 Ok(answer(StatusCode::ACCEPTED, &order, None, None))

@@ -11,7 +11,6 @@ use super::{
     error::not_found,
     input::{Faults, Patch},
     paging::{Listing, Page, Paging},
-    services,
     wire::{Ability, Capability, NumberState, Registration, Time},
     write::{self, Nothing, Write, answer, nothing},
 };
@@ -181,14 +180,9 @@ impl NewNumber {
     fn place(&self, api: &Api, faults: &mut Faults) -> Option<(String, Capabilities)> {
         let carriers = api.0.relay.carriers();
         let id = self.carrier.as_deref().or_else(|| carriers.default_id());
-        let Some(carrier) = id.and_then(|id| carriers.get(id)) else {
-            let ids: Vec<&str> = carriers.iter().map(|one| one.id.as_str()).collect();
-            let allowed = format!("must be a configured carrier: {}", ids.join(", "));
-            faults.add("/carrier", "choice", allowed);
-            return None;
-        };
-        let able = carrier.adapter.capabilities();
-        let able = Capabilities { voice: able.voice, sms: able.sms, mms: able.mms };
+        let known = carriers.known(id.unwrap_or_default());
+        let carrier = known.map_err(|words| faults.add("/carrier", "choice", words)).ok()?;
+        let able = carrier.adapter.capabilities().of_numbers();
         let wanted = self.capabilities.as_deref().map_or(able, capabilities);
         if wanted == Capabilities::default() {
             faults.add("/capabilities", "length", "must have at least one capability");
@@ -217,7 +211,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let mut tx = api.0.relay.db().read().await?;
     let service = match &listing.filter.service {
-        Some(named) => Some(services::find(&mut tx, &caller.account, named).await?.id),
+        Some(named) => Some(relay::find_service(&mut tx, &caller.account, named).await?.id),
         None => None,
     };
     let registration = listing.filter.registration.map(|one| one.0);
@@ -263,7 +257,7 @@ pub(super) async fn create(
         Box::pin(async move {
             let ((number, service), (carrier, capabilities)) = input;
             let new = relay::NewNumber {
-                service: services::find(tx, account, service).await?.id,
+                service: relay::find_service(tx, account, service).await?.id,
                 number: number.clone(),
                 carrier: carrier.clone(),
                 capabilities: *capabilities,

@@ -90,15 +90,20 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     if !shared.is_empty() || operation.to_string().contains("service") {
         refusals.push("404");
     }
+    if path.ends_with("/available-numbers") {
+        // The one read that asks a carrier.
+        refusals.push("409");
+    }
     if method == "get" {
         if single {
             shared.push("If-None-Match".to_owned());
             operation["responses"]["304"] = json!({ "description": "Nothing has changed" });
         }
     } else {
-        shared.push("Idempotency-Key".to_owned());
+        let named = shared.iter().any(|name| name != "key");
+        shared.extend(["Idempotency-Key".to_owned(), "Audit-Reason".to_owned()]);
         refusals.extend(["409", "413", "415", "422"]);
-        if !shared.iter().all(|name| name == "Idempotency-Key" || name == "key") {
+        if named {
             shared.push("If-Match".to_owned());
             refusals.push("412");
         }
@@ -201,6 +206,11 @@ fn parameters() -> Value {
             "The same key gets the same answer for 24 hours, and the write is done once. Quoted or \
              bare, visible ASCII.",
             json!({ "type": "string", "minLength": 1, "maxLength": 257 }),
+        ),
+        "Audit-Reason": header(
+            "Audit-Reason",
+            "Why it is done, for the audit log: no telephone number. It is sealed.",
+            json!({ "type": "string", "minLength": 1, "maxLength": 200 }),
         ),
         "If-Match": header(
             "If-Match",
@@ -313,6 +323,31 @@ mod tests {
             }
         }
         assert_eq!(routed, documented);
+    }
+
+    /// What differs from what the types would say: sound is bytes, a search may be refused by the carrier,
+    /// and nobody orders a release.
+    #[test]
+    fn answers_are_what_they_are() {
+        let document = document("/");
+        let sound = &document["components"]["schemas"]["Sound"];
+        assert_eq!(
+            sound,
+            &json!({
+                "type": "string", "format": "binary", "description": sound["description"],
+            })
+        );
+        let at = |path: &str, method: &str| {
+            let path = path.replace('/', "~1");
+            document.pointer(&format!("/paths/{path}/{method}")).cloned().unwrap_or_default()
+        };
+        let voicemail = at("/api/v1/interactions/{interaction}/voicemail", "get");
+        let schema = voicemail.pointer("/responses/200/content/audio~1mpeg/schema").cloned();
+        assert_eq!(schema, Some(json!({ "$ref": "#/components/schemas/Sound" })));
+        let search = at("/api/v1/available-numbers", "get");
+        assert!(search["responses"]["409"].is_object());
+        let kinds = &document["components"]["schemas"]["NewOrderKind"]["enum"];
+        assert_eq!(kinds, &json!(["buy", "adopt"]));
     }
 
     /// Every reference leads somewhere, and every operation has an id of its own.

@@ -14,7 +14,6 @@ use super::{
     check,
     input::{Faults, Flag, Object, Params},
     participants::NewParticipant,
-    services,
     sessions::{Session, shown},
     wire::{Mode, PoolRule, Seconds, Time},
     write::{self, Write},
@@ -186,7 +185,7 @@ pub(super) async fn create(
     let input = (service, new, dry);
     let done = api.perform(&caller, key, input, |tx, account, (service, new, dry)| {
         Box::pin(async move {
-            let service = services::find(tx, account, service).await?.id;
+            let service = relay::find_service(tx, account, service).await?.id;
             let view = relay::open(tx, account, &new(service)).await?;
             if *dry {
                 return Err(Error::DryRun(explained(&view)));

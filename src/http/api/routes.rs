@@ -7,9 +7,9 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api, account, available, calls, carriers, deliveries, endpoints, events, interactions, keys,
-    messages, number_moves, number_orders, numbers, opening, participants, services, sessions,
-    usage, wire,
+    Api, account, audit, available, calls, carriers, deliveries, endpoints, events, interactions,
+    keys, messages, number_moves, number_orders, numbers, opening, participants, services,
+    sessions, usage, wire,
 };
 
 /// Where a session is found by its own id.
@@ -45,8 +45,8 @@ macro_rules! routes {
         #[derive(OpenApi)]
         #[openapi(
             paths($($module::$handler,)* $($smodule::$shandler,)*),
-            // No body names it.
-            components(schemas(wire::GroupBy))
+            // No body names them.
+            components(schemas(wire::ActorKind, wire::AuditAction, wire::GroupBy))
         )]
         pub(super) struct Annotated;
     };
@@ -58,6 +58,7 @@ routes! {
         get "/api/v1/api-keys" keys::list,
         post "/api/v1/api-keys" keys::create,
         delete "/api/v1/api-keys/{key}" keys::revoke,
+        get "/api/v1/audit" audit::list,
         get "/api/v1/carriers" carriers::list,
         get "/api/v1/services" services::list,
         post "/api/v1/services" services::create,

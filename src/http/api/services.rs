@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::{
     Api,
     auth::{Granted, NumbersRead, NumbersWrite},
+    content::{Content, ContentSettings},
     input::{Faults, Object, Patch},
     keys::NoFilter,
     paging::{Listing, Page, Paging},
@@ -29,7 +30,7 @@ use crate::{
     http::problem::{Path, Problem},
     ids::{AccountId, ServiceId},
     privacy::webhook::WebhookSecret,
-    relay::{self, Error, NewService},
+    relay::{self, NewService},
     store::{self, Tx, services},
 };
 
@@ -109,6 +110,7 @@ pub(super) struct Service {
     vcards: bool,
     /// Whether people are told by a text that a move gave them another number to dial.
     tell_of_moves: bool,
+    content: Content,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
@@ -245,6 +247,10 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     tell_of_moves: Patch<bool>,
+    /// What becomes of telephone numbers, addresses, links and payment handles in texts.
+    #[schema(value_type = Option<ContentSettings>)]
+    #[serde(default)]
+    content: Patch<Object<ContentSettings>>,
     #[schema(value_type = Option<ProxySettings>)]
     #[serde(default)]
     twilio_proxy: Patch<Object<ProxySettings>>,
@@ -262,7 +268,7 @@ impl Service {
         Ok(Self {
             id: service.id,
             unique_name: service.unique_name,
-            warnings: rules.warnings(),
+            warnings: rules.warnings().into_iter().map(|one| one.words).collect(),
             brand: rules.brand,
             language: rules.language,
             default_ttl_seconds: rules.default_ttl.as_secs(),
@@ -295,6 +301,7 @@ impl Service {
             media: MediaRule(rules.media),
             vcards: rules.vcards,
             tell_of_moves: rules.tell_of_moves,
+            content: rules.content.into(),
             twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
@@ -353,6 +360,11 @@ impl ServiceSettings {
         set(&self.vcards, &default.vcards, &mut rules.vcards, bool::clone);
         set(&self.tell_of_moves, &default.tell_of_moves, &mut rules.tell_of_moves, bool::clone);
         self.apply_voicemail(&mut rules.voicemail);
+        match &self.content {
+            Patch::Absent => {}
+            Patch::Null => rules.content = default.content,
+            Patch::Value(content) => content.0.apply(&mut rules.content),
+        }
         match &self.twilio_proxy {
             Patch::Absent => {}
             Patch::Null => rules.proxy = default.proxy,
@@ -401,20 +413,6 @@ impl ServiceSettings {
             faults.add("/unique_name", "required", "must not be null");
         }
     }
-}
-
-/// The service that a client names by its id or its unique name.
-pub(super) async fn find(
-    tx: &mut Tx,
-    account: &AccountId,
-    named: &str,
-) -> Result<services::Service, Error> {
-    let found = match ServiceId::parse(named) {
-        Ok(id) => services::get(tx, account, &id).await?,
-        Err(_) if relay::loose_name_fault(named).is_some() => None,
-        Err(_) => services::by_name(tx, account, named).await?,
-    };
-    found.ok_or(Error::NotFound("service"))
 }
 
 /// All services, oldest first.
@@ -497,7 +495,7 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut tx = api.0.relay.db().read().await?;
-    let service = find(&mut tx, &caller.account, &service).await?;
+    let service = relay::find_service(&mut tx, &caller.account, &service).await?;
     let service = Service::shown(&mut tx, &caller.account, service).await?;
     Ok(write::read(&headers, &service, &service.version.to_string()))
 }
@@ -524,7 +522,7 @@ pub(super) async fn update(
     let input = (service, terms.version, body);
     api.write(&caller, terms.key, input, |tx, account, (service, version, body)| {
         Box::pin(async move {
-            let before = find(tx, account, service).await?;
+            let before = relay::find_service(tx, account, service).await?;
             let brand = relay::default_brand(tx, account).await?;
             let change = |name: &mut String, rules: &mut Rules| {
                 if let Patch::Value(new) = &body.unique_name {

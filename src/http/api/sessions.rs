@@ -17,7 +17,6 @@ use super::{
     input::{Faults, Flag, Patch, bad_parameters},
     paging::{Listing, Page, Paging},
     participants::Participant,
-    services,
     wire::{ClosedReason, Mode, Seconds, State as StateWord, Time},
     write::{self, Nothing, Write, answer, expect_session},
 };
@@ -166,7 +165,7 @@ impl SessionPath {
         let missing = Error::NotFound("session");
         let id = SessionId::parse(&self.session).ok();
         let Some(named) = &self.service else { return id.ok_or(missing) };
-        let service = services::find(tx, account, named).await?.id;
+        let service = relay::find_service(tx, account, named).await?.id;
         if let Some(id) = id {
             let session = store::sessions::get(tx, account, &id).await?;
             return session.filter(|one| one.service == service).map(|one| one.id).ok_or(missing);
@@ -226,7 +225,7 @@ pub(super) async fn list(
     check_words(asked.role.as_deref(), asked.carrier.as_deref())?;
     let mut tx = api.0.relay.db().read().await?;
     let service = match &asked.service {
-        Some(named) => Some(services::find(&mut tx, &caller.account, named).await?.id),
+        Some(named) => Some(relay::find_service(&mut tx, &caller.account, named).await?.id),
         None => None,
     };
     let filter = store::sessions::Filter {

@@ -12,7 +12,6 @@ use super::{
     input::bad_parameters,
     interactions::filtered_session,
     paging::{Listing, Page, Paging},
-    services,
     sessions::check_words,
     wire::{GroupBy, PriceSource, Time},
 };
@@ -22,13 +21,15 @@ use crate::{
         time::Timestamp,
     },
     http::problem::{FieldFault, Problem},
+    relay,
     store::charges::{self, Charge, Sum},
 };
 
 /// What is summed where nothing is said, and at most.
 const DAYS: u64 = 30;
 const DAYS_MAX: u64 = 92;
-const DAY: Duration = Duration::from_hours(24);
+/// Both where sums are by session, of which there are many.
+const DAYS_OF_SESSIONS: u64 = 7;
 
 /// An amount of one currency.
 #[derive(Debug, Serialize, ToSchema)]
@@ -81,7 +82,8 @@ pub(super) struct UsageSum {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct UsageFilter {
-    /// Begun at this time or later; 30 days before `to` if nothing is said, and 92 at most.
+    /// Begun at this time or later; 30 days before `to` if nothing is said, and 92 at most. By session it
+    /// is 7 days, unless one is named.
     from: Option<Time>,
     /// Begun before this time; now if nothing is said.
     to: Option<Time>,
@@ -140,16 +142,22 @@ fn shown(sum: Sum, group: charges::GroupBy) -> UsageSum {
 
 /// From when to when, which may not be too long.
 fn range(asked: &UsageFilter, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {
-    let before = asked.to.map_or(now, |at| at.0);
-    let from = asked.from.map_or(before - DAY * u32::try_from(DAYS).unwrap_or(30), |at| at.0);
-    let fault = |code, detail: &str| {
-        Err(bad_parameters([FieldFault::parameter("from", code, detail.to_owned())]))
+    let by_session = asked.group == Some(GroupBy(charges::GroupBy::Session));
+    let (usual, most) = if by_session && asked.session.is_none() {
+        (DAYS_OF_SESSIONS, DAYS_OF_SESSIONS)
+    } else {
+        (DAYS, DAYS_MAX)
     };
+    let length = |days: u64| Duration::from_hours(24 * days);
+    let before = asked.to.map_or(now, |at| at.0);
+    let from = asked.from.map_or(before - length(usual), |at| at.0);
+    let fault =
+        |detail: String| Err(bad_parameters([FieldFault::parameter("from", "range", detail)]));
     if from > before {
-        return fault("range", "must not be after `to`");
+        return fault("must not be after `to`".to_owned());
     }
-    if before.since(from) > DAY * u32::try_from(DAYS_MAX).unwrap_or(92) {
-        return fault("range", "must be 92 days before `to` at most");
+    if before.since(from) > length(most) {
+        return fault(format!("must be {most} days before `to` at most"));
     }
     Ok((from, before))
 }
@@ -174,7 +182,7 @@ pub(super) async fn list(
     let mut tx = api.0.relay.db().read().await?;
     let (from, before) = range(asked, tx.now().await?)?;
     let service = match &asked.service {
-        Some(named) => Some(services::find(&mut tx, &caller.account, named).await?.id),
+        Some(named) => Some(relay::find_service(&mut tx, &caller.account, named).await?.id),
         None => None,
     };
     let session = filtered_session(&mut tx, &caller.account, asked.session.as_deref()).await?;
@@ -205,6 +213,7 @@ mod tests {
     /// Days are written as people write them, and a time that is too long is refused.
     #[test]
     fn days_and_ranges() {
+        const DAY: Duration = Duration::from_hours(24);
         assert_eq!(day("0").as_deref(), Some("1970-01-01"));
         assert_eq!(day("20779").as_deref(), Some("2026-11-22"));
         assert_eq!(day("x"), None);
@@ -218,5 +227,12 @@ mod tests {
         assert!(range(&asked(93), now).is_err());
         assert!(range(&UsageFilter { to: Some(Time(now - DAY * 93)), ..asked(92) }, now).is_err());
         assert_eq!(range(&UsageFilter::default(), now).ok(), Some((now - DAY * 30, now)));
+
+        let by_session = || Some(GroupBy(charges::GroupBy::Session));
+        let all = UsageFilter { group: by_session(), ..UsageFilter::default() };
+        assert_eq!(range(&all, now).ok(), Some((now - DAY * 7, now)));
+        assert!(range(&UsageFilter { group: by_session(), ..asked(8) }, now).is_err());
+        let one = UsageFilter { session: Some("one".into()), group: by_session(), ..asked(92) };
+        assert!(range(&one, now).is_ok(), "one session's own are few");
     }
 }

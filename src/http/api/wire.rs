@@ -12,8 +12,8 @@ use utoipa::{
 use crate::{
     carrier::provisioning,
     domain::{
-        event::EventKind, interaction, number_move, opt_out, phone, policy, pool::Rule, session,
-        time::Timestamp,
+        audit, content, event::EventKind, interaction, number_move, opt_out, phone, policy,
+        pool::Rule, session, time::Timestamp,
     },
     ids::{
         AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, MoveId, NumberId,
@@ -180,6 +180,8 @@ impl Ability {
 
 words! {
     Capability = Ability, "What a number can do";
+    ActorKind = audit::ActorKind, "What sort of actor did something";
+    AuditAction = audit::Action, "What was done";
     ClosedReason = session::ClosedReason, "Why a session is closed";
     AttemptOutcome = deliveries::AttemptOutcome, "How an attempt ended";
     CarrierState = relay::CarrierState, "Whether a carrier is sent to: one at a time while half open";
@@ -211,6 +213,9 @@ words! {
     Reason = interaction::Reason, "Why it ended so";
     IdentifierCheck = phone::Strictness, "How sure we must be that a person's number exists";
     StopWords = opt_out::StopWords, "What becomes of the words by which people stop texts";
+    ContentAction = content::ContentAction, "What becomes of a text that holds something of a kind";
+    ContentFate = content::Fate, "What became of a text in which something was found";
+    ContentKind = content::ContentKind, "What may be found in a text";
     MediaRule = policy::MediaRule, "Which pictures and files of texts are passed on";
     OnInterceptFailure = policy::OnInterceptFailure, "What becomes of a call or text while the marketplace can't be asked";
     KeyScope = relay::Scope, "What an API key may do";

@@ -183,7 +183,8 @@ impl Api {
         // The work may run twice, and outlive this request.
         let held = Arc::new((caller.account.clone(), input, work));
         let Self(shared, urgent) = self;
-        let relay = if *urgent { &shared.relay.urgent() } else { &shared.relay };
+        let relay = shared.relay.by(caller.by());
+        let relay = if *urgent { relay.urgent() } else { relay };
         relay
             .perform(&caller.account, key, move |tx| {
                 let held = Arc::clone(&held);

@@ -1,12 +1,14 @@
 //! What the console says of outcomes, reasons, states and events: every sentence in one place, in
 //! English.
 
+mod events;
+
 use askama::{Template, filters::HtmlSafe};
 
+pub(super) use self::events::event;
 use crate::{
     domain::{
         call::CallState,
-        event::EventKind,
         interaction::{Kind, Outcome, Reason},
         message::MessageState,
         session::{ClosedReason, Mode, State},
@@ -167,6 +169,7 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         | Reason::OptedOut
         | Reason::StopWord
         | Reason::RecipientOptedOut
+        | Reason::ContentBlocked
         | Reason::NotAccepted
         | Reason::NoAnswer
         | Reason::Busy
@@ -329,6 +332,12 @@ const fn between_people(reason: Reason) -> Why {
              passed on.",
             NOBODY,
             "Nothing is wrong. If they want texts again, they send START to the same number.",
+        ),
+        Reason::ContentBlocked => why(
+            "It held what may not be written here",
+            "The service does not pass on texts with such content; the sender was told.",
+            CALLER,
+            "Ask them to write it without numbers, addresses, links or payment details.",
         ),
         Reason::NotAccepted => why(
             "The call was not accepted",
@@ -544,52 +553,6 @@ const fn call(state: CallState) -> &'static str {
         CallState::Failed => "could not be rung",
         CallState::Cancelled => "ended before an answer",
     }
-}
-
-/// What an event says happened; `None` for one that this table does not know.
-pub(super) fn event(kind: &str) -> Option<&'static str> {
-    Some(match EventKind::parse(kind)? {
-        EventKind::SessionCreated => "Session opened",
-        EventKind::SessionStarted => "First contact: the session is in progress",
-        EventKind::SessionUpdated => "Session changed by the marketplace",
-        EventKind::SessionClosed => "Session closed",
-        EventKind::SessionReopened => "Session reopened",
-        EventKind::SessionResumed => "Session resumed after a restore",
-        EventKind::SessionDeleted => "Session deleted",
-        EventKind::SessionsSuspended => "Sessions put on hold after a restore",
-        EventKind::ParticipantAdded => "Joined",
-        EventKind::ParticipantRemoved => "Left",
-        EventKind::ParticipantBlocked => "Blocked the other side",
-        EventKind::ParticipantUnblocked => "Lifted the block of the other side",
-        EventKind::ParticipantMoved => "Dials another number from now on",
-        EventKind::MoveCompleted => "Sessions moved off a number",
-        EventKind::MoveUndone => "Move off a number taken back",
-        EventKind::MessageReceived => "Text came in",
-        EventKind::MessageCreated => "Text asked for by the marketplace",
-        EventKind::MessageRelayed => "Carrier took the text",
-        EventKind::MessageDelivered => "Phone has the text",
-        EventKind::MessageUndelivered => "Carrier could not deliver the text",
-        EventKind::MessageFailed => "Text could not be sent",
-        EventKind::MessageCancelled => "Text withdrawn",
-        EventKind::MessageUnknown => "Gave up: nobody knows whether it was sent",
-        EventKind::MediaRefused => "Pictures or files not passed on",
-        EventKind::MessageRefused => "Text refused",
-        EventKind::CallReceived => "Call came in",
-        EventKind::CallCreated => "Call asked for by the marketplace",
-        EventKind::CallInitiated => "Carrier began to ring",
-        EventKind::CallRinging => "Phone rings",
-        EventKind::CallAnswered => "Answered",
-        EventKind::CallCompleted => "Call ended",
-        EventKind::CallMissed => "Call ended without a talk",
-        EventKind::CallVoicemail => "Caller left a message",
-        EventKind::CallUnknown => "Nobody knows how the call ended",
-        EventKind::CallRefused => "Call refused",
-        EventKind::NumberAdded => "Proxy number added",
-        EventKind::NumberReleased => "Proxy number given up",
-        EventKind::OrderFailed => "Number order failed",
-        EventKind::EndpointDisabled => "Endpoint switched off",
-        EventKind::EndpointPing => "Endpoint tried out",
-    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{
         plan::{Answer, Reply},
     },
     clock::Clock,
-    relay::{Configured, Relay},
+    relay::{Commanded, Configured, Relay},
     telemetry::metrics,
 };
 
@@ -36,15 +36,22 @@ pub struct Hooks {
 }
 
 /// `POST /hooks/{carrier}/{message|call|status}`, and `GET` of calls for what a carrier asks by no other
-/// method (Vonage: what to say to somebody who answered).
+/// method (Vonage: what to say to somebody who answered). `GET` of messages says that the address is
+/// there: Vonage asks before it takes it.
 pub fn router(hooks: Hooks) -> Router {
     let limit = DefaultBodyLimit::max(hooks.body_bytes_max);
     Router::new()
-        .route("/hooks/{carrier}/message", post(hook))
+        .route("/hooks/{carrier}/message", post(hook).get(alive))
         .route("/hooks/{carrier}/call", post(hook).get(hook))
         .route("/hooks/{carrier}/status", post(hook))
         .layer(limit)
         .with_state(hooks)
+}
+
+/// Whether there is such a carrier. Nothing of the request is read, and nothing is told but that.
+async fn alive(State(hooks): State<Hooks>, Path(carrier): Path<String>) -> StatusCode {
+    let known = hooks.relay.carriers().get(&carrier).is_some();
+    if known { StatusCode::OK } else { StatusCode::NOT_FOUND }
 }
 
 async fn hook(
@@ -91,7 +98,10 @@ async fn hook(
         }
     }
     let worded = carrier.adapter.reply_for(&answer, &request, &events, &carrier.links);
-    hooks.relay.command(carrier, &worded.commands).await;
+    if hooks.relay.command(carrier, &worded.commands).await == Commanded::Again {
+        // Told again, it gets the same answer, and so the same commands.
+        return not_taken(carrier);
+    }
     reply(worded)
 }
 

@@ -68,8 +68,8 @@ codes! {
         "The API key may not do this"
         "The key is valid, but lacks the scope that this operation needs.";
     BuyingDisabled "buying_disabled" FORBIDDEN never
-        "Numbers of this carrier are not bought by API"
-        "Buying spends the operator's money: they switch it on with `buying = true` in the carrier's settings.";
+        "Accounts may not deal with this carrier's numbers"
+        "Buying spends the operator's money, and adopting and giving back change their account at the carrier: they switch it on with `buying = true` in the carrier's settings.";
     NotFound "not_found" NOT_FOUND never
         "There is no such thing"
         "Nothing has this address or id, or it belongs to another account.";

@@ -246,6 +246,8 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
         other @ (Error::Ask(_)
         | Error::Fetch
         | Error::Files(_)
+        | Error::FilesBusy
+        | Error::TrialUnderWay
         | Error::Unadvised
         | Error::EndpointLimit
         | Error::EndpointOwned

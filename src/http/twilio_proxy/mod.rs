@@ -153,7 +153,8 @@ impl Proxy {
     {
         // The work may run twice, and outlive this request.
         let held = Arc::new((self.clone(), caller.account.clone(), input, work));
-        let done = self.relay().perform(&caller.account, None, move |tx| {
+        let relay = self.relay().by(caller.by());
+        let done = relay.perform(&caller.account, None, move |tx| {
             let held = Arc::clone(&held);
             Box::pin(async move { held.3(tx, &held.0, &held.1, &held.2).await })
         });

@@ -145,15 +145,12 @@ impl New {
                 capabilities: rented.can,
                 theirs: Some((rented.id, rented.name)),
             }),
-            (LookedUp::Untold, Named::Digits(digits)) => {
-                let can = default.adapter.capabilities();
-                Ok(Self {
-                    carrier: default.id.clone(),
-                    number: digits.clone(),
-                    capabilities: Capabilities { voice: can.voice, sms: can.sms, mms: can.mms },
-                    theirs: None,
-                })
-            }
+            (LookedUp::Untold, Named::Digits(digits)) => Ok(Self {
+                carrier: default.id.clone(),
+                number: digits.clone(),
+                capabilities: default.adapter.capabilities().of_numbers(),
+                theirs: None,
+            }),
             (LookedUp::Untold | LookedUp::Nowhere, _) => Err(Refusal::new(Code::NotOnAccount)),
         }
     }

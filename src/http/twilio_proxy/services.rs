@@ -183,7 +183,7 @@ pub(super) async fn delete(
     let service = at.service(&mut tx, &caller.account).await;
     drop(tx);
     let service = service.map_err(|error| refusal(error, ABOUT))?;
-    let relay = proxy.relay().urgent();
+    let relay = proxy.relay().by(caller.by()).urgent();
     let done = relay.delete_service(&caller.account, &service.id).await;
     done.map_err(|error| refusal(error, ABOUT))?;
     let done = nothing();

@@ -21,6 +21,7 @@ use crate::{
     store::{
         Tx, charges, events,
         events::Place,
+        inbox::{self, EventKey},
         interactions::{self, End, Origin},
         legs::{self, Direction, Leg},
         sessions,
@@ -224,6 +225,20 @@ pub(in crate::relay) async fn give_up(
     Ok(())
 }
 
+/// Notes that a call is being taken in, or that its end was told; whether the other was noted before. A
+/// carrier that gets no answer in time ends the call and tells so while it is still being taken in: on
+/// PostgreSQL whoever comes second waits here for the first, so that one of the two sees the other. Who
+/// tells the end reads the legs after that.
+pub(super) async fn is_over(
+    tx: &mut Tx,
+    carrier: &str,
+    id: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let key = EventKey { carrier, kind: "call_over", event: id };
+    Ok(!inbox::insert(tx, key, now).await?)
+}
+
 /// News of one leg.
 pub(in crate::relay) async fn status(
     tx: &mut Tx,
@@ -231,9 +246,14 @@ pub(in crate::relay) async fn status(
     status: &CallStatus,
 ) -> Result<bool, Error> {
     let carrier = source.carrier;
-    let id = match &status.leg {
-        Some(leg) => Some(leg.clone()),
-        None => legs::by_carrier_id(tx, carrier, &status.id).await?.map(|(_, leg)| leg.id),
+    let id = if let Some(leg) = &status.leg {
+        Some(leg.clone())
+    } else {
+        if status.state.is_final() {
+            let now = tx.now().await?;
+            is_over(tx, carrier, &status.id, now).await?;
+        }
+        legs::by_carrier_id(tx, carrier, &status.id).await?.map(|(_, leg)| leg.id)
     };
     let Some(id) = id else { return Ok(false) };
     let Some(live) = live(tx, carrier, &id).await? else { return Ok(false) };

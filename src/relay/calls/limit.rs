@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::steps::{Live, live};
-use crate::relay::{error::Error, inbound::Source};
+use crate::relay::{deliver::settle_asked, error::Error, inbound::Source};
 use crate::{
-    carrier::{Carrier, SendError, capabilities::Control, error::Retry},
+    carrier::{Carrier, SendError, capabilities::Control},
     domain::{call::CallState, policy::Rules, time::Timestamp},
     ids::{AccountId, InteractionId},
     store::{
@@ -93,7 +93,7 @@ pub(super) async fn stop_ringing(
 
 /// Whether we steer the carrier's calls, each by itself.
 pub(super) fn is_commanded(adapter: &dyn Carrier) -> bool {
-    adapter.capabilities().control == Control::Commands
+    matches!(adapter.capabilities().control, Control::Commands { .. })
 }
 
 /// Claims a call to end: the carrier's id of it. `None` for one that is over, or that somebody else has.
@@ -127,17 +127,5 @@ pub(in crate::relay) async fn end_asked(
     entry: &Entry,
     result: &Result<String, SendError>,
 ) -> Result<(), Error> {
-    let wait = match result.as_ref().map_err(|error| error.retry) {
-        Ok(_) | Err(Retry::Never) => None,
-        Err(Retry::After(wait)) => Some(wait.max(AGAIN)),
-        Err(Retry::Unknown) => Some(AGAIN),
-    };
-    match wait {
-        None => outbox::finish(tx, entry, OutboxState::Done).await?,
-        Some(wait) => {
-            let now = tx.now().await?;
-            outbox::put_off(tx, entry, now + wait).await?
-        }
-    };
-    Ok(())
+    settle_asked(tx, entry, result, AGAIN).await
 }

@@ -99,6 +99,13 @@ pub(in crate::relay) async fn receive(
             (account, id, plan, None)
         }
     };
+    let plan = if ending::is_over(tx, carrier, &call.id, now).await? {
+        let (why, now) = (Some(Reason::CallerHungUp), tx.now().await?);
+        ending::end(tx, &account, &id, Ending { why, ..Ending::default() }, now).await?;
+        NOWHERE
+    } else {
+        plan
+    };
     inbox::set_answer(tx, key, &account, &id, &stored_plan::to_text(&plan)).await?;
     Ok((Answer::Plan(plan), reason))
 }

@@ -85,4 +85,16 @@ mod tests {
             assert_eq!(bucket.wait(each, now), 0, "what was put back is there");
         }
     }
+    /// Of very many numbers those are forgotten whose buckets are full, and no other.
+    #[test]
+    fn full_buckets_are_forgotten() {
+        let (each, mut numbers) = (Duration::from_secs(10), Numbers::default());
+        for n in 0..NUMBERS_MAX {
+            let now = if n == 7 { 5_000_000 } else { 0 };
+            numbers.of(&n.to_string(), now).take(each, now);
+        }
+        numbers.of("one more", 12_000_000);
+        assert_eq!(numbers.0.len(), 2, "the one that is not full, and the new one");
+        assert!(numbers.of("7", 12_000_000).wait(each, 12_000_000) > 0);
+    }
 }

@@ -27,7 +27,7 @@ use crate::{
         error::{Retry, SendErrorKind},
     },
     clock::Clock,
-    domain::time::Timestamp,
+    domain::{rate::Rates, time::Timestamp},
     store::outbox::{Entry, Held, OutboxKind},
     telemetry::metrics,
 };
@@ -35,17 +35,6 @@ use crate::{
 /// How long texts wait whose carrier refuses our credentials: they are certainly not sent, and whoever
 /// runs the server may put that right.
 const CREDENTIALS_AGAIN: Duration = Duration::from_secs(5);
-
-/// How much a carrier takes: the time between two; `None` for as much as there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rates {
-    /// Of texts.
-    pub texts: Option<Duration>,
-    /// Of texts from one proxy number.
-    pub texts_of_number: Option<Duration>,
-    /// Of calls that we place.
-    pub calls: Option<Duration>,
-}
 
 /// How one carrier does.
 #[derive(Debug, Clone)]
@@ -180,7 +169,8 @@ impl Health {
         for carrier in self.carriers.keys() {
             let Some(mut one) = self.one(carrier) else { continue };
             one.look(carrier, now);
-            for kind in [OutboxKind::Message, OutboxKind::Call] {
+            let waiting = OutboxKind::ALL.iter().filter(|kind| kind.waits_for_its_carrier());
+            for &kind in waiting {
                 let wait = one.wait(kind, now.passed);
                 if wait > 0 {
                     held.kind(carrier, kind);
@@ -204,8 +194,7 @@ impl Health {
     }
 
     /// Lets an entry go that was found at `now`, unless its carrier or its number has to wait. What is
-    /// too late is only ended; the end of a call never waits, nor does a recording, whose address may
-    /// not last.
+    /// too late is only ended, and some kinds never wait.
     pub fn leave(&self, entry: &Entry, now: Timestamp) -> Option<Leave> {
         let mut leave = Leave {
             carrier: entry.carrier.clone(),
@@ -213,8 +202,7 @@ impl Health {
             number: entry.number.clone(),
             counted: false,
         };
-        let urgent = matches!(entry.kind, OutboxKind::EndCall | OutboxKind::FetchRecording);
-        let free = urgent || entry.valid_until <= now;
+        let free = !entry.kind.waits_for_its_carrier() || entry.valid_until <= now;
         let Some(mut one) = self.one(&entry.carrier).filter(|_| !free) else { return Some(leave) };
         let (at, number) = (at(&self.clock), leave.number.as_deref());
         one.look(&entry.carrier, at);

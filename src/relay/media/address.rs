@@ -1,6 +1,10 @@
 //! The addresses at which carriers fetch what they are to pass on: signed, short-lived, telling nothing.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     domain::{media::MediaType, time::Timestamp},
@@ -20,14 +24,40 @@ const ID: usize = 16;
 const INSTANT: usize = 8;
 const TAG: usize = 32;
 
+/// How many files are in memory at once to be given out: each is read whole, and some clients are slow.
+const GIVEN_OUT_MAX: usize = 16;
+
+/// The places of files that are being given out.
+#[derive(Debug, Clone)]
+pub(in crate::relay) struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(GIVEN_OUT_MAX)))
+    }
+}
+
+/// The bytes of a file, and the place that they take until the last of them is sent or dropped.
+struct Held {
+    bytes: Vec<u8>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// A file that is offered.
 pub struct Offered {
     /// What it is.
     pub kind: MediaType,
     /// How long it is, in bytes.
     pub length: u64,
-    /// The bytes, unless only the rest was asked for. Secret: what a person sent.
-    pub bytes: Option<Vec<u8>>,
+    /// The bytes, unless only the rest was asked for; one of 16 places is theirs until they are dropped.
+    /// Secret: what a person sent.
+    pub bytes: Option<Bytes>,
 }
 
 impl std::fmt::Debug for Offered {
@@ -98,7 +128,8 @@ impl Relay {
     /// whatever is wrong: forged, over, withdrawn, gone.
     ///
     /// # Errors
-    /// The store's, and [`Error::Files`] where the store for files fails: to be tried again.
+    /// The store's, [`Error::Files`] where the store for files fails, and [`Error::FilesBusy`] where 16 files
+    /// are being given out: to be tried again.
     pub async fn offered(&self, token: &str, wanted: bool) -> Result<Option<Offered>, Error> {
         let Some(objects) = &self.objects else { return Ok(None) };
         let mut tx = self.db.read().await?;
@@ -119,12 +150,15 @@ impl Relay {
         }
         let key = session.data_key(&tx)?;
         drop(tx);
+        let place = Arc::clone(&self.giving_out.0).try_acquire_owned();
+        let place = place.map_err(|_| Error::FilesBusy)?;
         let Some(sealed) = objects.get(&one.object).await.map_err(Error::Files)? else {
             return Ok(None);
         };
         let bytes = key.open_file(&sealed, &sealed_as(&one.id));
         let bytes = bytes.map_err(crate::store::Error::from)?.into_exposed();
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let bytes = Bytes::from_owner(Held { bytes, _place: place });
         Ok(Some(Offered { kind, length, bytes: Some(bytes) }))
     }
 }

@@ -9,13 +9,14 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tokio::{sync::Semaphore, task::JoinError};
 
 use super::{Owner, address::sealed_as, refused};
 use crate::{
     domain::{
         media::{FETCHED_MAX, MediaRefusal, MediaType},
         policy::MediaRule,
-        time::Timestamp,
+        time::{Timestamp, doubled},
     },
     egress::{self, Failure},
     media::{ObjectsError, Ready, prepare},
@@ -42,30 +43,51 @@ const WORK_MAX: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// A text that would not be worth sending so long after the next try goes without what is missing.
 const LAST_TRY: Duration = Duration::from_secs(10);
-/// The longest wait that a host may ask for.
+/// The longest wait that a host may ask for, and between two tries.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// How many texts' files are fetched at once, how many files, and how many pictures are made anew: each
-/// takes memory, and workers that wait for a slow host send nothing else.
+/// How many texts' files are fetched at once, how many messages of callers, how many files, and how many
+/// pictures are made anew: each takes memory, and workers that wait for a slow host send nothing else.
 const TEXTS_AT_ONCE: usize = 8;
+const RECORDINGS_AT_ONCE: usize = 4;
 const FILES_AT_ONCE: usize = 4;
 const PICTURES_AT_ONCE: usize = 2;
 
 /// What bounds fetching.
 #[derive(Debug)]
 pub(in crate::relay) struct Places {
-    texts: tokio::sync::Semaphore,
-    pub(in crate::relay) files: tokio::sync::Semaphore,
-    pictures: tokio::sync::Semaphore,
+    texts: Semaphore,
+    pub(in crate::relay) recordings: Semaphore,
+    pub(in crate::relay) files: Semaphore,
+    pictures: Arc<Semaphore>,
 }
 
 impl Default for Places {
     fn default() -> Self {
         Self {
-            texts: tokio::sync::Semaphore::new(TEXTS_AT_ONCE),
-            files: tokio::sync::Semaphore::new(FILES_AT_ONCE),
-            pictures: tokio::sync::Semaphore::new(PICTURES_AT_ONCE),
+            texts: Semaphore::new(TEXTS_AT_ONCE),
+            recordings: Semaphore::new(RECORDINGS_AT_ONCE),
+            files: Semaphore::new(FILES_AT_ONCE),
+            pictures: Arc::new(Semaphore::new(PICTURES_AT_ONCE)),
         }
+    }
+}
+
+impl Places {
+    /// Makes a picture anew on a thread that may block: some seconds of a processor. The work can't be
+    /// broken off, and so keeps its place until it is done, also where nobody waits for it any more.
+    async fn picture<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Result<T, JoinError>, Miss> {
+        let place = Arc::clone(&self.pictures).acquire_owned().await;
+        let place = place.map_err(|_| Miss::Later(Duration::ZERO))?;
+        let work = move || {
+            let done = work();
+            drop(place);
+            done
+        };
+        Ok(tokio::task::spawn_blocking(work).await)
     }
 }
 
@@ -150,14 +172,10 @@ impl Relay {
         Ok((kind, length))
     }
 
-    /// On a thread that may block: some seconds of a processor.
     async fn made_ready(&self, bytes: Bytes, rule: MediaRule, vcards: bool) -> Result<Ready, Miss> {
-        let _place =
-            self.places.pictures.acquire().await.map_err(|_| Miss::Later(Duration::ZERO))?;
-        let work = tokio::task::spawn_blocking(move || prepare(&bytes, rule, vcards));
+        let ready = self.places.picture(move || prepare(&bytes, rule, vcards)).await?;
         // A decoder that panics over a picture has not read it.
-        let ready = work.await.unwrap_or(Err(MediaRefusal::Unreadable));
-        ready.map_err(Miss::Never)
+        ready.unwrap_or(Err(MediaRefusal::Unreadable)).map_err(Miss::Never)
     }
 
     /// The bytes at an address, wherever that leads. Each step is judged anew: only what lies at the
@@ -247,12 +265,6 @@ fn missed(status: StatusCode, headers: &HeaderMap) -> Miss {
     Miss::Later(wait.map_or(Duration::ZERO, Duration::from_secs).min(WAIT_MAX))
 }
 
-/// 1, 2, 4 … 60 seconds.
-fn backoff(tries: i64) -> Duration {
-    let doublings = u32::try_from(tries.clamp(0, 6)).unwrap_or(0);
-    Duration::from_secs((1_u64 << doublings).min(60))
-}
-
 /// Takes on the files of a text that nobody is at. The session is locked: what it said when it was
 /// closed holds.
 async fn take_on(tx: &mut Tx, entry: &Entry) -> Result<Errand, Error> {
@@ -312,7 +324,7 @@ async fn note(tx: &mut Tx, entry: &Entry, found: &[Found]) -> Result<bool, Error
             }
             Err(Miss::Never(why)) => why,
             Err(Miss::Later(wait)) => {
-                let at = now + wait.max(backoff(medium.tries));
+                let at = now + wait.max(doubled(medium.tries, WAIT_MAX));
                 if at + LAST_TRY < entry.valid_until {
                     media::put_off(tx, medium, at).await?;
                     again = Some(again.map_or(at, |other| other.min(at)));
@@ -336,7 +348,29 @@ async fn note(tx: &mut Tx, entry: &Entry, found: &[Found]) -> Result<bool, Error
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
+
     use super::*;
+
+    /// A picture that is still being made anew has its place, though nobody waits for it any more.
+    #[tokio::test]
+    async fn a_picture_keeps_its_place_until_it_is_made() {
+        let places = Places::default();
+        let (began, begun) = oneshot::channel();
+        let (go_on, told) = mpsc::channel::<()>();
+        let work = places.picture(move || (began.send(()), told.recv()));
+        tokio::select! {
+            biased;
+            _ = work => panic!("it was not told to go on"),
+            begun = begun => begun.unwrap(),
+        }
+        assert_eq!(places.pictures.available_permits(), PICTURES_AT_ONCE - 1);
+        go_on.send(()).unwrap();
+        let all = u32::try_from(PICTURES_AT_ONCE).unwrap();
+        assert!(places.pictures.acquire_many(all).await.is_ok());
+    }
 
     /// What is gone is gone; what is in trouble is asked again, as late as it wishes but for too long.
     #[test]
@@ -356,6 +390,5 @@ mod tests {
             assert_eq!(with(later, Some("7")), Miss::Later(Duration::from_secs(7)));
             assert_eq!(with(later, Some("86400")), Miss::Later(WAIT_MAX));
         }
-        assert_eq!([0, 1, 5, 6, 90].map(|n| backoff(n).as_secs()), [1, 2, 32, 60, 60]);
     }
 }

@@ -9,7 +9,7 @@ mod address;
 mod fetch;
 mod forget;
 
-pub(super) use address::{sealed_as, token};
+pub(super) use address::{Room, sealed_as, token};
 
 pub use address::Offered;
 pub(super) use fetch::{Miss, Places};
@@ -18,7 +18,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{carriers::Carriers, error::Error};
+use super::{
+    carriers::{Carriers, Configured},
+    error::Error,
+};
 use crate::{
     domain::{
         event::EventKind,
@@ -32,7 +35,7 @@ use crate::{
         interactions,
         legs::Leg,
         media::{self, MediaState, Medium, NewMedium, Purpose},
-        numbers,
+        numbers::{self, Number},
         outbox::Entry,
         sessions::Session,
     },
@@ -135,6 +138,36 @@ pub(super) struct Offer {
     pub(super) unable: bool,
 }
 
+/// Whether files can be sent from a number by that carrier.
+pub(super) fn takes_files(carriers: &Carriers, carrier: &str, number: &Number) -> bool {
+    let able = |one: &Configured| one.adapter.capabilities().mms;
+    number.capabilities.mms && carriers.get(carrier).is_some_and(able)
+}
+
+/// Notes of a text that was tried before by a number that takes files, `from` a carrier, that the one that
+/// it goes out by now takes none: whoever tries it again finds that told.
+pub(super) async fn readdressed(
+    tx: &mut Tx,
+    carriers: &Carriers,
+    entry: &Entry,
+    leg: &Leg,
+    to: (&str, &Number),
+) -> Result<(), Error> {
+    let Some(session) = entry.session.as_ref().filter(|_| entry.attempts > 0) else {
+        return Ok(());
+    };
+    let before = numbers::owner(tx, &leg.number).await?;
+    let could = before.is_some_and(|(_, number)| takes_files(carriers, &entry.carrier, &number));
+    if !could || takes_files(carriers, to.0, to.1) {
+        return Ok(());
+    }
+    let all = media::of_interaction(tx, &entry.account, &entry.interaction).await?;
+    let now = tx.now().await?;
+    let owner = Owner { account: &entry.account, session, interaction: &entry.interaction };
+    let role = leg.role.as_deref();
+    refused(tx, owner, &vec![MediaRefusal::Recipient; all.len()], role, now).await
+}
+
 /// The files of a text that is about to be sent on this leg.
 ///
 /// # Errors
@@ -152,11 +185,11 @@ pub(super) async fn offer(
     let owner =
         Owner { account: &entry.account, session: &session.id, interaction: &entry.interaction };
     let first = entry.attempts <= 1;
-    let carrier = carriers.get(&entry.carrier);
-    let can = numbers::owner(tx, &leg.number).await?;
-    let can = can.is_some_and(|(owner, number)| owner == entry.account && number.capabilities.mms);
-    let takes = carrier.filter(|one| can && one.adapter.capabilities().mms);
-    let Some(carrier) = takes else {
+    let number = numbers::owner(tx, &leg.number).await?;
+    let able = number.is_some_and(|(owner, number)| {
+        owner == entry.account && takes_files(carriers, &entry.carrier, &number)
+    });
+    let Some(carrier) = carriers.get(&entry.carrier).filter(|_| able) else {
         if first {
             refused(tx, owner, &vec![MediaRefusal::Recipient; all.len()], role, now).await?;
         }

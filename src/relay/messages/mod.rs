@@ -1,5 +1,6 @@
 //! Texts: taken in, owed to the other side, sent by a worker, followed by receipts.
 
+mod content;
 mod opt_out;
 mod parts;
 mod progress;
@@ -29,8 +30,9 @@ use crate::relay::{
 use crate::{
     carrier::{event::InboundMessage, plan::Answer},
     domain::{
+        content::Outcome,
         event::EventKind,
-        interaction::{Kind, Outcome, Reason},
+        interaction::{Kind, Outcome as Ending, Reason},
         media::{MEDIA_MAX, MediaRefusal},
         message::{BODY_CHARS_MAX, Body, MessageState},
         policy::MediaRule,
@@ -153,14 +155,16 @@ async fn relay(
 ) -> Result<(AccountId, InteractionId, Option<Reason>), Error> {
     let mut interaction = inbound::interaction(tx, event, &routed);
     let files = routed.service.rules.media != MediaRule::None;
+    let found = content::judged(&routed, &message.body);
     let refusal = match (message.body.is_empty(), message.media.is_empty()) {
         (true, true) => Some(Reason::EmptyText),
         (true, false) if !files => Some(Reason::MediaNotSupported),
+        _ if matches!(found, Outcome::Blocked(_)) => Some(Reason::ContentBlocked),
         _ => None,
     };
     if let Some(reason) = refusal {
         interaction.media_refused = interaction.media;
-        interaction.outcome = Some(Outcome::Refused);
+        interaction.outcome = Some(Ending::Refused);
         interaction.reason = Some(reason);
         interaction.ended_at = Some(routed.now);
     }
@@ -177,13 +181,21 @@ async fn relay(
     if let Some(reason) = refusal {
         let data = json!({ "reason": reason.as_str(), "role": role }).to_string();
         events::insert(tx, &account, EventKind::MessageRefused, place, &data, now).await?;
+        content::mark(tx, &account, &routed, &interaction, (&message.body, &found)).await?;
+        content::tell(tx, &account, &routed, &found).await?;
         return Ok((account, interaction.id, Some(reason)));
     }
     let data = json!({ "role": role }).to_string();
     events::insert(tx, &account, EventKind::MessageReceived, place, &data, now).await?;
+    content::mark(tx, &account, &routed, &interaction, (&message.body, &found)).await?;
+    // From here on there is only what may be passed on.
+    let body = match &found {
+        Outcome::Redacted(body, _) => body,
+        _ => &message.body,
+    };
     if routed.service.rules.keep_texts {
         let key = routed.session.data_key(tx)?;
-        interactions::keep_words(tx, &account, &interaction.id, &key, &message.body).await?;
+        interactions::keep_words(tx, &account, &interaction.id, &key, body).await?;
     }
     let asks = !routed.service.rules.proxy.intercept_callback_url.is_empty();
     let owner =
@@ -197,8 +209,9 @@ async fn relay(
     };
     media::refused(tx, owner, &reasons, role.as_deref(), now).await?;
     let files = files && !message.media.is_empty();
-    let owed = Owed { body: &message.body, files, expires_at: routed.session.expires_at, asks };
+    let owed = Owed { body, files, expires_at: routed.session.expires_at, asks };
     owe(tx, &account, &interaction, &routed.recipients, owed, 1).await?;
+    content::tell(tx, &account, &routed, &found).await?;
     Ok((account, interaction.id, None))
 }
 
@@ -416,7 +429,7 @@ pub(in crate::relay) async fn missed_call_text(
     }
     let missed: Vec<ParticipantId> = legs
         .iter()
-        .filter(|leg| leg.position > 0 && leg.outcome != Some(Outcome::Failed))
+        .filter(|leg| leg.position > 0 && leg.outcome != Some(Ending::Failed))
         .filter_map(|leg| leg.participant.clone())
         .collect();
     for participant in missed {

@@ -112,8 +112,18 @@ pub(super) async fn unwanted_on(
     leg: &Leg,
     to: &Identifier,
 ) -> Result<bool, Error> {
+    let person = accounts::keys(tx, account).await?.index.person(&to.canonical());
+    unwanted_from(tx, account, leg, &person).await
+}
+
+/// Whether somebody wants no texts from the number that the leg of their text has.
+pub(super) async fn unwanted_from(
+    tx: &mut Tx,
+    account: &AccountId,
+    leg: &Leg,
+    person: &Person,
+) -> Result<bool, Error> {
     // Who has the number by now is asked below: it may have changed hands since.
     let Some((_, number)) = numbers::owner(tx, &leg.number).await? else { return Ok(false) };
-    let person = accounts::keys(tx, account).await?.index.person(&to.canonical());
-    unwanted(tx, account, &number.id, &person).await
+    unwanted(tx, account, &number.id, person).await
 }

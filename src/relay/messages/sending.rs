@@ -22,7 +22,7 @@ use crate::{
         interaction::Reason,
         message::{Body, MessageState},
         phone::Identifier,
-        time::Timestamp,
+        time::{Timestamp, doubled},
     },
     store::{
         Tx, blocks,
@@ -36,6 +36,9 @@ use crate::{
 
 /// How long a text that was tried, and is still owed, keeps later ones to the same person back (I12).
 pub(in crate::relay) const STUCK: Duration = Duration::from_secs(30);
+
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -214,7 +217,13 @@ async fn overtaken(
     if now >= entry.valid_until {
         return Ok(Some(Reason::TooLate));
     }
-    if opt_out::unwanted(tx, &entry.account, &to.number_id, &to.person).await? {
+    // It may come from another number than they dial now: theirs was changed, or its carrier is down.
+    let leg = legs.iter().find(|leg| leg.id == entry.leg);
+    let stopped = match leg.filter(|leg| leg.number != to.number) {
+        Some(leg) => opt_out::unwanted_from(tx, &entry.account, leg, &to.person).await?,
+        None => false,
+    };
+    if stopped || opt_out::unwanted(tx, &entry.account, &to.number_id, &to.person).await? {
         return Ok(Some(Reason::RecipientOptedOut));
     }
     let sender = legs.iter().find(|leg| leg.direction == Direction::Inbound);
@@ -251,7 +260,7 @@ pub(in crate::relay) async fn sent(
     };
     match error.retry {
         Retry::After(wait) => {
-            let wait = wait.max(backoff(entry.attempts));
+            let wait = wait.max(backoff(entry));
             if now + wait < entry.valid_until {
                 put_off_unsent(tx, entry, now + wait).await?;
                 return Ok(());
@@ -283,7 +292,7 @@ async fn unknown(
     let mut news = News::new(MessageState::Unknown, Some(Reason::CarrierUnknown));
     news.carrier_code.clone_from(&error.carrier_code);
     settle(tx, &entry.account, leg, news, now).await?;
-    let wait = if may_resend { backoff(entry.attempts) } else { RECEIPT_WAIT };
+    let wait = if may_resend { backoff(entry) } else { RECEIPT_WAIT };
     outbox::put_off(tx, entry, now + wait).await?;
     Ok(())
 }
@@ -357,7 +366,7 @@ pub(in crate::relay) async fn absent(tx: &mut Tx, entry: &Entry) -> Result<bool,
 /// The carrier could not be asked: it is asked again, as long as the text is worth sending.
 pub(in crate::relay) async fn ask_again(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
     let now = tx.now().await?;
-    outbox::put_off(tx, entry, now + backoff(entry.attempts)).await?;
+    outbox::put_off(tx, entry, now + backoff(entry)).await?;
     Ok(())
 }
 
@@ -372,10 +381,9 @@ async fn locked(tx: &mut Tx, entry: &Entry) -> Result<(Leg, Timestamp), Error> {
     Ok((leg, tx.now().await?))
 }
 
-/// 1, 2, 4 … 60 seconds.
-fn backoff(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(1, 7) - 1).unwrap_or(0);
-    Duration::from_secs((1u64 << doublings).min(60))
+/// How long a text that was claimed is left alone.
+fn backoff(entry: &Entry) -> Duration {
+    doubled(entry.attempts - 1, PAUSE_MAX)
 }
 
 fn failed(error: &SendError, otherwise: Reason) -> News {

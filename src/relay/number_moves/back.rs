@@ -1,14 +1,16 @@
 //! Takes one session's part of a move back: its people dial their old numbers again, all or none.
 
 use super::{Change, Seat, change_numbers, owed, seats, told};
-use crate::relay::{error::Error, sessions::others};
+use crate::relay::{
+    Carriers,
+    error::Error,
+    sessions::{everyone, holds_for},
+};
 use crate::{
     domain::{number_move::StepState, session::State, time::Timestamp},
     ids::{AccountId, SessionId},
-    privacy::Person,
     store::{
-        Tx, accounts,
-        holds::{self, Claim},
+        Tx,
         number_move_steps::{self as steps, Step},
         number_moves::{Move, Tally},
         numbers::{self, Number, NumberState},
@@ -21,6 +23,7 @@ use crate::{
 /// as they are, and so is a session that was closed.
 pub(super) async fn back(
     tx: &mut Tx,
+    carriers: &Carriers,
     account: &AccountId,
     row: &Move,
     id: &SessionId,
@@ -59,7 +62,7 @@ pub(super) async fn back(
         tally.undone += 1;
     }
     change_numbers(tx, account, row, &session, &changes, now).await?;
-    owed::readdress(tx, account, &session, row.to_carrier.is_some(), &changes).await?;
+    owed::readdress(tx, carriers, (account, row), &session, &changes).await?;
     told::tell(tx, account, row, &session, &service, &changes).await?;
     Ok(tally)
 }
@@ -123,22 +126,8 @@ async fn old_number(
     else {
         return Ok(Err("number_retired"));
     };
-    let held = holds::find(tx, account, &old.id, &seat.who.person).await?;
-    if held.is_some_and(|hold| hold.open && hold.session == session.id) {
-        return Ok(Ok((seat.clone(), old)));
-    }
-    let everyone: Vec<(String, Person)> =
-        seats.iter().map(|one| (one.who.role.clone(), one.who.person.clone())).collect();
-    let keys = accounts::keys(tx, account).await?;
-    let claim = Claim {
-        account,
-        number: &old.id,
-        person: &seat.who.person,
-        session: &session.id,
-        participant: &seat.who.id,
-        counterpart: &keys.index.pair(&others(&everyone, &seat.who.role)),
-    };
-    Ok(if holds::take(tx, claim, now).await? {
+    let everyone = everyone(seats.iter().map(|one| &one.who));
+    Ok(if holds_for(tx, account, &everyone, &seat.who, &old.id, now).await? {
         Ok((seat.clone(), old))
     } else {
         Err("number_in_use")

@@ -2,16 +2,16 @@
 
 use super::{Change, Seat, change_numbers, owed, seats, step, told};
 use crate::relay::{
+    Carriers,
     allocate::{self, For, Wanted},
     error::Error,
-    sessions::others,
+    sessions::{counterpart_of, everyone},
 };
 use crate::{
     domain::{session::State, time::Timestamp},
     ids::{AccountId, SessionId},
-    privacy::Person,
     store::{
-        Tx, accounts, number_move_steps as steps,
+        Tx, number_move_steps as steps,
         number_moves::{Move, Off, Tally},
         services::{self, Service},
         sessions::{self, Session},
@@ -21,6 +21,7 @@ use crate::{
 /// Moves whoever is to be moved in a session, unless that was tried before; what came of it.
 pub(super) async fn forward(
     tx: &mut Tx,
+    carriers: &Carriers,
     account: &AccountId,
     row: &Move,
     id: &SessionId,
@@ -40,7 +41,7 @@ pub(super) async fn forward(
         steps::insert(tx, account, &row.id, &step(seat, None, Some(reason), now)).await?;
     }
     change_numbers(tx, account, row, &session, &changes, now).await?;
-    owed::readdress(tx, account, &session, row.to_carrier.is_some(), &changes).await?;
+    owed::readdress(tx, carriers, (account, row), &session, &changes).await?;
     told::tell(tx, account, row, &session, &service, &changes).await?;
     let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
     Ok(Tally { moved: count(changes.len()), kept: count(kept.len()), ..Tally::default() })
@@ -219,10 +220,8 @@ async fn take(
     off: &[usize],
     way: &Way<'_>,
 ) -> Result<Result<Vec<Change>, String>, Error> {
-    let keys = accounts::keys(tx, on.account).await?;
     let key = on.session.data_key(tx)?;
-    let everyone: Vec<(String, Person)> =
-        seats.iter().map(|one| (one.who.role.clone(), one.who.person.clone())).collect();
+    let everyone = everyone(seats.iter().map(|one| &one.who));
     let mut wanted = Vec::new();
     for place in &way.who {
         let who = &seats[*place].who;
@@ -230,7 +229,7 @@ async fn take(
         wanted.push(Wanted {
             participant: who.id.clone(),
             person: who.person.clone(),
-            counterpart: keys.index.pair(&others(&everyone, &who.role)),
+            counterpart: counterpart_of(tx, on.account, &everyone, &who.role).await?,
             country: identifier.country().map(|country| country.as_str().to_owned()),
             area: identifier.area().to_owned(),
             pinned: on.row.to_number.clone().filter(|_| off.contains(place)),

@@ -9,23 +9,25 @@ mod back;
 mod forward;
 mod owed;
 mod told;
+mod trials;
 mod work;
 
-pub(super) use self::owed::is_unsent;
 pub use self::work::Trial;
+pub(super) use self::{owed::is_unsent, trials::Trials};
 
 use serde_json::json;
 
 use super::error::{Error, Fault};
 use crate::{
     domain::{
+        audit::{Action, Detail, Entry},
         event::EventKind,
         number_move::{MoveState, StepState, Why},
         time::Timestamp,
     },
     ids::{AccountId, MoveId, NumberId},
     store::{
-        self, Tx, circulation, events,
+        self, Tx, audit, circulation, events,
         events::Place,
         number_move_steps::Step,
         number_moves::{self, Move, Off, Tally},
@@ -98,6 +100,12 @@ pub async fn begin_move(tx: &mut Tx, account: &AccountId, new: &NewMove) -> Resu
     } else {
         drain(tx, account, &row).await?;
     }
+    let entry = Entry::new(Action::MoveBegun, row.id.as_str()).with(Detail::Why, row.why.as_str());
+    let entry = match &row.off {
+        Off::Number(id) => entry.with(Detail::Number, id.as_str()),
+        Off::Carrier(id) => entry.with(Detail::Carrier, id.as_str()),
+    };
+    audit::append(tx, account, entry).await?;
     Ok(row)
 }
 
@@ -190,9 +198,16 @@ pub async fn undo_move(
             // It was done at this moment: it is read again.
             return Err(store::Error::Transient.into());
         }
-        if let (Off::Number(number), Some(to)) = (&row.off, &row.was_carrier) {
-            carry_over(tx, account, number, to).await?;
+        if let (Off::Number(number), Some(to), Some(from)) =
+            (&row.off, &row.was_carrier, &row.to_carrier)
+        {
+            // One that has gone on to yet another carrier since is not at this one's to give back.
+            let at = numbers::get(tx, account, number).await?.map(|number| number.carrier);
+            if at.as_ref() == Some(from) {
+                carry_over(tx, account, number, to).await?;
+            }
         }
+        audit::append(tx, account, Entry::new(Action::MoveUndone, id.as_str())).await?;
     }
     number_moves::get(tx, account, id).await?.ok_or(Error::NotFound("move"))
 }
@@ -229,11 +244,15 @@ async fn drain(tx: &mut Tx, account: &AccountId, row: &Move) -> Result<usize, Er
     Ok(found.len())
 }
 
-/// Gives numbers out again that a move took out of circulation, some at a time; how many.
+/// Gives numbers out again that a move took out of circulation, some at a time; how many it was done with.
+/// One that is to leave its pool stays, and one that a later move is off is that move's from now on.
 async fn bring_back(tx: &mut Tx, account: &AccountId, row: &Move) -> Result<usize, Error> {
     let found = circulation::drained_by(tx, account, &row.id, NUMBERS).await?;
     for before in &found {
-        set_state(tx, account, before, NumberState::Active).await?;
+        match number_moves::later_off(tx, account, &row.id, before).await? {
+            Some(later) => circulation::set_drained_by(tx, account, &before.id, &later).await?,
+            None => set_state(tx, account, before, NumberState::Active).await?,
+        }
     }
     Ok(found.len())
 }
@@ -256,7 +275,8 @@ async fn set_state(
     }
 }
 
-/// Ends a move, or its taking back; nothing if somebody else has.
+/// Ends a move, or its taking back; nothing if somebody else has. A session that came upon the number while
+/// its neighbours were looked at has the move look at all of them again.
 async fn finish(tx: &mut Tx, account: &AccountId, row: &Move) -> Result<(), Error> {
     let (to, kind) = match row.state {
         MoveState::Running => (MoveState::Done, EventKind::MoveCompleted),
@@ -264,6 +284,13 @@ async fn finish(tx: &mut Tx, account: &AccountId, row: &Move) -> Result<(), Erro
         MoveState::Done | MoveState::Undone => return Ok(()),
     };
     let now = tx.now().await?;
+    if to == MoveState::Done
+        && row.to_carrier.is_none()
+        && number_moves::is_left(tx, account, row, now).await?
+    {
+        number_moves::turn(tx, account, &row.id, [row.state, row.state], now).await?;
+        return Ok(());
+    }
     if !number_moves::turn(tx, account, &row.id, [row.state, to], now).await? {
         return Ok(());
     }

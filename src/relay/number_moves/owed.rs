@@ -1,29 +1,30 @@
 //! What is owed to people who dial another number now, and was certainly not sent: it goes out by that one.
 
 use super::{Change, seats};
-use crate::relay::error::Error;
+use crate::relay::{Carriers, error::Error, media};
 use crate::{
     domain::{interaction::Kind, message::MessageState},
     ids::AccountId,
     store::{
         Tx,
         legs::{self, Leg},
+        number_moves::Move,
         outbox::{self, Entry, OutboxKind},
         sessions::Session,
     },
 };
 
-/// Re-addresses a locked session's entries to its people's numbers as they are now; `carrier_changed` if
-/// somebody's number has come to another carrier by itself. What may have been sent is left: nobody is
-/// to get it twice.
+/// Re-addresses a locked session's entries to its people's numbers as they are after `changes` of a move,
+/// also where a number has come to another carrier by itself. What may have been sent is left: nobody is
+/// to get it twice. Files that the new number can't take are told of.
 pub(super) async fn readdress(
     tx: &mut Tx,
-    account: &AccountId,
+    carriers: &Carriers,
+    (account, row): (&AccountId, &Move),
     session: &Session,
-    carrier_changed: bool,
     changes: &[Change],
 ) -> Result<(), Error> {
-    if changes.is_empty() && !carrier_changed {
+    if changes.is_empty() && row.to_carrier.is_none() {
         return Ok(());
     }
     let entries = outbox::ready_of_session(tx, account, &session.id).await?;
@@ -49,6 +50,10 @@ pub(super) async fn readdress(
         }
         if !outbox::readdress(tx, &entry, &first.number.carrier).await? {
             continue;
+        }
+        if own.kind == Kind::Message {
+            let to = (first.number.carrier.as_str(), &first.number);
+            media::readdressed(tx, carriers, &entry, own, to).await?;
         }
         for leg in legs.iter().filter(|leg| own.kind == Kind::Call || leg.id == own.id) {
             if let Some(seat) = of(leg) {

@@ -1,6 +1,6 @@
 //! Works a move off, some sessions at a time, and says beforehand what one would do.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::json;
 
@@ -8,10 +8,10 @@ use super::{NewMove, back, bring_back, count, drain, finish, forward, prepared};
 use crate::{
     domain::number_move::MoveState,
     ids::{AccountId, MoveId, NumberId, SessionId},
-    relay::{Relay, error::Error},
+    relay::{Carriers, Relay, error::Error},
     store::{
         self, Tx, number_move_steps as steps,
-        number_moves::{self, Cursor, Move, Off},
+        number_moves::{self, Cursor, Move, Off, Tally},
     },
 };
 
@@ -27,6 +27,8 @@ const MOVES: i64 = 100;
 pub struct Trial {
     /// How many live sessions were looked at.
     pub sessions: usize,
+    /// Whether those were all.
+    pub complete: bool,
     /// How many people would dial another number.
     pub moved: u64,
     /// How many would stay, by reason.
@@ -35,6 +37,7 @@ pub struct Trial {
 
 impl Relay {
     /// Goes on with every move that is not done, some sessions of each; whether any is left to go on with.
+    /// One that can't be gone on with keeps no other back (I32).
     ///
     /// # Errors
     /// The store's: it is gone on with the next time.
@@ -44,7 +47,13 @@ impl Relay {
         drop(tx);
         let mut more = false;
         for (account, id) in open {
-            more |= self.move_on(&account, &id).await?.state.is_open();
+            match self.move_on(&account, &id).await {
+                Ok(row) => more |= row.state.is_open(),
+                Err(error) if error.lasts() => {
+                    tracing::error!(%id, %error, "a move is left where it is");
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(more)
     }
@@ -75,21 +84,28 @@ impl Relay {
         number_moves::get(&mut tx, account, id).await?.ok_or(Error::NotFound("move"))
     }
 
-    /// What a move would do now. Nothing of it is kept: where somebody has more sessions on the number
-    /// than fit into one try, fewer of them may be moved than it says.
+    /// What a move would do now, for `most` sessions at most. Nothing of it is kept: where somebody has more
+    /// sessions on the number than fit into one try, fewer of them may be moved than it says.
     ///
     /// # Errors
-    /// As [`begin_move`](super::begin_move).
-    pub async fn try_move(&self, account: &AccountId, new: &NewMove) -> Result<Trial, Error> {
+    /// As [`begin_move`](super::begin_move), and [`Error::TrialUnderWay`].
+    pub async fn try_move(
+        &self,
+        account: &AccountId,
+        new: &NewMove,
+        most: usize,
+    ) -> Result<Trial, Error> {
+        let _turn = self.trials.begin(account).ok_or(Error::TrialUnderWay)?;
         let mut tx = self.db.read().await?;
         let mut row = prepared(&mut tx, account, new).await?;
         drop(tx);
         let mut trial = Trial::default();
         loop {
-            let (at, next) = self.next_sessions(account, &row).await?;
+            let (at, mut next) = self.next_sessions(account, &row).await?;
+            trial.complete = next.is_empty();
+            next.truncate(most.saturating_sub(trial.sessions));
             let Some(last) = next.last() else { return Ok(trial) };
             row.cursor = Cursor { number: at, session: last.to_string() };
-            trial.sessions += next.len();
             for some in next.chunks(TRIED) {
                 self.try_sessions(account, &row, some.to_vec(), &mut trial).await?;
             }
@@ -103,13 +119,21 @@ impl Relay {
         some: Vec<SessionId>,
         trial: &mut Trial,
     ) -> Result<(), Error> {
-        let (account, row) = (account.clone(), row.clone());
+        let given = (account.clone(), row.clone(), Arc::clone(&self.carriers));
         let tried = self.db.write(move |tx| {
-            let (account, row, some) = (account.clone(), row.clone(), some.clone());
+            let ((account, row, carriers), some) = (given.clone(), some.clone());
             Box::pin(async move {
-                let (mut moved, mut refused) = (0, BTreeMap::new());
+                let (mut sessions, mut moved, mut refused) = (0, 0, BTreeMap::new());
                 for session in &some {
-                    match forward::forward(tx, &account, &row, session).await {
+                    // One that has two numbers of the carrier is found by each.
+                    let at = &row.cursor.number;
+                    if let Off::Carrier(carrier) = &row.off
+                        && number_moves::is_found_before(tx, &account, session, carrier, at).await?
+                    {
+                        continue;
+                    }
+                    sessions += 1;
+                    match forward::forward(tx, &carriers, &account, &row, session).await {
                         Ok(tally) => moved += tally.moved,
                         Err(error) if error.lasts() => {
                             *refused.entry(reason(&error)).or_insert(0) += 1;
@@ -121,11 +145,14 @@ impl Relay {
                     *refused.entry(reason).or_insert(0) += people;
                 }
                 // Undone, whatever it did.
-                Err::<(), _>(Error::DryRun(json!({ "moved": moved, "kept": refused })))
+                let told = json!({ "sessions": sessions, "moved": moved, "kept": refused });
+                Err::<(), _>(Error::DryRun(told))
             })
         });
         match tried.await {
             Err(Error::DryRun(told)) => {
+                let sessions = told["sessions"].as_u64().unwrap_or(0);
+                trial.sessions += usize::try_from(sessions).unwrap_or(usize::MAX);
                 trial.moved += told["moved"].as_u64().unwrap_or(0);
                 for (reason, people) in told["kept"].as_object().into_iter().flatten() {
                     *trial.kept.entry(reason.clone()).or_insert(0) += people.as_u64().unwrap_or(0);
@@ -225,14 +252,18 @@ impl Relay {
         session: &SessionId,
     ) -> Result<bool, Error> {
         let named = session.clone();
-        let done = self.move_once(account, row, cursor, session, None).await;
-        let done = match done {
-            Err(error) if error.lasts() && !matches!(error, Error::VersionMismatch) => {
-                tracing::error!(session = %named, %error, "a session stays on its number");
-                self.move_once(account, row, cursor, session, Some(reason(&error))).await
+        let lasts = |error: &Error| error.lasts() && !matches!(error, Error::VersionMismatch);
+        let mut done = self.move_once(account, row, cursor, session, How::Moves).await;
+        if let Err(error) = &done
+            && lasts(error)
+        {
+            tracing::error!(session = %named, %error, "a session stays on its number");
+            let why = reason(error);
+            done = self.move_once(account, row, cursor, session, How::Stays(why.clone())).await;
+            if done.as_ref().is_err_and(lasts) {
+                done = self.move_once(account, row, cursor, session, How::Unread(why)).await;
             }
-            done => done,
-        };
+        }
         match done {
             Ok(()) => Ok(true),
             Err(Error::VersionMismatch) => Ok(false),
@@ -246,38 +277,70 @@ impl Relay {
         row: &Move,
         cursor: &Cursor,
         session: &SessionId,
-        stays: Option<String>,
+        how: How,
     ) -> Result<(), Error> {
-        let given = (account.clone(), row.clone(), cursor.clone(), session.clone(), stays);
+        let given = (account.clone(), row.clone(), cursor.clone(), session.clone(), how);
+        let carriers = Arc::clone(&self.carriers);
         self.db
             .write(move |tx| {
-                let (account, row, cursor, session, stays) = given.clone();
+                let (account, row, cursor, session, how) = given.clone();
+                let carriers = Arc::clone(&carriers);
                 Box::pin(async move {
-                    one(tx, &account, &row, &cursor, &session, stays.as_deref()).await
+                    let tally = one(tx, &carriers, &account, &row, &session, &how).await?;
+                    looked(tx, &account, &row, &cursor, tally).await
                 })
             })
             .await
     }
 }
 
-/// One session's part of a move, and that it was done.
+/// How a session is dealt with.
+#[derive(Clone)]
+enum How {
+    /// Its people are moved, or back.
+    Moves,
+    /// They stay, for that reason: nothing else of it can be written.
+    Stays(String),
+    /// The same, and nothing of it can be read.
+    Unread(String),
+}
+
+/// One session's part of a move; what came of it.
+async fn one(
+    tx: &mut Tx,
+    carriers: &Carriers,
+    account: &AccountId,
+    row: &Move,
+    session: &SessionId,
+    how: &How,
+) -> Result<Tally, Error> {
+    let undoing = row.state == MoveState::Undoing;
+    match how {
+        How::Moves if undoing => back::back(tx, carriers, account, row, session).await,
+        How::Moves => forward::forward(tx, carriers, account, row, session).await,
+        How::Stays(why) if undoing => back::stays(tx, account, row, session, why).await,
+        How::Stays(why) => forward::stays(tx, account, row, session, why).await,
+        // Its steps say that its people were moved: that is so.
+        How::Unread(_) if undoing => Ok(Tally::default()),
+        How::Unread(why) => {
+            let now = tx.now().await?;
+            let kept = steps::insert_unread(tx, account, row, session, why, now).await?;
+            Ok(Tally { kept: i64::try_from(kept).unwrap_or(i64::MAX), ..Tally::default() })
+        }
+    }
+}
+
+/// Notes that a session was looked at, and what came of it.
 ///
 /// # Errors
 /// [`Error::VersionMismatch`] if the move was turned meanwhile: then nothing was done.
-async fn one(
+async fn looked(
     tx: &mut Tx,
     account: &AccountId,
     row: &Move,
     cursor: &Cursor,
-    session: &SessionId,
-    stays: Option<&str>,
+    tally: Tally,
 ) -> Result<(), Error> {
-    let tally = match (row.state, stays) {
-        (MoveState::Undoing, None) => back::back(tx, account, row, session).await?,
-        (MoveState::Undoing, Some(why)) => back::stays(tx, account, row, session, why).await?,
-        (_, None) => forward::forward(tx, account, row, session).await?,
-        (_, Some(why)) => forward::stays(tx, account, row, session, why).await?,
-    };
     count(tx, tally);
     let now = tx.now().await?;
     let at = (&row.id, row.state);

@@ -1,7 +1,5 @@
 //! What carriers are asked about numbers: outside any transaction.
 
-use std::time::Instant;
-
 use super::Criteria;
 use crate::{
     carrier::{
@@ -10,7 +8,7 @@ use crate::{
         provisioning::{Bought, Held, Offer, Progress, Purchase, Search},
     },
     domain::phone::ProxyNumber,
-    relay::{Configured, Error, Relay, deliver::asked},
+    relay::{Configured, Error, Relay},
 };
 
 /// How many pages of a carrier's numbers are read at most.
@@ -21,23 +19,6 @@ pub(super) const fn unsupported() -> SendError {
 }
 
 impl Relay {
-    /// Sends one request, and reads its answer.
-    pub(super) async fn tell<T>(
-        &self,
-        carrier: &Configured,
-        operation: &'static str,
-        request: Request,
-        read: impl FnOnce(&Response) -> Result<T, SendError>,
-    ) -> Result<T, SendError> {
-        let started = Instant::now();
-        let result = match self.client.send(self.authorized(carrier, request)).await {
-            Ok(response) => read(&response),
-            Err(error) => Err(error),
-        };
-        asked(&carrier.id, operation, started, &result);
-        result
-    }
-
     /// Numbers on sale at a carrier, `limit` at most.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ pub use self::sync::{Difference, Synced};
 use super::{
     Configured, Relay,
     error::{Error, Fault},
-    inventory::number_faults,
+    inventory::{change_number, number_faults},
 };
 use crate::{
     carrier::{
@@ -21,13 +21,14 @@ use crate::{
         provisioning::{NumberKind, Search},
     },
     domain::{
+        audit::{Action, Detail, Entry},
         closed_set,
         phone::{Kind, ProxyNumber, Registered},
         pool::Capabilities,
     },
     ids::{AccountId, NumberId, ServiceId},
     store::{
-        Tx, holds,
+        Tx, audit, holds,
         number_orders::{self, NewOrder, NumberOrder, OrderKind, OrderState},
         numbers::{self, NumberState},
         services,
@@ -218,11 +219,8 @@ impl Relay {
         &self,
         carrier: &str,
     ) -> Result<(&Configured, &dyn Provisioning), Error> {
-        let Some(one) = self.carriers.get(carrier) else {
-            let ids: Vec<&str> = self.carriers.iter().map(|one| one.id.as_str()).collect();
-            let words = format!("must be a configured carrier: {}", ids.join(", "));
-            return Err(invalid("/carrier", "choice", words));
-        };
+        let one = self.carriers.known(carrier);
+        let one = one.map_err(|words| invalid("/carrier", "choice", words))?;
         let able = one.adapter.capabilities().numbers != Numbers::None;
         match one.adapter.provisioning().filter(|_| able) {
             Some(provisioning) => Ok((one, provisioning)),
@@ -230,40 +228,50 @@ impl Relay {
         }
     }
 
-    /// Refuses what the carrier can't do, and purchases where `gated` says that the operator's switch
-    /// counts and it is off.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`], [`Error::CarrierUnable`], [`Error::BuyingOff`].
-    pub fn may_order(&self, new: &OrderNumber, gated: bool) -> Result<(), Error> {
-        let (carrier, _) = self.provisioner(&new.carrier)?;
-        let can = carrier.adapter.capabilities();
-        if !matches!(new.which, Which::Adopt(_)) {
-            if can.numbers != Numbers::Buy {
-                return Err(Error::CarrierUnable);
+    /// Everything that is wrong with what is asked for, as far as the settings tell.
+    pub fn order_faults(&self, new: &OrderNumber) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        match self.carriers.known(&new.carrier) {
+            Err(words) => faults.push(Fault::new("/carrier", "choice", words)),
+            Ok(carrier) => {
+                let able = carrier.adapter.capabilities().of_numbers();
+                if !able.covers(new.capabilities) {
+                    let words = format!("must be among what the carrier can do: {}", able.text());
+                    faults.push(Fault::new("/capabilities", "not_allowed", words));
+                }
             }
-            if gated && !carrier.buying {
-                return Err(Error::BuyingOff);
-            }
-        }
-        let able = Capabilities { voice: can.voice, sms: can.sms, mms: can.mms };
-        if !able.covers(new.capabilities) {
-            let words = format!("must be among what the carrier can do: {}", able.text());
-            return Err(invalid("/capabilities", "not_allowed", words));
         }
         if let Which::Any(criteria, quantity) = &new.which {
-            let mut faults: Vec<Fault> = criteria
-                .faults()
-                .into_iter()
-                .map(|(key, words)| Fault::new(format!("/search/{key}"), "not_allowed", words))
-                .collect();
+            let wrong = criteria.faults().into_iter();
+            faults
+                .extend(wrong.map(|(key, words)| {
+                    Fault::new(format!("/search/{key}"), "not_allowed", words)
+                }));
             if !(1..=QUANTITY_MAX).contains(quantity) {
                 let words = format!("must be 1 to {QUANTITY_MAX}");
                 faults.push(Fault::new("/quantity", "range", words));
             }
-            if !faults.is_empty() {
-                return Err(Error::Invalid(faults));
-            }
+        }
+        faults
+    }
+
+    /// Refuses what the carrier can't do. Where `gated` says that the operator's switch counts and it is
+    /// off, nothing is bought, and nothing taken over that the operator has in the carrier's account.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::CarrierUnable`], [`Error::BuyingOff`].
+    pub fn may_order(&self, new: &OrderNumber, gated: bool) -> Result<(), Error> {
+        let faults = self.order_faults(new);
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let (carrier, _) = self.provisioner(&new.carrier)?;
+        let buys = !matches!(new.which, Which::Adopt(_));
+        if buys && carrier.adapter.capabilities().numbers != Numbers::Buy {
+            return Err(Error::CarrierUnable);
+        }
+        if gated && !carrier.buying {
+            return Err(Error::BuyingOff);
         }
         Ok(())
     }
@@ -310,7 +318,13 @@ pub async fn order_numbers(
     let mut orders = Vec::new();
     for _ in 0..quantity {
         let now = tx.now().await?;
-        orders.push(number_orders::insert(tx, account, &order, now).await.map_err(busy)?);
+        let order = number_orders::insert(tx, account, &order, now).await.map_err(busy)?;
+        let entry = Entry::new(Action::NumberOrdered, order.id.as_str())
+            .with(Detail::Kind, kind.as_str())
+            .with(Detail::Carrier, new.carrier.as_str())
+            .with(Detail::Service, new.service.as_str());
+        audit::append(tx, account, entry).await?;
+        orders.push(order);
     }
     Ok(orders)
 }
@@ -334,19 +348,21 @@ pub struct ReleaseNumber {
 }
 
 /// Notes that a number is to leave its pool: nobody gets it any more, and once nobody holds it, open or
-/// in quarantine, it goes. Setting it active again before that cancels it.
+/// in quarantine, it goes. Setting it active again before that cancels it. `cancels` is
+/// [`Relay::cancels`].
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::VersionMismatch`], [`Error::OrderUnderWay`],
 /// [`Error::NumberHasSessions`] if quarantines are not to be waited for and sessions are open;
-/// [`Error::CarrierUnable`] if it is to be given back and that is not done by API.
+/// [`Error::CarrierUnable`] if it is to be given back and that is not done by API, and
+/// [`Error::BuyingOff`] if the account did not buy it and may give back no other.
 pub async fn release_number(
     tx: &mut Tx,
     account: &AccountId,
     id: &NumberId,
     how: ReleaseNumber,
     version: Option<i64>,
-    cancels: &(dyn Fn(&str) -> bool + Send + Sync),
+    cancels: &(dyn Fn(&str) -> Cancels + Send + Sync),
 ) -> Result<NumberOrder, Error> {
     let number = numbers::get(tx, account, id)
         .await?
@@ -360,11 +376,16 @@ pub async fn release_number(
     }
     let brought = number_orders::that_brought(tx, account, id).await?;
     let bought = brought.is_some_and(|order| order.kind == OrderKind::Buy);
-    let given_back = bought && cancels(&number.carrier);
-    let usual = if given_back { AtCarrier::Cancel } else { AtCarrier::Keep };
+    let cancels = cancels(&number.carrier);
+    let usual =
+        if bought && cancels != Cancels::None { AtCarrier::Cancel } else { AtCarrier::Keep };
     let at_carrier = how.at_carrier.unwrap_or(usual);
-    if at_carrier == AtCarrier::Cancel && !cancels(&number.carrier) {
-        return Err(Error::CarrierUnable);
+    if at_carrier == AtCarrier::Cancel {
+        match cancels {
+            Cancels::None => return Err(Error::CarrierUnable),
+            Cancels::Bought if !bought => return Err(Error::BuyingOff),
+            Cancels::Bought | Cancels::All => {}
+        }
     }
     if how.force && holds::open_on(tx, account, id).await? > 0 {
         return Err(Error::NumberHasSessions);
@@ -375,7 +396,7 @@ pub async fn release_number(
             state: Some(NumberState::Draining),
             ..super::UpdateNumber::default()
         };
-        super::update_number(tx, account, id, change, None).await?;
+        change_number(tx, account, id, change, None).await?;
     }
     let wanted = Terms {
         at_carrier: Some(at_carrier.as_str().to_owned()),
@@ -392,14 +413,33 @@ pub async fn release_number(
         capabilities: number.capabilities,
         wanted: &wanted.text(),
     };
-    number_orders::insert(tx, account, &order, now).await.map_err(busy)
+    let order = number_orders::insert(tx, account, &order, now).await.map_err(busy)?;
+    let entry = Entry::new(Action::NumberReleased, id.as_str());
+    let entry = entry.with(Detail::Kind, at_carrier.as_str());
+    audit::append(tx, account, entry).await?;
+    Ok(order)
+}
+
+/// Which numbers of a carrier are given back by API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancels {
+    /// None: the carrier can't.
+    None,
+    /// Those that the account bought here.
+    Bought,
+    /// All of them.
+    All,
 }
 
 impl Relay {
-    /// Whether numbers of that carrier are given back by API.
-    pub fn cancels(&self, carrier: &str) -> bool {
-        self.carriers
-            .get(carrier)
-            .is_some_and(|one| one.adapter.capabilities().numbers == Numbers::Buy)
+    /// Which numbers of that carrier an account gives back; `gated` says that the operator's switch counts
+    /// for those that it did not buy.
+    pub fn cancels(&self, carrier: &str, gated: bool) -> Cancels {
+        match self.carriers.get(carrier) {
+            Some(one) if one.adapter.capabilities().numbers == Numbers::Buy => {
+                if gated && !one.buying { Cancels::Bought } else { Cancels::All }
+            }
+            _ => Cancels::None,
+        }
     }
 }

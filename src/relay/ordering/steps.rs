@@ -93,6 +93,15 @@ fn later(order: &NumberOrder, least: Duration) -> Step {
     Step::Later(Box::new(NumberOrder { attempts: order.attempts + 1, ..order.clone() }), pause)
 }
 
+/// Nothing could be done with the order itself: again, as long as for a number that the account has. What was
+/// done at the carrier stands.
+pub(super) fn stumbled(order: &NumberOrder) -> Step {
+    if order.attempts >= PATIENCE_HELD {
+        return Step::Fail(OrderFailure::NotAdded, None);
+    }
+    later(order, Duration::ZERO)
+}
+
 /// The same order in that state, at once.
 fn now_in(order: &NumberOrder, state: OrderState) -> Step {
     on(NumberOrder { state, ..order.clone() })
@@ -117,8 +126,7 @@ impl At<'_> {
 
     /// All that the carrier can do.
     fn able(&self) -> Capabilities {
-        let can = self.carrier.adapter.capabilities();
-        Capabilities { voice: can.voice, sms: can.sms, mms: can.mms }
+        self.carrier.adapter.capabilities().of_numbers()
     }
 
     fn purchase(&self, number: &ProxyNumber, terms: Terms) -> Purchase {

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use super::{Terms, steps::Step};
+use super::{
+    Terms,
+    steps::{Step, stumbled},
+};
 use crate::{
-    domain::event::EventKind,
+    domain::{event::EventKind, time::doubled},
     ids::{AccountId, NumberOrderId},
     relay::{Error, NewNumber, Relay, add_number},
     store::{
@@ -31,26 +35,43 @@ const STEPS_MAX: usize = 12;
 /// The longest that a step which did not succeed is left alone.
 const REST_MAX: Duration = Duration::from_mins(5);
 
-/// How long a step that did not succeed so often is left alone: 1, 2, 4 … seconds.
+/// How long an order is left alone that can't be read: a later build may have written it.
+const UNREAD_REST: Duration = Duration::from_mins(10);
+
+/// How long a step that did not succeed so often is left alone.
 pub(super) fn rest(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(0, 9)).unwrap_or(0);
-    Duration::from_secs(1 << doublings).min(REST_MAX)
+    doubled(attempts, REST_MAX)
 }
 
 impl Relay {
-    /// Does what is due, as far as it goes; how many orders moved.
-    pub async fn work_number_orders(&self) -> Result<usize, Error> {
+    /// Does what is due, as far as it goes, until `stop`; how many orders moved. One that can't be gone on
+    /// with keeps no other back (I32).
+    ///
+    /// # Errors
+    /// The store's: the leases end by themselves.
+    pub async fn work_number_orders(&self, stop: &CancellationToken) -> Result<usize, Error> {
         let mut tx = self.db.read().await?;
         let now = tx.now().await?;
-        let due = number_orders::due(&mut tx, now, BATCH).await?;
+        let (due, unread) = number_orders::due(&mut tx, now, BATCH).await?;
         drop(tx);
-        let working = due.into_iter().map(|order| self.work_number_order(order));
+        let left = self.each(unread, |tx, account, id| {
+            Box::pin(async move {
+                let now = tx.now().await?;
+                Ok(number_orders::leave(tx, account, id, now, now + UNREAD_REST).await?)
+            })
+        });
+        left.await?;
+        let working = due.into_iter().map(|order| self.work_number_order(order, stop));
         let results: Vec<_> = stream::iter(working).buffer_unordered(AT_ONCE).collect().await;
-        let mut moved = 0;
+        let (mut moved, mut failed) = (0, None);
         for result in results {
-            moved += usize::from(result?);
+            match result {
+                Ok(ours) => moved += usize::from(ours),
+                Err(error) if error.lasts() => tracing::error!(%error, "an order is left as it is"),
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(moved)
+        failed.map_or(Ok(moved), Err)
     }
 
     /// One order as it is now.
@@ -67,8 +88,19 @@ impl Relay {
         order.ok_or(Error::NotFound("number order"))
     }
 
-    /// Goes on with one order as far as it goes, unless somebody else does; whether it was ours.
-    pub async fn work_number_order(&self, order: NumberOrder) -> Result<bool, Error> {
+    /// Goes on with one order as far as it goes, unless somebody else does; whether it was ours. Nothing is
+    /// begun after `stop`, and what was begun is ended: a purchase is noted.
+    ///
+    /// # Errors
+    /// The store's: the lease ends by itself.
+    pub async fn work_number_order(
+        &self,
+        order: NumberOrder,
+        stop: &CancellationToken,
+    ) -> Result<bool, Error> {
+        if stop.is_cancelled() {
+            return Ok(false);
+        }
         let claimed = self
             .db
             .write(move |tx| {
@@ -85,10 +117,16 @@ impl Relay {
         let mut uncertain = order.state == OrderState::Buying;
         for _ in 0..STEPS_MAX {
             // Somebody else may have it soon: nothing more is asked of the carrier.
-            if self.db.since(claimed_at) > LEASE / 2 {
+            if stop.is_cancelled() || self.db.since(claimed_at) > LEASE / 2 {
                 break;
             }
-            let step = self.order_step(&order, uncertain).await?;
+            let step = match self.order_step(&order, uncertain).await {
+                Err(error) if error.lasts() => {
+                    tracing::error!(order = %order.id, %error, "a step of an order can't be taken");
+                    stumbled(&order)
+                }
+                step => step?,
+            };
             uncertain = false;
             match self.note_step(order, step).await? {
                 Some(next) => order = next,
@@ -117,6 +155,11 @@ impl Relay {
                 let later =
                     Step::Later(Box::new(NumberOrder { number: None, ..order.clone() }), rest(0));
                 self.write_step(order, later).await?
+            }
+            Err(error) if error.lasts() => {
+                tracing::error!(order = %order.id, %error, "a step of an order can't be noted");
+                let stumbled = stumbled(&order);
+                self.write_step(order, stumbled).await?
             }
             noted => noted?,
         };
@@ -258,7 +301,8 @@ async fn drain(tx: &mut Tx, order: NumberOrder) -> Result<Noted, Error> {
 
     let (account, id) = (&order.account, order.number_id.clone());
     let Some(id) = id else { return Err(Error::NotFound("number")) };
-    let state = numbers::get(tx, account, &id).await?.map(|number| number.state);
+    // Whoever takes it at this moment is seen below, or comes too late.
+    let state = numbers::lock(tx, account, &id).await?.map(|number| number.state);
     let now = tx.now().await?;
     let next = match state {
         // Somebody wants it after all.

@@ -1,6 +1,6 @@
 //! Sessions that began elsewhere and go on here: every id, person and number as it was.
 
-use super::people::others;
+use super::people::counterpart_of;
 use crate::{
     domain::{
         phone::Identifier,
@@ -166,7 +166,7 @@ async fn adopt_people(
             person,
             session: &new.id,
             participant: &one.id,
-            counterpart: &keys.index.pair(&others(&there, role)),
+            counterpart: &counterpart_of(tx, account, &there, role).await?,
         };
         let taken = holds::take(tx, claim, now).await?;
         // What rests there may be in use again: its next session has the pair.

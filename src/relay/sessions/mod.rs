@@ -4,7 +4,7 @@ mod adopt;
 mod people;
 
 use self::people::join;
-pub(in crate::relay) use self::people::others;
+pub(in crate::relay) use self::people::{counterpart_of, everyone, holds_for};
 pub use self::{
     adopt::{AdoptParticipant, AdoptSession, adopt_session, pairs_in_the_way},
     people::{AddParticipant, add_participant, remove_participant, set_block},
@@ -21,6 +21,7 @@ use crate::relay::{
 };
 use crate::{
     domain::{
+        audit::{Action, Entry},
         event::EventKind,
         interaction::Reason,
         pool::Narrowing,
@@ -28,15 +29,15 @@ use crate::{
         time::Timestamp,
     },
     ids::{AccountId, ParticipantId, ServiceId, SessionId},
-    privacy::{DataKey, Person},
+    privacy::DataKey,
     store::{
-        self, Tx, accounts, events,
+        self, Tx, audit, events,
         events::Place,
-        holds::{self, Claim},
-        media, numbers,
+        holds, media, numbers,
         participants::{self, Participant},
         services::{self},
         sessions::{self, NewSession, Session},
+        text_findings,
     },
     telemetry::metrics,
 };
@@ -253,6 +254,7 @@ pub(in crate::relay) async fn take_away(
     let now = tx.now().await?;
     sessions::delete(tx, account, id, now).await?;
     media::withdraw(tx, account, id, now).await?;
+    text_findings::withdraw(tx, account, id).await?;
     events::insert(tx, account, EventKind::SessionDeleted, place_of(&session), "{}", now).await?;
     Ok(true)
 }
@@ -264,7 +266,8 @@ pub(in crate::relay) async fn take_away(
 pub async fn delete(tx: &mut Tx, account: &AccountId, id: &SessionId) -> Result<(), Error> {
     locked(tx, account, id).await?;
     take_away(tx, account, id).await?;
-    Ok(())
+    let entry = Entry::new(Action::SessionDeleted, id.as_str());
+    Ok(audit::append(tx, account, entry).await?)
 }
 
 /// Writes a session as its next version.
@@ -306,22 +309,12 @@ pub async fn reopen(
     }
     let mut people = participants::of_session(tx, account, id).await?;
     people.retain(|one| one.removed_at.is_none());
-    let everyone: Vec<(String, Person)> =
-        people.iter().map(|one| (one.role.clone(), one.person.clone())).collect();
-    let keys = accounts::keys(tx, account).await?;
+    let everyone = everyone(&people);
     people.sort_by(|a, b| a.person.cmp(&b.person));
     for one in &people {
         let active = numbers::get(tx, account, &one.number_id).await?;
-        let claim = Claim {
-            account,
-            number: &one.number_id,
-            person: &one.person,
-            session: id,
-            participant: &one.id,
-            counterpart: &keys.index.pair(&others(&everyone, &one.role)),
-        };
         let kept = active.is_some_and(|number| number.state != numbers::NumberState::Retired);
-        if !kept || !holds::take(tx, claim, now).await? {
+        if !kept || !holds_for(tx, account, &everyone, one, &one.number_id, now).await? {
             return Err(Error::NumberInUse);
         }
     }
@@ -354,6 +347,7 @@ pub async fn resume(
         events::insert(tx, account, EventKind::SessionResumed, place_of(&session), "{}", now)
             .await?;
         save(tx, account, session, now).await?;
+        audit::append(tx, account, Entry::new(Action::SessionResumed, id.as_str())).await?;
     } else if session.state == State::Closed {
         return Err(Error::SessionClosed);
     }

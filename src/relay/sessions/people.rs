@@ -14,10 +14,10 @@ use crate::{
         event::EventKind, phone::Identifier, pool::Narrowing, session::State, time::Timestamp,
     },
     ids::{AccountId, NumberId, ParticipantId, SessionId},
-    privacy::Person,
+    privacy::{Counterpart, Person},
     store::{
         self, Tx, accounts, blocks, events,
-        holds::{self},
+        holds::{self, Claim},
         numbers,
         participants::{self, NewParticipant, Participant},
         services::{self, Service},
@@ -49,11 +49,7 @@ pub(super) async fn join(
     now: Timestamp,
 ) -> Result<Vec<(ParticipantId, &'static str, Vec<Narrowing>)>, Error> {
     let there = participants::of_session(tx, account, &session.id).await?;
-    let mut everyone: Vec<(String, Person)> = there
-        .iter()
-        .filter(|one| one.removed_at.is_none())
-        .map(|one| (one.role.clone(), one.person.clone()))
-        .collect();
+    let mut everyone = everyone(&there);
     let index = accounts::keys(tx, account).await?;
     let persons: Vec<Person> =
         people.iter().map(|one| index.index.person(&one.identifier.canonical())).collect();
@@ -71,7 +67,7 @@ pub(super) async fn join(
         wanted.push(Wanted {
             participant: tx.id_at(now),
             person: person.clone(),
-            counterpart: index.index.pair(&others(&everyone, role)),
+            counterpart: counterpart_of(tx, account, &everyone, role).await?,
             country: one.identifier.country().map(|country| country.as_str().to_owned()),
             area: one.identifier.area().to_owned(),
             pinned: one.number.clone(),
@@ -122,8 +118,51 @@ pub(super) async fn join(
 }
 
 /// The people on the other side of a role.
-pub(in crate::relay) fn others(everyone: &[(String, Person)], role: &str) -> Vec<Person> {
+fn others(everyone: &[(String, Person)], role: &str) -> Vec<Person> {
     everyone.iter().filter(|(other, _)| other != role).map(|(_, person)| person.clone()).collect()
+}
+
+/// Everybody who did not leave, with their roles.
+pub(in crate::relay) fn everyone<'a>(
+    people: impl IntoIterator<Item = &'a Participant>,
+) -> Vec<(String, Person)> {
+    let there = people.into_iter().filter(|one| one.removed_at.is_none());
+    there.map(|one| (one.role.clone(), one.person.clone())).collect()
+}
+
+/// What the holds of somebody of a role are kept for: the people on the other side.
+pub(in crate::relay) async fn counterpart_of(
+    tx: &mut Tx,
+    account: &AccountId,
+    everyone: &[(String, Person)],
+    role: &str,
+) -> Result<Counterpart, Error> {
+    Ok(accounts::keys(tx, account).await?.index.pair(&others(everyone, role)))
+}
+
+/// Makes sure that a number means their session for somebody: its hold is there still, or is taken.
+/// Whether it does. The session is locked.
+pub(in crate::relay) async fn holds_for(
+    tx: &mut Tx,
+    account: &AccountId,
+    everyone: &[(String, Person)],
+    who: &Participant,
+    number: &NumberId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let held = holds::find(tx, account, number, &who.person).await?;
+    if held.is_some_and(|hold| hold.open && hold.session == who.session) {
+        return Ok(true);
+    }
+    let claim = Claim {
+        account,
+        number,
+        person: &who.person,
+        session: &who.session,
+        participant: &who.id,
+        counterpart: &counterpart_of(tx, account, everyone, &who.role).await?,
+    };
+    Ok(holds::take(tx, claim, now).await?)
 }
 
 async fn renew_counterparts(
@@ -133,9 +172,8 @@ async fn renew_counterparts(
     there: &[Participant],
     everyone: &[(String, Person)],
 ) -> Result<(), Error> {
-    let keys = accounts::keys(tx, account).await?;
     for one in there.iter().filter(|one| one.removed_at.is_none()) {
-        let counterpart = keys.index.pair(&others(everyone, &one.role));
+        let counterpart = counterpart_of(tx, account, everyone, &one.role).await?;
         holds::set_counterpart(tx, account, &one.id, session, &counterpart).await?;
     }
     Ok(())
@@ -265,9 +303,7 @@ pub async fn remove_participant(
     let quarantine = service.map_or(Duration::ZERO, |service| service.rules.quarantine);
     holds::quarantine(tx, account, id, Some(participant), now + quarantine).await?;
     participants::remove(tx, account, participant, now).await?;
-    let everyone: Vec<(String, Person)> =
-        there.iter().map(|one| (one.role.clone(), one.person.clone())).collect();
-    renew_counterparts(tx, account, id, &there, &everyone).await?;
+    renew_counterparts(tx, account, id, &there, &everyone(&there)).await?;
     let data = json!({ "participant_id": gone.id, "role": gone.role }).to_string();
     events::insert(tx, account, EventKind::ParticipantRemoved, place_of(&session), &data, now)
         .await?;

@@ -8,17 +8,21 @@ use super::{DROPPED_FOR, callees};
 use crate::relay::{
     Carriers, Error, NewText, Relay,
     calls::{Live, live},
+    deliver::settle_asked,
     media::{Miss, sealed_as, token},
     send_to_participant,
 };
 use crate::{
-    carrier::{Outbound, SendError, error::Retry},
+    carrier::{
+        Outbound, SendError,
+        error::{Retry, SendErrorKind},
+    },
     domain::{
         event::EventKind,
         media::{FETCHED_MAX, MediaRefusal, MediaType},
         message::Body,
         policy,
-        time::Timestamp,
+        time::{Timestamp, doubled},
     },
     privacy::DataKey,
     store::{
@@ -50,18 +54,14 @@ struct Errand {
 
 type Found = Result<(MediaType, i64), Miss>;
 
-/// 1, 2, 4 … seconds, `most` at most.
-fn backoff(attempts: i64, most: Duration) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(1, 20) - 1).unwrap_or(0);
-    Duration::from_secs(1_u64 << doublings).min(most)
-}
-
 impl Relay {
-    /// Fetches a message; whether anything was done.
+    /// Fetches a message; whether anything was done. Some are fetched at once, and the others wait: they
+    /// must not have all that a carrier is asked by.
     ///
     /// # Errors
     /// The store's: the lease ends by itself.
     pub(in crate::relay) async fn fetch_recording(&self, entry: Entry) -> Result<bool, Error> {
+        let Ok(_place) = self.places.recordings.try_acquire() else { return Ok(false) };
         let errand = self
             .db
             .write(move |tx| {
@@ -198,7 +198,7 @@ async fn note(
             return owe_drop(tx, entry, now).await;
         }
         Err(Miss::Later(wait)) => {
-            let at = now + wait.max(backoff(entry.attempts, PAUSE_MAX));
+            let at = now + wait.max(doubled(entry.attempts - 1, PAUSE_MAX));
             if at < entry.valid_until {
                 media::put_off(tx, medium, now).await?;
                 outbox::put_off(tx, entry, at).await?;
@@ -210,7 +210,21 @@ async fn note(
         Err(Miss::Never(refusal)) => refusal,
     };
     lose(tx, medium, refusal).await?;
+    if refusal == MediaRefusal::Unavailable {
+        return leave_there(tx, entry).await;
+    }
     owe_drop(tx, entry, now).await
+}
+
+/// Leaves a recording that could not be fetched where it is: the carrier's is the only one, and whoever runs
+/// this may get at it by the id that is told here.
+async fn leave_there(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+    let recording = outbox::payload(tx, entry).await?;
+    if outbox::finish(tx, entry, OutboxState::Parked).await? {
+        let carrier = &entry.carrier;
+        tracing::error!(%carrier, recording, "a recording could not be fetched, and stays there");
+    }
+    Ok(())
 }
 
 async fn lose(tx: &mut Tx, medium: &Medium, refusal: MediaRefusal) -> Result<(), Error> {
@@ -288,19 +302,23 @@ async fn dropped(
     entry: &Entry,
     result: &Result<String, SendError>,
 ) -> Result<(), Error> {
-    let pause = backoff(entry.attempts, DROP_PAUSE_MAX);
-    let wait = match result.as_ref().map_err(|error| error.retry) {
-        Ok(_) | Err(Retry::Never) => None,
-        Err(Retry::After(wait)) => Some(wait.max(pause)),
-        Err(Retry::Unknown) => Some(pause),
-    };
-    match wait {
-        None => outbox::finish(tx, entry, OutboxState::Done).await?,
-        Some(wait) => {
+    let refused = result.as_ref().err().filter(|error| error.retry == Retry::Never);
+    let pause = doubled(entry.attempts - 1, DROP_PAUSE_MAX);
+    match refused.map(|error| (error, error.kind)) {
+        // Credentials and settings that are wrong will be put right.
+        Some((_, SendErrorKind::Config)) => {
             let now = tx.now().await?;
-            outbox::put_off(tx, entry, now + wait).await?
+            outbox::put_off(tx, entry, now + pause).await?;
         }
-    };
+        // A carrier that can't deletes its recordings itself, as its page says.
+        None | Some((_, SendErrorKind::Unsupported)) => {
+            settle_asked(tx, entry, result, pause).await?;
+        }
+        Some((error, _)) => {
+            tracing::warn!(carrier = entry.carrier, %error, "a carrier keeps a recording");
+            outbox::finish(tx, entry, OutboxState::Parked).await?;
+        }
+    }
     if result.is_ok() {
         tx.on_commit(|| metrics::voicemail("dropped"));
     }

@@ -23,8 +23,9 @@ pub async fn readdress(tx: &mut Tx, entry: &Entry, carrier: &str) -> Result<bool
     Ok(done == 1)
 }
 
-/// Texts of sessions that wait for a carrier and whose recipient holds a number of another one too, from
-/// after this id on, `limit` at most.
+/// Texts of sessions that wait for a carrier and whose recipient knows the same people by a number of another
+/// one that can text, their own or one of [`known_besides`](crate::store::holds::known_besides); from after
+/// this id on, `limit` at most.
 pub async fn with_another_way(
     tx: &mut Tx,
     carrier: &str,
@@ -37,9 +38,14 @@ pub async fn with_another_way(
         " FROM outbox WHERE state = 'ready' AND kind = 'message' AND carrier = $1 AND id > $2
           AND EXISTS (SELECT 1 FROM legs l
             JOIN participants p ON p.account = l.account AND p.id = l.participant
+            JOIN sessions s ON s.account = p.account AND s.id = p.session
+            JOIN holds own ON own.account = p.account AND own.person = p.person
+              AND own.number_id = p.number_id
             JOIN holds h ON h.account = p.account AND h.person = p.person
-              AND h.number_id <> p.number_id
+              AND ((h.state = 'open' AND h.session = p.session)
+                OR (h.state = 'quarantined' AND h.counterpart = own.counterpart))
             JOIN numbers n ON n.account = h.account AND n.id = h.number_id AND n.carrier <> $1
+              AND n.service = s.service AND n.state <> 'retired' AND n.capabilities LIKE '%sms%'
             WHERE l.account = outbox.account AND l.id = outbox.leg)
         ORDER BY id LIMIT $3"
     );

@@ -13,7 +13,12 @@ use crate::{
     },
 };
 
-db_test!(a_price_is_replaced_by_its_carriers, sums_are_what_is_added_up);
+db_test!(
+    a_price_is_replaced_by_its_carriers,
+    sums_are_what_is_added_up,
+    what_was_spent_is_counted_from_an_instant_on,
+    the_country_is_that_of_whom_it_went_to,
+);
 
 fn price(text: &str) -> Price {
     Price::parse_both(text).unwrap()
@@ -67,8 +72,10 @@ async fn a_price_is_replaced_by_its_carriers(lab: &Lab) {
         assert_eq!(charge.price, Some(price(text)));
         assert_eq!(charge.source, Some(PriceSource::Carrier));
     }
-    note(lab, &world, &leg, News { lasted: Some(Duration::from_secs(61)), ..News::default() })
-        .await;
+    for seconds in [61, 90] {
+        let lasted = Some(Duration::from_secs(seconds));
+        note(lab, &world, &leg, News { lasted, ..News::default() }).await;
+    }
     let charge = of(lab, &world, &interaction).await;
     assert_eq!((charge.price, charge.segments), (Some(price("0.03 EUR")), Some(2)));
     assert_eq!(charge.lasted, Some(Duration::from_secs(61)));
@@ -193,6 +200,15 @@ async fn sums_are_what_is_added_up(lab: &Lab) {
             },
         });
     }
+    // One long after the others: there are days without any.
+    all.push(Made {
+        at: at(60 * DAY + 5),
+        session: None,
+        service: services[0].clone(),
+        carrier: "a".to_owned(),
+        kind: Kind::Message,
+        news: News::cost(Some(price("0.5 EUR"))),
+    });
     fill(lab, &world, &all).await;
     fill(lab, &other, &all[..9]).await;
     let mut tx = lab.db.read().await.unwrap();
@@ -214,6 +230,7 @@ async fn sums_are_what_is_added_up(lab: &Lab) {
             Usage { service: Some(services[1].clone()), ..whole.clone() },
             Usage { session: Some(sessions[2].clone()), ..whole.clone() },
             Usage { before: at(0), ..whole.clone() },
+            Usage { from: at(3 * DAY + 1), before: at(90 * DAY), ..whole.clone() },
         ] {
             let expected = naive(&all, &of);
             assert_eq!(charges::sums(&mut tx, &world.account, &of).await.unwrap(), expected);
@@ -227,5 +244,64 @@ async fn sums_are_what_is_added_up(lab: &Lab) {
             }
             assert_eq!(pages, expected, "page by page, by {group}");
         }
+    }
+}
+
+/// What was spent counts from that very instant on, of one carrier or of one account, whoever spent it.
+async fn what_was_spent_is_counted_from_an_instant_on(lab: &Lab) {
+    let (world, other) = (World::new(lab).await, World::new(lab).await);
+    let service: ServiceId = world.id();
+    let made = |millis: i64, carrier: &str, cents: u32| Made {
+        at: at(millis),
+        session: None,
+        service: service.clone(),
+        carrier: carrier.to_owned(),
+        kind: Kind::Message,
+        news: News { price: Some(price(&format!("0.{cents:02} EUR"))), ..News::default() },
+    };
+    let mine = [made(999, "spent-a", 1), made(1000, "spent-a", 2), made(1001, "spent-b", 4)];
+    fill(lab, &world, &mine).await;
+    fill(lab, &other, &[made(1000, "spent-a", 8)]).await;
+    let mut tx = lab.db.read().await.unwrap();
+    let micros =
+        |sum: &charges::Sum| sum.amounts.iter().map(|(_, micros)| micros).sum::<i64>() / 10_000;
+    for (carrier, from, texts, cents) in [
+        ("spent-a", 999, 3, 11),
+        ("spent-a", 1000, 2, 10),
+        ("spent-a", 1001, 0, 0),
+        ("spent-b", 1000, 1, 4),
+    ] {
+        let sum = charges::spent_at(&mut tx, carrier, at(from)).await.unwrap();
+        assert_eq!((sum.texts, micros(&sum)), (texts, cents), "{carrier} from {from}");
+    }
+    for (account, from, texts, cents) in
+        [(&world, 999, 3, 7), (&world, 1000, 2, 6), (&other, 1000, 1, 8), (&other, 1001, 0, 0)]
+    {
+        let sums = charges::spent_by_accounts(&mut tx, at(from)).await.unwrap();
+        let sum = sums.into_iter().find(|sum| sum.key == account.account.as_str());
+        let sum = sum.unwrap_or_default();
+        assert_eq!((sum.texts, micros(&sum)), (texts, cents), "an account from {from}");
+    }
+}
+
+/// A price is of the country of whom a leg goes to; of whoever sends or calls it has none.
+async fn the_country_is_that_of_whom_it_went_to(lab: &Lab) {
+    let world = World::new(lab).await;
+    let number = world.numbers(&lab.db, 1, 2).await.remove(0);
+    for (direction, code) in [(Direction::Outbound, Some(1)), (Direction::Inbound, None)] {
+        let interaction = commit!(lab.db, [world, number], |tx| {
+            let session = world.session(tx, at(0)).await?;
+            let person = world.join(tx, &session, 1, (&number, 1), "customer").await?;
+            let one = world.interaction(Some(&session.id));
+            interactions::insert(tx, &world.account, &one).await?;
+            let mut leg = world.leg(&one.id, 1);
+            (leg.direction, leg.participant) = (direction, Some(person));
+            legs::insert(tx, &world.account, &leg).await?;
+            charges::note(tx, &world.account, &leg.id, News::default()).await?;
+            Ok::<_, Error>(one.id)
+        })
+        .await
+        .unwrap();
+        assert_eq!(of(lab, &world, &interaction).await.code, code, "{direction:?}");
     }
 }

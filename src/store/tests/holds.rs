@@ -1,6 +1,9 @@
 //! Holds: one session per person and number, and quarantine to the millisecond (I1, I4).
 
+use std::task::Poll;
+
 use futures_util::future::join_all;
+use tokio::sync::Notify;
 
 use super::{world::Made, *};
 use crate::{
@@ -33,7 +36,8 @@ db_test!(
     what_a_person_holds,
     racing_allocations_double_no_pair,
     doubles_are_found,
-    one_takes_a_lapsed_quarantine
+    one_takes_a_lapsed_quarantine,
+    a_number_that_is_retired_is_held_by_nobody,
 );
 
 /// A hold is found by account, number and person, and says where it leads.
@@ -291,4 +295,57 @@ async fn one_takes_a_lapsed_quarantine(lab: &Lab) {
     let hold =
         holds::find(&mut tx, &world.account, &number, &world.person(1)).await.unwrap().unwrap();
     assert!(hold.open && hold.session != made.id);
+}
+
+/// Nobody gets a hold of a number while it is being retired, or afterwards: whoever retires it has seen all
+/// that there are.
+async fn a_number_that_is_retired_is_held_by_nobody(lab: &Lab) {
+    let world = World::new(lab).await;
+    let number = world.numbers(&lab.db, 0, 1).await.remove(0);
+    assert!(takes(lab, &world, &number, 2, 0).await, "it is in use");
+    let (locked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let free = commit!(lab.db, [world], |tx| {
+        run(tx, "DELETE FROM holds").await?;
+        world.session(tx, at(0)).await
+    });
+    let made = free.await.unwrap();
+    let retiring = commit!(lab.db, [world, number, locked, go], |tx| {
+        let before = numbers::lock(tx, &world.account, &number).await?.unwrap();
+        let held = holds::held_until(tx, &world.account, &number, at(0)).await?;
+        locked.notify_one();
+        go.notified().await;
+        let after = numbers::Number {
+            state: numbers::NumberState::Retired,
+            version: before.version + 1,
+            ..before.clone()
+        };
+        assert!(numbers::update(tx, &world.account, &before, &after).await?);
+        Ok::<_, Error>(held)
+    });
+    let taking = async {
+        locked.notified().await;
+        let mut take = Box::pin(commit!(lab.db, [world, number, made], |tx| {
+            world.hold(tx, &number, 1, &made.id, 2, at(0)).await
+        }));
+        let waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted";
+        let mut early = None;
+        // SQLite has one writer: it waits of itself.
+        while !lab.on_sqlite() && early.is_none() {
+            if count(&mut lab.db.read().await.unwrap(), waiting).await.unwrap() > 0 {
+                break;
+            }
+            if let Poll::Ready(done) = futures_util::poll!(&mut take) {
+                early = Some(done);
+            }
+            tokio::task::yield_now().await;
+        }
+        go.notify_one();
+        match early {
+            Some(done) => done.unwrap(),
+            None => take.await.unwrap(),
+        }
+    };
+    let (held, taken) = tokio::join!(retiring, taking);
+    assert_eq!((held.unwrap(), taken), (None, false));
+    assert!(!takes(lab, &world, &number, 3, 5).await, "nor afterwards");
 }

@@ -332,7 +332,7 @@ async fn tokens_of_before_are_known(lab: &Lab) {
     let again = fresh.claimed(lab, &[0]).await;
     assert_eq!(again.keyring().token_hash(TOKEN), db.keyring().token_hash(TOKEN));
     assert!(
-        derived.lasting_of(&fresh.id(0)).is_some_and(|one| *one != Lasting::from_random(&[1; 64]))
+        derived.lasting_of(&fresh.id(0)).is_some_and(|one| *one != Lasting::from_random(&[1; 96]))
     );
 }
 

@@ -98,15 +98,15 @@ async fn time_is_up(lab: &Lab) {
     let (one, _) = wanted(lab, &world).await;
     let (other, _) = wanted(lab, &world).await;
     let found = commit!(lab.db, [one, other], |tx| {
-        let mut found = vec![media::over(tx, at(99), 10).await?.len()];
+        let mut found = vec![media::over(tx, at(99), None, 10).await?.len()];
         media::withdraw(tx, &one.account, &one.session, at(5)).await?;
-        found.push(media::over(tx, at(5), 10).await?.len());
+        found.push(media::over(tx, at(5), None, 10).await?.len());
         media::lease(tx, &one, at(5), at(200)).await?;
-        found.push(media::over(tx, at(5), 10).await?.len());
-        found.push(media::over(tx, at(200), 10).await?.len());
-        found.push(media::over(tx, at(200), 1).await?.len());
+        found.push(media::over(tx, at(5), None, 10).await?.len());
+        found.push(media::over(tx, at(200), None, 10).await?.len());
+        found.push(media::over(tx, at(200), None, 1).await?.len());
         media::delete(tx, &one.account, &one.id).await?;
-        let left = media::over(tx, at(200), 10).await?;
+        let left = media::over(tx, at(200), None, 10).await?;
         assert_eq!(left[0].id, other.id);
         found.push(left.len());
         Ok::<_, Error>(found)

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod accounts;
+mod audit;
 mod budgets;
 mod charges;
 mod collation;
@@ -34,6 +35,7 @@ mod lanes;
 mod log;
 mod master_keys;
 mod media;
+mod migrations;
 mod moving;
 mod neighbours;
 mod numbers;

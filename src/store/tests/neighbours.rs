@@ -154,3 +154,52 @@ async fn race_open(lab: &Lab, url: String) {
         db.close().await;
     }
 }
+
+/// A migration that waits for a table which somebody reads lets others at it meanwhile, and is done once the
+/// table is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_lets_others_pass() {
+    let Some(lab) = Lab::postgres().await else { return };
+    // One that takes an index of the holds away and makes it anew: it can be done again, once the others
+    // that it makes are gone.
+    let again = crate::store::open::MIGRATOR
+        .iter()
+        .find(|one| one.sql.as_str().contains("DROP INDEX holds_by_person"))
+        .unwrap();
+    let made =
+        again.sql.as_str().split("CREATE INDEX ").skip(1).filter_map(|one| one.split(' ').next());
+    let mut undo: Vec<String> = made
+        .filter(|index| *index != "holds_by_person")
+        .map(|index| format!("DROP INDEX {index}"))
+        .collect();
+    undo.push(format!("DELETE FROM _sqlx_migrations WHERE version = {}", again.version));
+    let undone = commit!(lab.db, [undo], |tx| {
+        for sql in undo {
+            run(tx, sql).await?;
+        }
+        Ok::<_, Error>(())
+    });
+    undone.await.unwrap();
+    let mut reader = lab.db.read().await.unwrap();
+    count(&mut reader, "SELECT COUNT(*) FROM holds").await.unwrap();
+    let opening = Db::open(lab.options(), &lab.tracker, lab.stop.clone());
+    let passing = async {
+        let waiting = "SELECT COUNT(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+            WHERE NOT l.granted AND c.relname LIKE 'holds%'
+              AND c.relnamespace = current_schema()::regnamespace";
+        while count(&mut lab.db.read().await.unwrap(), waiting).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // A webhook's patience is shorter than any other's.
+        let carriers = lab.db.lane(crate::store::Lane::Carriers);
+        let write = commit!(carriers, [], |tx| run(tx, "DELETE FROM holds WHERE FALSE").await);
+        write.await.unwrap();
+        drop(reader);
+    };
+    let (opened, ()) = tokio::join!(opening, passing);
+    let other = opened.unwrap();
+    let done = format!("SELECT COUNT(*) FROM _sqlx_migrations WHERE version = {}", again.version);
+    assert_eq!(count(&mut other.read().await.unwrap(), done).await.unwrap(), 1);
+    other.close().await;
+    lab.close().await;
+}

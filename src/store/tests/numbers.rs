@@ -11,6 +11,7 @@ use crate::{
     },
     ids::ServiceId,
     store::{
+        number_orders::{self, NewOrder, OrderKind, OrderState},
         numbers::{self, Number, NumberState},
         rings, services,
     },
@@ -62,7 +63,8 @@ db_test!(
     classes_count_the_numbers,
     lists_are_narrowed,
     crosswise_imports_end,
-    capabilities_have_one_spelling
+    capabilities_have_one_spelling,
+    an_order_that_cant_be_read_keeps_none_back,
 );
 
 /// Every column of a number reads back, by id and by what is dialled; its place is set here.
@@ -239,4 +241,36 @@ async fn capabilities_have_one_spelling(lab: &Lab) {
     let bad =
         rings::classes(&mut lab.db.read().await.unwrap(), &world.account, &world.service).await;
     assert!(matches!(bad, Err(Error::Inconsistent { table: "pool_classes", .. })));
+}
+
+/// An order that can't be read keeps no other back, and is left alone for as long as is said.
+async fn an_order_that_cant_be_read_keeps_none_back(lab: &Lab) {
+    let world = World::new(lab).await;
+    commit!(lab.db, [world], |tx| {
+        let new = NewOrder {
+            kind: OrderKind::Buy,
+            state: OrderState::Queued,
+            service: &world.service,
+            carrier: "a",
+            number: None,
+            number_id: None,
+            capabilities: VOICE_AND_SMS,
+            wanted: "{}",
+        };
+        let strange = number_orders::insert(tx, &world.account, &new, at(0)).await?.id;
+        let known = number_orders::insert(tx, &world.account, &new, at(1)).await?.id;
+        run(tx, format!("UPDATE number_orders SET kind = 'rent' WHERE id = '{strange}'")).await?;
+        let (due, unread) = number_orders::due(tx, at(5), 9).await?;
+        assert_eq!(due.iter().map(|order| &order.id).collect::<Vec<_>>(), [&known]);
+        assert_eq!(unread, [(world.account.clone(), strange.clone())]);
+        for left in [true, false] {
+            let leave = number_orders::leave(tx, &world.account, &strange, at(5), at(9)).await?;
+            assert_eq!(leave, left);
+        }
+        assert_eq!(number_orders::due(tx, at(8), 1).await?.0.len(), 1);
+        assert_eq!(number_orders::due(tx, at(9), 9).await?.1.len(), 1);
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
 }

@@ -1,5 +1,7 @@
 //! What we owe: claimed by one at a time, put off, finished, overtaken.
 
+use std::collections::HashMap;
+
 use futures_util::future::join_all;
 
 use super::*;
@@ -16,6 +18,8 @@ db_test!(
     due_entries_in_order,
     what_is_held_waits_until_it_is_too_late,
     each_account_has_its_turn,
+    what_waits_takes_no_turn,
+    unknown_kinds_are_left_alone,
     each_entry_is_claimed_once,
     a_lease_that_ended_can_be_claimed,
     a_stale_claim_changes_nothing,
@@ -56,7 +60,7 @@ async fn owe_on(
         now: at(ms),
     };
     let id = outbox::insert(tx, &world.account, &new).await?;
-    let due = outbox::due(tx, at(ms), &Held::default(), 1000).await?;
+    let due = outbox::due(tx, at(ms), &Held::default(), &HashMap::new(), 1000).await?;
     Ok(due.into_iter().find(|entry| entry.id == id).unwrap())
 }
 
@@ -88,9 +92,13 @@ async fn an_entry_reads_back(lab: &Lab) {
         for carrier in without {
             held.carrier(carrier);
         }
-        assert_eq!(outbox::due(&mut tx, at(5), &held, 9).await.unwrap().len(), there);
+        assert_eq!(
+            outbox::due(&mut tx, at(5), &held, &HashMap::new(), 9).await.unwrap().len(),
+            there
+        );
     }
-    let found = outbox::due(&mut tx, at(5), &Held::default(), 9).await.unwrap().remove(0);
+    let found =
+        outbox::due(&mut tx, at(5), &Held::default(), &HashMap::new(), 9).await.unwrap().remove(0);
     assert_eq!((&found.id, &found.account, found.kind), (&id, &world.account, OutboxKind::EndCall));
     assert_eq!((found.session.as_ref(), &found.leg), (Some(&session), &leg.id));
     assert_eq!((&found.interaction, &*found.carrier), (&leg.interaction, "c"));
@@ -107,7 +115,12 @@ async fn an_entry_reads_back(lab: &Lab) {
     });
     assert_eq!(done.await.unwrap(), (true, vec![], false));
     let mut tx = lab.db.read().await.unwrap();
-    assert!(outbox::due(&mut tx, Timestamp::MAX, &Held::default(), 9).await.unwrap().is_empty());
+    assert!(
+        outbox::due(&mut tx, Timestamp::MAX, &Held::default(), &HashMap::new(), 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(outbox::next_due(&mut tx, &Held::default()).await.unwrap(), None);
     assert_eq!(outbox::owed(&mut tx).await.unwrap(), (0, None));
 }
@@ -127,7 +140,8 @@ async fn due_entries_in_order(lab: &Lab) {
     .unwrap();
     let due = async |ms, limit| {
         let mut tx = lab.db.read().await.unwrap();
-        let due = outbox::due(&mut tx, at(ms), &Held::default(), limit).await.unwrap();
+        let due =
+            outbox::due(&mut tx, at(ms), &Held::default(), &HashMap::new(), limit).await.unwrap();
         due.into_iter().map(|entry| entry.id).collect::<Vec<_>>()
     };
     let ids: Vec<_> = [1, 2, 0].map(|place: usize| entries[place].id.clone()).into();
@@ -179,7 +193,7 @@ async fn what_is_held_waits_until_it_is_too_late(lab: &Lab) {
     add(&|held| held.number("+33937100001"), &[0, 1, 2]);
     add(&|held| held.carrier("a"), &[]);
     for (held, left) in cases {
-        let due = outbox::due(&mut tx, at(5), &held, 9).await.unwrap();
+        let due = outbox::due(&mut tx, at(5), &held, &HashMap::new(), 9).await.unwrap();
         let found: Vec<_> = due.iter().map(|entry| entry.id.clone()).collect();
         let expected: Vec<_> = left.iter().map(|place| ids[*place].clone()).collect();
         assert_eq!(found, expected, "{held:?}");
@@ -187,7 +201,7 @@ async fn what_is_held_waits_until_it_is_too_late(lab: &Lab) {
         let next = outbox::next_due(&mut tx, &held).await.unwrap();
         assert_eq!(next, Some(at(5)), "the end of a call, {held:?}");
         // `owe_on` makes all valid until 9999.
-        let late = outbox::due(&mut tx, at(9999), &held, 9).await.unwrap().len();
+        let late = outbox::due(&mut tx, at(9999), &held, &HashMap::new(), 9).await.unwrap().len();
         assert_eq!(late, if left.is_empty() { 0 } else { 3 }, "{held:?}");
     }
 }
@@ -209,7 +223,7 @@ async fn each_account_has_its_turn(lab: &Lab) {
     .unwrap();
     let mut tx = lab.db.read().await.unwrap();
     let due = async |tx: &mut Tx, limit| {
-        let due = outbox::due(tx, at(200), &Held::default(), limit).await.unwrap();
+        let due = outbox::due(tx, at(200), &Held::default(), &HashMap::new(), limit).await.unwrap();
         due.into_iter().map(|entry| entry.account).collect::<Vec<_>>()
     };
     let some = due(&mut tx, 10).await;
@@ -220,6 +234,52 @@ async fn each_account_has_its_turn(lab: &Lab) {
     let all = due(&mut tx, 100).await;
     assert_eq!(all.len(), 43);
     assert!(all[..40].iter().all(|one| *one == much.account), "the oldest first");
+}
+
+/// Entries that wait for others, however many, take neither their account's turn nor another's.
+async fn what_waits_takes_no_turn(lab: &Lab) {
+    let (much, little) = (World::new(lab).await, World::new(lab).await);
+    let waiting = commit!(lab.db, [much, little], |tx| {
+        let mut waiting = HashMap::new();
+        for n in 0..40 {
+            let entry = owe(tx, &much, None, n).await?;
+            if n < 20 {
+                waiting.insert(entry.id, entry.account);
+            }
+        }
+        for n in 0..3 {
+            owe(tx, &little, None, 100 + n).await?;
+        }
+        Ok::<_, Error>(waiting)
+    })
+    .await
+    .unwrap();
+    let mut tx = lab.db.read().await.unwrap();
+    let due = outbox::due(&mut tx, at(200), &Held::default(), &waiting, 10).await.unwrap();
+    assert!(due.iter().all(|entry| !waiting.contains_key(&entry.id)));
+    let of = |world: &World| due.iter().filter(|one| one.account == world.account).count();
+    assert_eq!((of(&much), of(&little)), (5, 3));
+    // Where no turn is left, nobody else is looked for.
+    let one = outbox::due(&mut tx, at(200), &Held::default(), &waiting, 1).await.unwrap();
+    assert!(one.iter().all(|entry| entry.account == much.account));
+}
+
+/// What only a later build knows is left to it, and keeps nothing else from being found or closed.
+async fn unknown_kinds_are_left_alone(lab: &Lab) {
+    let world = World::new(lab).await;
+    let session: SessionId = world.id();
+    let left = commit!(lab.db, [world, session], |tx| {
+        let strange = owe(tx, &world, Some(&session), 0).await?;
+        run(tx, format!("UPDATE outbox SET kind = 'fax' WHERE id = '{}'", strange.id)).await?;
+        let known = owe(tx, &world, Some(&session), 5).await?;
+        let due = outbox::due(tx, at(9), &Held::default(), &HashMap::new(), 1).await?;
+        assert_eq!(due.iter().map(|entry| &entry.id).collect::<Vec<_>>(), [&known.id]);
+        assert_eq!(outbox::next_due(tx, &Held::default()).await?, Some(at(5)));
+        let ready = outbox::ready_of_session(tx, &world.account, &session).await?;
+        assert_eq!(ready.iter().map(|entry| &entry.id).collect::<Vec<_>>(), [&known.id]);
+        texts(tx, "SELECT state FROM outbox WHERE kind = 'fax'").await
+    });
+    assert_eq!(left.await.unwrap(), ["ready"]);
 }
 
 /// Eight workers that claim the same hundred entries at once get each entry once.
@@ -255,7 +315,12 @@ async fn each_entry_is_claimed_once(lab: &Lab) {
     claimed.dedup_by(|a, b| a.id == b.id);
     assert_eq!(claimed.len(), 100);
     let mut tx = lab.db.read().await.unwrap();
-    assert!(outbox::due(&mut tx, at(999), &Held::default(), 999).await.unwrap().is_empty());
+    assert!(
+        outbox::due(&mut tx, at(999), &Held::default(), &HashMap::new(), 999)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(outbox::next_due(&mut tx, &Held::default()).await.unwrap(), Some(at(1000)));
 }
 
@@ -266,9 +331,9 @@ async fn a_lease_that_ended_can_be_claimed(lab: &Lab) {
     commit!(lab.db, [world], |tx| {
         let entry = owe(tx, &world, None, 0).await?;
         let first = outbox::claim(tx, &entry, at(0), at(100)).await?.unwrap();
-        assert!(outbox::due(tx, at(99), &Held::default(), 9).await?.is_empty());
+        assert!(outbox::due(tx, at(99), &Held::default(), &HashMap::new(), 9).await?.is_empty());
         assert!(outbox::claim(tx, &first, at(99), at(200)).await?.is_none());
-        let seen = outbox::due(tx, at(100), &Held::default(), 9).await?.remove(0);
+        let seen = outbox::due(tx, at(100), &Held::default(), &HashMap::new(), 9).await?.remove(0);
         assert_eq!((seen.fence, seen.attempts), (1, 1));
         let second = outbox::claim(tx, &seen, at(100), at(200)).await?.unwrap();
         assert_eq!((second.fence, second.attempts), (2, 2));

@@ -1,5 +1,7 @@
 //! No number and no words in clear, in any row of any table and in no byte of the files (I16).
 
+use std::collections::HashMap;
+
 use super::{
     world::{identifier, proxy},
     *,
@@ -187,7 +189,8 @@ async fn damage_is_told(lab: &Lab) {
     fill(lab, &world).await;
     let errors = commit!(lab.db, [world], |tx| {
         let account = &world.account;
-        let entry = outbox::due(tx, at(9), &outbox::Held::default(), 1).await?.remove(0);
+        let entry =
+            outbox::due(tx, at(9), &outbox::Held::default(), &HashMap::new(), 1).await?.remove(0);
         assert!(outbox::payload(tx, &entry).await?.starts_with(WORDS));
         run(tx, "UPDATE idempotency SET answer = (SELECT payload FROM outbox)").await?;
         // Another character there, whatever it was.

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::{world::a_service, *};
 use crate::{
     domain::{
+        content::{Actions, ContentAction},
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection,
-            TeamRing, VoicemailRules,
+            ContentRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules,
+            Selection, TeamRing, VoicemailRules,
         },
     },
     ids::ServiceId,
@@ -46,6 +47,17 @@ fn unusual() -> Rules {
         media: *MediaRule::ALL.last().unwrap(),
         vcards: true,
         tell_of_moves: true,
+        content: ContentRules {
+            actions: Actions {
+                phone: ContentAction::Block,
+                email: ContentAction::Redact,
+                link: ContentAction::Flag,
+                payment: ContentAction::Block,
+            },
+            legal_basis: "g".into(),
+            notice: "h".into(),
+            keep_originals: true,
+        },
         voicemail: VoicemailRules {
             on: true,
             greeting: "f".into(),

@@ -20,7 +20,7 @@ const STEPS: usize = 10;
 
 const CALLS: [&str; 3] = ["v3:caller", "v3:callee", "v3:other"];
 const CALLER: &str = "+14155550100";
-const EVENTS: [&str; 8] = [
+const EVENTS: [&str; 10] = [
     "call.initiated",
     "call.answered",
     "call.bridged",
@@ -29,6 +29,8 @@ const EVENTS: [&str; 8] = [
     "call.gather.ended",
     "call.hangup",
     "call.cost",
+    "call.dtmf.received",
+    "call.recording.saved",
 ];
 const API: &str = "https://api.telnyx.com/v2/calls";
 
@@ -91,7 +93,9 @@ fn webhook(kind: &str, call: &str, one: Option<&Kept>, changed: bool) -> Request
     let payload = json!({
         "call_control_id": call, "connection_id": APPLICATION, "direction": "incoming",
         "from": CALLER, "to": plans::PROXY, "digits": "1", "hangup_cause": "normal_clearing",
-        "client_state": token,
+        "digit": "#", "client_state": token,
+        "recording_id": "10cd86ac-fef8-4765-b203-0f7511f9fc75",
+        "recording_urls": { "mp3": "https://s3.example/1.mp3" },
     });
     let event = json!({ "data": {
         "event_type": kind, "occurred_at": "2026-11-21T20:25:27.000Z", "payload": payload,

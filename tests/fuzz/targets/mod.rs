@@ -6,8 +6,10 @@ macro_rules! with_targets {
     ($use:ident) => {
         $use! {
             api_bodies,
+            audit_heads,
             commanded,
             config,
+            content,
             cursors,
             documents,
             egress,

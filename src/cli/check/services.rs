@@ -1,0 +1,63 @@
+//! The services: rules that are unwise, and rules that their numbers' carriers can't keep.
+
+use super::report::Report;
+use crate::{
+    domain::policy::Warning,
+    relay::Carriers,
+    store::{
+        Error, Tx, accounts, numbers,
+        services::{self, Service},
+    },
+};
+
+/// How many services are read at once.
+const PAGE: i64 = 200;
+
+/// How many accounts and services there are, in words; tells what is unwise about each service. Without
+/// `carriers` nothing is said of what they can't do.
+pub(super) async fn check(
+    report: &mut Report,
+    carriers: Option<&Carriers>,
+    tx: &mut Tx,
+) -> Result<String, Error> {
+    let accounts = accounts::all(tx).await?;
+    let mut total = 0;
+    for account in &accounts {
+        let mut after = String::new();
+        loop {
+            let page = services::list(tx, &account.id, &after, PAGE).await?;
+            total += page.len();
+            for service in &page {
+                let name = format!("`{}` of {}", service.unique_name, account.id);
+                let check = format!("service {}", service.id);
+                for Warning { words, fix } in service.rules.warnings() {
+                    report.warn(&check, format!("{name}: {words}"), fix);
+                }
+                if !service.rules.voicemail.on {
+                    continue;
+                }
+                let of_calls = numbers::carriers_of_calls(tx, &account.id, &service.id).await?;
+                for carrier in carriers.map(|all| silent(all, &of_calls)).unwrap_or_default() {
+                    report.warn(
+                        &check,
+                        format!("{name}: callers of its numbers at {carrier} can leave no message"),
+                        "docs/carriers.md says which carriers record; give the service numbers of one, \
+                         or switch its voicemail off",
+                    );
+                }
+            }
+            match page.last() {
+                Some(Service { id, .. }) => id.as_str().clone_into(&mut after),
+                None => break,
+            }
+        }
+    }
+    Ok(format!("{} accounts, {total} services", accounts.len()))
+}
+
+/// Which of these can't record what a caller says.
+fn silent<'a>(carriers: &Carriers, of_calls: &'a [String]) -> Vec<&'a str> {
+    let records =
+        |id: &str| carriers.get(id).is_none_or(|one| one.adapter.capabilities().voicemail);
+    of_calls.iter().map(String::as_str).filter(|id| !records(id)).collect()
+}

@@ -1,0 +1,88 @@
+//! Which of a service's rules two versions differ in, by the names that the API has for them.
+
+use super::{ProxyRules, Rules, VoicemailRules};
+use crate::domain::audit::changed_fields;
+
+impl Rules {
+    /// The names of the settings in which `after` differs.
+    pub fn changed(&self, after: &Self) -> Vec<&'static str> {
+        let names = changed_fields!(Rules, self, after, {
+            brand => "brand",
+            language => "language",
+            default_ttl => "default_ttl_seconds",
+            quarantine => "quarantine_seconds",
+            geo_match => "geo_match",
+            geo_fallback => "geo_fallback",
+            selection => "selection",
+            participants_max => "participants_max",
+            ring_timeout => "ring_timeout_seconds",
+            call_max => "call_max_seconds",
+            caller_announcement => "caller_announcement",
+            callee_whisper => "callee_whisper",
+            press_one => "press_one",
+            team_ring => "team_ring",
+            out_of_session => "out_of_session",
+            out_of_session_announcement => "out_of_session_announcement",
+            out_of_session_number => "out_of_session_number",
+            out_of_session_text => "out_of_session_text",
+            out_of_session_url => "out_of_session_url",
+            missed_call_text => "missed_call_text",
+            voicemail => "voicemail",
+            identifier_check => "identifier_check",
+            keep_texts => "keep_texts",
+            stop_words => "stop_words",
+            media => "media",
+            vcards => "vcards",
+            tell_of_moves => "tell_of_moves",
+            proxy => "twilio_proxy",
+        });
+        let parts = |name: &'static str| match name {
+            "voicemail" => voicemail(&self.voicemail, &after.voicemail),
+            "twilio_proxy" => proxy(&self.proxy, &after.proxy),
+            other => vec![other],
+        };
+        names.into_iter().flat_map(parts).collect()
+    }
+}
+
+fn voicemail(before: &VoicemailRules, after: &VoicemailRules) -> Vec<&'static str> {
+    changed_fields!(VoicemailRules, before, after, {
+        on => "voicemail",
+        greeting => "voicemail_greeting",
+        longest => "voicemail_seconds",
+        text => "voicemail_text",
+        kept => "voicemail_days",
+    })
+}
+
+fn proxy(before: &ProxyRules, after: &ProxyRules) -> Vec<&'static str> {
+    changed_fields!(ProxyRules, before, after, {
+        callback_url => "twilio_proxy/callback_url",
+        intercept_callback_url => "twilio_proxy/intercept_callback_url",
+        out_of_session_callback_url => "twilio_proxy/out_of_session_callback_url",
+        chat_instance_sid => "twilio_proxy/chat_instance_sid",
+        on_intercept_failure => "twilio_proxy/on_intercept_failure",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::phone::Identifier;
+
+    /// What differs is named, its parts where it has some, and nothing else; no value is.
+    #[test]
+    fn names_and_no_values() {
+        let before = Rules::new("Market".into());
+        assert!(before.changed(&before).is_empty());
+        let mut after = before.clone();
+        after.keep_texts = true;
+        after.out_of_session_number = Some(Identifier::parse("+33639980001").unwrap());
+        after.voicemail.on = true;
+        after.proxy.callback_url = "https://market.example/secret".into();
+        let names =
+            ["out_of_session_number", "voicemail", "keep_texts", "twilio_proxy/callback_url"];
+        assert_eq!(before.changed(&after), names);
+        assert_eq!(after.changed(&before), names);
+    }
+}

@@ -1,0 +1,50 @@
+//! What the console says of events.
+
+use crate::domain::event::EventKind;
+
+/// What an event says happened; `None` for one that this table does not know.
+pub(in crate::http::console) fn event(kind: &str) -> Option<&'static str> {
+    Some(match EventKind::parse(kind)? {
+        EventKind::SessionCreated => "Session opened",
+        EventKind::SessionStarted => "First contact: the session is in progress",
+        EventKind::SessionUpdated => "Session changed by the marketplace",
+        EventKind::SessionClosed => "Session closed",
+        EventKind::SessionReopened => "Session reopened",
+        EventKind::SessionResumed => "Session resumed after a restore",
+        EventKind::SessionDeleted => "Session deleted",
+        EventKind::SessionsSuspended => "Sessions put on hold after a restore",
+        EventKind::ParticipantAdded => "Joined",
+        EventKind::ParticipantRemoved => "Left",
+        EventKind::ParticipantBlocked => "Blocked the other side",
+        EventKind::ParticipantUnblocked => "Lifted the block of the other side",
+        EventKind::ParticipantMoved => "Dials another number from now on",
+        EventKind::MoveCompleted => "Sessions moved off a number",
+        EventKind::MoveUndone => "Move off a number taken back",
+        EventKind::MessageReceived => "Text came in",
+        EventKind::MessageCreated => "Text asked for by the marketplace",
+        EventKind::MessageRelayed => "Carrier took the text",
+        EventKind::MessageDelivered => "Phone has the text",
+        EventKind::MessageUndelivered => "Carrier could not deliver the text",
+        EventKind::MessageFailed => "Text could not be sent",
+        EventKind::MessageCancelled => "Text withdrawn",
+        EventKind::MessageUnknown => "Gave up: nobody knows whether it was sent",
+        EventKind::MediaRefused => "Pictures or files not passed on",
+        EventKind::MessageModerated => "Text held what the service looks for",
+        EventKind::MessageRefused => "Text refused",
+        EventKind::CallReceived => "Call came in",
+        EventKind::CallCreated => "Call asked for by the marketplace",
+        EventKind::CallInitiated => "Carrier began to ring",
+        EventKind::CallRinging => "Phone rings",
+        EventKind::CallAnswered => "Answered",
+        EventKind::CallCompleted => "Call ended",
+        EventKind::CallMissed => "Call ended without a talk",
+        EventKind::CallVoicemail => "Caller left a message",
+        EventKind::CallUnknown => "Nobody knows how the call ended",
+        EventKind::CallRefused => "Call refused",
+        EventKind::NumberAdded => "Proxy number added",
+        EventKind::NumberReleased => "Proxy number given up",
+        EventKind::OrderFailed => "Number order failed",
+        EventKind::EndpointDisabled => "Endpoint switched off",
+        EventKind::EndpointPing => "Endpoint tried out",
+    })
+}
