@@ -158,7 +158,7 @@ async fn i20_a_rotation_loses_no_look_up() {
             rows
         };
         let ((), rows) = tokio::join!(traffic, rotation);
-        assert_eq!(rows, 2 + 1 + (PAIRS * SESSIONS) as u64, "{}", database.name);
+        assert_eq!(rows, 3 + 1 + (PAIRS * SESSIONS) as u64, "{}", database.name);
         assert!(count.load(Ordering::SeqCst));
 
         let alone = with_key(&config, &key, false);
