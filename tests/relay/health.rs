@@ -222,7 +222,8 @@ async fn who_says_too_much_is_there() {
         let report = stage.report();
         assert_eq!(report.state, CarrierState::Closed, "on {}", database.name);
         let rest = report.throttled_until.unwrap().since(stage.world.clock.now());
-        assert_eq!(rest, Duration::from_secs(7));
+        let wanted = Duration::from_secs(5)..=Duration::from_secs(7);
+        assert!(wanted.contains(&rest), "{rest:?}");
         assert_eq!(stage.asked().len(), 4, "one to see");
         stage.pass(7_000).await;
         assert_eq!(stage.taken(), ["a0", "a1", "a2", "a3", "a4", "a5"]);

@@ -26,6 +26,7 @@ const FIXTURES: &str = include_str!("../../fixtures/signalwire/carrier.toml");
 const CALL: &str = "b5d63b2e-f75b-4dc8-b6d4-269b635f96c0";
 /// The call that a dialect's first is.
 const CALLS: &str = "b5d63b2e-f75b-4dc8-b6d4-000000000001";
+const RECORDING: &str = "3b2d1c8e-8f2a-4a53-8a31-0d9c8a6f7e10";
 const RUNG: &str = "0a059168-ead0-41af-9d1f-343dae832527";
 
 fn values() -> toml::Table {
@@ -106,15 +107,14 @@ static VOICEMAIL: Way = Way {
     },
     recorded: |scene, cxml, _| {
         Box::pin(async move {
-            let path = path_in(scene, cxml, "<Record action=\"");
+            let path = path_in(scene, cxml, "recordingStatusCallback=\"");
             let project = values()["project_id"].as_str().unwrap().to_owned();
-            let url = format!(
-                "{}/api/laml/2010-04-01/Accounts/{project}/Recordings/3b2d1c8e-8f2a-4a53-8a31-0d9c8a6f7e10",
-                scene.api()
-            );
+            let recordings = format!("/api/laml/2010-04-01/Accounts/{project}/Recordings");
+            let url = format!("{}{recordings}/{RECORDING}", scene.api());
             let fields = [
                 ("CallSid", CALLS),
-                ("CallStatus", "in-progress"),
+                ("RecordingSid", RECORDING),
+                ("RecordingStatus", "completed"),
                 ("RecordingUrl", &*url),
                 ("RecordingDuration", "12"),
             ];

@@ -23,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::{
     market::Market,
+    moving_stage::place_of,
     receiver::{self, Receiver},
     support::{self, Database, World},
 };
@@ -135,7 +136,8 @@ async fn converse(world: &World, market: &Market) {
     let order =
         serde_json::json!({ "kind": "buy", "service_id": market.service, "search": search });
     receiver::done(world, "POST", "/number-orders", Some(order)).await;
-    let off = serde_json::json!({ "number_id": market.numbers[0], "why": "dead", "tell": true });
+    let dialled = &market.numbers[place_of(&session, market, 0)];
+    let off = serde_json::json!({ "number_id": dialled, "why": "dead", "tell": true });
     let row = receiver::done(world, "POST", "/number-moves", Some(off)).await;
     support::until(async || !world.running.relay.work_moves().await.unwrap()).await;
     world.running.idle().await;

@@ -181,10 +181,17 @@ impl World {
         Self::at(config, Clock::shifted()).await
     }
 
-    /// The same where no time passes but what the test lets pass: at noon, in the middle of a month.
+    /// The same at noon, in the middle of a month, where no time passes on SQLite but what the test lets pass.
+    /// PostgreSQL's own time can't be stopped.
     pub(crate) async fn standing(config: Config) -> Self {
         const NOON: i64 = 1_800_100_800_000;
-        Self::at(config, Clock::manual(Timestamp::from_millis(NOON))).await
+        let noon = Timestamp::from_millis(NOON);
+        if config.database_url.expose().starts_with("sqlite") {
+            return Self::at(config, Clock::manual(noon)).await;
+        }
+        let clock = Clock::shifted();
+        clock.advance(noon.millis() - clock.now().millis());
+        Self::at(config, clock).await
     }
 
     async fn at(config: Config, clock: Clock) -> Self {

@@ -214,7 +214,7 @@ pub fn judge(actions: Actions, body: &Body, own: &[&str], language: &str) -> Out
             {
                 match parts.last_mut() {
                     Some((last, _)) if one.at.start < last.end => {
-                        last.end = last.end.max(one.at.end)
+                        last.end = last.end.max(one.at.end);
                     }
                     _ => parts.push((one.at, one.kind)),
                 }

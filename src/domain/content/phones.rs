@@ -198,7 +198,7 @@ impl Reader<'_> {
         let abroad = digits.starts_with("00") && (10..=17).contains(&len) && &digits[2..3] != "0";
         let at_home = is_trunk(&digits) && (9..=13).contains(&len);
         let spanish = is_spanish(&digits) && self.is_grouped(at, end, &SPANISH);
-        let called = self.is_called(&digits, groups.len());
+        let called = is_called(&digits, groups.len());
         abroad
             || at_home
             || american
@@ -206,16 +206,6 @@ impl Reader<'_> {
             || called
             || (label == Label::Phone && len <= 15)
             || (spoken && (9..=15).contains(&len))
-    }
-
-    /// Whether a calling code of the languages' countries begins the digits, without a plus.
-    fn is_called(&self, digits: &str, groups: usize) -> bool {
-        let shape = |codes: &[&str], lens: Range<usize>| {
-            lens.contains(&digits.len()) && codes.iter().any(|code| digits.starts_with(code))
-        };
-        shape(&["336", "337", "346", "347"], 11..12)
-            || shape(&["447", "4915", "4916", "4917"], 12..14)
-            || (groups > 1 && (shape(&["33", "34"], 11..12) || shape(&["44", "49"], 12..14)))
     }
 
     /// The sizes of the groups, with single digits together.
@@ -322,4 +312,13 @@ fn is_american(digits: &str) -> bool {
 
 fn is_spanish(digits: &str) -> bool {
     digits.len() == 9 && digits.starts_with(['6', '7', '8', '9'])
+}
+/// Whether a calling code of the languages' countries begins the digits, without a plus.
+fn is_called(digits: &str, groups: usize) -> bool {
+    let shape = |codes: &[&str], lens: Range<usize>| {
+        lens.contains(&digits.len()) && codes.iter().any(|code| digits.starts_with(code))
+    };
+    shape(&["336", "337", "346", "347"], 11..12)
+        || shape(&["447", "4915", "4916", "4917"], 12..14)
+        || (groups > 1 && (shape(&["33", "34"], 11..12) || shape(&["44", "49"], 12..14)))
 }

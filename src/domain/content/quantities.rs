@@ -101,9 +101,8 @@ fn named_date(tokens: &[Token], at: usize) -> Option<usize> {
         match token.word() {
             Some("de") => {}
             Some(word) if !named && words::MONTHS.contains(&word) => named = true,
-            Some(_) => break,
             None if token.is_space() || token.mark() == Some('.') => {}
-            None => break,
+            _ => break,
         }
         end += 1;
     }

@@ -62,7 +62,7 @@ pub(super) fn tokens(glyphs: &[Glyph]) -> Vec<Token> {
             from += 1;
         }
     }
-    joined(tokens)
+    joined(&tokens)
 }
 
 /// One run of letters and digits.
@@ -124,7 +124,7 @@ fn spelled(text: &str) -> Option<String> {
 }
 
 /// Puts number words together whose letters stand apart, such as `z e r o`.
-fn joined(tokens: Vec<Token>) -> Vec<Token> {
+fn joined(tokens: &[Token]) -> Vec<Token> {
     let is_single = |token: &Token| token.word().is_some_and(|word| word.chars().count() == 1);
     let mut out: Vec<Token> = Vec::with_capacity(tokens.len());
     let mut at = 0;

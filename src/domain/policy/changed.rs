@@ -30,6 +30,7 @@ impl Rules {
             voicemail => "voicemail",
             identifier_check => "identifier_check",
             keep_texts => "keep_texts",
+            content => "content",
             stop_words => "stop_words",
             media => "media",
             vcards => "vcards",
