@@ -13,7 +13,7 @@ use crate::{
     privacy::{self, Keyring, MasterKey},
     relay::{self, Carriers},
     store::{
-        DbOptions, EpochFile, Error, Inspection, Tx, accounts, durability, master_keys, meta,
+        DbOptions, EpochFile, Error, Inspection, Tx, durability, master_keys, meta,
         moving::{self, Standing},
         numbers::{self, Number},
     },
