@@ -28,7 +28,7 @@ struct Labelled {
 }
 
 fn labelled(language: &str, set: &str) -> Vec<Labelled> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/content");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/content");
     let file = fs::read(folder.join(format!("{language}.{set}.csv"))).unwrap();
     let mut rows = csv::Reader::from_reader(&file[..]);
     rows.records()

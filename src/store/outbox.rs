@@ -91,7 +91,7 @@ pub struct Entry {
     /// Whether the carrier was asked about an earlier try and has nothing of it: whoever claims it
     /// next may send it.
     pub cleared: bool,
-    /// The proxy number that the recipient sees; known of what [`due`] found.
+    /// The proxy number that the recipient sees; known of what [`due()`] found.
     pub number: Option<String>,
     payload: Option<String>,
 }

@@ -464,6 +464,8 @@ async fn what_is_owed_goes_out_by_the_new_number() {
         }
         let owed = async || stage.world.running.relay.measure().await.unwrap();
         support::until(async || owed().await >= 2).await;
+        // What a worker is at stays where it is.
+        stage.world.running.jobs.idle().await;
         stage.moved(stage.off(place_of(&session, market, 1))).await;
         let [_, theirs] = stage.dials(&session.id).await;
         assert_ne!(theirs, session.dials[1]);

@@ -240,6 +240,7 @@ async fn i32_an_order_that_cannot_be_read_fails_in_the_end() {
         sql(&database, "UPDATE number_orders SET previous = 'rubbish'").await;
         let how = ReleaseNumber { at_carrier: Some(AtCarrier::Keep), force: false };
         let bad = bench.release(&number, how).await;
+        bench.clock.advance(1);
         let good = bench.place(bench.order(buy(&digits(1)))).await.unwrap().remove(0);
         assert_eq!(bench.ended(&good).await.state, OrderState::Done);
         let tried = async || bench.relay.number_order(&bad.account, &bad.id).await.unwrap();

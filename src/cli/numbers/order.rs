@@ -253,15 +253,17 @@ async fn follow(
     // Who breaks the command off leaves the rest to a running server.
     let stop = CancellationToken::new();
     loop {
+        let mut ours = true;
         for order in &mut orders {
             if order.ended_at.is_none() {
-                relay.work_number_order(order.clone(), &stop).await.map_err(refusal)?;
+                ours &= relay.work_number_order(order.clone(), &stop).await.map_err(refusal)?;
                 *order = relay.number_order(&order.account, &order.id).await.map_err(refusal)?;
             }
         }
         let open = || orders.iter().filter(|order| order.ended_at.is_none());
-        // One that drains takes as long as its sessions. What somebody else works on is looked at again.
-        if open().all(|order| order.state == OrderState::Draining) || began.elapsed() > wait {
+        // One that drains takes as long as its sessions. What a server may be at this moment is looked at again.
+        let drain = open().all(|order| order.state == OrderState::Draining);
+        if drain && (ours || began.elapsed() > LOOK_MAX) || began.elapsed() > wait {
             break;
         }
         let now = desk.relay.db().read().await?.now().await?;

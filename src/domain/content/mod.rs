@@ -1,9 +1,9 @@
 //! What a text must not hold, where its service says so: telephone numbers, e-mail addresses, links and
 //! payment handles, found though they are disguised.
 //!
-//! One pass undoes the disguises of single characters and keeps the way back ([`fold`]); the result is
-//! cut into words, digits and marks ([`tokens`]); each kind has a reader of its own, and the words of
-//! the languages are data ([`words`]). `docs/content.md` has the figures, held by `tests/content.rs`.
+//! One pass undoes the disguises of single characters and keeps the way back (`fold`); the result is
+//! cut into words, digits and marks (`tokens`); each kind has a reader of its own, and the words of
+//! the languages are data (`words`). `docs/content.md` has the figures, held by `tests/content.rs`.
 
 mod addresses;
 mod fold;
