@@ -441,15 +441,7 @@ fn read(mut top: Reader<'_>) -> Config {
             filter: log.value("filter", Log::default().filter, rules::FILTER, rules::text),
             format: log.value("format", LogFormat::Auto, rules::FORMAT, rules::format),
         }),
-        jobs: top.section("jobs", |jobs| {
-            let defaults = Jobs::default();
-            Jobs {
-                send_workers: jobs.number("send_workers", defaults.send_workers, 1..=1024),
-                poll: jobs.milliseconds("poll_ms", defaults.poll, 10..=60_000),
-                reconcile: jobs.seconds("reconcile_s", defaults.reconcile, 0..=86_400),
-                event_deadline: jobs.seconds("event_deadline_s", defaults.event_deadline, 1..=30),
-            }
-        }),
+        jobs: top.section("jobs", jobs),
         api: top.section("api", |api| Api {
             rate_per_minute: api.number(
                 "rate_per_minute",
@@ -457,18 +449,7 @@ fn read(mut top: Reader<'_>) -> Config {
                 1..=1_000_000,
             ),
         }),
-        twilio_proxy: top.section("twilio_proxy", |proxy| {
-            let defaults = TwilioProxy::default();
-            let most = 1..=1_000_000;
-            TwilioProxy {
-                pool_max: proxy.number("pool_max", defaults.pool_max, most.clone()),
-                pool_reserved_max: proxy.number(
-                    "pool_reserved_max",
-                    defaults.pool_reserved_max,
-                    most,
-                ),
-            }
-        }),
+        twilio_proxy: top.section("twilio_proxy", twilio_proxy),
         numbers: top.section("numbers", |numbers| Numbers {
             allow: numbers.value("allow", Permits::default(), rules::PERMITS, rules::permits),
         }),
@@ -481,6 +462,25 @@ fn read(mut top: Reader<'_>) -> Config {
     rules::together(&config, &mut top);
     top.finish();
     config
+}
+
+fn jobs(jobs: &mut Reader<'_>) -> Jobs {
+    let defaults = Jobs::default();
+    Jobs {
+        send_workers: jobs.number("send_workers", defaults.send_workers, 1..=1024),
+        poll: jobs.milliseconds("poll_ms", defaults.poll, 10..=60_000),
+        reconcile: jobs.seconds("reconcile_s", defaults.reconcile, 0..=86_400),
+        event_deadline: jobs.seconds("event_deadline_s", defaults.event_deadline, 1..=30),
+    }
+}
+
+fn twilio_proxy(proxy: &mut Reader<'_>) -> TwilioProxy {
+    let defaults = TwilioProxy::default();
+    let most = 1..=1_000_000;
+    TwilioProxy {
+        pool_max: proxy.number("pool_max", defaults.pool_max, most.clone()),
+        pool_reserved_max: proxy.number("pool_reserved_max", defaults.pool_reserved_max, most),
+    }
 }
 
 fn limits(limits: &mut Reader<'_>) -> Limits {

@@ -131,7 +131,7 @@ impl Opened {
         match tokio::time::timeout(LEAVE_MAX, self.db.leave_keys()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the keys of this server count for a minute more")
+                tracing::warn!(%error, "the keys of this server count for a minute more");
             }
             Err(_) => tracing::warn!("the keys of this server count for a minute more"),
         }

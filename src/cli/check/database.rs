@@ -247,8 +247,8 @@ async fn key(report: &mut Report, tx: &mut Tx, horizon: u32) -> Result<(), Error
         }
     }
     if left.is_empty() {
-        let notes: String = notes.into_iter().map(|note| format!("; {note}")).collect();
-        report.ok(CHECK, format!("is the one of this database{notes}"));
+        notes.insert(0, "is the one of this database".to_owned());
+        report.ok(CHECK, notes.join("; "));
     } else {
         let message = format!("is {mine}; still wrapped by others: {}", left.join(", "));
         report.warn(

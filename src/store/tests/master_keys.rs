@@ -30,7 +30,9 @@ struct Two([[u8; 32]; 2]);
 impl Two {
     fn new(lab: &Lab) -> Self {
         let mut bytes = [[0; 32]; 2];
-        bytes.iter_mut().for_each(|bytes| lab.ids.fill(bytes));
+        for bytes in &mut bytes {
+            lab.ids.fill(bytes);
+        }
         Self(bytes)
     }
 
