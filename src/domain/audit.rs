@@ -41,6 +41,8 @@ closed_set! {
         Interaction = "interaction",
         /// A member of the support staff.
         Staff = "staff",
+        /// A master key, by its id.
+        MasterKey = "master_key",
         /// The database as a whole.
         Database = "database",
     }
@@ -114,6 +116,10 @@ actions! {
     StaffLoggedIn = "staff.logged_in" on Staff,
     /// A browser was logged out.
     StaffLoggedOut = "staff.logged_out" on Staff,
+    /// A master key became the one that all is wrapped by: nothing is by another from now on.
+    MasterKeyRotated = "master_key.rotated" on MasterKey,
+    /// A master key wraps nothing any more.
+    MasterKeyUnused = "master_key.unused" on MasterKey,
     /// After a restore every open session was put on hold.
     DatabaseFenced = "database.fenced" on Database,
     /// The database was said to be served from here, with nothing lost.

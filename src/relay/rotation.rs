@@ -2,9 +2,12 @@
 //! everybody goes on. What is sealed stays as it is.
 
 use super::{Error, Relay};
-use crate::store::{
-    self, Tx, master_keys,
-    rewrap::{self, Batch, Holding},
+use crate::{
+    domain::audit::{Action, Detail, Entry},
+    store::{
+        self, Tx, audit, master_keys,
+        rewrap::{self, Batch, Holding},
+    },
 };
 
 /// How many rows one transaction wraps again: whoever waits for a session waits that long.
@@ -59,7 +62,7 @@ impl Relay {
     /// [`crate::store::Error::Keys`] while a server runs that wraps by another key, or does not hold
     /// the current one.
     pub async fn begin_rotation(&self) -> Result<Rotation, Error> {
-        self.db.write(|tx| Box::pin(async move { master_keys::retire_others(tx).await })).await?;
+        self.db.write(|tx| Box::pin(async move { retire_others(tx).await })).await?;
         let mut all = wrapped(&mut self.db.read().await?).await?;
         all.retain(|one| one.id != self.db.keyring().key_id());
         let total = all.iter().map(Wrapped::total).sum();
@@ -94,7 +97,27 @@ impl Relay {
 
     /// Notes which keys wrap nothing any more; the ids of those that still do, besides the current one.
     pub async fn end_rotation(&self) -> Result<Vec<String>, Error> {
-        let left = self.db.write(|tx| Box::pin(async move { master_keys::settle(tx).await }));
+        let left = self.db.write(|tx| Box::pin(async move { settle(tx).await }));
         Ok(left.await?)
     }
+}
+
+/// Whoever goes on with a rotation is not one more of them in the audit log.
+async fn retire_others(tx: &mut Tx) -> Result<(), store::Error> {
+    let retired = master_keys::retire_others(tx).await?;
+    if retired == 0 {
+        return Ok(());
+    }
+    let current = tx.keyring().key_id().to_owned();
+    let entry =
+        Entry::new(Action::MasterKeyRotated, current).with(Detail::Count, retired.to_string());
+    audit::append_installation(tx, entry).await
+}
+
+async fn settle(tx: &mut Tx) -> Result<Vec<String>, store::Error> {
+    let settled = master_keys::settle(tx).await?;
+    for id in settled.unused {
+        audit::append_installation(tx, Entry::new(Action::MasterKeyUnused, id)).await?;
+    }
+    Ok(settled.left)
 }

@@ -340,11 +340,12 @@ pub async fn known(tx: &mut Tx) -> Result<Vec<Known>, Error> {
         .collect())
 }
 
-/// Begins to rotate: from now on no server starts with another current key than ours.
+/// Begins to rotate: from now on no server starts with another current key than ours. How many other keys
+/// could be current until now.
 ///
 /// # Errors
 /// [`Error::Keys`] while a server runs that wraps by another key, or does not hold ours.
-pub async fn retire_others(tx: &mut Tx) -> Result<(), Error> {
+pub async fn retire_others(tx: &mut Tx) -> Result<u64, Error> {
     const RETIRE: &str =
         "UPDATE master_keys SET retired_at = $2 WHERE id <> $1 AND retired_at IS NULL";
     let ring = tx.keyring();
@@ -357,19 +358,33 @@ pub async fn retire_others(tx: &mut Tx) -> Result<(), Error> {
     }
     let now = tx.now().await?;
     register(tx, &mine, now).await?;
-    on!(tx, |conn| {
-        sqlx::query(RETIRE).bind(&mine).bind(now.millis()).execute(conn).await?;
-    });
+    let retired = on!(tx, |conn| sqlx::query(RETIRE)
+        .bind(&mine)
+        .bind(now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
     meta::need_schema(tx, SCHEMA).await?;
-    meta::set(tx, KEY_ID, &mine).await
+    meta::set(tx, KEY_ID, &mine).await?;
+    Ok(retired)
 }
 
-/// Notes of each retired key since when nothing is wrapped by it; those by which something still is.
-pub async fn settle(tx: &mut Tx) -> Result<Vec<String>, Error> {
+/// What a rotation came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// The ids of retired keys that wrap nothing any more, and did until now.
+    pub unused: Vec<String>,
+    /// The ids of keys, besides the current one, by which something still is wrapped.
+    pub left: Vec<String>,
+}
+
+/// Notes of each retired key since when nothing is wrapped by it.
+pub async fn settle(tx: &mut Tx) -> Result<Settled, Error> {
     const SQL: &str = "UPDATE master_keys SET unused_at = $2 WHERE id = $1";
     anchor(tx).await?;
     let now = tx.now().await?;
     let used = rewrap::in_use(tx).await?;
+    let mut settled = Settled::default();
     for one in known(tx).await?.into_iter().filter(|one| one.retired_at.is_some()) {
         let unused = !used.contains(&one.id);
         if unused != one.unused_at.is_some() {
@@ -377,8 +392,10 @@ pub async fn settle(tx: &mut Tx) -> Result<Vec<String>, Error> {
             on!(tx, |conn| {
                 sqlx::query(SQL).bind(&one.id).bind(at).execute(conn).await?;
             });
+            settled.unused.extend(unused.then_some(one.id));
         }
     }
     let ring = tx.keyring();
-    Ok(used.into_iter().filter(|id| id != ring.key_id()).collect())
+    settled.left = used.into_iter().filter(|id| id != ring.key_id()).collect();
+    Ok(settled)
 }

@@ -97,6 +97,16 @@ fn a_master_key_is_rotated_beside_a_server() {
     no_key_is_shown(&words);
     let told = place.run(&["check"]);
     assert!(told.out.contains(&format!("{old} may be destroyed after")), "{}", told.out);
+    // Once, though it was run twice.
+    let audit = place.run(&["audit", "list", "--installation"]);
+    let rows: Vec<Value> =
+        audit.out.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let told: Vec<[&str; 3]> = rows
+        .iter()
+        .map(|row| ["action", "target", "actor_kind"].map(|name| row[name].as_str().unwrap()))
+        .collect();
+    let rotated = ["master_key.rotated", &current, "operator"];
+    assert_eq!(told, [rotated, ["master_key.unused", &old, "operator"]]);
     server.terminate();
     assert_eq!(server.ended(), Some(0));
 

@@ -114,7 +114,7 @@ async fn retire(db: &Db) -> Result<(), Error> {
 }
 
 async fn settle(db: &Db) -> Vec<String> {
-    commit!(db, [], |tx| master_keys::settle(tx).await).await.unwrap()
+    commit!(db, [], |tx| master_keys::settle(tx).await).await.unwrap().left
 }
 
 /// Wraps again what `id` wrapped, `most` batches of two at most; how many rows, and what is damaged.
