@@ -110,7 +110,7 @@ async fn all_opens(db: &Db, worlds: &[World]) {
 }
 
 async fn retire(db: &Db) -> Result<(), Error> {
-    commit!(db, [], |tx| master_keys::retire_others(tx).await).await
+    commit!(db, [], |tx| master_keys::retire_others(tx).await).await.map(drop)
 }
 
 async fn settle(db: &Db) -> Vec<String> {
