@@ -49,6 +49,22 @@ fn a_master_key_is_enough() {
     assert_eq!(Config::load(None, env).unwrap(), Config::minimal(key_bytes()));
 }
 
+/// Nothing faces the net before somebody says so, nobody's proxy is believed, no address of the inside is open,
+/// and no setting holds a password that was there before: there is none for the console.
+#[test]
+fn t22_nothing_faces_the_net_by_default() {
+    let config = load("", &[("ENTREMISE_MASTER_KEY", KEY)]).unwrap();
+    assert!(config.listen.ip().is_loopback() && config.ops_listen.ip().is_loopback());
+    assert!(config.egress_allow.is_empty() && config.trusted_proxies.is_empty());
+    assert!(config.carriers.is_empty() && !config.allow_sandbox);
+    // Beyond loopback it says who it is, or it does not start.
+    let open = [("ENTREMISE_MASTER_KEY", KEY), ("ENTREMISE_LISTEN", "0.0.0.0:8080")];
+    assert_eq!(keys("", &open), ["public_url"]);
+    for key in known_keys() {
+        assert!(!key.contains("password") || key.starts_with("carriers"), "{key}");
+    }
+}
+
 /// A missing master key is a fault that tells how to make one, and variables of others are not ours.
 #[test]
 fn the_missing_master_key_says_how_to_make_one() {

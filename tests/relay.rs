@@ -1,6 +1,5 @@
 //! Whole conversations through a running relay, on each engine: with simulated phones, and over each
-//! carrier with a stand-in for its API. The promises hold while many people do everything at once,
-//! and no sink holds a number or a word.
+//! carrier with a stand-in for its API. The promises hold while many people do everything at once.
 
 #[cfg(test)]
 #[path = "relay/across.rs"]
@@ -35,6 +34,9 @@ mod events;
 #[cfg(test)]
 #[path = "relay/fake_twilio.rs"]
 mod fake;
+#[cfg(test)]
+#[path = "relay/first_text.rs"]
+mod first_text;
 #[cfg(test)]
 #[path = "relay/gaps.rs"]
 mod gaps;
@@ -155,9 +157,6 @@ mod s3;
 #[cfg(test)]
 #[path = "relay/shop.rs"]
 mod shop;
-#[cfg(test)]
-#[path = "relay/sinks.rs"]
-mod sinks;
 #[cfg(test)]
 #[path = "relay/slow_recordings.rs"]
 mod slow_recordings;

@@ -354,6 +354,109 @@ fn links_lead_somewhere() {
     check(&faults);
 }
 
+/// `docs/privacy.md` has each of the threats once, with what holds it, what does not, and tests that are there:
+/// files that have a test of that name.
+#[test]
+fn threats_name_their_tests() {
+    let docs = fs::read_to_string(root().join("docs/privacy.md")).unwrap();
+    let rows: Vec<Vec<&str>> = docs
+        .lines()
+        .filter(|line| {
+            let id = line.strip_prefix("| T").and_then(|rest| rest.split(' ').next());
+            id.is_some_and(|id| id.parse::<u32>().is_ok())
+        })
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let ids: Vec<String> = rows.iter().map(|row| row[0].to_owned()).collect();
+    let all: Vec<String> = (1..=22).map(|id| format!("T{id}")).collect();
+    assert_eq!(ids, all, "each threat once, in order");
+    let mut faults = Vec::new();
+    for row in &rows {
+        let id = row[0];
+        if row.len() != 5 || row.iter().any(|cell| cell.is_empty()) {
+            faults.push(format!("{id} has not five cells with something in each"));
+            continue;
+        }
+        let named: Vec<&str> = row[4].split('`').filter(|name| name.contains("::")).collect();
+        if named.is_empty() {
+            faults.push(format!("{id} names no test"));
+        }
+        faults.extend(
+            named.into_iter().filter(|name| !is_test(name)).map(|name| format!("{id}: {name}")),
+        );
+    }
+    check(&faults);
+}
+
+/// Whether `path::function` is a test: marked as one, or listed in a macro that makes tests of functions.
+fn is_test(name: &str) -> bool {
+    let (path, function) = name.split_once("::").unwrap();
+    let Ok(text) = fs::read_to_string(root().join(path)) else { return false };
+    let Some(at) = ["(", "<"].iter().find_map(|end| text.find(&format!("fn {function}{end}")))
+    else {
+        return false;
+    };
+    // Between the end of what stands before it and its name there are attributes, comments and `async`.
+    let before = text[..at].rsplit(['}', ';']).next().unwrap();
+    let listed = text.split("db_test!(").skip(1).any(|rest| {
+        let list = rest.split(')').next().unwrap();
+        list.split(',').any(|one| one.trim() == function)
+    });
+    before.contains("#[test]") || before.contains("#[tokio::test") || listed
+}
+
+/// What names tests sees those that are none.
+#[test]
+fn what_is_no_test_is_seen() {
+    for (name, is) in [
+        ("tests/tidy.rs::what_is_no_test_is_seen", true),
+        ("tests/tidy.rs::is_test", false),
+        ("tests/tidy.rs::nothing", false),
+        ("tests/nothing.rs::is_test", false),
+        ("src/store/tests/sealing.rs::nothing_is_in_clear", true),
+    ] {
+        assert_eq!(is_test(name), is, "{name}");
+    }
+}
+
+/// Every crate comes from the one registry, with a checksum, and none is one that `deny.toml` refuses.
+#[test]
+fn t22_dependencies_come_from_one_registry() {
+    let read = |path: &str| -> toml::Table {
+        fs::read_to_string(root().join(path)).unwrap().parse().unwrap()
+    };
+    let (lock, deny) = (read("Cargo.lock"), read("deny.toml"));
+    let text = |table: &toml::Value, key: &str| {
+        table.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned()
+    };
+    let refused: Vec<String> = deny["bans"]["deny"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| text(one, "crate"))
+        .filter(|one| !one.contains('@'))
+        .collect();
+    assert!(refused.len() >= 3, "{refused:?}");
+    for key in ["unknown-registry", "unknown-git"] {
+        assert_eq!(text(&deny["sources"], key), "deny", "{key}");
+    }
+    let mut faults = Vec::new();
+    let packages = lock["package"].as_array().unwrap();
+    assert!(packages.len() > 100);
+    for package in packages {
+        let name = text(package, "name");
+        let registry =
+            text(package, "source") == "registry+https://github.com/rust-lang/crates.io-index";
+        if name != "entremise" && !(registry && text(package, "checksum").len() == 64) {
+            faults.push(format!("{name} is not from the registry, or has no checksum"));
+        }
+        if refused.contains(&name) {
+            faults.push(format!("{name} may not be here"));
+        }
+    }
+    check(&faults);
+}
+
 /// Each test that `docs/reliability.md` names for a promise is there.
 #[test]
 fn promises_name_their_tests() {

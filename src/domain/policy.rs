@@ -2,6 +2,7 @@
 
 mod changed;
 mod content;
+mod first_text;
 mod twilio_proxy;
 mod voicemail;
 
@@ -12,6 +13,7 @@ use super::{
     phone::{Identifier, Strictness},
 };
 pub use content::ContentRules;
+pub use first_text::FirstTextRules;
 pub use twilio_proxy::{OnInterceptFailure, ProxyRules, URLS as PROXY_URLS};
 pub use voicemail::{VoicemailRules, voicemail_text};
 
@@ -143,6 +145,8 @@ pub struct Rules {
     pub vcards: bool,
     /// Whether people are told by a text that they dial another number from now on.
     pub tell_of_moves: bool,
+    /// Whether whoever gets a number is told of it by a text, and in which words.
+    pub first_text: FirstTextRules,
     /// What becomes of telephone numbers, addresses, links and payment handles in texts.
     pub content: ContentRules,
     /// What a service of Twilio Proxy has on top.
@@ -180,6 +184,7 @@ impl Rules {
             media: MediaRule::Images,
             vcards: false,
             tell_of_moves: false,
+            first_text: FirstTextRules::default(),
             content: ContentRules::default(),
             proxy: ProxyRules::default(),
         }
@@ -247,6 +252,7 @@ impl Rules {
             faults.push(("out_of_session_number", refusal.words()));
         }
         faults.extend(self.voicemail.faults());
+        faults.extend(self.first_text.faults());
         faults.extend(self.content.faults());
         faults.extend(self.proxy.faults());
         faults
@@ -277,6 +283,19 @@ impl Rules {
                 words: "quarantine_seconds is under 72 hours: a late text or call of a closed session may \
                         reach the next person who gets the number",
                 fix: "set quarantine_seconds to 259200 or more",
+            });
+        }
+        if self.first_text.on && !self.first_text.says_stop() {
+            warnings.push(Warning {
+                words: "first_text_words do not say how to get no more texts",
+                fix: "put {stop} into first_text_words",
+            });
+        }
+        if self.first_text.on && self.stop_words == StopWords::Relay {
+            warnings.push(Warning {
+                words: "first_text says that STOP ends texts, and stop_words is relay: whether it does is up \
+                        to the carrier",
+                fix: "set stop_words to number",
             });
         }
         warnings

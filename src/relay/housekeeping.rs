@@ -7,8 +7,9 @@ use crate::{
     domain::time::Timestamp,
     ids::{AccountId, EventId},
     store::{
-        self, Tx, budgets, deliveries, idempotency, inbox, interactions, long_texts, meta,
-        number_move_steps, number_moves, outbox, scripts, sessions as rows, staff, text_findings,
+        self, Tx, budgets, deliveries, first_texts, idempotency, inbox, interactions, long_texts,
+        meta, number_move_steps, number_moves, outbox, scripts, sessions as rows, staff,
+        text_findings,
     },
     telemetry::metrics,
 };
@@ -20,6 +21,8 @@ const BATCH: i64 = 200;
 const DAY: Duration = Duration::from_hours(24);
 /// How long moves off numbers are kept after they ended.
 const MOVES_KEPT: Duration = Duration::from_hours(90 * 24);
+/// How long it is remembered that somebody was told of a number.
+const TOLD_KEPT: Duration = Duration::from_hours(365 * 24);
 /// Deliveries are counted no further.
 const OWED_MAX: i64 = 100_000;
 
@@ -109,8 +112,8 @@ impl Relay {
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
     /// sent after a week, who was answered without a session and which calls were steered after a day,
     /// long texts that could not be put together after a week, what endpoints were sent after 30 days and,
-    /// as long, texts as they were written that were altered or blocked, and moves off numbers after 90 days,
-    /// once nobody can be moved back. Then it has the database look at what is left.
+    /// as long, texts as they were written that were altered or blocked, moves off numbers after 90 days,
+    /// once nobody can be moved back, and who was told of which number after a year. Then it has the database look at what is left.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -126,6 +129,7 @@ impl Relay {
                             scripts::purge(tx, now - DAY, BATCH).await?,
                             long_texts::purge(tx, now - 7 * DAY, BATCH).await?,
                             text_findings::purge(tx, now - 30 * DAY, BATCH).await?,
+                            first_texts::purge(tx, now - TOLD_KEPT, BATCH).await?,
                             deliveries::purge(tx, &forgotten(now), BATCH).await?,
                             // Steps first: a move goes once none is left.
                             number_move_steps::purge(tx, now - MOVES_KEPT, BATCH).await?,

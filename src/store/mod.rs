@@ -24,6 +24,7 @@ pub mod endpoints;
 mod epoch;
 pub mod events;
 pub mod fence;
+pub mod first_texts;
 pub mod holds;
 pub mod idempotency;
 pub mod inbox;

@@ -15,8 +15,8 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            ContentRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules,
-            Selection, TeamRing, VoicemailRules,
+            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
+            ProxyRules, Rules, Selection, TeamRing, VoicemailRules,
         },
         time::Timestamp,
     },
@@ -81,6 +81,8 @@ struct StoredRules {
     #[serde(default)]
     tell_of_moves: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_text: Option<StoredFirstText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     voicemail: Option<StoredVoicemail>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content: Option<StoredContent>,
@@ -130,6 +132,12 @@ struct StoredVoicemail {
     longest_ms: u64,
     text: bool,
     kept_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFirstText {
+    on: bool,
+    words: String,
 }
 
 /// The stored form of what a service of Twilio Proxy has, before it is sealed.
@@ -194,6 +202,10 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         media: Some(rules.media.as_str().into()),
         vcards: rules.vcards,
         tell_of_moves: rules.tell_of_moves,
+        first_text: (rules.first_text != FirstTextRules::default()).then(|| StoredFirstText {
+            on: rules.first_text.on,
+            words: rules.first_text.words.clone(),
+        }),
         voicemail: (rules.voicemail != VoicemailRules::default()).then(|| StoredVoicemail {
             on: rules.voicemail.on,
             greeting: rules.voicemail.greeting.clone(),
@@ -245,6 +257,9 @@ fn from_text(text: &str) -> Option<Rules> {
         },
         vcards: stored.vcards,
         tell_of_moves: stored.tell_of_moves,
+        first_text: stored.first_text.map_or_else(FirstTextRules::default, |stored| {
+            FirstTextRules { on: stored.on, words: stored.words }
+        }),
         voicemail: stored.voicemail.map_or_else(VoicemailRules::default, |stored| VoicemailRules {
             on: stored.on,
             greeting: stored.greeting,

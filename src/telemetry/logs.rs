@@ -143,6 +143,21 @@ mod tests {
         assert!(!out.contains("555010") && !out.contains("hunter2"), "{out}");
     }
 
+    /// What somebody else wrote can't end a line and begin another, in a message, a field or a span.
+    #[test]
+    fn t21_one_event_is_one_line() {
+        let forged = "x\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u{2028}\u{1b}[2Jy";
+        let out = logged(false, || {
+            let _span = tracing::info_span!("relay", brand = forged).entered();
+            tracing::info!(role = forged, list = ?[forged], "{forged}");
+        });
+        assert_eq!(out.lines().count(), 1, "{out}");
+        assert!(!out.trim_end().contains(['\n', '\r', '\u{1b}']), "{out}");
+        let line: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["role"], forged);
+    }
+
     /// The form for people is redacted by the same net.
     #[test]
     fn human_lines_are_redacted() {

@@ -312,6 +312,28 @@ async fn a_database_that_is_away() {
     .await;
 }
 
+/// An emergency number, or what is dialled as one, is nobody's own: not of a participant, nor of a service's
+/// line. No answer repeats it.
+#[tokio::test]
+async fn t16_no_emergency_number_gets_in() {
+    each(async |world| {
+        let service = world.pool("rides", 2).await;
+        for number in ["911", "112", "+112", "+1911", "+19115550100", "+44999", "+33112"] {
+            let answer = world.post("/api/v1/sessions", between(&service, number, SELLER)).await;
+            assert!(!number.starts_with('+') || !answer.text.contains(number), "{}", answer.text);
+            let problem = answer.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["pointer"], "/participants/0/identifier", "{number}");
+            let line = json!({ "out_of_session": "forward", "out_of_session_number": number });
+            let answer = world.patch("/api/v1/services/rides", line).await;
+            assert!(!number.starts_with('+') || !answer.text.contains(number), "{}", answer.text);
+            answer.problem(422, "validation_failed");
+        }
+        let none = world.get("/api/v1/sessions").await.is(200);
+        assert_eq!(none["data"], json!([]));
+    })
+    .await;
+}
+
 /// A service's own line passes the same gate as a person's number, beside all other faults; no
 /// answer repeats it.
 #[tokio::test]

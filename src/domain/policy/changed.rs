@@ -1,6 +1,6 @@
 //! Which of a service's rules two versions differ in, by the names that the API has for them.
 
-use super::{ProxyRules, Rules, VoicemailRules};
+use super::{FirstTextRules, ProxyRules, Rules, VoicemailRules};
 use crate::domain::audit::changed_fields;
 
 impl Rules {
@@ -35,10 +35,12 @@ impl Rules {
             media => "media",
             vcards => "vcards",
             tell_of_moves => "tell_of_moves",
+            first_text => "first_text",
             proxy => "twilio_proxy",
         });
         let parts = |name: &'static str| match name {
             "voicemail" => voicemail(&self.voicemail, &after.voicemail),
+            "first_text" => first_text(&self.first_text, &after.first_text),
             "twilio_proxy" => proxy(&self.proxy, &after.proxy),
             other => vec![other],
         };
@@ -53,6 +55,13 @@ fn voicemail(before: &VoicemailRules, after: &VoicemailRules) -> Vec<&'static st
         longest => "voicemail_seconds",
         text => "voicemail_text",
         kept => "voicemail_days",
+    })
+}
+
+fn first_text(before: &FirstTextRules, after: &FirstTextRules) -> Vec<&'static str> {
+    changed_fields!(FirstTextRules, before, after, {
+        on => "first_text",
+        words => "first_text_words",
     })
 }
 
@@ -80,9 +89,15 @@ mod tests {
         after.keep_texts = true;
         after.out_of_session_number = Some(Identifier::parse("+33639980001").unwrap());
         after.voicemail.on = true;
+        after.first_text.words = "Hello".into();
         after.proxy.callback_url = "https://market.example/secret".into();
-        let names =
-            ["out_of_session_number", "voicemail", "keep_texts", "twilio_proxy/callback_url"];
+        let names = [
+            "out_of_session_number",
+            "voicemail",
+            "keep_texts",
+            "first_text_words",
+            "twilio_proxy/callback_url",
+        ];
         assert_eq!(before.changed(&after), names);
         assert_eq!(after.changed(&before), names);
     }

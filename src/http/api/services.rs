@@ -110,6 +110,12 @@ pub(super) struct Service {
     vcards: bool,
     /// Whether people are told by a text that a move gave them another number to dial.
     tell_of_moves: bool,
+    /// Whether whoever gets a number is told of it by a text: who writes, why, which number, that it is
+    /// masked, and how to get no more of them. Once for a number and a service.
+    first_text: bool,
+    /// Said instead of our words, with `{brand}`, `{number}` and `{stop}`; empty for ours, in the language
+    /// of the service or of the person's country.
+    first_text_words: String,
     content: Content,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
@@ -247,6 +253,15 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     tell_of_moves: Patch<bool>,
+    /// Whether whoever gets a number is told of it by a text, once for a number and a service.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    first_text: Patch<bool>,
+    /// Said instead of our words. Of braces it may have `{brand}`, `{number}` (the one that they dial) and
+    /// `{stop}` (the word that ends texts). Empty for ours.
+    #[schema(value_type = Option<String>, max_length = 300)]
+    #[serde(default)]
+    first_text_words: Patch<String>,
     /// What becomes of telephone numbers, addresses, links and payment handles in texts.
     #[schema(value_type = Option<ContentSettings>)]
     #[serde(default)]
@@ -301,6 +316,8 @@ impl Service {
             media: MediaRule(rules.media),
             vcards: rules.vcards,
             tell_of_moves: rules.tell_of_moves,
+            first_text: rules.first_text.on,
+            first_text_words: rules.first_text.words,
             content: rules.content.into(),
             twilio_proxy: rules.proxy.into(),
             version: service.version,
@@ -349,6 +366,7 @@ impl ServiceSettings {
             (&self.out_of_session_url, &mut rules.out_of_session_url),
             (&self.missed_call_text, &mut rules.missed_call_text),
             (&self.voicemail_greeting, &mut rules.voicemail.greeting),
+            (&self.first_text_words, &mut rules.first_text.words),
         ] {
             set(patch, &String::new(), to, String::clone);
         }
@@ -359,6 +377,8 @@ impl ServiceSettings {
         set(&self.media, &default.media, &mut rules.media, |one| one.0);
         set(&self.vcards, &default.vcards, &mut rules.vcards, bool::clone);
         set(&self.tell_of_moves, &default.tell_of_moves, &mut rules.tell_of_moves, bool::clone);
+        let first = &mut rules.first_text.on;
+        set(&self.first_text, &default.first_text.on, first, bool::clone);
         self.apply_voicemail(&mut rules.voicemail);
         match &self.content {
             Patch::Absent => {}

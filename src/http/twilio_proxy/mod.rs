@@ -25,7 +25,7 @@ use axum::{
     body::Body,
     middleware,
     response::Response,
-    routing::{any, get},
+    routing::{MethodRouter, any, get},
 };
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, StatusCode, header};
@@ -79,12 +79,24 @@ pub fn router(state: ProxyState) -> Router {
         .with_state(proxy)
 }
 
+/// Every path of the API, as its routes are made of them.
+pub fn paths() -> Vec<String> {
+    listed().into_iter().map(|(path, _)| path).collect()
+}
+
 fn routes() -> Router<Proxy> {
+    listed().into_iter().fold(Router::new(), |router, (path, methods)| {
+        let refused = || async { Refusal::new(Code::MethodNotAllowed) };
+        router.route(&path, methods.fallback(refused))
+    })
+}
+
+fn listed() -> Vec<(String, MethodRouter<Proxy>)> {
     const SERVICE: &str = "/v1/Services/{service}";
     const SESSION: &str = "/v1/Services/{service}/Sessions/{session}";
     const PARTICIPANT: &str =
         "/v1/Services/{service}/Sessions/{session}/Participants/{participant}";
-    let routes = [
+    vec![
         ("/v1/Services".into(), get(services::list).post(services::create)),
         (SERVICE.into(), get(services::fetch).post(services::update).delete(services::delete)),
         (format!("{SERVICE}/PhoneNumbers"), get(phone_numbers::list).post(phone_numbers::create)),
@@ -114,11 +126,7 @@ fn routes() -> Router<Proxy> {
             format!("{SESSION}/Interactions/{{interaction}}"),
             get(interactions::fetch).delete(interactions::delete),
         ),
-    ];
-    routes.into_iter().fold(Router::new(), |router, (path, methods): (String, _)| {
-        let refused = || async { Refusal::new(Code::MethodNotAllowed) };
-        router.route(&path, methods.fallback(refused))
-    })
+    ]
 }
 
 impl Proxy {

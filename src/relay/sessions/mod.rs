@@ -1,6 +1,7 @@
 //! Opening, closing, reopening and lengthening sessions; people coming and going.
 
 mod adopt;
+mod first_text;
 mod people;
 
 use self::people::join;
@@ -146,6 +147,7 @@ pub async fn open(
     } else {
         join(tx, account, &service, &session, &new.participants, now).await?
     };
+    first_text::tell(tx, account, &service, &session, &choices, now).await?;
     let mut view = view(tx, account, &id).await?;
     view.choices = choices;
     Ok(view)

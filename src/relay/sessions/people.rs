@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{SessionView, locked, place_of, save, view};
+use super::{SessionView, first_text, locked, place_of, save, view};
 use crate::relay::{
     allocate::{self, Chosen, For, Wanted},
     error::{Error, Fault},
@@ -263,6 +263,7 @@ pub async fn add_participant(
     let choices = join(tx, account, &service, &session, people, now).await?;
     let added = choices[0].0.clone();
     bump(tx, account, id, now).await?;
+    first_text::tell(tx, account, &service, &session, &choices, now).await?;
     let mut view = view(tx, account, id).await?;
     view.choices = choices;
     Ok((view, added))

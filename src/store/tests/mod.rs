@@ -29,6 +29,7 @@ mod deliveries;
 mod doors;
 mod durability;
 mod errors;
+mod first_texts;
 mod holds;
 mod inbox;
 mod lanes;

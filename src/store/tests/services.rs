@@ -9,8 +9,8 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            ContentRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules,
-            Selection, TeamRing, VoicemailRules,
+            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
+            ProxyRules, Rules, Selection, TeamRing, VoicemailRules,
         },
     },
     ids::ServiceId,
@@ -47,6 +47,7 @@ fn unusual() -> Rules {
         media: *MediaRule::ALL.last().unwrap(),
         vcards: true,
         tell_of_moves: true,
+        first_text: FirstTextRules { on: true, words: "i".into() },
         content: ContentRules {
             actions: Actions {
                 phone: ContentAction::Block,
