@@ -245,7 +245,8 @@ impl App {
             Network::new(options, workers.clone(), serving.clone())
         });
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(config))
-            .with_objects(files::open(config)?);
+            .with_objects(files::open(config)?)
+            .with_code_limits(config.verification);
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(config), &workers, &working);
         if let Some(file) = &config.audit_heads_file {
             let relay = relay.lane(Lane::Jobs);

@@ -19,7 +19,7 @@ use std::{
 };
 
 use self::reader::Reader;
-use crate::domain::budget::Budget;
+use crate::domain::{budget::Budget, verification};
 
 pub use self::{
     fault::{Fault, Faults},
@@ -83,6 +83,8 @@ pub struct Config {
     pub twilio_proxy: TwilioProxy,
     /// The pools' numbers.
     pub numbers: Numbers,
+    /// How often codes are sent.
+    pub verification: verification::Limits,
     /// The embedded database.
     pub sqlite: Sqlite,
     /// Pictures and files of texts.
@@ -314,6 +316,7 @@ impl Config {
             api: Api::default(),
             twilio_proxy: TwilioProxy::default(),
             numbers: Numbers::default(),
+            verification: verification::Limits::default(),
             sqlite: Sqlite::default(),
             media: Media::default(),
         }
@@ -453,6 +456,7 @@ fn read(mut top: Reader<'_>) -> Config {
         numbers: top.section("numbers", |numbers| Numbers {
             allow: numbers.value("allow", Permits::default(), rules::PERMITS, rules::permits),
         }),
+        verification: top.section("verification", rules::verification),
         media: top.section("media", rules::media),
         sqlite: top.section("sqlite", |sqlite| {
             let default = Sqlite::default().ballast / MIB;

@@ -219,6 +219,8 @@ ids! {
     StaffId = "ST", "a staff member";
     /// A move of sessions off a number.
     MoveId = "MV", "a move";
+    /// A verification of somebody's number.
+    VerificationId = "VE", "a verification";
     /// One HTTP request, as it is told to the caller and logged.
     RequestId = "RQ", "a request";
 }

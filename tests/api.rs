@@ -31,5 +31,8 @@ mod resources;
 #[expect(dead_code, reason = "shared: other binaries use the rest")]
 mod support;
 #[cfg(test)]
+#[path = "api/verifications.rs"]
+mod verifications;
+#[cfg(test)]
 #[path = "api/world.rs"]
 mod world;

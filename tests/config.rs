@@ -429,13 +429,14 @@ fn example() -> Vec<Shown> {
 
 /// The keys that the reader knows, from what it says of an unknown one.
 fn known_keys() -> BTreeSet<String> {
-    const TABLES: [&str; 9] = [
+    const TABLES: [&str; 10] = [
         "limits",
         "log",
         "jobs",
         "api",
         "twilio_proxy",
         "numbers",
+        "verification",
         "sqlite",
         "media",
         "account_budget",

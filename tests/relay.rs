@@ -169,6 +169,9 @@ mod support;
 #[path = "relay/unknown.rs"]
 mod unknown;
 #[cfg(test)]
+#[path = "relay/verification.rs"]
+mod verification;
+#[cfg(test)]
 #[path = "relay/voicemail.rs"]
 mod voicemail;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::{
     CarrierConfig, Config, Media, MediaStore, Rates, Secret, prices::carrier_budget, reader::Reader,
 };
-use crate::domain::phone::Permits;
+use crate::domain::{phone::Permits, verification::Limits};
 
 pub(super) const ADDRESS: &str = "an address with a port, such as \"127.0.0.1:8080\"";
 pub(super) const PUBLIC_URL: &str = "an origin such as \"https://relay.example\": https (http only \
@@ -274,6 +274,19 @@ fn with_files_read(table: &Table, entry: &mut Reader<'_>) -> Table {
         }
     }
     values
+}
+
+pub(super) fn verification(limits: &mut Reader<'_>) -> Limits {
+    let defaults = Limits::default();
+    let most = 0..=1_000_000;
+    let mut number = |key, default| limits.number(key, default, most.clone());
+    Limits {
+        person_hour: number("per_person_hour", defaults.person_hour),
+        person_day: number("per_person_day", defaults.person_day),
+        prefix_hour: number("per_prefix_hour", defaults.prefix_hour),
+        client_hour: number("per_client_hour", defaults.client_hour),
+        account_hour: number("per_account_hour", defaults.account_hour),
+    }
 }
 
 pub(super) fn media(media: &mut Reader<'_>) -> Media {

@@ -110,6 +110,8 @@ actions! {
     SessionResumed = "session.resumed" on Session,
     /// An interaction was deleted.
     InteractionDeleted = "interaction.deleted" on Interaction,
+    /// What was known of the verification of a number was forgotten.
+    VerificationForgotten = "account.verification_forgotten" on Account,
     /// Somebody got a link that lets them into the console.
     StaffInvited = "staff.invited" on Staff,
     /// A link was used: a browser is logged in.

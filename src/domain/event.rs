@@ -81,6 +81,14 @@ closed_set! {
         NumberReleased = "number.released",
         /// What was ordered about a number can't be done.
         OrderFailed = "order.failed",
+        /// A code is on its way to somebody.
+        VerificationSent = "verification.sent",
+        /// It was given back: the number is theirs.
+        VerificationVerified = "verification.verified",
+        /// Wrong codes were given, as many as may be.
+        VerificationFailed = "verification.failed",
+        /// The code was not given back in time.
+        VerificationExpired = "verification.expired",
         /// An endpoint of the marketplace gets nothing any more.
         EndpointDisabled = "endpoint.disabled",
         /// The marketplace asked whether an endpoint works.

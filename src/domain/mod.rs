@@ -54,3 +54,4 @@ pub mod route;
 pub mod segments;
 pub mod session;
 pub mod time;
+pub mod verification;

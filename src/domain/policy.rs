@@ -4,6 +4,7 @@ mod changed;
 mod content;
 mod first_text;
 mod twilio_proxy;
+mod verified;
 mod voicemail;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::{
 pub use content::ContentRules;
 pub use first_text::FirstTextRules;
 pub use twilio_proxy::{OnInterceptFailure, ProxyRules, URLS as PROXY_URLS};
+pub use verified::VerifiedRules;
 pub use voicemail::{VoicemailRules, voicemail_text};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -149,6 +151,8 @@ pub struct Rules {
     pub first_text: FirstTextRules,
     /// What becomes of telephone numbers, addresses, links and payment handles in texts.
     pub content: ContentRules,
+    /// Whether people must have shown that their number is theirs.
+    pub verified: VerifiedRules,
     /// What a service of Twilio Proxy has on top.
     pub proxy: ProxyRules,
 }
@@ -186,6 +190,7 @@ impl Rules {
             tell_of_moves: false,
             first_text: FirstTextRules::default(),
             content: ContentRules::default(),
+            verified: VerifiedRules::default(),
             proxy: ProxyRules::default(),
         }
     }
@@ -254,6 +259,7 @@ impl Rules {
         faults.extend(self.voicemail.faults());
         faults.extend(self.first_text.faults());
         faults.extend(self.content.faults());
+        faults.extend(self.verified.faults());
         faults.extend(self.proxy.faults());
         faults
     }

@@ -79,6 +79,7 @@ impl Jobs {
             let relay = each.clone();
             async move {
                 relay.expire_due().await?;
+                relay.expire_verifications().await?;
                 relay.end_long_texts().await?;
                 relay.end_deleted().await.map(drop)
             }

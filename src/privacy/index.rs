@@ -12,6 +12,7 @@ use super::{
 use crate::domain::{
     phone::{Canonical, Identifier},
     redact,
+    verification::Code,
 };
 
 const KIND: &str = "index key";
@@ -60,6 +61,11 @@ blind! {
 blind! {
     /// A set of people, within one account: the key of "the same counterparts".
     Counterpart
+}
+
+blind! {
+    /// What is counted, within one account: an address, or what numbers that begin alike have in common.
+    Counted
 }
 
 impl Person {
@@ -116,6 +122,23 @@ impl IndexKey {
         Counterpart(self.hash("counterpart", &sorted))
     }
 
+    /// What `counted` says the text is, as it is counted.
+    pub fn counted(&self, counted: &str, text: &str) -> Counted {
+        Counted(self.hash(&format!("counted {counted}"), &[text]))
+    }
+
+    /// A code as it is stored: the whole keyed hash of it and of the verification whose it is.
+    pub fn code(&self, verification: &str, code: &Code) -> String {
+        hex(hmac::sign(&self.hmac, &code_message(verification, code)).as_ref())
+    }
+
+    /// Whether that is the stored form of this code, in a time that does not depend on where they
+    /// differ.
+    pub fn is_code(&self, verification: &str, code: &Code, stored: &str) -> bool {
+        let Some(tag) = unhex(stored) else { return false };
+        hmac::verify(&self.hmac, &code_message(verification, code), &tag).is_ok()
+    }
+
     /// The first 16 bytes of the HMAC. Parts are of one length each, or one alone: no two lists make
     /// the same message.
     fn hash(&self, label: &str, parts: &[&str]) -> String {
@@ -128,6 +151,18 @@ impl IndexKey {
         }
         hex(&context.sign().as_ref()[..16])
     }
+}
+
+/// An id has one length: no two pairs make the same message.
+fn code_message(verification: &str, code: &Code) -> Vec<u8> {
+    format!("entremise v1 verification code\0{verification}\0{}", code.expose()).into_bytes()
+}
+
+/// The bytes of lower-case hex digits.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| Some((digit(*pair.first()?)? << 4) | digit(*pair.get(1)?)?)).collect()
 }
 
 impl fmt::Debug for IndexKey {
@@ -203,6 +238,29 @@ mod tests {
         assert_eq!(pair, key.pair(&[b.clone(), a.clone(), b]));
         assert_ne!(pair, key.pair(std::slice::from_ref(&a)));
         assert_ne!(key.pair(std::slice::from_ref(&a)).as_str(), a.as_str());
+    }
+
+    /// A code is known again for its verification and no other, also not by its beginning.
+    #[test]
+    fn a_code_is_bound_to_its_verification() {
+        let (key, other) = (IndexKey::generate(), IndexKey::generate());
+        let [code, wrong] = ["123456", "123457"].map(|text| Code::parse(text).unwrap());
+        let stored = key.code("VE1", &code);
+        assert_eq!(stored.len(), 64);
+        assert!(key.is_code("VE1", &code, &stored));
+        assert!(!key.is_code("VE1", &wrong, &stored) && !key.is_code("VE2", &code, &stored));
+        assert!(!other.is_code("VE1", &code, &stored));
+        for bad in ["", &stored[..62], &stored[..63], "zz", &"0".repeat(64)] {
+            assert!(!key.is_code("VE1", &code, bad), "{bad}");
+        }
+    }
+
+    /// What is counted is told apart by what it is counted as.
+    #[test]
+    fn what_is_counted_is_told_apart() {
+        let key = IndexKey::generate();
+        assert_eq!(key.counted("prefix", "+3363998"), key.counted("prefix", "+3363998"));
+        assert_ne!(key.counted("prefix", "+3363998"), key.counted("client", "+3363998"));
     }
 
     /// The index keeps its form and value: changing either would lose every stored person.

@@ -41,6 +41,10 @@ closed_set! {
         KeysWrite = "keys:write",
         /// Read the audit log.
         AuditRead = "audit:read",
+        /// Read verifications.
+        VerificationsRead = "verifications:read",
+        /// Send codes and check them.
+        VerificationsWrite = "verifications:write",
     }
 }
 

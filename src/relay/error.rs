@@ -1,10 +1,13 @@
 //! Why a use case did nothing.
 
+use std::time::Duration;
+
 use crate::{
     carrier::SendError,
     domain::{
         pool::{Narrowing, Rule},
         time::Timestamp,
+        verification::{Held, Status},
     },
     media::ObjectsError,
     relay::consult::Question,
@@ -140,6 +143,18 @@ pub enum Error {
     /// Another dry run of the account's is under way.
     #[error("another dry run of the account's is under way")]
     TrialUnderWay,
+    /// No number of the service can send a code to that country.
+    #[error("no number of the service can send it")]
+    NoSender,
+    /// No code is sent now, but after that time.
+    #[error("no code is sent now: {0}")]
+    CodeHeld(Held, Duration),
+    /// The verification waits for no code any more.
+    #[error("the verification is {0}")]
+    VerificationEnded(Status),
+    /// The numbers of these people, by their places, were not verified lately.
+    #[error("a number was not verified lately")]
+    NotVerified(Vec<usize>),
     /// It was changed in the meantime.
     #[error("the version is not the one that was named")]
     VersionMismatch,

@@ -4,12 +4,10 @@ use std::{fmt, time::Duration};
 
 use super::{DELIVERIES_KEPT, Error, Relay, calls, sessions};
 use crate::{
-    domain::time::Timestamp,
+    domain::{policy::VerifiedRules, time::Timestamp},
     ids::{AccountId, EventId},
     store::{
-        self, Tx, budgets, deliveries, first_texts, idempotency, inbox, interactions, long_texts,
-        meta, number_move_steps, number_moves, outbox, scripts, sessions as rows, staff,
-        text_findings,
+        budgets, deliveries, first_texts, idempotency, inbox, interactions, long_texts, meta, number_move_steps, number_moves, outbox, scripts, self, sessions as rows, staff, text_findings, Tx, verification_limits, verifications, verified_people,
     },
     telemetry::metrics,
 };
@@ -113,7 +111,9 @@ impl Relay {
     /// sent after a week, who was answered without a session and which calls were steered after a day,
     /// long texts that could not be put together after a week, what endpoints were sent after 30 days and,
     /// as long, texts as they were written that were altered or blocked, moves off numbers after 90 days,
-    /// once nobody can be moved back, and who was told of which number after a year. Then it has the database look at what is left.
+    /// once nobody can be moved back, who was told of which number after a year; verifications 30 days after
+    /// their end, and that somebody's number was verified after two years. Then it has the database look at
+    /// what is left.
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -130,6 +130,9 @@ impl Relay {
                             long_texts::purge(tx, now - 7 * DAY, BATCH).await?,
                             text_findings::purge(tx, now - 30 * DAY, BATCH).await?,
                             first_texts::purge(tx, now - TOLD_KEPT, BATCH).await?,
+                            verifications::purge(tx, now - 30 * DAY, BATCH).await?,
+                            verification_limits::purge(tx, now - DAY, BATCH).await?,
+                            verified_people::purge(tx, now - VerifiedRules::LONGEST, BATCH).await?,
                             deliveries::purge(tx, &forgotten(now), BATCH).await?,
                             // Steps first: a move goes once none is left.
                             number_move_steps::purge(tx, now - MOVES_KEPT, BATCH).await?,

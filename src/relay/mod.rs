@@ -41,6 +41,7 @@ mod signed;
 mod staff;
 mod stored_plan;
 pub mod twilio_proxy;
+mod verifications;
 mod voicemail;
 
 use std::sync::Arc;
@@ -91,9 +92,13 @@ pub use self::{
         add_participant, adopt_session, close, delete as delete_session, extend, open,
         pairs_in_the_way, remove_participant, reopen, resume, set_block, update, view, with_names,
     },
+    verifications::{
+        Checked, CodeTerms, SendCode, Senders, cancel_verification, check_verification,
+        forget_verified, send_code,
+    },
 };
 use crate::{
-    domain::{audit::By, pool::Rule},
+    domain::{audit::By, pool::Rule, verification::Limits},
     egress::Egress,
     ids::AccountId,
     media::Objects,
@@ -111,6 +116,7 @@ pub struct Relay {
     spending: budgets::Spending,
     egress: Egress,
     objects: Option<Objects>,
+    code_limits: Limits,
     trials: number_moves::Trials,
     places: Arc<media::Places>,
     giving_out: media::Room,
@@ -136,6 +142,7 @@ impl Relay {
             spending: budgets::Spending::default(),
             egress,
             objects: None,
+            code_limits: Limits::default(),
             trials: number_moves::Trials::default(),
             places: Arc::default(),
             giving_out: media::Room::default(),
@@ -153,6 +160,12 @@ impl Relay {
     pub fn with_objects(self, objects: Option<Objects>) -> Self {
         self.carriers.set_keeps(objects.is_some());
         Self { objects, ..self }
+    }
+
+    /// The same, with these limits on codes that are sent.
+    #[must_use]
+    pub fn with_code_limits(self, code_limits: Limits) -> Self {
+        Self { code_limits, ..self }
     }
 
     /// The database, for reading.

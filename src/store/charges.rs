@@ -172,13 +172,16 @@ pub async fn note(
         INSERT INTO charges (account, leg, interaction, session, service, carrier, kind, direction,
             code, at, segments, seconds, micros, currency, source)
         SELECT l.account, l.id, l.interaction, COALESCE(l.session, ''), COALESCE(i.service, ''),
-            l.carrier, l.kind, l.direction, COALESCE(CAST(p.calling_code AS TEXT), ''),
+            l.carrier, l.kind, l.direction,
+            COALESCE(CAST(p.calling_code AS TEXT), CAST(v.calling_code AS TEXT), ''),
             l.created_at, CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT),
             CAST($6 AS TEXT), CAST($7 AS TEXT)
         FROM legs l
         JOIN interactions i ON i.account = l.account AND i.id = l.interaction
         LEFT JOIN participants p ON p.account = l.account AND p.id = l.participant
             AND l.direction = 'outbound'
+        LEFT JOIN verification_sends s ON s.account = l.account AND s.leg = l.id
+        LEFT JOIN verifications v ON v.account = s.account AND v.id = s.verification
         WHERE l.account = $1 AND l.id = $2
         ON CONFLICT (account, leg) DO UPDATE SET
             segments = COALESCE(charges.segments, excluded.segments),

@@ -59,6 +59,9 @@ mod tests;
 pub mod text_findings;
 mod time;
 mod turn;
+pub mod verification_limits;
+pub mod verifications;
+pub mod verified_people;
 mod writer;
 
 pub use db::{Db, DbOptions, Engine, Failure, ServeLock, Tx};

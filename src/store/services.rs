@@ -15,8 +15,7 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
-            ProxyRules, Rules, Selection, TeamRing, VoicemailRules,
+            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing, VerifiedRules, VoicemailRules,
         },
         time::Timestamp,
     },
@@ -86,6 +85,14 @@ struct StoredRules {
     voicemail: Option<StoredVoicemail>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content: Option<StoredContent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verified: Option<StoredVerified>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredVerified {
+    required: bool,
+    within_ms: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -215,6 +222,10 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         }),
         content: (rules.content != ContentRules::default())
             .then(|| StoredContent::new(&rules.content)),
+        verified: (rules.verified != VerifiedRules::default()).then(|| StoredVerified {
+            required: rules.verified.required,
+            within_ms: ms(rules.verified.within),
+        }),
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -271,6 +282,10 @@ fn from_text(text: &str) -> Option<Rules> {
             Some(stored) => stored.read()?,
             None => ContentRules::default(),
         },
+        verified: stored.verified.map_or_else(VerifiedRules::default, |stored| VerifiedRules {
+            required: stored.required,
+            within: Duration::from_millis(stored.within_ms),
+        }),
         proxy: ProxyRules::default(),
     })
 }

@@ -126,6 +126,8 @@ metrics_table! {
     CONTENT = Counter "entremise_text_content_total" Count ["outcome"]
         "Texts in which something was found that their service looks for: flagged, redacted, blocked; \
          untold: the sender had been told often enough.";
+    VERIFICATIONS = Counter "entremise_verifications_total" Count ["channel", "outcome"]
+        "Codes: sent, limited; what they were for: verified, failed, expired, cancelled.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
     SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
@@ -397,6 +399,11 @@ pub fn content(outcome: &'static str) {
     counter(&CONTENT, [outcome.into()]).increment(1);
 }
 
+/// A code by `channel` came to that, of the metric's help.
+pub fn verification(channel: &'static str, outcome: &'static str) {
+    counter(&VERIFICATIONS, [channel.into(), outcome.into()]).increment(1);
+}
+
 /// The recipient's `carrier` took a text `latency` after it arrived.
 pub fn relayed(carrier: &str, latency: Duration) {
     histogram(&RELAY_LATENCY, [text(carrier)]).record(latency);
@@ -498,6 +505,7 @@ mod tests {
         people_moved("moved", 1);
         voicemail("kept");
         content("redacted");
+        verification("sms", "sent");
         relayed("main", second);
         session_opened();
         session_closed("expired");

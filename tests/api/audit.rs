@@ -20,6 +20,10 @@ const OPERATIONS: &[(&str, Leaves)] = &[
     ("POST /api/v1/number-moves/{move}/undo", Leaves::Row("number_move.undone")),
     ("POST /api/v1/numbers/{number}/release", Leaves::Row("number.released")),
     ("POST /api/v1/number-orders", Leaves::Row("number.ordered")),
+    ("POST /api/v1/verifications", Leaves::Nothing(CODES)),
+    ("POST /api/v1/verifications/{verification}/check", Leaves::Nothing(CODES)),
+    ("POST /api/v1/verifications/{verification}/cancel", Leaves::Nothing(CODES)),
+    ("POST /api/v1/verified-numbers/forget", Leaves::Row("account.verification_forgotten")),
     ("POST /api/v1/endpoints", Leaves::Row("endpoint.created")),
     ("PATCH /api/v1/endpoints/{endpoint}", Leaves::Row("endpoint.updated")),
     ("DELETE /api/v1/endpoints/{endpoint}", Leaves::Row("endpoint.deleted")),
@@ -43,6 +47,7 @@ const OPERATIONS: &[(&str, Leaves)] = &[
 
 const EVENTS: &str = "what becomes of one session is its work, and in its events";
 const LOG: &str = "what is relayed is in the log of interactions";
+const CODES: &str = "a verification is the work of its service, and in its events";
 const SENT_AGAIN: &str = "an event is sent, no setting changes; deliveries have a log of their own";
 
 #[derive(Debug, Clone, Copy)]
@@ -146,6 +151,7 @@ async fn i19_each_operation_leaves_what_it_says() {
             "webhooks:read",
             "webhooks:write",
             "keys:write",
+            "verifications:write",
         ]);
         let key = json!({ "name": "worker", "scopes": scopes });
         let key = world.post("/api/v1/api-keys", key).await.is(201);
@@ -154,6 +160,7 @@ async fn i19_each_operation_leaves_what_it_says() {
         let mut stage = Stage { world, key, key_id, tried: BTreeSet::new() };
         settings(&mut stage).await;
         numbers(&mut stage).await;
+        codes(&mut stage).await;
         sessions(&mut stage).await;
         let judged: BTreeSet<&str> = OPERATIONS.iter().map(|(name, _)| *name).collect();
         let left: Vec<_> = judged.difference(&stage.tried).collect();
@@ -199,6 +206,21 @@ async fn settings(stage: &mut Stage<'_>) {
     let delivery = format!("{path}/deliveries/{}/resend", event["event_id"].as_str().unwrap());
     stage.does(one, &delivery, json!({})).await;
     stage.does("DELETE /api/v1/endpoints/{endpoint}", &path, Value::Null).await;
+}
+
+async fn codes(stage: &mut Stage<'_>) {
+    let path = "/api/v1/verifications";
+    let new = |to: &str| json!({ "to": to, "channel": "sms", "service_id": "trips" });
+    let create = "POST /api/v1/verifications";
+    let one = stage.does(create, path, new("+33639980071")).await;
+    let check = "POST /api/v1/verifications/{verification}/check";
+    let at_one = at("verifications", &one);
+    stage.does(check, &format!("{at_one}/check"), json!({ "code": "0000" })).await;
+    let cancel = "POST /api/v1/verifications/{verification}/cancel";
+    stage.does(cancel, &format!("{at_one}/cancel"), json!({})).await;
+    let forget = "POST /api/v1/verified-numbers/forget";
+    let number = json!({ "to": "+33639980071" });
+    stage.does(forget, "/api/v1/verified-numbers/forget", number).await;
 }
 
 async fn numbers(stage: &mut Stage<'_>) {

@@ -86,6 +86,11 @@ async fn members_of_other_types() {
                 let schema = document.pointer(name.trim_start_matches('#')).unwrap();
                 for member in schema["properties"].as_object().unwrap().keys() {
                     for value in odd_values() {
+                        // Any number may be forgotten, and the answer is the same.
+                        let forgotten = path.ends_with("/forget") && value == json!(CANARY);
+                        if forgotten {
+                            continue;
+                        }
                         let what = format!("{method} {path} {member} {value}");
                         let ask = world.ask(&method.to_uppercase(), &filled(path)).a();
                         let answer = ask.json(&json!({ member: value })).send().await;

@@ -49,6 +49,7 @@ pub(crate) fn filled(path: &str) -> String {
         ("event", "EV"),
         ("key", "AK"),
         ("order", "NO"),
+        ("verification", "VE"),
     ];
     ids.iter().fold(path.to_owned(), |path, (name, prefix)| {
         path.replace(&format!("{{{name}}}"), &format!("{prefix}{:032x}", 1))

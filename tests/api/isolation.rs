@@ -19,6 +19,7 @@ struct Things {
     at: String,
     key: String,
     order: String,
+    verification: String,
 }
 
 async fn things(world: &World) -> Things {
@@ -37,7 +38,10 @@ async fn things(world: &World) -> Things {
     let order = world.post("/api/v1/number-orders", order).await.is(202);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let number_move = moved(world, &service).await;
+    let code = json!({ "to": "+33639980077", "channel": "sms", "service_id": service });
+    let verification = world.post("/api/v1/verifications", code).await.is(201);
     Things {
+        verification: text(&verification["id"]),
         order: text(&order["data"][0]["id"]),
         service,
         session: text(&session["id"]),
@@ -76,6 +80,7 @@ impl Things {
             ("{event}", &self.event),
             ("{key}", &self.key),
             ("{order}", &self.order),
+            ("{verification}", &self.verification),
         ]
         .iter()
         .fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
@@ -91,6 +96,7 @@ impl Things {
             ("POST", "extend") => json!({ "seconds": 60 }),
             ("POST", "participants") => json!({ "role": "buyer", "identifier": "+33639980009" }),
             ("POST", "messages") => json!({ "participant_id": self.participant, "body": "x" }),
+            ("POST", "check") => json!({ "code": "123456" }),
             ("POST", "calls") => json!({ "participant_id": self.participant }),
             _ => json!({}),
         }
@@ -212,6 +218,7 @@ async fn i18_nor_in_bodies_filters_and_lists() {
             "events",
             "endpoints",
             "api-keys",
+            "verifications",
         ] {
             let list = world.ask("GET", &format!("/api/v1/{noun}")).key(b).send().await;
             for id in [

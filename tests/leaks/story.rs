@@ -111,6 +111,7 @@ impl<'w> Story<'w> {
         self.misplaced().await;
         self.asked_by_the_marketplace().await;
         self.moved().await;
+        self.verified().await;
         self.closed().await;
         files
     }
@@ -215,6 +216,27 @@ impl<'w> Story<'w> {
         let path = format!("/number-moves/{}", row["id"].as_str().unwrap());
         let row = done(self.world, "GET", &path, None).await;
         assert!(row["moved"].as_u64() >= Some(1), "people are told of it: {row}");
+    }
+
+    /// Codes, one of which is said by a call.
+    async fn verified(&self) {
+        let network = &self.world.network;
+        let [ada, _, stranger, _] = self.phones;
+        for (to, channel) in [(0, "sms"), (2, "call")] {
+            let to = number(to);
+            let new = json!({
+                "to": to.expose(), "channel": channel, "ip": "192.0.2.7",
+                "service_id": self.service,
+            });
+            done(self.world, "POST", "/verifications", Some(new)).await;
+        }
+        let got =
+            |view: &PhoneView| view.received().any(|t| t.body.expose().contains("Bikes code"));
+        network.until(ada, got).await;
+        let view = network.until(stranger, rings).await;
+        network.answer(stranger, &view.call().unwrap().id).unwrap();
+        network.until(stranger, |view| view.call().is_none()).await;
+        self.idle().await;
     }
 
     async fn closed(&self) {

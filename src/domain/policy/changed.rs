@@ -1,6 +1,7 @@
 //! Which of a service's rules two versions differ in, by the names that the API has for them.
 
 use super::{FirstTextRules, ProxyRules, Rules, VoicemailRules};
+use super::{ProxyRules, Rules, VerifiedRules, VoicemailRules};
 use crate::domain::audit::changed_fields;
 
 impl Rules {
@@ -36,9 +37,11 @@ impl Rules {
             vcards => "vcards",
             tell_of_moves => "tell_of_moves",
             first_text => "first_text",
+            verified => "verified_participants",
             proxy => "twilio_proxy",
         });
         let parts = |name: &'static str| match name {
+            "verified_participants" => verified(&self.verified, &after.verified),
             "voicemail" => voicemail(&self.voicemail, &after.voicemail),
             "first_text" => first_text(&self.first_text, &after.first_text),
             "twilio_proxy" => proxy(&self.proxy, &after.proxy),
@@ -62,6 +65,10 @@ fn first_text(before: &FirstTextRules, after: &FirstTextRules) -> Vec<&'static s
     changed_fields!(FirstTextRules, before, after, {
         on => "first_text",
         words => "first_text_words",
+fn verified(before: &VerifiedRules, after: &VerifiedRules) -> Vec<&'static str> {
+    changed_fields!(VerifiedRules, before, after, {
+        required => "verified_participants",
+        within => "verified_for_days",
     })
 }
 

@@ -61,6 +61,10 @@ permissions! {
     KeysWrite = Some(Scope::KeysWrite);
     /// Reads the audit log.
     AuditRead = Some(Scope::AuditRead);
+    /// Reads verifications.
+    VerificationsRead = Some(Scope::VerificationsRead);
+    /// Sends codes and checks them.
+    VerificationsWrite = Some(Scope::VerificationsWrite);
 }
 
 /// The caller, whose key has the scope of `P`.

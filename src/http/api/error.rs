@@ -8,7 +8,10 @@ use crate::{
         SendError,
         error::{Retry, SendErrorKind},
     },
-    domain::pool::{Narrowing, Rule},
+    domain::{
+        pool::{Narrowing, Rule},
+        verification::Held,
+    },
     http::problem::{Code, FieldFault, Problem},
     relay::{Error, Exhausted, Fault},
     store,
@@ -69,6 +72,10 @@ impl From<Error> for Problem {
             | Error::CarrierUnable
             | Error::BuyingOff
             | Error::Carrier(_)) => at_carrier(&error),
+            error @ (Error::NoSender
+            | Error::CodeHeld(..)
+            | Error::VerificationEnded(_)
+            | Error::NotVerified(_)) => of_verification(error),
             Error::TrialUnderWay => Self::new(
                 Code::Conflict,
                 "Another dry run of this account's is under way: wait until it has been answered.",
@@ -125,6 +132,50 @@ fn of_endpoint(error: &Error) -> Problem {
         _ => (Code::Conflict, "The delivery is being sent at this moment."),
     };
     Problem::new(code, detail)
+}
+
+/// Why no code is sent or taken, or who must give one back first.
+fn of_verification(error: Error) -> Problem {
+    match error {
+        Error::CodeHeld(held, wait) => {
+            let (code, detail) = match held {
+                Held::Wait => (
+                    Code::VerificationTooSoon,
+                    "A code was sent a moment ago, or as often as may be: `Retry-After` says when the \
+                     next one is.",
+                ),
+                Held::Person => (Code::VerificationPersonLimit, "Too many codes to this number."),
+                Held::Prefix => {
+                    (Code::VerificationPrefixLimit, "Too many codes to numbers that begin alike.")
+                }
+                Held::Client => (Code::VerificationClientLimit, "Too many codes for this `ip`."),
+                Held::Account => {
+                    (Code::VerificationAccountLimit, "Too many codes of this account.")
+                }
+            };
+            Problem::new(code, detail).member("limit", held.as_str()).retry_after(wait)
+        }
+        Error::VerificationEnded(status) => Problem::new(
+            Code::VerificationEnded,
+            "It waits for no code any more: `verification_status` says why. Begin another one.",
+        )
+        .member("verification_status", status.as_str()),
+        Error::NotVerified(places) => {
+            let message = "was not verified, or too long ago";
+            let fault = |place| {
+                let pointer = format!("/participants/{place}/identifier");
+                FieldFault::body(pointer, "participant_not_verified", message)
+            };
+            let detail =
+                "The service has `verified_participants`: have them give back a code first.";
+            Problem::new(Code::ParticipantNotVerified, detail)
+                .with_faults(places.into_iter().map(fault))
+        }
+        _ => Problem::new(
+            Code::NoSender,
+            "No active number of the service can send this to that country.",
+        ),
+    }
 }
 
 /// Why nothing is done about a number at its carrier.

@@ -32,6 +32,7 @@ mod services;
 mod sessions;
 mod twilio_proxy;
 mod usage;
+mod verifications;
 mod wire;
 mod write;
 

@@ -200,6 +200,9 @@ fn parameters() -> Value {
         "interaction": path("interaction", "The interaction's id", id("InteractionId")),
         "endpoint": path("endpoint", "The endpoint's id", id("EndpointId")),
         "event": path("event", "The event's id", id("EventId")),
+        "verification": path(
+            "verification", "The verification's id", id("VerificationId"),
+        ),
         "key": path("key", "The API key's id", id("KeyId")),
         "Idempotency-Key": header(
             "Idempotency-Key",
@@ -299,6 +302,8 @@ fn problem() -> Value {
             },
             "steps": { "type": "array", "items": step },
             "next_free_at": { "$ref": "#/components/schemas/Time" },
+            "limit": { "type": "string", "description": "What keeps a code from being sent now" },
+            "verification_status": { "$ref": "#/components/schemas/VerificationStatus" },
             "carrier_code": { "type": "string", "description": "What the carrier calls it" },
         },
     })

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use super::{
     Api, account, audit, available, calls, carriers, deliveries, endpoints, events, interactions,
     keys, messages, number_moves, number_orders, numbers, opening, participants, services,
-    sessions, usage, wire,
+    sessions, usage, verifications, wire,
 };
 
 /// Where a session is found by its own id.
@@ -85,6 +85,12 @@ routes! {
         get "/api/v1/interactions/{interaction}" interactions::read,
         get "/api/v1/interactions/{interaction}/voicemail" interactions::voicemail,
         get "/api/v1/usage" usage::list,
+        get "/api/v1/verifications" verifications::list,
+        post "/api/v1/verifications" verifications::create,
+        get "/api/v1/verifications/{verification}" verifications::read,
+        post "/api/v1/verifications/{verification}/check" verifications::check,
+        post "/api/v1/verifications/{verification}/cancel" verifications::cancel,
+        post "/api/v1/verified-numbers/forget" verifications::forget,
         get "/api/v1/events" events::list,
         get "/api/v1/events/{event}" events::read,
         get "/api/v1/events/{event}/deliveries" deliveries::of_event,

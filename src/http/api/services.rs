@@ -24,7 +24,7 @@ use super::{
 use crate::{
     domain::{
         phone::Identifier,
-        policy::{Rules, VoicemailRules},
+        policy::{Rules, VerifiedRules, VoicemailRules},
     },
     egress::Egress,
     http::problem::{Path, Problem},
@@ -117,6 +117,10 @@ pub(super) struct Service {
     /// of the service or of the person's country.
     first_text_words: String,
     content: Content,
+    /// Whether only people join a session whose number was verified in this account.
+    verified_participants: bool,
+    /// How long a verification is good for that.
+    verified_for_days: u64,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
@@ -266,6 +270,14 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<ContentSettings>)]
     #[serde(default)]
     content: Patch<Object<ContentSettings>>,
+    /// Whether only people join a session whose number was verified in this account.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    verified_participants: Patch<bool>,
+    /// How long a verification is good for that, 1 to 730: numbers change hands.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 730)]
+    #[serde(default)]
+    verified_for_days: Patch<Count>,
     #[schema(value_type = Option<ProxySettings>)]
     #[serde(default)]
     twilio_proxy: Patch<Object<ProxySettings>>,
@@ -319,6 +331,8 @@ impl Service {
             first_text: rules.first_text.on,
             first_text_words: rules.first_text.words,
             content: rules.content.into(),
+            verified_participants: rules.verified.required,
+            verified_for_days: rules.verified.within.as_secs() / DAY_S,
             twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
@@ -380,6 +394,7 @@ impl ServiceSettings {
         let first = &mut rules.first_text.on;
         set(&self.first_text, &default.first_text.on, first, bool::clone);
         self.apply_voicemail(&mut rules.voicemail);
+        self.apply_verified(&mut rules.verified);
         match &self.content {
             Patch::Absent => {}
             Patch::Null => rules.content = default.content,
@@ -400,6 +415,13 @@ impl ServiceSettings {
         set(&self.voicemail_seconds, &default.longest, &mut rules.longest, length);
         set(&self.voicemail_text, &default.text, &mut rules.text, bool::clone);
         set(&self.voicemail_days, &default.kept, &mut rules.kept, days);
+    }
+
+    fn apply_verified(&self, rules: &mut VerifiedRules) {
+        let default = VerifiedRules::default();
+        let days = |days: &Count| Duration::from_secs(days.0.saturating_mul(DAY_S));
+        set(&self.verified_participants, &default.required, &mut rules.required, bool::clone);
+        set(&self.verified_for_days, &default.within, &mut rules.within, days);
     }
 
     /// What the rules alone refuse, found beside faults of form; `whole` if nothing was set before.

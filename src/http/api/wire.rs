@@ -13,11 +13,11 @@ use crate::{
     carrier::provisioning,
     domain::{
         audit, content, event::EventKind, interaction, number_move, opt_out, phone, policy,
-        pool::Rule, session, time::Timestamp,
+        pool::Rule, session, time::Timestamp, verification,
     },
     ids::{
         AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, MoveId, NumberId,
-        NumberOrderId, ParticipantId, ServiceId, SessionId,
+        NumberOrderId, ParticipantId, ServiceId, SessionId, VerificationId,
     },
     relay,
     store::{charges, deliveries, endpoints, interactions, legs, number_orders, numbers},
@@ -222,6 +222,8 @@ words! {
     Selection = policy::Selection, "Which number a person gets for counterparts had before";
     StepState = number_move::StepState, "What became of a participant in a move";
     State = session::State, "Where a session is in its life";
+    VerificationChannel = verification::Channel, "How a code is sent";
+    VerificationStatus = verification::Status, "How far a verification has come";
     TeamRing = policy::TeamRing, "In which order the members of a team are rung";
 }
 
@@ -258,6 +260,7 @@ ids! {
     EndpointId = "EndpointId", "EP";
     KeyId = "KeyId", "AK";
     MoveId = "MoveId", "MV";
+    VerificationId = "VerificationId", "VE";
 }
 
 #[cfg(test)]

@@ -130,6 +130,15 @@ codes! {
     PoolQuarantined "pool_quarantined" CONFLICT later
         "Every number that fits is in quarantine"
         "Numbers would fit but for quarantine; `next_free_at` says when the first one is free.";
+    ParticipantNotVerified "participant_not_verified" CONFLICT never
+        "A person's number was not verified lately"
+        "The service has `verified_participants`; `errors` names whose. Have a code sent to them and given back first.";
+    NoSender "no_sender" CONFLICT never
+        "No number can send this code"
+        "No active number of the service that is not reserved can send texts, or calls, to that country.";
+    VerificationEnded "verification_ended" CONFLICT never
+        "The verification waits for no code any more"
+        "It was verified, failed, cancelled, or its time was up; `verification_status` says which. Begin another one.";
     EndpointLimit "endpoint_limit" CONFLICT never
         "The account has all its endpoints"
         "Delete one first, or let one get the events of several services.";
@@ -157,6 +166,21 @@ codes! {
     RateLimited "rate_limited" TOO_MANY_REQUESTS later
         "Too many requests"
         "`Retry-After` says when the next one is taken.";
+    VerificationTooSoon "verification_too_soon" TOO_MANY_REQUESTS later
+        "A code was sent a moment ago"
+        "The wait grows with each of five sends; `Retry-After` says when the next one is sent.";
+    VerificationPersonLimit "verification_person_limit" TOO_MANY_REQUESTS later
+        "Too many codes to this number"
+        "By `verification.per_person_hour` and `per_person_day`, over all services. Whose number it is makes no difference.";
+    VerificationPrefixLimit "verification_prefix_limit" TOO_MANY_REQUESTS later
+        "Too many codes to numbers that begin alike"
+        "Numbers that differ in their last four digits alone share `verification.per_prefix_hour`.";
+    VerificationClientLimit "verification_client_limit" TOO_MANY_REQUESTS later
+        "Too many codes for this address"
+        "By `verification.per_client_hour`, of the `ip` that was given.";
+    VerificationAccountLimit "verification_account_limit" TOO_MANY_REQUESTS later
+        "Too many codes of this account"
+        "By `verification.per_account_hour`.";
     Internal "internal" INTERNAL_SERVER_ERROR later
         "Something went wrong on our side"
         "The log has the cause under the same `request_id`.";

@@ -239,6 +239,10 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
         Error::ParticipantDuplicate => Code::ParticipantExists,
         Error::ParticipantLimit => Code::TooManyParticipants,
         Error::NoPartner => Code::NoPartner,
+        Error::NotVerified(_) => {
+            return Refusal::new(Code::IdentifierInvalid)
+                .with("The Participant identifier was not verified".to_owned());
+        }
         Error::PoolExhausted(why) => exhausted(&why, about),
         Error::VersionMismatch => {
             return Refusal::new(Code::Unavailable).retry_after(Duration::from_secs(1));
@@ -256,6 +260,9 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
         | Error::OrderUnderWay
         | Error::CarrierUnable
         | Error::BuyingOff
+        | Error::NoSender
+        | Error::CodeHeld(..)
+        | Error::VerificationEnded(_)
         | Error::Carrier(_)
         | Error::IdempotencyReused
         | Error::IdempotencyInProgress

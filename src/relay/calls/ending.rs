@@ -170,7 +170,9 @@ pub(super) async fn finish(
     // A call that the marketplace asked for has no caller: its first leg is the one rung first.
     let first = legs.iter().find(|leg| leg.position == 0 && leg.direction == Direction::Outbound);
     let unanswered = first.filter(|leg| leg.answered_at.is_none());
-    let rung: Vec<&Leg> = match unanswered {
+    // One that says a code connects with nobody else.
+    let alone = first.filter(|_| legs.len() == 1);
+    let rung: Vec<&Leg> = match unanswered.or(alone) {
         Some(leg) => vec![leg],
         None => legs.iter().filter(|leg| leg.position > 0).collect(),
     };
@@ -187,6 +189,10 @@ pub(super) async fn finish(
         return Ok(());
     }
     let Some(interaction) = interactions::get_any(tx, account, id).await? else { return Ok(()) };
+    // What is told of a code is told by its verification.
+    if alone.is_some() && interaction.session.is_none() {
+        return Ok(());
+    }
     let kind = if outcome == Outcome::Connected {
         EventKind::CallCompleted
     } else {

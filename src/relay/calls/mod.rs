@@ -358,7 +358,7 @@ async fn target(
     Ok(Target { leg: leg.id.clone(), number: person.identifier(key)? })
 }
 
-async fn dialled(
+pub(in crate::relay) async fn dialled(
     tx: &mut Tx,
     account: &AccountId,
     mut leg: Leg,

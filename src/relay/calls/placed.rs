@@ -10,7 +10,7 @@ use super::{
     place,
     steps::{live, service_of},
 };
-use crate::relay::{error::Error, inbound, sessions::locked};
+use crate::relay::{error::Error, inbound, sessions::locked, verifications};
 use crate::{
     carrier::outbound::OutboundCall,
     domain::{
@@ -134,6 +134,9 @@ pub(in crate::relay) async fn claim(
     entry: &Entry,
     lease: Duration,
 ) -> Result<Option<(Entry, OutboundCall)>, Error> {
+    if entry.session.is_none() {
+        return verifications::claim_call(tx, entry, lease).await;
+    }
     let Some(live) = live(tx, &entry.carrier, &entry.leg).await? else {
         outbox::finish(tx, entry, OutboxState::Parked).await?;
         return Ok(None);

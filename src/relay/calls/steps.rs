@@ -9,7 +9,7 @@ use super::{
     next, ring,
     script::{self, Told},
 };
-use crate::relay::{consult::Given, error::Error, inbound::Source, voicemail};
+use crate::relay::{consult::Given, error::Error, inbound::Source, verifications, voicemail};
 use crate::{
     carrier::{
         event::{CalleeAnswered, DialEnded, Keys, PlacedCallAnswered, Played},
@@ -278,6 +278,13 @@ pub(in crate::relay) async fn placed_answered(
 ) -> Result<Answer, Error> {
     let hangup = Answer::Plan(Plan::Hangup);
     let Some(live) = live(tx, carrier, &event.leg).await? else { return Ok(hangup) };
+    let ours = live.leg.session.is_none() && live.leg.direction == Direction::Outbound;
+    if ours && !is_over(&live.leg) {
+        let id = event.id.clone();
+        let news = News { state: CallState::Answered, carrier_id: Some(id), ..News::default() };
+        settle(tx, &live.account, live.leg.clone(), news, live.now).await?;
+        return verifications::answered(tx, &live).await;
+    }
     if !live.open || live.leg.position != 0 {
         return Ok(hangup);
     }

@@ -8,8 +8,9 @@ mod refused;
 mod sending;
 
 pub(in crate::relay) use self::{
-    opt_out::{carry_opt_out, heed, unwanted},
+    opt_out::{carry_opt_out, heed, unwanted, unwanted_on},
     progress::{cancel_owed, status},
+    refused::owe_outside,
     sending::{
         Claimed, STUCK, Times, absent, ask_again, claim, found, give_up, hand_back, sent, set_aside,
     },

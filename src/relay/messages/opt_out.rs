@@ -106,7 +106,7 @@ pub(in crate::relay) async fn unwanted(
 }
 
 /// The same of somebody who is in no session, for the number that the leg of their text has.
-pub(super) async fn unwanted_on(
+pub(in crate::relay) async fn unwanted_on(
     tx: &mut Tx,
     account: &AccountId,
     leg: &Leg,

@@ -15,8 +15,9 @@ use crate::{
         message::{Body, MessageState},
         opt_out::is_opt_out,
         phone::{Caller, Identifier, Strictness},
+        time::Timestamp,
     },
-    ids::InteractionId,
+    ids::{AccountId, InteractionId},
     store::{
         Tx,
         budgets::{self, Costly},
@@ -116,8 +117,23 @@ async fn owe(
         ..inbound.clone()
     };
     legs::insert(tx, &refused.account, &leg).await?;
+    let words = Body::new(words.to_owned());
+    owe_outside(tx, &refused.account, &leg, to, &words, now + VALIDITY_MAX, now).await
+}
+
+/// Owes a text to somebody in no session, on a leg that is there. Its entry holds, sealed, the number that
+/// no row has.
+pub(in crate::relay) async fn owe_outside(
+    tx: &mut Tx,
+    account: &AccountId,
+    leg: &Leg,
+    to: &Identifier,
+    words: &Body,
+    valid_until: Timestamp,
+    now: Timestamp,
+) -> Result<(), Error> {
     let payload = Payload {
-        body: words.to_owned(),
+        body: words.expose().to_owned(),
         media: Vec::new(),
         files: false,
         to: Some(to.expose().to_owned()),
@@ -131,9 +147,9 @@ async fn owe(
         carrier: &leg.carrier,
         payload: &serde_json::to_string(&payload).unwrap_or_default(),
         run_at: now,
-        valid_until: now + VALIDITY_MAX,
+        valid_until,
         now,
     };
-    outbox::insert(tx, &refused.account, &entry).await?;
+    outbox::insert(tx, account, &entry).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::{SessionView, first_text, locked, place_of, save, view};
 use crate::relay::{
     allocate::{self, Chosen, For, Wanted},
     error::{Error, Fault},
+    verifications,
 };
 use crate::{
     domain::{
@@ -54,6 +55,7 @@ pub(super) async fn join(
     let persons: Vec<Person> =
         people.iter().map(|one| index.index.person(&one.identifier.canonical())).collect();
     check(tx, service, people, &persons, &there, everyone.len()).await?;
+    verifications::require(tx, account, service, people, &persons, now).await?;
     let position = there.last().map_or(0, |last| last.position + 1);
     let roles: Vec<String> = (position + 1..)
         .zip(people)

@@ -9,8 +9,7 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
-            ProxyRules, Rules, Selection, TeamRing, VoicemailRules,
+            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing, VerifiedRules, VoicemailRules,
         },
     },
     ids::ServiceId,
@@ -48,6 +47,7 @@ fn unusual() -> Rules {
         vcards: true,
         tell_of_moves: true,
         first_text: FirstTextRules { on: true, words: "i".into() },
+        verified: VerifiedRules { required: true, within: Duration::from_hours(48) },
         content: ContentRules {
             actions: Actions {
                 phone: ContentAction::Block,

@@ -44,6 +44,10 @@ pub(in crate::http::console) fn event(kind: &str) -> Option<&'static str> {
         EventKind::NumberAdded => "Proxy number added",
         EventKind::NumberReleased => "Proxy number given up",
         EventKind::OrderFailed => "Number order failed",
+        EventKind::VerificationSent => "Code on its way",
+        EventKind::VerificationVerified => "Code given back: number verified",
+        EventKind::VerificationFailed => "Too many wrong codes",
+        EventKind::VerificationExpired => "Code not given back in time",
         EventKind::EndpointDisabled => "Endpoint switched off",
         EventKind::EndpointPing => "Endpoint tried out",
     })
