@@ -9,6 +9,7 @@ mod keys;
 mod overlay;
 mod prices;
 mod reader;
+mod retention;
 mod rules;
 mod secret;
 
@@ -29,6 +30,7 @@ pub use self::{
 };
 use crate::domain::phone::Permits;
 pub use crate::domain::rate::Rates;
+use crate::domain::retention::Retention;
 
 /// What makes a variable ours.
 pub const PREFIX: &str = "ENTREMISE_";
@@ -89,6 +91,8 @@ pub struct Config {
     pub sqlite: Sqlite,
     /// Pictures and files of texts.
     pub media: Media,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 /// One `[[carriers]]` entry. `Debug` shows its keys and no value of its own.
@@ -319,6 +323,7 @@ impl Config {
             verification: verification::Limits::default(),
             sqlite: Sqlite::default(),
             media: Media::default(),
+            retention: Retention::default(),
         }
     }
 
@@ -458,6 +463,7 @@ fn read(mut top: Reader<'_>) -> Config {
         }),
         verification: top.section("verification", rules::verification),
         media: top.section("media", rules::media),
+        retention: top.section("retention", retention::retention),
         sqlite: top.section("sqlite", |sqlite| {
             let default = Sqlite::default().ballast / MIB;
             Sqlite { ballast: sqlite.number("ballast_mib", default, 0..=1024) * MIB }

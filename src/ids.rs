@@ -221,6 +221,10 @@ ids! {
     MoveId = "MV", "a move";
     /// A verification of somebody's number.
     VerificationId = "VE", "a verification";
+    /// An order to keep what would be deleted.
+    HoldId = "LH", "a legal hold";
+    /// A record that a law wants kept.
+    RecordId = "SR", "a statutory record";
     /// One HTTP request, as it is told to the caller and logged.
     RequestId = "RQ", "a request";
 }

@@ -16,6 +16,9 @@ mod document;
 #[path = "api/isolation.rs"]
 mod isolation;
 #[cfg(test)]
+#[path = "api/legal_holds.rs"]
+mod legal_holds;
+#[cfg(test)]
 #[path = "api/numbers.rs"]
 mod numbers;
 #[cfg(test)]

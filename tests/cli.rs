@@ -39,6 +39,8 @@ mod numbers;
 mod postgres;
 #[path = "cli/proxy_api.rs"]
 mod proxy_api;
+#[path = "cli/retention.rs"]
+mod retention;
 #[path = "cli/serve.rs"]
 mod serve;
 #[path = "cli/twilio.rs"]

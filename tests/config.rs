@@ -439,6 +439,7 @@ fn known_keys() -> BTreeSet<String> {
         "verification",
         "sqlite",
         "media",
+        "retention",
         "account_budget",
     ];
     let tables = TABLES.map(|table| format!("[{table}]\nx = 1\n")).concat();

@@ -146,6 +146,9 @@ mod registration;
 #[path = "relay/restored.rs"]
 mod restored;
 #[cfg(test)]
+#[path = "relay/retention.rs"]
+mod retention;
+#[cfg(test)]
 #[path = "relay/ringing.rs"]
 mod ringing;
 #[cfg(test)]

@@ -122,6 +122,7 @@ impl Opened {
             ballast,
         };
         let db = Db::open(options, &tracker, stop.clone()).await?;
+        db.keep_for(config.retention.clone());
         Ok(Self { db, tracker, stop })
     }
 

@@ -14,6 +14,7 @@ mod migrate_database;
 mod numbers;
 mod output;
 mod restore;
+mod retention;
 mod serve;
 mod staff;
 
@@ -58,6 +59,11 @@ enum Command {
     /// Read and verify the log of who changed what.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Print how long what is kept, and what the nightly job would delete now; one JSON object a line.
+    Retention(retention::Options),
+    /// Keep what would be deleted, for a case.
+    #[command(subcommand)]
+    LegalHold(retention::Hold),
     /// Copy the database while it is used, and read the copy back; prints one JSON object.
     Backup(backup::Options),
     /// After a restore: put every open session on hold, and begin quarantines again.
@@ -129,6 +135,8 @@ pub fn run() -> ExitCode {
             Command::Staff(command) => staff::run(command).await,
             Command::Keys(command) => keys::run(command).await,
             Command::Audit(command) => audit::run(command).await,
+            Command::Retention(options) => retention::run(options).await,
+            Command::LegalHold(command) => retention::hold(command).await,
             Command::Backup(options) => backup::run(options).await,
             Command::RestoreFence(options) => restore::fence(options).await,
             Command::RestoreConfirm(options) => restore::confirm(options).await,

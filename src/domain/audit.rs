@@ -39,6 +39,8 @@ closed_set! {
         Session = "session",
         /// An interaction.
         Interaction = "interaction",
+        /// An order to keep what would be deleted.
+        LegalHold = "legal_hold",
         /// A member of the support staff.
         Staff = "staff",
         /// A master key, by its id.
@@ -112,6 +114,10 @@ actions! {
     InteractionDeleted = "interaction.deleted" on Interaction,
     /// What was known of the verification of a number was forgotten.
     VerificationForgotten = "account.verification_forgotten" on Account,
+    /// What would be deleted is kept.
+    LegalHoldPlaced = "legal_hold.placed" on LegalHold,
+    /// It is not kept any longer.
+    LegalHoldLifted = "legal_hold.lifted" on LegalHold,
     /// Somebody got a link that lets them into the console.
     StaffInvited = "staff.invited" on Staff,
     /// A link was used: a browser is logged in.

@@ -50,6 +50,7 @@ pub mod pool;
 pub mod price;
 pub mod rate;
 pub mod redact;
+pub mod retention;
 pub mod route;
 pub mod segments;
 pub mod session;

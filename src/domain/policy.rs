@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::{
     opt_out::StopWords,
     phone::{Identifier, Strictness},
+    retention::RetentionRules,
 };
 pub use content::ContentRules;
 pub use first_text::FirstTextRules;
@@ -153,6 +154,8 @@ pub struct Rules {
     pub content: ContentRules,
     /// Whether people must have shown that their number is theirs.
     pub verified: VerifiedRules,
+    /// What is kept for a shorter time than the operator keeps it.
+    pub retention: RetentionRules,
     /// What a service of Twilio Proxy has on top.
     pub proxy: ProxyRules,
 }
@@ -191,6 +194,7 @@ impl Rules {
             first_text: FirstTextRules::default(),
             content: ContentRules::default(),
             verified: VerifiedRules::default(),
+            retention: RetentionRules::default(),
             proxy: ProxyRules::default(),
         }
     }
@@ -260,6 +264,7 @@ impl Rules {
         faults.extend(self.first_text.faults());
         faults.extend(self.content.faults());
         faults.extend(self.verified.faults());
+        faults.extend(self.retention.faults());
         faults.extend(self.proxy.faults());
         faults
     }

@@ -4,6 +4,7 @@ mod audit;
 mod notify;
 mod orders;
 mod reconcile;
+mod retain;
 
 use std::{
     collections::HashMap,
@@ -127,6 +128,7 @@ impl Jobs {
                 done
             }
         }));
+        retain::start(relay, tracker, stop);
         let each = relay.clone();
         tracker.spawn(every(KEYS_EVERY, stop.clone(), "keys", move || {
             let relay = each.clone();

@@ -45,6 +45,8 @@ closed_set! {
         VerificationsRead = "verifications:read",
         /// Send codes and check them.
         VerificationsWrite = "verifications:write",
+        /// Place, read and lift legal holds.
+        LegalHoldsWrite = "legal_holds:write",
     }
 }
 

@@ -7,7 +7,9 @@ use crate::{
     domain::{policy::VerifiedRules, time::Timestamp},
     ids::{AccountId, EventId},
     store::{
-        budgets, deliveries, first_texts, idempotency, inbox, interactions, long_texts, meta, number_move_steps, number_moves, outbox, scripts, self, sessions as rows, staff, text_findings, Tx, verification_limits, verifications, verified_people,
+        self, Tx, budgets, deliveries, first_texts, idempotency, inbox, interactions, long_texts,
+        meta, number_move_steps, number_moves, outbox, retention::runs, scripts, sessions as rows,
+        staff, verification_limits, verifications, verified_people,
     },
     telemetry::metrics,
 };
@@ -109,11 +111,10 @@ impl Relay {
 
     /// Forgets what is old: duplicates' keys after 30 days, idempotency keys after a day, what was
     /// sent after a week, who was answered without a session and which calls were steered after a day,
-    /// long texts that could not be put together after a week, what endpoints were sent after 30 days and,
-    /// as long, texts as they were written that were altered or blocked, moves off numbers after 90 days,
-    /// once nobody can be moved back, who was told of which number after a year; verifications 30 days after
-    /// their end, and that somebody's number was verified after two years. Then it has the database look at
-    /// what is left.
+    /// long texts that could not be put together after a week, what endpoints were sent after 30 days, moves
+    /// off numbers after 90 days, once nobody can be moved back, who was told of which number after a year;
+    /// verifications 30 days after their end, and that somebody's number was verified after two years. Then it
+    /// has the database look at what is left. What has terms of its own goes at night ([`Relay::retain`]).
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -128,7 +129,6 @@ impl Relay {
                             budgets::purge(tx, now - DAY, BATCH).await?,
                             scripts::purge(tx, now - DAY, BATCH).await?,
                             long_texts::purge(tx, now - 7 * DAY, BATCH).await?,
-                            text_findings::purge(tx, now - 30 * DAY, BATCH).await?,
                             first_texts::purge(tx, now - TOLD_KEPT, BATCH).await?,
                             verifications::purge(tx, now - 30 * DAY, BATCH).await?,
                             verification_limits::purge(tx, now - DAY, BATCH).await?,
@@ -167,6 +167,9 @@ impl Relay {
         let (owed, oldest) = outbox::owed(&mut tx).await?;
         metrics::outbox_entries("owed", u32::try_from(owed).unwrap_or(u32::MAX));
         self.measure_deliveries(&mut tx, now).await?;
+        if let Some(ended) = runs::last(&mut tx).await? {
+            metrics::retention_last_run(ended);
+        }
         self.health.measure();
         metrics::outbox_oldest(oldest.map_or(Duration::ZERO, |at| now.since(at)));
         Ok(owed)

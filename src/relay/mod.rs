@@ -24,6 +24,7 @@ mod idempotent;
 mod inbound;
 mod inventory;
 mod judge;
+mod legal_holds;
 mod long_texts;
 mod look_up;
 mod media;
@@ -35,6 +36,7 @@ mod ordering;
 mod prices;
 mod reconcile;
 mod rented;
+mod retention;
 mod rotation;
 mod sessions;
 mod signed;
@@ -77,6 +79,7 @@ pub use self::{
         update_service,
     },
     judge::{judge_numbers, misjudged},
+    legal_holds::{HOLDS_MAX, HoldOn, NewHold, lift_hold, place_hold},
     media::Offered,
     messages::{NewText, send_to_participant},
     number_moves::{NewMove, Trial, begin_move, undo_move},
@@ -86,6 +89,7 @@ pub use self::{
     },
     prices::Prices,
     rented::LookedUp,
+    retention::{Standing, Standings},
     rotation::{Rotation, Wrapped, wrapped},
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,

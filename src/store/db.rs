@@ -25,6 +25,7 @@ use super::{
     master_keys::Keys,
     mishaps::{Mishap, Mishaps, failing},
     open,
+    retention::Terms,
     time::Time,
     writer::Writer,
 };
@@ -91,6 +92,7 @@ pub(super) struct Shared {
     pub(super) keys: Keys,
     pub(super) permits: Permits,
     pub(super) time: Time,
+    pub(super) terms: Terms,
     /// Whether anything was ever owed to an endpoint here.
     owed: AtomicBool,
     /// Accounts' keys never change while a process runs.
@@ -108,6 +110,7 @@ impl Shared {
             keys: Keys::new(&options.keyring),
             permits: options.permits.clone(),
             time: Time::new(&options.clock),
+            terms: Terms::default(),
             owed: AtomicBool::new(false),
             account_keys: RwLock::default(),
         }

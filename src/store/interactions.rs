@@ -9,6 +9,7 @@ use super::{
     from_text,
     numbers::proxy,
     sessions::{Page, first_id, listed, millis, paged},
+    statutory,
 };
 use crate::{
     domain::{
@@ -185,6 +186,7 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Interaction) -> Resu
     });
     if let Some(outcome) = new.outcome {
         count(tx, new.kind, outcome);
+        statutory::ended(tx, account, &new.id).await?;
     }
     Ok(())
 }
@@ -361,6 +363,7 @@ pub async fn finish(
         .await?);
     let Some(kind) = ended else { return Ok(false) };
     count(tx, from_text!("interactions"."kind", Kind::parse, &kind)?, end.outcome);
+    statutory::ended(tx, account, id).await?;
     Ok(true)
 }
 

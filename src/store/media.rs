@@ -1,7 +1,7 @@
 //! Pictures and files of texts, and messages that callers left: where they lie at the carrier, and as what
 //! they are kept. Addresses are sealed under the session's key, as the files themselves are.
 
-use super::{Error, Tx, db::on, from_text};
+use super::{Error, Tx, db::on, from_text, retention::kept::held};
 use crate::{
     domain::{
         closed_set,
@@ -324,16 +324,20 @@ pub async fn withdraw(
     Ok(())
 }
 
-/// Those whose time is up and at which nobody is, the oldest first, from after this one on, `limit` at most.
+/// Those whose time is up, at which nobody is and on which no legal hold is, the oldest first, from after this one on, `limit` at most.
 pub async fn over(
     tx: &mut Tx,
     now: Timestamp,
     after: Option<&Medium>,
     limit: i64,
 ) -> Result<Vec<Medium>, Error> {
-    const SQL: &str = select!(
-        "expires_at <= $1 AND lease_until <= $1 AND (expires_at, account, id) > ($3, $4, $5)
-        ORDER BY expires_at, account, id LIMIT $2"
+    const SQL: &str = concat!(
+        select!(
+            "expires_at <= $1 AND lease_until <= $1 AND (expires_at, account, id) > ($3, $4, $5) \
+             AND NOT "
+        ),
+        held!("media.account", "media.session"),
+        " ORDER BY expires_at, account, id LIMIT $2"
     );
     let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL)
         .bind(now.millis())

@@ -1,6 +1,6 @@
 //! Participants. Their numbers and names are sealed under their session's data key.
 
-use super::{Error, Tx, db::on, numbers::proxy, sessions::listed};
+use super::{Error, Tx, db::on, numbers::proxy, sessions::listed, statutory};
 use crate::{
     domain::{
         phone::{Identifier, ProxyNumber},
@@ -174,7 +174,10 @@ pub async fn insert(
         .execute(conn)
         .await?
         .rows_affected());
-    if done == 1 { Ok(()) } else { Err(Error::Conflict) }
+    if done != 1 {
+        return Err(Error::Conflict);
+    }
+    statutory::assigned(tx, account, new.id).await
 }
 
 /// Everybody who is or was in a session, in the order in which they were added.
@@ -238,7 +241,7 @@ pub async fn set_number(
             .execute(conn)
             .await?;
     });
-    Ok(())
+    statutory::assigned(tx, account, id).await
 }
 
 /// Marks a participant as gone.

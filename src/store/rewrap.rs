@@ -1,6 +1,6 @@
 //! What is wrapped by master keys, found by the key's id, and wrapped again a few rows at a time.
 
-use super::{Error, Tx, accounts, db::on, sessions};
+use super::{Error, Tx, accounts, db::on, sessions, statutory};
 use crate::{
     ids::{AccountId, SessionId},
     privacy::is_key_id,
@@ -13,19 +13,22 @@ pub enum Holding {
     Accounts,
     /// Sessions' data keys.
     Sessions,
+    /// Accounts' keys of what a law wants kept.
+    Statutory,
     /// What hashes tokens, and what signs.
     Lasting,
 }
 
 impl Holding {
     /// All, in the order in which they are wrapped again: what is least first.
-    pub const ALL: [Self; 3] = [Self::Lasting, Self::Accounts, Self::Sessions];
+    pub const ALL: [Self; 4] = [Self::Lasting, Self::Accounts, Self::Statutory, Self::Sessions];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accounts => "accounts",
             Self::Sessions => "sessions",
+            Self::Statutory => "statutory keys",
             Self::Lasting => "lasting secrets",
         }
     }
@@ -59,12 +62,15 @@ pub async fn in_use(tx: &mut Tx) -> Result<Vec<String>, Error> {
     const INDEX: &str = "
         SELECT substr(index_key, 4, 8) FROM accounts WHERE substr(index_key, 4, 8) > $1
         ORDER BY substr(index_key, 4, 8) LIMIT 1";
+    const STATUTORY: &str = "
+        SELECT substr(data_key, 4, 8) FROM statutory_keys WHERE substr(data_key, 4, 8) > $1
+        ORDER BY substr(data_key, 4, 8) LIMIT 1";
     let mut ids: Vec<String> = lasting(tx)
         .await?
         .into_iter()
         .filter_map(|(_, wrapped)| wrapped.get(3..11).map(str::to_owned))
         .collect();
-    for sql in [DATA, INDEX, NEXT_OF_SESSIONS] {
+    for sql in [DATA, INDEX, STATUTORY, NEXT_OF_SESSIONS] {
         let mut after = String::new();
         loop {
             let next: Option<String> =
@@ -87,7 +93,9 @@ pub async fn count(tx: &mut Tx, holding: Holding, id: &str) -> Result<u64, Error
         WHERE substr(data_key, 4, 8) = $1 OR substr(index_key, 4, 8) = $1";
     const SESSIONS: &str = "SELECT COUNT(*) FROM sessions WHERE substr(data_key, 4, 8) = $1";
     const LASTING: &str = "SELECT COUNT(*) FROM lasting_secrets WHERE substr(wrapped, 4, 8) = $1";
+    const STATUTORY: &str = "SELECT COUNT(*) FROM statutory_keys WHERE substr(data_key, 4, 8) = $1";
     let sql = match holding {
+        Holding::Statutory => STATUTORY,
         Holding::Accounts => ACCOUNTS,
         Holding::Sessions => SESSIONS,
         Holding::Lasting => LASTING,
@@ -108,6 +116,7 @@ pub async fn again(
     match holding {
         Holding::Accounts => of_accounts(tx, id, after, limit).await,
         Holding::Sessions => of_sessions(tx, id, after, limit).await,
+        Holding::Statutory => of_statutory(tx, id, after, limit).await,
         Holding::Lasting => of_lasting(tx, id, after).await,
     }
 }
@@ -172,6 +181,36 @@ async fn of_accounts(tx: &mut Tx, id: &str, after: &str, limit: i64) -> Result<B
             .bind(&index)
             .bind(&new_data)
             .bind(&new_index)
+            .execute(conn)
+            .await?
+            .rows_affected());
+    }
+    Ok(batch)
+}
+
+async fn of_statutory(tx: &mut Tx, id: &str, after: &str, limit: i64) -> Result<Batch, Error> {
+    const ROWS: &str = "
+        SELECT account, data_key FROM statutory_keys
+        WHERE substr(data_key, 4, 8) = $1 AND account > $2 ORDER BY account LIMIT $3";
+    const SQL: &str =
+        "UPDATE statutory_keys SET data_key = $3 WHERE account = $1 AND data_key = $2";
+    let rows: Vec<(AccountId, String)> = on!(tx, |conn| sqlx::query_as(ROWS)
+        .bind(id)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?);
+    let mut batch = Batch { last: rows.last().map(|row| row.0.to_string()), ..Batch::default() };
+    let ring = tx.keyring();
+    for (account, wrapped) in rows {
+        let Ok(new) = ring.rewrap_data(&wrapped, &statutory::context(&account)) else {
+            batch.damaged.push(account.to_string());
+            continue;
+        };
+        batch.done += on!(tx, |conn| sqlx::query(SQL)
+            .bind(&account)
+            .bind(&wrapped)
+            .bind(&new)
             .execute(conn)
             .await?
             .rows_affected());

@@ -15,8 +15,10 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing, VerifiedRules, VoicemailRules,
+            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
+            ProxyRules, Rules, Selection, TeamRing, VerifiedRules, VoicemailRules,
         },
+        retention::RetentionRules,
         time::Timestamp,
     },
     ids::{AccountId, ServiceId},
@@ -87,12 +89,20 @@ struct StoredRules {
     content: Option<StoredContent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verified: Option<StoredVerified>,
+    retention: Option<StoredRetention>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct StoredVerified {
     required: bool,
     within_ms: u64,
+}
+
+/// In days.
+struct StoredRetention {
+    texts: Option<u32>,
+    log: Option<u32>,
+    sessions: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -226,6 +236,10 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
             required: rules.verified.required,
             within_ms: ms(rules.verified.within),
         }),
+        retention: (rules.retention != RetentionRules::default()).then(|| {
+            let RetentionRules { texts, log, sessions } = rules.retention;
+            StoredRetention { texts, log, sessions }
+        }),
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -285,6 +299,10 @@ fn from_text(text: &str) -> Option<Rules> {
         verified: stored.verified.map_or_else(VerifiedRules::default, |stored| VerifiedRules {
             required: stored.required,
             within: Duration::from_millis(stored.within_ms),
+        }),
+        retention: stored.retention.map_or_else(RetentionRules::default, |stored| {
+            let StoredRetention { texts, log, sessions } = stored;
+            RetentionRules { texts, log, sessions }
         }),
         proxy: ProxyRules::default(),
     })
@@ -460,6 +478,19 @@ pub async fn by_name(
         Some(row) => Ok(Some(open(tx, account, row).await?)),
         None => Ok(None),
     }
+}
+
+/// The services of an account, also those that were deleted, with what they keep for a shorter time.
+pub(super) async fn retention(
+    tx: &mut Tx,
+    account: &AccountId,
+) -> Result<Vec<(ServiceId, RetentionRules)>, Error> {
+    const SQL: &str = "SELECT id, rules FROM services WHERE account = $1 ORDER BY id";
+    let rows: Vec<(ServiceId, String)> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).fetch_all(conn).await?);
+    // Rules that can't be read keep nothing for ever.
+    let rules = |text: &str| from_text(text).map(|rules| rules.retention).unwrap_or_default();
+    Ok(rows.into_iter().map(|(id, text)| (id, rules(&text))).collect())
 }
 
 /// Services after `after`, in order of their ids, `limit` at most.

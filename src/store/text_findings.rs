@@ -1,7 +1,7 @@
 //! What was found in texts: kinds, what became of the text, and where the service keeps it the text as
 //! it was written, sealed.
 
-use super::{Error, Tx, db::on, from_text, old::forget};
+use super::{Error, Tx, db::on, from_text, retention::kept::held};
 use crate::{
     domain::{
         content::{ContentKind, Fate},
@@ -114,23 +114,15 @@ pub async fn original(
     sealed.map(|sealed| Ok(Body::new(key.open_text(&sealed, &context(interaction))?))).transpose()
 }
 
-/// Forgets the texts of a session as they were written; what was found stays.
+/// Forgets the texts of a session as they were written, unless a legal hold is on it; what was found stays.
 pub async fn withdraw(tx: &mut Tx, account: &AccountId, session: &SessionId) -> Result<(), Error> {
-    const SQL: &str = "
-        UPDATE text_findings SET original = NULL
-        WHERE account = $1 AND session = $2 AND original IS NOT NULL";
+    const SQL: &str = concat!(
+        "UPDATE text_findings SET original = NULL \
+         WHERE account = $1 AND session = $2 AND original IS NOT NULL AND NOT ",
+        held!("text_findings.account", "text_findings.session"),
+    );
     on!(tx, |conn| {
         sqlx::query(SQL).bind(account).bind(session).execute(conn).await?;
     });
     Ok(())
-}
-
-/// The same of those from before `before`, `limit` at most; how many.
-pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, Error> {
-    const SQL: &str = "
-        UPDATE text_findings SET original = NULL WHERE (account, interaction) IN (
-            SELECT account, interaction FROM text_findings
-            WHERE created_at < $1 AND original IS NOT NULL
-            ORDER BY created_at, account, interaction LIMIT $2)";
-    forget(tx, SQL, before, limit).await
 }

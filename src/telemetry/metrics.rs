@@ -63,8 +63,7 @@ metrics_table! {
     HTTP_DURATION = Histogram "entremise_http_request_duration_seconds" Seconds
         ["listener", "route", "method", "status_class"]
         "From the end of a request's head to the head of its answer.";
-    CONNECTIONS = Gauge "entremise_connections" Count ["listener"]
-        "Open connections.";
+    CONNECTIONS = Gauge "entremise_connections" Count ["listener"] "Open connections.";
     REFUSED_CONNECTIONS = Counter "entremise_refused_connections_total" Count
         ["listener", "reason"]
         "Connections and requests that were cut off: total, client, first_byte, header, idle, \
@@ -130,10 +129,8 @@ metrics_table! {
         "Codes: sent, limited; what they were for: verified, failed, expired, cancelled.";
     RELAY_LATENCY = Histogram "entremise_relay_latency_seconds" Seconds ["carrier"]
         "From a text's arrival to the recipient's carrier taking it.";
-    SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count []
-        "Sessions opened.";
-    SESSIONS_CLOSED = Counter "entremise_sessions_closed_total" Count ["reason"]
-        "Sessions closed.";
+    SESSIONS_OPENED = Counter "entremise_sessions_opened_total" Count [] "Sessions opened.";
+    SESSIONS_CLOSED = Counter "entremise_sessions_closed_total" Count ["reason"] "Sessions closed.";
     ALLOCATIONS = Counter "entremise_allocations_total" Count ["outcome"]
         "Requests for which no proxy number was left: exhausted, or quarantined if only quarantine is \
          in the way.";
@@ -162,6 +159,12 @@ metrics_table! {
         "1 while the disk below SQLite is full: only what closes or blocks is written.";
     AUDIT_HEADS_EXPORTED = Gauge "entremise_audit_heads_exported_timestamp_seconds" Seconds []
         "When the audit log's signed heads were last written to `audit_heads_file`, in seconds since 1970.";
+    RETENTION_DELETED = Counter "entremise_retention_rows_deleted_total" Count ["class"]
+        "Rows that the nightly job deleted, by class of data.";
+    RETENTION_OLDEST = Gauge "entremise_retention_oldest_age_seconds" Seconds ["class"]
+        "Age of the oldest row of a class after the last nightly job of this node.";
+    RETENTION_RUN = Gauge "entremise_retention_last_run_timestamp_seconds" Seconds []
+        "When the nightly job last came to its end, on any node, in seconds since 1970.";
 }
 
 const SECONDS: &[f64] = &[
@@ -472,6 +475,17 @@ pub fn audit_heads_exported(at: Timestamp) {
     gauge(&AUDIT_HEADS_EXPORTED, []).set(at.since(Timestamp::EPOCH).as_secs_f64());
 }
 
+/// The nightly job deleted rows of a class, and so old is the oldest that it left.
+pub fn retention(class: &'static str, deleted: u64, oldest: Duration) {
+    counter(&RETENTION_DELETED, [class.into()]).increment(deleted);
+    gauge(&RETENTION_OLDEST, [class.into()]).set(oldest.as_secs_f64());
+}
+
+/// The nightly job last came to its end then.
+pub fn retention_last_run(at: Timestamp) {
+    gauge(&RETENTION_RUN, []).set(at.since(Timestamp::EPOCH).as_secs_f64());
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -518,6 +532,8 @@ mod tests {
         disk_full(true);
         audit_heads_exported(Timestamp::from_millis(1_800_000_000_000));
         set_aside("message");
+        retention("log", 1, second);
+        retention_last_run(Timestamp::from_millis(1_800_000_000_000));
         number_order("main", "buy", "done");
     }
 

@@ -11,6 +11,8 @@ use super::world::{Answer, World, at, each, proxy};
 const OPERATIONS: &[(&str, Leaves)] = &[
     ("POST /api/v1/api-keys", Leaves::Row("api_key.created")),
     ("DELETE /api/v1/api-keys/{key}", Leaves::Row("api_key.revoked")),
+    ("POST /api/v1/legal-holds", Leaves::Row("legal_hold.placed")),
+    ("DELETE /api/v1/legal-holds/{hold}", Leaves::Row("legal_hold.lifted")),
     ("POST /api/v1/services", Leaves::Row("service.created")),
     ("PATCH /api/v1/services/{service}", Leaves::Row("service.updated")),
     ("POST /api/v1/numbers", Leaves::Row("number.added")),
@@ -152,6 +154,7 @@ async fn i19_each_operation_leaves_what_it_says() {
             "webhooks:write",
             "keys:write",
             "verifications:write",
+            "legal_holds:write",
         ]);
         let key = json!({ "name": "worker", "scopes": scopes });
         let key = world.post("/api/v1/api-keys", key).await.is(201);
@@ -249,6 +252,10 @@ async fn sessions(stage: &mut Stage<'_>) {
     let new = super::world::between("trips", super::world::BUYER, super::world::SELLER);
     let session = stage.does("POST /api/v1/sessions", "/api/v1/sessions", new).await;
     let path = at("sessions", &session);
+    let new = json!({ "session_id": session["id"], "case_id": "C 12", "reason": "fraud" });
+    let hold = stage.does("POST /api/v1/legal-holds", "/api/v1/legal-holds", new).await;
+    let lift = at("legal-holds", &hold);
+    stage.does("DELETE /api/v1/legal-holds/{hold}", &lift, Value::Null).await;
     let change = json!({ "metadata": { "step": "two" } });
     stage.does("PATCH {session}", &path, change).await;
     stage.does("POST {session}/extend", &format!("{path}/extend"), json!({ "seconds": 60 })).await;

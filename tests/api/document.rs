@@ -50,6 +50,7 @@ pub(crate) fn filled(path: &str) -> String {
         ("key", "AK"),
         ("order", "NO"),
         ("verification", "VE"),
+        ("hold", "LH"),
     ];
     ids.iter().fold(path.to_owned(), |path, (name, prefix)| {
         path.replace(&format!("{{{name}}}"), &format!("{prefix}{:032x}", 1))
@@ -107,6 +108,7 @@ async fn scopes_are_as_documented() {
             "webhooks:write",
             "keys:write",
             "audit:read",
+            "legal_holds:write",
         ] {
             keys.push((scope, world.scoped(&[scope]).await));
         }

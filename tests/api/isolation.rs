@@ -20,6 +20,7 @@ struct Things {
     key: String,
     order: String,
     verification: String,
+    hold: String,
 }
 
 async fn things(world: &World) -> Things {
@@ -36,6 +37,8 @@ async fn things(world: &World) -> Things {
     let key = world.get("/api/v1/api-keys").await.is(200)["data"][0]["id"].clone();
     let order = json!({ "kind": "adopt", "service_id": service, "number": proxy(9) });
     let order = world.post("/api/v1/number-orders", order).await.is(202);
+    let hold = json!({ "session_id": session["id"], "case_id": "C", "reason": "r" });
+    let hold = world.post("/api/v1/legal-holds", hold).await.is(201);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let number_move = moved(world, &service).await;
     let code = json!({ "to": "+33639980077", "channel": "sms", "service_id": service });
@@ -53,6 +56,7 @@ async fn things(world: &World) -> Things {
         event: text(&event["event_id"]),
         at: text(&event["created_at"]),
         key: text(&key),
+        hold: text(&hold["id"]),
     }
 }
 
@@ -81,6 +85,7 @@ impl Things {
             ("{key}", &self.key),
             ("{order}", &self.order),
             ("{verification}", &self.verification),
+            ("{hold}", &self.hold),
         ]
         .iter()
         .fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
@@ -119,6 +124,7 @@ async fn i18_another_accounts_ids_do_not_exist() {
                 "interactions",
                 "events",
                 "endpoints",
+                "legal-holds",
             ] {
                 let path = format!("/api/v1/{noun}?limit=100");
                 all.push(world.get(&path).await.is(200)["data"].clone());

@@ -261,9 +261,9 @@ async fn originals_are_kept_sealed_for_a_while() {
     for database in support::databases().await {
         let stage = Stage::open(&database, keeping()).await;
         stage.text("1", TEXT, json!({})).await;
-        for (days, kept) in [(0, true), (29, true), (2, false)] {
+        for (days, kept) in [(0, true), (30, true), (2, false)] {
             stage.world.clock.advance(days * DAY_MS);
-            stage.market.relay.purge().await.unwrap();
+            stage.market.relay.retain_now().await.unwrap();
             let (found, original) = stage.found().await;
             assert_eq!(original.as_deref(), kept.then_some(TEXT));
             assert_eq!(found.unwrap().kinds, [ContentKind::Phone]);

@@ -32,6 +32,7 @@ impl Rules {
             identifier_check => "identifier_check",
             keep_texts => "keep_texts",
             content => "content",
+            retention => "retention",
             stop_words => "stop_words",
             media => "media",
             vcards => "vcards",
@@ -65,6 +66,9 @@ fn first_text(before: &FirstTextRules, after: &FirstTextRules) -> Vec<&'static s
     changed_fields!(FirstTextRules, before, after, {
         on => "first_text",
         words => "first_text_words",
+    })
+}
+
 fn verified(before: &VerifiedRules, after: &VerifiedRules) -> Vec<&'static str> {
     changed_fields!(VerifiedRules, before, after, {
         required => "verified_participants",

@@ -65,6 +65,8 @@ permissions! {
     VerificationsRead = Some(Scope::VerificationsRead);
     /// Sends codes and checks them.
     VerificationsWrite = Some(Scope::VerificationsWrite);
+    /// Places, reads and lifts legal holds.
+    LegalHoldsWrite = Some(Scope::LegalHoldsWrite);
 }
 
 /// The caller, whose key has the scope of `P`.

@@ -8,8 +8,8 @@ use utoipa::OpenApi;
 
 use super::{
     Api, account, audit, available, calls, carriers, deliveries, endpoints, events, interactions,
-    keys, messages, number_moves, number_orders, numbers, opening, participants, services,
-    sessions, usage, verifications, wire,
+    keys, legal_holds, messages, number_moves, number_orders, numbers, opening, participants,
+    services, sessions, usage, verifications, wire,
 };
 
 /// Where a session is found by its own id.
@@ -60,6 +60,10 @@ routes! {
         delete "/api/v1/api-keys/{key}" keys::revoke,
         get "/api/v1/audit" audit::list,
         get "/api/v1/carriers" carriers::list,
+        get "/api/v1/legal-holds" legal_holds::list,
+        post "/api/v1/legal-holds" legal_holds::create,
+        get "/api/v1/legal-holds/{hold}" legal_holds::read,
+        delete "/api/v1/legal-holds/{hold}" legal_holds::lift,
         get "/api/v1/services" services::list,
         post "/api/v1/services" services::create,
         get "/api/v1/services/{service}" services::read,

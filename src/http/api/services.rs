@@ -14,6 +14,7 @@ use super::{
     input::{Faults, Object, Patch},
     keys::NoFilter,
     paging::{Listing, Page, Paging},
+    retention::{self, Retention, RetentionSettings},
     twilio_proxy::{ProxySettings, TwilioProxy},
     wire::{
         Count, GeoMatch, IdentifierCheck, MediaRule, OutOfSession, Seconds, Selection, StopWords,
@@ -26,11 +27,10 @@ use crate::{
         phone::Identifier,
         policy::{Rules, VerifiedRules, VoicemailRules},
     },
-    egress::Egress,
     http::problem::{Path, Problem},
     ids::{AccountId, ServiceId},
     privacy::webhook::WebhookSecret,
-    relay::{self, NewService},
+    relay::{self, NewService, Relay},
     store::{self, Tx, services},
 };
 
@@ -121,6 +121,7 @@ pub(super) struct Service {
     verified_participants: bool,
     /// How long a verification is good for that.
     verified_for_days: u64,
+    retention: Retention,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
@@ -278,6 +279,9 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 730)]
     #[serde(default)]
     verified_for_days: Patch<Count>,
+    /// What is kept for a shorter time than the operator keeps it.
+    #[schema(value_type = Option<RetentionSettings>)]
+    retention: Patch<Object<RetentionSettings>>,
     #[schema(value_type = Option<ProxySettings>)]
     #[serde(default)]
     twilio_proxy: Patch<Object<ProxySettings>>,
@@ -333,6 +337,7 @@ impl Service {
             content: rules.content.into(),
             verified_participants: rules.verified.required,
             verified_for_days: rules.verified.within.as_secs() / DAY_S,
+            retention: rules.retention.into(),
             twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
@@ -400,6 +405,11 @@ impl ServiceSettings {
             Patch::Null => rules.content = default.content,
             Patch::Value(content) => content.0.apply(&mut rules.content),
         }
+        match &self.retention {
+            Patch::Absent => {}
+            Patch::Null => rules.retention = default.retention,
+            Patch::Value(kept) => kept.0.apply(&mut rules.retention),
+        }
         match &self.twilio_proxy {
             Patch::Absent => {}
             Patch::Null => rules.proxy = default.proxy,
@@ -425,7 +435,8 @@ impl ServiceSettings {
     }
 
     /// What the rules alone refuse, found beside faults of form; `whole` if nothing was set before.
-    fn check(&self, faults: &mut Faults, whole: bool, egress: &Egress) {
+    fn check(&self, faults: &mut Faults, whole: bool, relay: &Relay) {
+        let egress = relay.egress();
         if let Patch::Value(url) = &self.out_of_session_url
             && !url.is_empty()
             && let Err(refused) = egress.accept(url)
@@ -446,6 +457,7 @@ impl ServiceSettings {
         for (field, allowed) in rules.faults().into_iter().chain(lacking) {
             faults.add(format!("/{field}"), "not_allowed", allowed);
         }
+        retention::check(&rules.retention, faults, relay.db());
         if let Patch::Value(name) = &self.unique_name
             && let Some(fault) = relay::name_fault(name)
         {
@@ -497,7 +509,7 @@ pub(super) async fn create(
     request: Write<ServiceSettings>,
 ) -> Result<Response, Problem> {
     let Write { body, mut faults, terms } = request;
-    body.check(&mut faults, true, api.0.relay.egress());
+    body.check(&mut faults, true, &api.0.relay);
     let unique_name = match &body.unique_name {
         Patch::Value(name) => Some(name.clone()),
         Patch::Absent | Patch::Null => None,
@@ -559,7 +571,7 @@ pub(super) async fn update(
     request: Write<ServiceSettings>,
 ) -> Result<Response, Problem> {
     let Write { body, mut faults, terms } = request;
-    body.check(&mut faults, false, api.0.relay.egress());
+    body.check(&mut faults, false, &api.0.relay);
     let body = faults.done(Some(body))?;
     let input = (service, terms.version, body);
     api.write(&caller, terms.key, input, |tx, account, (service, version, body)| {

@@ -16,7 +16,7 @@ use crate::{
         pool::Rule, session, time::Timestamp, verification,
     },
     ids::{
-        AccountId, EndpointId, EventId, InteractionId, KeyId, LegId, MoveId, NumberId,
+        AccountId, EndpointId, EventId, HoldId, InteractionId, KeyId, LegId, MoveId, NumberId,
         NumberOrderId, ParticipantId, ServiceId, SessionId, VerificationId,
     },
     relay,
@@ -261,6 +261,7 @@ ids! {
     KeyId = "KeyId", "AK";
     MoveId = "MoveId", "MV";
     VerificationId = "VerificationId", "VE";
+    HoldId = "HoldId", "LH";
 }
 
 #[cfg(test)]

@@ -96,8 +96,11 @@ pub async fn adopt_session(
         other => other.into(),
     })?;
     adopt_people(tx, account, new, &key).await?;
+    // What has no end would never be forgotten.
+    let mut ended_at = new.ended_at;
     if new.state == State::Closed {
         let ended = new.ended_at.unwrap_or(tx.now().await?);
+        ended_at = Some(ended);
         let until = ended + service.rules.quarantine;
         holds::quarantine(tx, account, &new.id, None, until).await?;
     }
@@ -105,7 +108,7 @@ pub async fn adopt_session(
         sessions::get(tx, account, &new.id).await?.ok_or(Error::NotFound("session"))?;
     session.state = new.state;
     session.started_at = new.started_at;
-    session.ended_at = new.ended_at;
+    session.ended_at = ended_at;
     session.last_interaction_at = new.last_interaction_at;
     session.closed_reason = (new.state == State::Closed).then_some(ClosedReason::Api);
     let last_used = new.last_interaction_at.unwrap_or(new.created_at);

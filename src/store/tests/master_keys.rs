@@ -8,7 +8,7 @@ use crate::{
         master_keys::{self, Opener, Refusal},
         meta, moving,
         rewrap::{self, Holding},
-        sessions,
+        sessions, statutory,
     },
 };
 
@@ -77,6 +77,7 @@ async fn fill(lab: &Lab, db: &Db) -> Vec<World> {
                 last_used_at: None,
             };
             accounts::insert_api_key(tx, &world.account, &key, TOKEN).await?;
+            statutory::key_to_write(tx, &world.account, at(0)).await?;
             for n in 0..5 {
                 world.session(tx, at(n)).await?;
             }
@@ -96,6 +97,7 @@ async fn all_opens(db: &Db, worlds: &[World]) {
         let keys = accounts::keys(&mut tx, &world.account).await.unwrap();
         let person = keys.index.person(&super::world::identifier(3).canonical());
         assert_eq!(person, world.person(3));
+        assert!(statutory::key(&mut tx, &world.account).await.unwrap().is_some());
         let key = accounts::api_key_by_token(&mut tx, &world.account, TOKEN).await.unwrap();
         assert!(key.is_some(), "the token is not known");
         assert!(accounts::auth_token(&mut tx, &world.account).await.unwrap().is_some());
@@ -155,7 +157,7 @@ async fn everything_is_wrapped_again(lab: &Lab) {
     all_opens(&both, &worlds).await;
     retire(&both).await.unwrap();
     assert_eq!(settle(&both).await, [two.id(0)], "nothing is wrapped again yet");
-    assert_eq!(again(&both, &two.id(0), usize::MAX).await, (3 + 2 + 10, vec![]));
+    assert_eq!(again(&both, &two.id(0), usize::MAX).await, (3 + 2 + 2 + 10, vec![]));
     assert_eq!(settle(&both).await, Vec::<String>::new());
     assert_eq!(in_use(&both).await, [two.id(1)]);
     all_opens(&both, &worlds).await;
@@ -202,7 +204,7 @@ async fn broken_off_it_goes_on(lab: &Lab) {
     }
     let both = two.claimed(lab, &[1, 0]).await;
     rows += again(&both, &two.id(0), usize::MAX).await.0;
-    assert_eq!((rows, settle(&both).await.len()), (3 + 2 + 10, 0));
+    assert_eq!((rows, settle(&both).await.len()), (3 + 2 + 2 + 10, 0));
     all_opens(&two.claimed(lab, &[1]).await, &worlds).await;
 }
 
@@ -316,9 +318,15 @@ async fn tokens_of_before_are_known(lab: &Lab) {
 
     let fresh = Two::new(lab);
     commit!(lab.db, [], |tx| {
-        for table in
-            ["master_keys", "lasting_secrets", "api_keys", "sessions", "services", "accounts"]
-        {
+        for table in [
+            "master_keys",
+            "lasting_secrets",
+            "statutory_keys",
+            "api_keys",
+            "sessions",
+            "services",
+            "accounts",
+        ] {
             run(tx, format!("DELETE FROM {table}")).await?;
         }
         meta::delete(tx, "master_key_id").await?;
@@ -350,7 +358,7 @@ async fn what_is_damaged_stays(lab: &Lab) {
     let both = two.claimed(lab, &[1, 0]).await;
     retire(&both).await.unwrap();
     let (done, damaged) = again(&both, &two.id(0), usize::MAX).await;
-    assert_eq!((done, damaged.len()), (3 + 2 + 9, 1), "{damaged:?}");
+    assert_eq!((done, damaged.len()), (3 + 2 + 2 + 9, 1), "{damaged:?}");
     assert_eq!(settle(&both).await, [two.id(0)]);
 }
 

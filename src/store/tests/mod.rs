@@ -47,6 +47,7 @@ mod races;
 mod reconciled;
 mod registration;
 mod reports;
+mod retention;
 mod rings;
 mod sealing;
 mod services;

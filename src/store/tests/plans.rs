@@ -22,7 +22,7 @@ pub(super) fn hex(lab: &Lab, prefix: &str, n: &str) -> String {
     }
 }
 
-async fn fill(lab: &Lab, world: &World) {
+pub(super) async fn fill(lab: &Lab, world: &World) {
     let (account, service) = (&world.account, &world.service);
     let id = |prefix| hex(lab, prefix, "n");
     let series = series();

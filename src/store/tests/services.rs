@@ -9,8 +9,10 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession, ProxyRules, Rules, Selection, TeamRing, VerifiedRules, VoicemailRules,
+            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
+            ProxyRules, Rules, Selection, TeamRing, VerifiedRules, VoicemailRules,
         },
+        retention::RetentionRules,
     },
     ids::ServiceId,
     privacy::webhook::WebhookSecret,
@@ -48,6 +50,7 @@ fn unusual() -> Rules {
         tell_of_moves: true,
         first_text: FirstTextRules { on: true, words: "i".into() },
         verified: VerifiedRules { required: true, within: Duration::from_hours(48) },
+        retention: RetentionRules { texts: Some(7), log: None, sessions: Some(90) },
         content: ContentRules {
             actions: Actions {
                 phone: ContentAction::Block,
