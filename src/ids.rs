@@ -225,6 +225,10 @@ ids! {
     HoldId = "LH", "a legal hold";
     /// A record that a law wants kept.
     RecordId = "SR", "a statutory record";
+    /// An opt-out: somebody who wants no more texts.
+    OptOutId = "OO", "an opt-out";
+    /// A report of somebody in a session.
+    ReportId = "RP", "a report";
     /// One HTTP request, as it is told to the caller and logged.
     RequestId = "RQ", "a request";
 }

@@ -31,6 +31,9 @@ mod problems;
 #[path = "api/resources.rs"]
 mod resources;
 #[cfg(test)]
+#[path = "api/stopping.rs"]
+mod stopping;
+#[cfg(test)]
 #[expect(dead_code, reason = "shared: other binaries use the rest")]
 mod support;
 #[cfg(test)]

@@ -5,6 +5,9 @@
 #[path = "relay/across.rs"]
 mod across;
 #[cfg(test)]
+#[path = "relay/blocking.rs"]
+mod blocking;
+#[cfg(test)]
 #[path = "relay/budgets.rs"]
 mod budgets;
 #[cfg(test)]
@@ -79,6 +82,9 @@ mod moving_undone;
 #[cfg(test)]
 #[path = "relay/neutral.rs"]
 mod neutral;
+#[cfg(test)]
+#[path = "relay/opt_outs.rs"]
+mod opt_outs;
 #[cfg(test)]
 #[path = "relay/ordering.rs"]
 mod ordering;
@@ -163,6 +169,9 @@ mod shop;
 #[cfg(test)]
 #[path = "relay/slow_recordings.rs"]
 mod slow_recordings;
+#[cfg(test)]
+#[path = "relay/stop_stage.rs"]
+mod stop_stage;
 #[cfg(test)]
 #[path = "relay/storm.rs"]
 mod storm;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::domain::pool;
+use crate::domain::{
+    phone::{ProxyNumber, nanp},
+    pool,
+};
 
 /// What a carrier can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,10 @@ pub struct Capabilities {
     pub patience: Duration,
     /// The numbers whose legs it may show as caller ID.
     pub caller_id: CallerIdRule,
+    /// Which words that stop texts, want them again or ask for help it answers itself.
+    pub answers: Answers,
+    /// Its codes in receipts that say that the recipient has opted out of texts.
+    pub opted_out: &'static [&'static str],
     /// What can be done about numbers by API.
     pub numbers: Numbers,
 }
@@ -48,6 +55,34 @@ impl Capabilities {
     /// All that a number of this carrier may do.
     pub const fn of_numbers(&self) -> pool::Capabilities {
         pool::Capabilities { voice: self.voice, sms: self.sms, mms: self.mms }
+    }
+}
+
+/// Words to which a carrier sends answers of its own, as it documents: what we sent beside them would be a
+/// second answer, or be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answers {
+    /// The words, in capitals.
+    pub words: &'static [&'static str],
+    /// Whether only on numbers under +1.
+    pub plus_one: bool,
+}
+
+impl Answers {
+    /// None that we know of.
+    pub const NONE: Self = Self { words: &[], plus_one: true };
+
+    /// On toll-free numbers under +1 the network itself answers these, whoever the carrier is
+    /// (<https://support.twilio.com/hc/en-us/articles/360058144374>).
+    const TOLL_FREE: [&'static str; 3] = ["STOP", "START", "UNSTOP"];
+
+    /// Whether whoever writes this word, plain and in capitals, to that number is answered without us.
+    pub fn to(self, word: &str, number: &ProxyNumber) -> bool {
+        let plus_one = number.calling_code() == Some(1);
+        if plus_one && nanp::is_toll_free(number.area()) && Self::TOLL_FREE.contains(&word) {
+            return true;
+        }
+        (plus_one || !self.plus_one) && self.words.contains(&word)
     }
 }
 
@@ -95,4 +130,22 @@ pub enum Dedupe {
 pub enum CallerIdRule {
     /// Only numbers of the same account at this carrier.
     OwnNumbers,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A carrier is left its own words, where it documents them; and the network its toll-free numbers.
+    #[test]
+    fn carriers_answer_what_they_say() {
+        let number = |text: &str| ProxyNumber::parse(text).unwrap();
+        let [us, free, french] = ["+14155550100", "+18005550100", "+33937000001"].map(number);
+        let here = Answers { words: &["STOP", "HELP"], plus_one: true };
+        let there = Answers { plus_one: false, ..here };
+        assert!(here.to("STOP", &us) && !here.to("STOP", &french) && there.to("HELP", &french));
+        assert!(!here.to("START", &us) && here.to("UNSTOP", &free));
+        assert!(!Answers::NONE.to("STOP", &us) && Answers::NONE.to("STOP", &free));
+        assert!(!Answers::NONE.to("CANCEL", &free));
+    }
 }

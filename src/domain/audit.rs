@@ -41,6 +41,10 @@ closed_set! {
         Interaction = "interaction",
         /// An order to keep what would be deleted.
         LegalHold = "legal_hold",
+        /// An opt-out.
+        OptOut = "opt_out",
+        /// A report.
+        Report = "report",
         /// A member of the support staff.
         Staff = "staff",
         /// A master key, by its id.
@@ -118,6 +122,14 @@ actions! {
     LegalHoldPlaced = "legal_hold.placed" on LegalHold,
     /// It is not kept any longer.
     LegalHoldLifted = "legal_hold.lifted" on LegalHold,
+    /// The marketplace said that somebody wants no more texts.
+    OptOutRecorded = "opt_out.recorded" on OptOut,
+    /// The marketplace said that somebody wants texts again.
+    OptOutCleared = "opt_out.cleared" on OptOut,
+    /// The marketplace or its support reported somebody for a person.
+    ReportCreated = "report.created" on Report,
+    /// A report was decided.
+    ReportResolved = "report.resolved" on Report,
     /// Somebody got a link that lets them into the console.
     StaffInvited = "staff.invited" on Staff,
     /// A link was used: a browser is logged in.
@@ -151,6 +163,8 @@ closed_set! {
         Scopes = "scopes",
         /// What became of a signing secret: `made` or `forgotten`.
         Secret = "secret",
+        /// What an opt-out reaches.
+        Scope = "scope",
         /// A service's id.
         Service = "service",
         /// A session's id.

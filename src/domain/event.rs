@@ -27,6 +27,14 @@ closed_set! {
         ParticipantBlocked = "participant.blocked",
         /// Somebody lifted a block.
         ParticipantUnblocked = "participant.unblocked",
+        /// Somebody wants no more texts.
+        PersonOptedOut = "person.opted_out",
+        /// They want texts again.
+        PersonOptedIn = "person.opted_in",
+        /// Somebody reported the other side.
+        ReportCreated = "report.created",
+        /// A report was decided.
+        ReportResolved = "report.resolved",
         /// Somebody dials another proxy number from now on.
         ParticipantMoved = "participant.moved",
         /// A text came in.

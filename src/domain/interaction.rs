@@ -145,7 +145,10 @@ closed_set! {
         Undelivered = "undelivered",
         /// It was a word that stops texts, or wants them again: those are heeded, and not passed on.
         StopWord = "stop_word",
-        /// The recipient wrote to the proxy number that they want no more texts from it.
+        /// It was a word for the relay, which asks for help, blocks or reports: heeded, and not passed on.
+        Keyword = "keyword",
+        /// The recipient wants no more texts from the proxy number: they wrote so, told the marketplace, or
+        /// their carrier said so.
         RecipientOptedOut = "recipient_opted_out",
         /// It held what its service lets nobody write.
         ContentBlocked = "content_blocked",

@@ -9,6 +9,9 @@ closed_set! {
         Relay = "relay",
         /// They are not relayed, and bind the number that they were sent to and their sender.
         Number = "number",
+        /// They are not relayed. Which words and what they stop goes by the country of the number that they
+        /// were sent to: under +1 texts from all numbers of the account, elsewhere those of the service.
+        Country = "country",
     }
 }
 
@@ -17,6 +20,22 @@ closed_set! {
     Scope {
         /// One proxy number: its id.
         Number = "number",
+        /// All numbers of one service: its id.
+        Service = "service",
+        /// All numbers of the account: its id.
+        Account = "account",
+    }
+}
+
+closed_set! {
+    /// Where an opt-out comes from.
+    Source {
+        /// The person wrote a word that stops texts.
+        Person = "person",
+        /// Their carrier refused a text for that reason: they told it, or another relay before us.
+        Carrier = "carrier",
+        /// They told the marketplace, which said so by API.
+        Api = "api",
     }
 }
 

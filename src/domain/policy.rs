@@ -3,6 +3,7 @@
 mod changed;
 mod content;
 mod first_text;
+mod keywords;
 mod twilio_proxy;
 mod verified;
 mod voicemail;
@@ -16,6 +17,7 @@ use super::{
 };
 pub use content::ContentRules;
 pub use first_text::FirstTextRules;
+pub use keywords::{Heeded, heeded_words};
 pub use twilio_proxy::{OnInterceptFailure, ProxyRules, URLS as PROXY_URLS};
 pub use verified::VerifiedRules;
 pub use voicemail::{VoicemailRules, voicemail_text};
@@ -142,6 +144,11 @@ pub struct Rules {
     pub keep_texts: bool,
     /// What becomes of the words by which people stop texts.
     pub stop_words: StopWords,
+    /// Sent to whoever asks for help under +1, where [`StopWords::Country`] reads such words; empty for words
+    /// of ours.
+    pub help_text: String,
+    /// Whether people may block and report the other side by a text.
+    pub block_words: bool,
     /// Which pictures and files are passed on.
     pub media: MediaRule,
     /// Whether contact cards are: they hold numbers.
@@ -187,7 +194,9 @@ impl Rules {
             voicemail: VoicemailRules::default(),
             identifier_check: Strictness::Possible,
             keep_texts: false,
-            stop_words: StopWords::Relay,
+            stop_words: StopWords::Country,
+            help_text: String::new(),
+            block_words: true,
             media: MediaRule::Images,
             vcards: false,
             tell_of_moves: false,
@@ -200,14 +209,15 @@ impl Rules {
     }
 
     /// The rules of a new service that is made as Twilio Proxy makes one: its sessions live for ever,
-    /// numbers must exist, interactions tell what was written, and words that stop texts bind the
-    /// number that they were sent to. Quarantine stays on.
+    /// numbers must exist, interactions tell what was written, words that stop texts bind the number that
+    /// they were sent to, and no others are read. Quarantine stays on.
     pub fn of_twilio_proxy(brand: String) -> Self {
         Self {
             default_ttl: Duration::ZERO,
             identifier_check: Strictness::Valid,
             keep_texts: true,
             stop_words: StopWords::Number,
+            block_words: false,
             ..Self::new(brand)
         }
     }
@@ -253,6 +263,7 @@ impl Rules {
             ("out_of_session_announcement", &self.out_of_session_announcement),
             ("out_of_session_text", &self.out_of_session_text),
             ("missed_call_text", &self.missed_call_text),
+            ("help_text", &self.help_text),
         ] {
             check(is_said(text), field, "must have at most 300 characters, none of control");
         }

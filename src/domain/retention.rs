@@ -49,6 +49,10 @@ closed_set! {
         Moves = "moves",
         /// What people asked for: to be left alone.
         Wishes = "wishes",
+        /// What people report of each other.
+        Reports = "reports",
+        /// What showed that somebody wants texts again.
+        Proofs = "proofs",
         /// Orders to keep what would go.
         Holds = "holds",
         /// Traffic data that the law wants kept.
@@ -109,6 +113,8 @@ impl DataClass {
             Self::Logins => &["staff_secrets"],
             Self::Moves => &["number_moves", "number_move_steps"],
             Self::Wishes => &["blocks", "opt_outs"],
+            Self::Reports => &["reports"],
+            Self::Proofs => &["cleared_opt_outs"],
             Self::Holds => &["legal_holds"],
             Self::Statutory => &["statutory_records", "statutory_keys"],
             Self::Anonymised => &["anonymised_interactions"],
@@ -171,6 +177,8 @@ impl DataClass {
                 Term::Fixed("90 days after the move ended, and until nobody can be moved back")
             }
             Self::Wishes => Term::Fixed("until they are taken back, as keyed hashes"),
+            Self::Reports => Term::Fixed("a year after they were decided"),
+            Self::Proofs => Term::Fixed("five years after an opt-out was cleared"),
             Self::Holds => Term::Fixed("365 days after they were lifted"),
             Self::Statutory => {
                 Term::Fixed("`statutory_days`, as they were when it was written; off by default")
@@ -205,6 +213,8 @@ impl DataClass {
             Self::Logins => "links and browsers of staff",
             Self::Moves => "moves off numbers",
             Self::Wishes => "blocks and opt-outs",
+            Self::Reports => "what people report of each other",
+            Self::Proofs => "what showed that somebody wants texts again who had opted out",
             Self::Holds => "legal holds",
             Self::Statutory => "traffic data that the law wants kept",
             Self::Anonymised => "counts of calls and texts",

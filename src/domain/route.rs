@@ -36,7 +36,7 @@ pub struct Other<'a> {
     pub role: &'a str,
     /// Whether they have left the session.
     pub removed: bool,
-    /// Whether they have blocked the sender, or staff has.
+    /// Whether nothing passes between them and the sender: one has blocked the other, or staff has.
     pub blocked: bool,
 }
 

@@ -47,6 +47,14 @@ closed_set! {
         VerificationsWrite = "verifications:write",
         /// Place, read and lift legal holds.
         LegalHoldsWrite = "legal_holds:write",
+        /// Read who wants no more texts.
+        OptOutsRead = "opt_outs:read",
+        /// Record and clear that.
+        OptOutsWrite = "opt_outs:write",
+        /// Read what people report of each other, with notes.
+        ReportsRead = "reports:read",
+        /// Decide reports.
+        ReportsWrite = "reports:write",
     }
 }
 

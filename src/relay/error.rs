@@ -98,6 +98,9 @@ pub enum Error {
     /// The session is on hold since a restore, until it is resumed (I31).
     #[error("the session is on hold since a restore")]
     SessionSuspended,
+    /// The report was decided already.
+    #[error("the report was decided already")]
+    ReportResolved,
     /// The session is not closed.
     #[error("the session is not closed")]
     SessionNotClosed,

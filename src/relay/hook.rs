@@ -141,7 +141,7 @@ impl Relay {
             Box::pin(async move {
                 let source = carriers.source(&carrier);
                 match &event {
-                    Inbound::MessageStatus(news) => messages::status(tx, &carrier, news).await,
+                    Inbound::MessageStatus(news) => messages::status(tx, source, news).await,
                     Inbound::CallStatus(news) => calls::status(tx, source, news).await,
                     _ => Ok::<_, Error>(false),
                 }

@@ -8,8 +8,8 @@ use crate::{
     ids::{AccountId, EventId},
     store::{
         self, Tx, budgets, deliveries, first_texts, idempotency, inbox, interactions, long_texts,
-        meta, number_move_steps, number_moves, outbox, retention::runs, scripts, sessions as rows,
-        staff, verification_limits, verifications, verified_people,
+        meta, number_move_steps, number_moves, opt_outs, outbox, reports, retention::runs, scripts,
+        sessions as rows, staff, verification_limits, verifications, verified_people,
     },
     telemetry::metrics,
 };
@@ -23,6 +23,10 @@ const DAY: Duration = Duration::from_hours(24);
 const MOVES_KEPT: Duration = Duration::from_hours(90 * 24);
 /// How long it is remembered that somebody was told of a number.
 const TOLD_KEPT: Duration = Duration::from_hours(365 * 24);
+/// How long it is kept what showed that somebody wants texts again, after an opt-out was cleared.
+const PROOFS_KEPT: Duration = Duration::from_hours(5 * 366 * 24);
+/// How long reports are kept after they were decided.
+const REPORTS_KEPT: Duration = Duration::from_hours(366 * 24);
 /// Deliveries are counted no further.
 const OWED_MAX: i64 = 100_000;
 
@@ -113,8 +117,9 @@ impl Relay {
     /// sent after a week, who was answered without a session and which calls were steered after a day,
     /// long texts that could not be put together after a week, what endpoints were sent after 30 days, moves
     /// off numbers after 90 days, once nobody can be moved back, who was told of which number after a year;
-    /// verifications 30 days after their end, and that somebody's number was verified after two years. Then it
-    /// has the database look at what is left. What has terms of its own goes at night ([`Relay::retain`]).
+    /// verifications 30 days after their end, and that somebody's number was verified after two years; reports
+    /// a year after they were decided, and proofs that an opt-out might be cleared after five. Then it has the
+    /// database look at what is left. What has terms of its own goes at night ([`Relay::retain`]).
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -134,6 +139,8 @@ impl Relay {
                             verification_limits::purge(tx, now - DAY, BATCH).await?,
                             verified_people::purge(tx, now - VerifiedRules::LONGEST, BATCH).await?,
                             deliveries::purge(tx, &forgotten(now), BATCH).await?,
+                            reports::purge(tx, now - REPORTS_KEPT, BATCH).await?,
+                            opt_outs::purge(tx, now - PROOFS_KEPT, BATCH).await?,
                             // Steps first: a move goes once none is left.
                             number_move_steps::purge(tx, now - MOVES_KEPT, BATCH).await?,
                             number_moves::purge(tx, now - MOVES_KEPT, BATCH).await?,

@@ -235,7 +235,7 @@ async fn routed(
         return Ok(Route::Refused(Box::new(refused)));
     };
     let persons: Vec<Person> = others.iter().map(|one| one.person.clone()).collect();
-    let blockers = blocks::blockers_of(tx, &account, person, &persons).await?;
+    let blockers = blocks::apart(tx, &account, person, &persons).await?;
     let facts: Vec<Other<'_>> = others
         .iter()
         .map(|one| Other {
@@ -298,7 +298,7 @@ async fn read_nobody(tx: &mut Tx, account: &AccountId, person: &Person) -> Resul
     let nobody = tx.id_at(now);
     sessions::lock(tx, account, &nobody).await?;
     participants::of_session(tx, account, &nobody).await?;
-    blocks::blockers_of(tx, account, person, std::slice::from_ref(person)).await?;
+    blocks::apart(tx, account, person, std::slice::from_ref(person)).await?;
     Ok(())
 }
 

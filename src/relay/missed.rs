@@ -81,14 +81,16 @@ pub(super) async fn missed(
     }
     let [routed_state, refused_state] = written.state;
     let mut route = inbound::route(tx, event).await?;
+    let mut answer = None;
     if let Inbound::Message(text) = inbound {
-        route = messages::heed(tx, route, &text.body).await?;
+        (route, answer) = messages::heed(tx, event, route, &text.body).await?;
     }
     let (account, id, filled) = match route {
         Route::Nowhere => return Ok(Filled::NotOurs),
         Route::Refused(refused) => {
             let logged = Logged { state: refused_state, goes_on: false };
             let leg = inbound::log_refusal(tx, event, &refused, logged).await?;
+            messages::reply(tx, event, &refused, &leg, answer).await?;
             (refused.account, leg.interaction, Filled::Refused)
         }
         Route::To(routed) => {

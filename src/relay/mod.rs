@@ -32,10 +32,12 @@ mod messages;
 mod missed;
 mod notify;
 mod number_moves;
+mod opt_outs;
 mod ordering;
 mod prices;
 mod reconcile;
 mod rented;
+mod reports;
 mod retention;
 mod rotation;
 mod sessions;
@@ -83,12 +85,14 @@ pub use self::{
     media::Offered,
     messages::{NewText, send_to_participant},
     number_moves::{NewMove, Trial, begin_move, undo_move},
+    opt_outs::{Reach, clear_opt_out, person_of, record_opt_out},
     ordering::{
         AtCarrier, Cancels, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced,
         Which, order_numbers, release_number,
     },
     prices::Prices,
     rented::LookedUp,
+    reports::{NewReport, report, resolve_report},
     retention::{Standing, Standings},
     rotation::{Rotation, Wrapped, wrapped},
     sessions::{

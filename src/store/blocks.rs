@@ -1,65 +1,103 @@
-//! Blocks: who hears nothing from whom, in no session of the account.
+//! Blocks: between whom nothing passes, either way, in no session of the account.
 
 use super::{Error, Tx, db::on, sessions::listed};
-use crate::{domain::time::Timestamp, ids::AccountId, privacy::Person};
+use crate::{
+    domain::{closed_set, time::Timestamp},
+    ids::AccountId,
+    privacy::Person,
+};
 
-/// Blocks; again is the same as once.
+closed_set! {
+    /// Who set a block.
+    BlockedBy {
+        /// The person, by a text: their own word lifts it again.
+        Person = "person",
+        /// The marketplace or its support, for the person.
+        Api = "api",
+    }
+}
+
+/// Blocks; whether that is new. One that the marketplace sets too is its own from then on.
 pub async fn insert(
     tx: &mut Tx,
     account: &AccountId,
     blocker: &Person,
     blocked: &Person,
+    by: BlockedBy,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     const SQL: &str = "
-        INSERT INTO blocks (account, blocker, blocked, created_at) VALUES ($1, $2, $3, $4)
+        INSERT INTO blocks (account, blocker, blocked, source, created_at)
+        VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT DO NOTHING";
-    on!(tx, |conn| {
-        sqlx::query(SQL)
-            .bind(account)
-            .bind(blocker)
-            .bind(blocked)
-            .bind(now.millis())
-            .execute(conn)
-            .await?;
-    });
-    Ok(())
+    const TAKE: &str = "
+        UPDATE blocks SET source = $4 WHERE account = $1 AND blocker = $2 AND blocked = $3";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(blocker)
+        .bind(blocked)
+        .bind(by.as_str())
+        .bind(now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    if done == 0 && by == BlockedBy::Api {
+        on!(tx, |conn| {
+            sqlx::query(TAKE)
+                .bind(account)
+                .bind(blocker)
+                .bind(blocked)
+                .bind(by.as_str())
+                .execute(conn)
+                .await?;
+        });
+    }
+    Ok(done == 1)
 }
 
-/// Ends a block; whether there was one.
+/// Ends a block; whether there was one. A person ends only what they set by a text.
 pub async fn delete(
     tx: &mut Tx,
     account: &AccountId,
     blocker: &Person,
     blocked: &Person,
+    by: BlockedBy,
 ) -> Result<bool, Error> {
-    const SQL: &str = "DELETE FROM blocks WHERE account = $1 AND blocker = $2 AND blocked = $3";
+    const SQL: &str = "
+        DELETE FROM blocks
+        WHERE account = $1 AND blocker = $2 AND blocked = $3 AND (source = $4 OR $4 = 'api')";
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(blocker)
         .bind(blocked)
+        .bind(by.as_str())
         .execute(conn)
         .await?
         .rows_affected());
     Ok(done == 1)
 }
 
-/// Everybody who has blocked this person.
-pub async fn blockers_of(
+/// Everybody of these between whom and this person nothing passes: they have blocked the person, or the
+/// person them.
+pub async fn apart(
     tx: &mut Tx,
     account: &AccountId,
-    blocked: &Person,
+    person: &Person,
     among: &[Person],
 ) -> Result<Vec<Person>, Error> {
     if among.is_empty() {
         return Ok(Vec::new());
     }
     Ok(on!(tx, |conn| {
-        let mut q = sqlx::QueryBuilder::new("SELECT blocker FROM blocks WHERE account = ");
-        q.push_bind(account).push(" AND blocked = ").push_bind(blocked);
+        let mut q = sqlx::QueryBuilder::new("SELECT blocker AS who FROM blocks WHERE account = ");
+        q.push_bind(account).push(" AND blocked = ").push_bind(person);
         q.push(" AND blocker");
         listed!(q, among);
-        q.push(" ORDER BY blocker");
+        q.push(" UNION SELECT blocked AS who FROM blocks WHERE account = ");
+        q.push_bind(account).push(" AND blocker = ").push_bind(person);
+        q.push(" AND blocked");
+        listed!(q, among);
+        q.push(" ORDER BY who");
         q.build_query_scalar().fetch_all(conn).await?
     }))
 }

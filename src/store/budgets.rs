@@ -19,6 +19,8 @@ closed_set! {
         Text = "text",
         /// A text that says what became of theirs.
         Notice = "notice",
+        /// A text that answers a word for the relay.
+        Keyword = "keyword",
     }
 }
 

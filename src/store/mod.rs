@@ -49,6 +49,7 @@ pub mod opt_outs;
 pub mod outbox;
 pub mod participants;
 pub mod reconciled;
+pub mod reports;
 pub mod retention;
 pub mod rewrap;
 pub mod rings;

@@ -75,6 +75,10 @@ struct StoredRules {
     keep_texts: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stop_words: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    help_text: String,
+    #[serde(default)]
+    block_words: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     media: Option<String>,
     #[serde(default)]
@@ -216,6 +220,8 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         identifier_check: Some(rules.identifier_check.as_str().into()),
         keep_texts: rules.keep_texts,
         stop_words: Some(rules.stop_words.as_str().into()),
+        help_text: rules.help_text.clone(),
+        block_words: rules.block_words,
         media: Some(rules.media.as_str().into()),
         vcards: rules.vcards,
         tell_of_moves: rules.tell_of_moves,
@@ -276,6 +282,8 @@ fn from_text(text: &str) -> Option<Rules> {
             Some(word) => StopWords::parse(&word)?,
             None => StopWords::Relay,
         },
+        help_text: stored.help_text,
+        block_words: stored.block_words,
         media: match stored.media {
             Some(word) => MediaRule::parse(&word)?,
             None => MediaRule::Images,

@@ -43,11 +43,17 @@ const OPERATIONS: &[(&str, Leaves)] = &[
     ("DELETE {session}/participants/{participant}", Leaves::Nothing(EVENTS)),
     ("PUT {session}/participants/{participant}/block", Leaves::Nothing(EVENTS)),
     ("DELETE {session}/participants/{participant}/block", Leaves::Nothing(EVENTS)),
+    ("POST {session}/participants/{participant}/report", Leaves::Row("report.created")),
+    ("POST /api/v1/reports/{report}/resolve", Leaves::Row("report.resolved")),
+    ("POST /api/v1/opt-outs", Leaves::Row("opt_out.recorded")),
+    ("POST /api/v1/opt-outs/{opt_out}/clear", Leaves::Row("opt_out.cleared")),
+    ("POST /api/v1/opt-outs/lookup", Leaves::Nothing(READS)),
     ("POST {session}/messages", Leaves::Nothing(LOG)),
     ("POST {session}/calls", Leaves::Nothing(LOG)),
 ];
 
 const EVENTS: &str = "what becomes of one session is its work, and in its events";
+const READS: &str = "it reads: the number is in a body since addresses are logged";
 const LOG: &str = "what is relayed is in the log of interactions";
 const CODES: &str = "a verification is the work of its service, and in its events";
 const SENT_AGAIN: &str = "an event is sent, no setting changes; deliveries have a log of their own";
@@ -155,6 +161,10 @@ async fn i19_each_operation_leaves_what_it_says() {
             "keys:write",
             "verifications:write",
             "legal_holds:write",
+            "opt_outs:read",
+            "opt_outs:write",
+            "reports:read",
+            "reports:write",
         ]);
         let key = json!({ "name": "worker", "scopes": scopes });
         let key = world.post("/api/v1/api-keys", key).await.is(201);
@@ -268,6 +278,20 @@ async fn sessions(stage: &mut Stage<'_>) {
     let block = format!("{person}/block");
     stage.does("PUT {session}/participants/{participant}/block", &block, Value::Null).await;
     stage.does("DELETE {session}/participants/{participant}/block", &block, Value::Null).await;
+    let report = format!("{person}/report");
+    let by = "POST {session}/participants/{participant}/report";
+    let made = stage.does(by, &report, json!({ "category": "spam", "block": false })).await;
+    let resolve = format!("{}/resolve", at("reports", &made));
+    let decision = json!({ "decision": "dismissed" });
+    stage.does("POST /api/v1/reports/{report}/resolve", &resolve, decision).await;
+    let new = json!({ "identifier": "+33639980009", "scope": "account" });
+    let one = stage.does("POST /api/v1/opt-outs", "/api/v1/opt-outs", new).await;
+    let who = json!({ "identifier": "+33639980009" });
+    let look = "POST /api/v1/opt-outs/lookup";
+    stage.does(look, "/api/v1/opt-outs/lookup", who).await;
+    let clear = format!("{}/clear", at("opt-outs", &one));
+    let proof = json!({ "proof": "asked for texts again" });
+    stage.does("POST /api/v1/opt-outs/{opt_out}/clear", &clear, proof).await;
     stage.does("DELETE {session}/participants/{participant}", &person, Value::Null).await;
     let new = json!({ "role": "driver", "identifier": "+33639980009" });
     stage.does("POST {session}/participants", &format!("{path}/participants"), new).await;

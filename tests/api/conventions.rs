@@ -159,6 +159,7 @@ async fn nobody_overwrites_unseen() {
             ("DELETE", format!("/participants/{buyer}"), json!({})),
             ("PUT", format!("/participants/{buyer}/block"), json!({})),
             ("DELETE", format!("/participants/{buyer}/block"), json!({})),
+            ("POST", format!("/participants/{buyer}/report"), json!({ "category": "spam" })),
         ] {
             let ask = world.ask(method, &format!("{path}{rest}")).a().header("if-match", &tag);
             ask.json(&body).send().await.problem(412, "version_mismatch");

@@ -51,6 +51,8 @@ pub(crate) fn filled(path: &str) -> String {
         ("order", "NO"),
         ("verification", "VE"),
         ("hold", "LH"),
+        ("opt_out", "OO"),
+        ("report", "RP"),
     ];
     ids.iter().fold(path.to_owned(), |path, (name, prefix)| {
         path.replace(&format!("{{{name}}}"), &format!("{prefix}{:032x}", 1))
@@ -109,6 +111,10 @@ async fn scopes_are_as_documented() {
             "keys:write",
             "audit:read",
             "legal_holds:write",
+            "opt_outs:read",
+            "opt_outs:write",
+            "reports:read",
+            "reports:write",
         ] {
             keys.push((scope, world.scoped(&[scope]).await));
         }

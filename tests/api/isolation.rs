@@ -21,6 +21,8 @@ struct Things {
     order: String,
     verification: String,
     hold: String,
+    opt_out: String,
+    report: String,
 }
 
 async fn things(world: &World) -> Things {
@@ -43,9 +45,15 @@ async fn things(world: &World) -> Things {
     let number_move = moved(world, &service).await;
     let code = json!({ "to": "+33639980077", "channel": "sms", "service_id": service });
     let verification = world.post("/api/v1/verifications", code).await.is(201);
+    let opt_out = json!({ "identifier": "+33639980009", "scope": "account" });
+    let opt_out = world.post("/api/v1/opt-outs", opt_out).await.is(201);
+    let report = format!("{path}/participants/{}/report", participant["id"].as_str().unwrap());
+    let report = world.post(&report, json!({ "category": "spam", "block": false })).await.is(201);
     Things {
         verification: text(&verification["id"]),
         order: text(&order["data"][0]["id"]),
+        opt_out: text(&opt_out["id"]),
+        report: text(&report["id"]),
         service,
         session: text(&session["id"]),
         participant: text(&participant["id"]),
@@ -86,6 +94,8 @@ impl Things {
             ("{order}", &self.order),
             ("{verification}", &self.verification),
             ("{hold}", &self.hold),
+            ("{opt_out}", &self.opt_out),
+            ("{report}", &self.report),
         ]
         .iter()
         .fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
@@ -98,6 +108,9 @@ impl Things {
             ("POST", "resend") if path.ends_with("{endpoint}/resend") => {
                 json!({ "state": "failed", "from": self.at })
             }
+            ("POST", "clear") => json!({ "proof": "x" }),
+            ("POST", "resolve") => json!({ "decision": "dismissed" }),
+            ("POST", "report") => json!({ "category": "spam" }),
             ("POST", "extend") => json!({ "seconds": 60 }),
             ("POST", "participants") => json!({ "role": "buyer", "identifier": "+33639980009" }),
             ("POST", "messages") => json!({ "participant_id": self.participant, "body": "x" }),
@@ -125,6 +138,8 @@ async fn i18_another_accounts_ids_do_not_exist() {
                 "events",
                 "endpoints",
                 "legal-holds",
+                "opt-outs",
+                "reports",
             ] {
                 let path = format!("/api/v1/{noun}?limit=100");
                 all.push(world.get(&path).await.is(200)["data"].clone());

@@ -28,6 +28,12 @@ OpenAPI document to be had, the carrier's official SDK stands for it.
 
 ";
 
+const WORDS: &str = "\
+What a carrier answers itself gets no answer of ours ([opting out](stopping.md)). On toll-free numbers under +1 the
+network itself answers `STOP`, `START` and `UNSTOP`, whoever the carrier is.
+
+";
+
 /// The page is what the adapters say now.
 #[test]
 fn the_page_of_carriers_is_true() {
@@ -74,7 +80,7 @@ const NUMBERS: Column = ("its numbers, by API", |can, _| numbers(can).into());
 
 fn page(all: &[Fixtures]) -> String {
     let mut page = HEAD.to_owned();
-    let tables: [(&str, &str, &[Column]); 4] = [
+    let tables: [(&str, &str, &[Column]); 5] = [
         (
             "What it can do",
             "",
@@ -88,6 +94,29 @@ fn page(all: &[Fixtures]) -> String {
                 VOICEMAIL,
                 ("people rung at once", |can, _| can.simultaneous.to_string()),
                 NUMBERS,
+            ],
+        ),
+        (
+            "People who want no more texts",
+            WORDS,
+            &[
+                ("words that it answers itself", |can, _| {
+                    let words = can.answers.words.join(", ");
+                    match (can.answers.words.is_empty(), can.answers.plus_one) {
+                        (true, _) => "none that is documented".into(),
+                        (false, true) => format!("under +1: {words}"),
+                        (false, false) => words,
+                    }
+                }),
+                ("its code for a recipient who has opted out", |can, _| {
+                    let codes: Vec<String> =
+                        can.opted_out.iter().map(|code| format!("`{code}`")).collect();
+                    if codes.is_empty() {
+                        "none that is documented".into()
+                    } else {
+                        codes.join(", ")
+                    }
+                }),
             ],
         ),
         (

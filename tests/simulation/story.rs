@@ -42,7 +42,7 @@ pub(crate) struct Story {
     pub(crate) sessions: Vec<Session>,
     pub(crate) webhooks: BTreeMap<String, Webhook>,
     pub(crate) said: BTreeMap<String, Said>,
-    /// (who hears nothing, from whom).
+    /// Who set a block, and against whom: nothing passes between the two, either way.
     pub(crate) blocks: BTreeSet<(usize, usize)>,
     /// What happened, step by step.
     pub(crate) lines: Vec<String>,
@@ -63,7 +63,9 @@ impl Story {
                 && session.proxies[1 - side] == from
                 && person(session.people[1 - side]) == to;
             if theirs {
-                let blocked = self.blocks.contains(&(session.people[1 - side], said.person));
+                let other = session.people[1 - side];
+                let blocked = self.blocks.contains(&(other, said.person))
+                    || self.blocks.contains(&(said.person, other));
                 if session.open && !blocked {
                     return Reach::Open;
                 }

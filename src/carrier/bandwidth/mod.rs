@@ -17,7 +17,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     is_id, own,
     settings::BASIC_CHALLENGE,
 };
@@ -48,6 +48,8 @@ static LIMITS: Capabilities = Capabilities {
     validity_max: Duration::from_hours(24),
     patience: Duration::from_secs(10),
     caller_id: CallerIdRule::OwnNumbers,
+    answers: Answers::NONE,
+    opted_out: &[],
     numbers: Numbers::None,
 };
 

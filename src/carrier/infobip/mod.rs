@@ -20,7 +20,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
     listing::{Page, Query},
     plan::seconds,
@@ -54,6 +54,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     // How long Infobip waits is not documented.
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
+    answers: Answers::NONE,
+    opted_out: &["REJECTED_DND"],
     numbers: Numbers::None,
 };
 

@@ -18,7 +18,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id,
     plan::seconds,
 };
@@ -52,6 +52,8 @@ static VOICE: Capabilities = Capabilities {
     validity_max: Duration::from_hours(3 * 24),
     patience: Duration::from_secs(10),
     caller_id: CallerIdRule::OwnNumbers,
+    answers: Answers::NONE,
+    opted_out: &[],
     numbers: Numbers::None,
 };
 

@@ -19,7 +19,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Plan, Reply,
     Request, Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     is_id, own,
     provisioning::Provisioning,
 };
@@ -52,6 +52,12 @@ static CAPABILITIES: Capabilities = Capabilities {
     // Eight seconds for a text, fifteen for a call.
     patience: Duration::from_secs(8),
     caller_id: CallerIdRule::OwnNumbers,
+    // https://docs.plivo.com/docs/messaging/concepts/dnd-service
+    answers: Answers {
+        words: &["STOP", "END", "QUIT", "CANCEL", "UNSUB", "STOP ALL", "HELP", "INFO"],
+        plus_one: true,
+    },
+    opted_out: &["200"],
     numbers: Numbers::Buy,
 };
 

@@ -21,7 +21,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, Outbound, Reply, Request, Response,
     SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     listing::{Page, Query},
     number::{Rented, Wanted},
     own,
@@ -50,6 +50,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(24),
     patience: Duration::from_secs(15),
     caller_id: CallerIdRule::OwnNumbers,
+    answers: Answers::NONE,
+    opted_out: &["opted-out"],
     numbers: Numbers::Buy,
 };
 

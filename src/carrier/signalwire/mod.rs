@@ -16,7 +16,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     is_id,
     listing::{Page, Query},
     own,
@@ -50,6 +50,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(48),
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
+    answers: Answers::NONE,
+    opted_out: &["21610"],
     numbers: Numbers::Buy,
 };
 

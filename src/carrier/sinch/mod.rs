@@ -21,7 +21,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     fields,
     listing::{Page, Query},
     plan::seconds,
@@ -53,6 +53,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     // How long Sinch waits is not documented.
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
+    answers: Answers::NONE,
+    opted_out: &[],
     numbers: Numbers::None,
 };
 

@@ -22,7 +22,7 @@ use self::config::{Config, Voice};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     is_id,
     provisioning::Provisioning,
 };
@@ -53,6 +53,13 @@ const CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(4),
     patience: Duration::from_secs(2),
     caller_id: CallerIdRule::OwnNumbers,
+    // https://developers.telnyx.com/docs/messaging/messages/advanced-opt-in-out: nothing of ours passes
+    // after them.
+    answers: Answers {
+        words: &["STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"],
+        plus_one: false,
+    },
+    opted_out: &["40300"],
     numbers: Numbers::Buy,
 };
 

@@ -20,7 +20,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     listing::{Page, Query},
     number::{Rented, Wanted},
     own,
@@ -51,6 +51,25 @@ static CAPABILITIES: Capabilities = Capabilities {
     validity_max: Duration::from_hours(10),
     patience: Duration::from_secs(15),
     caller_id: CallerIdRule::OwnNumbers,
+    // https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
+    answers: Answers {
+        words: &[
+            "STOP",
+            "UNSUBSCRIBE",
+            "END",
+            "QUIT",
+            "STOPALL",
+            "REVOKE",
+            "OPTOUT",
+            "CANCEL",
+            "START",
+            "UNSTOP",
+            "HELP",
+            "INFO",
+        ],
+        plus_one: false,
+    },
+    opted_out: &["21610"],
     numbers: Numbers::Buy,
 };
 

@@ -21,7 +21,7 @@ use self::config::{Config, Texts};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
     fields, is_id, own,
     plan::seconds,
     provisioning::Provisioning,
@@ -52,6 +52,8 @@ static MESSAGES: Capabilities = Capabilities {
     // Fifteen seconds for a text, five for a call.
     patience: Duration::from_secs(5),
     caller_id: CallerIdRule::OwnNumbers,
+    answers: Answers::NONE,
+    opted_out: &["1240"],
     numbers: Numbers::Buy,
 };
 

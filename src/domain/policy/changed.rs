@@ -34,6 +34,8 @@ impl Rules {
             content => "content",
             retention => "retention",
             stop_words => "stop_words",
+            help_text => "help_text",
+            block_words => "block_words",
             media => "media",
             vcards => "vcards",
             tell_of_moves => "tell_of_moves",

@@ -67,6 +67,14 @@ permissions! {
     VerificationsWrite = Some(Scope::VerificationsWrite);
     /// Places, reads and lifts legal holds.
     LegalHoldsWrite = Some(Scope::LegalHoldsWrite);
+    /// Reads who wants no more texts.
+    OptOutsRead = Some(Scope::OptOutsRead);
+    /// Records and clears that.
+    OptOutsWrite = Some(Scope::OptOutsWrite);
+    /// Reads reports, with their notes.
+    ReportsRead = Some(Scope::ReportsRead);
+    /// Decides reports.
+    ReportsWrite = Some(Scope::ReportsWrite);
 }
 
 /// The caller, whose key has the scope of `P`.

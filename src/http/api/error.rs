@@ -80,6 +80,9 @@ impl From<Error> for Problem {
                 Code::Conflict,
                 "Another dry run of this account's is under way: wait until it has been answered.",
             ),
+            Error::ReportResolved => {
+                Self::new(Code::Conflict, "The report is decided already: read it again.")
+            }
             Error::VersionMismatch => {
                 Self::new(Code::VersionMismatch, "Read it again: it has changed since.")
             }

@@ -191,7 +191,8 @@ pub(super) async fn remove(
         .await
 }
 
-/// Let this person hear nothing from the others of this session, in any session of the account.
+/// Let nothing pass between this person and the other side of this session, either way, in any session of the
+/// account: no calls, no texts.
 #[utoipa::path(
     put,
     path = "/api/v1/sessions/{session}/participants/{participant}/block",

@@ -8,8 +8,8 @@ use utoipa::OpenApi;
 
 use super::{
     Api, account, audit, available, calls, carriers, deliveries, endpoints, events, interactions,
-    keys, legal_holds, messages, number_moves, number_orders, numbers, opening, participants,
-    services, sessions, usage, verifications, wire,
+    keys, legal_holds, messages, number_moves, number_orders, numbers, opening, opt_outs,
+    participants, reports, services, sessions, usage, verifications, wire,
 };
 
 /// Where a session is found by its own id.
@@ -83,6 +83,14 @@ routes! {
         get "/api/v1/number-orders" number_orders::list,
         post "/api/v1/number-orders" number_orders::create,
         get "/api/v1/number-orders/{order}" number_orders::read,
+        get "/api/v1/opt-outs" opt_outs::list,
+        post "/api/v1/opt-outs" opt_outs::create,
+        post "/api/v1/opt-outs/lookup" opt_outs::look_up,
+        get "/api/v1/opt-outs/{opt_out}" opt_outs::read,
+        post "/api/v1/opt-outs/{opt_out}/clear" opt_outs::clear,
+        get "/api/v1/reports" reports::list,
+        get "/api/v1/reports/{report}" reports::read,
+        post "/api/v1/reports/{report}/resolve" reports::resolve,
         get "/api/v1/sessions" sessions::list,
         post "/api/v1/sessions" opening::create,
         get "/api/v1/interactions" interactions::list,
@@ -121,6 +129,7 @@ routes! {
         delete "/participants/{participant}" participants::remove,
         put "/participants/{participant}/block" participants::block,
         delete "/participants/{participant}/block" participants::unblock,
+        post "/participants/{participant}/report" reports::create,
         post "/messages" messages::create,
         post "/calls" calls::create,
     }

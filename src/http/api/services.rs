@@ -100,9 +100,15 @@ pub(super) struct Service {
     /// Whether what people write is kept, sealed, with the interaction: the Twilio Proxy API shows
     /// it. This API never does.
     keep_texts: bool,
-    /// Whether words that stop texts (`STOP`, `END`, `CANCEL` …) are relayed like others, or bind the
-    /// proxy number that they were sent to and their sender.
+    /// Whether words that stop texts (`STOP`, `END`, `CANCEL` …) are relayed like others (`relay`), bind the
+    /// proxy number that they were sent to and their sender (`number`), or go by the country of that number
+    /// (`country`).
     stop_words: StopWords,
+    /// Sent to whoever writes `HELP` or `INFO` to a number under +1, with `stop_words` `country`; empty for
+    /// words of ours.
+    help_text: String,
+    /// Whether people may block and report the other side by a text (`BLOCK`, `UNBLOCK`, `REPORT`).
+    block_words: bool,
     /// Which pictures and files of texts are passed on: `none`, `images` (made anew, without anything
     /// but their pixels) or `files` (also sound, film and PDF, whose metadata is not removed).
     media: MediaRule,
@@ -249,6 +255,12 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<StopWords>)]
     #[serde(default)]
     stop_words: Patch<StopWords>,
+    #[schema(value_type = Option<String>, max_length = 300)]
+    #[serde(default)]
+    help_text: Patch<String>,
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    block_words: Patch<bool>,
     #[schema(value_type = Option<MediaRule>)]
     #[serde(default)]
     media: Patch<MediaRule>,
@@ -329,6 +341,8 @@ impl Service {
             identifier_check: IdentifierCheck(rules.identifier_check),
             keep_texts: rules.keep_texts,
             stop_words: StopWords(rules.stop_words),
+            help_text: rules.help_text,
+            block_words: rules.block_words,
             media: MediaRule(rules.media),
             vcards: rules.vcards,
             tell_of_moves: rules.tell_of_moves,
@@ -386,6 +400,7 @@ impl ServiceSettings {
             (&self.missed_call_text, &mut rules.missed_call_text),
             (&self.voicemail_greeting, &mut rules.voicemail.greeting),
             (&self.first_text_words, &mut rules.first_text.words),
+            (&self.help_text, &mut rules.help_text),
         ] {
             set(patch, &String::new(), to, String::clone);
         }
@@ -393,6 +408,7 @@ impl ServiceSettings {
         set(&self.identifier_check, &default.identifier_check, check, |one| one.0);
         set(&self.keep_texts, &default.keep_texts, &mut rules.keep_texts, bool::clone);
         set(&self.stop_words, &default.stop_words, &mut rules.stop_words, |one| one.0);
+        set(&self.block_words, &default.block_words, &mut rules.block_words, bool::clone);
         set(&self.media, &default.media, &mut rules.media, |one| one.0);
         set(&self.vcards, &default.vcards, &mut rules.vcards, bool::clone);
         set(&self.tell_of_moves, &default.tell_of_moves, &mut rules.tell_of_moves, bool::clone);

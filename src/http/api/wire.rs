@@ -13,11 +13,11 @@ use crate::{
     carrier::provisioning,
     domain::{
         audit, content, event::EventKind, interaction, number_move, opt_out, phone, policy,
-        pool::Rule, session, time::Timestamp, verification,
+        pool::Rule, report, session, time::Timestamp, verification,
     },
     ids::{
         AccountId, EndpointId, EventId, HoldId, InteractionId, KeyId, LegId, MoveId, NumberId,
-        NumberOrderId, ParticipantId, ServiceId, SessionId, VerificationId,
+        NumberOrderId, OptOutId, ParticipantId, ReportId, ServiceId, SessionId, VerificationId,
     },
     relay,
     store::{charges, deliveries, endpoints, interactions, legs, number_orders, numbers},
@@ -213,6 +213,12 @@ words! {
     Reason = interaction::Reason, "Why it ended so";
     IdentifierCheck = phone::Strictness, "How sure we must be that a person's number exists";
     StopWords = opt_out::StopWords, "What becomes of the words by which people stop texts";
+    OptOutScope = opt_out::Scope, "What somebody wants no texts from";
+    OptOutSource = opt_out::Source, "Who said so: the person by a text, their carrier, or you by API";
+    ReportCategory = report::Category, "What is reported";
+    ReportDecision = report::Decision, "What was decided";
+    ReportSource = report::Source, "Whether you made it by API, or the person by a text";
+    ReportState = report::State, "Whether it was decided";
     ContentAction = content::ContentAction, "What becomes of a text that holds something of a kind";
     ContentFate = content::Fate, "What became of a text in which something was found";
     ContentKind = content::ContentKind, "What may be found in a text";
@@ -262,6 +268,8 @@ ids! {
     MoveId = "MoveId", "MV";
     VerificationId = "VerificationId", "VE";
     HoldId = "HoldId", "LH";
+    OptOutId = "OptOutId", "OO";
+    ReportId = "ReportId", "RP";
 }
 
 #[cfg(test)]

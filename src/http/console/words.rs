@@ -166,14 +166,14 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         | Reason::MediaRefused
         | Reason::RecipientWithoutMedia
         | Reason::EmptyText
-        | Reason::OptedOut
-        | Reason::StopWord
-        | Reason::RecipientOptedOut
         | Reason::ContentBlocked
         | Reason::NotAccepted
         | Reason::NoAnswer
         | Reason::Busy
         | Reason::CallerHungUp => between_people(reason),
+        Reason::OptedOut | Reason::StopWord | Reason::Keyword | Reason::RecipientOptedOut => {
+            stopping(reason)
+        }
         Reason::InvalidNumber
         | Reason::CarrierRejected
         | Reason::CarrierConfig
@@ -283,6 +283,40 @@ const fn not_let_through(reason: Reason) -> Why {
     }
 }
 
+/// A word for the relay, or what came of one.
+const fn stopping(reason: Reason) -> Why {
+    match reason {
+        Reason::OptedOut => why(
+            "The recipient has opted out of texts",
+            "The recipient sent STOP to this number, and the carrier keeps to it.",
+            RECIPIENT,
+            "Ask the recipient to send START to the number that they write to.",
+        ),
+        Reason::RecipientOptedOut => why(
+            "The recipient wants no texts from this number",
+            "The recipient sent a word that stops texts, such as STOP, to a number of the marketplace, \
+             told the marketplace so, or their carrier says so. Calls go through.",
+            RECIPIENT,
+            "Ask the recipient to send START to the number that they have for this contact, or have the two \
+             call each other.",
+        ),
+        Reason::StopWord => why(
+            "A word that stops texts, or starts them again",
+            "The text was nothing but such a word, as STOP or UNSTOP. It was heeded, and is not \
+             passed on.",
+            NOBODY,
+            "Nothing is wrong. If they want texts again, they send START to the same number.",
+        ),
+        _ => why(
+            "A word for the relay",
+            "The text was nothing but a word such as HELP, BLOCK, UNBLOCK or REPORT. It was heeded, and is \
+             not passed on.",
+            NOBODY,
+            "Nothing is wrong. If they meant the other person, they write it in a sentence.",
+        ),
+    }
+}
+
 /// What one of the two did or did not do.
 const fn between_people(reason: Reason) -> Why {
     match reason {
@@ -312,26 +346,6 @@ const fn between_people(reason: Reason) -> Why {
             "The text had no words.",
             CALLER,
             "Ask them to write it again.",
-        ),
-        Reason::OptedOut => why(
-            "The recipient has opted out of texts",
-            "The recipient sent STOP to this number, and the carrier keeps to it.",
-            RECIPIENT,
-            "Ask the recipient to send START to the number that they write to.",
-        ),
-        Reason::RecipientOptedOut => why(
-            "The recipient wants no texts from this number",
-            "The recipient sent a word that stops texts, such as STOP, to the number that they have \
-             for this contact. Calls go through.",
-            RECIPIENT,
-            "Ask the recipient to send START to that number, or have the two call each other.",
-        ),
-        Reason::StopWord => why(
-            "A word that stops texts, or starts them again",
-            "The text was nothing but such a word, as STOP or UNSTOP. It was heeded, and is not \
-             passed on.",
-            NOBODY,
-            "Nothing is wrong. If they want texts again, they send START to the same number.",
         ),
         Reason::ContentBlocked => why(
             "It held what may not be written here",

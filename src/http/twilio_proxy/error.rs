@@ -257,6 +257,7 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
         | Error::EndpointOwned
         | Error::EndpointDisabled
         | Error::DeliveryUnderWay
+        | Error::ReportResolved
         | Error::OrderUnderWay
         | Error::CarrierUnable
         | Error::BuyingOff

@@ -278,8 +278,9 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
 }
 
 /// Rings those of these legs that may be rung at once.
-async fn ring(tx: &mut Tx, step: Step<'_>, mut waiting: Vec<Leg>) -> Result<Option<Plan>, Error> {
+async fn ring(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Option<Plan>, Error> {
     let rules = &step.service.rules;
+    let mut waiting = together(tx, step, waiting).await?;
     while let Some(head) = waiting.first()
         && !numbers::is_at(tx, step.account, &head.number, &step.caller.carrier).await?
     {
@@ -319,6 +320,27 @@ async fn ring(tx: &mut Tx, step: Step<'_>, mut waiting: Vec<Leg>) -> Result<Opti
         accept: rules.press_one,
         turn: 0,
     })))
+}
+
+/// Those of these legs that nobody keeps apart from the caller by now; the others are given up (I8). Of a
+/// call that just came that was judged already.
+async fn together(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Vec<Leg>, Error> {
+    if step.first && step.caller.direction == Direction::Inbound {
+        return Ok(waiting);
+    }
+    let mut left = Vec::new();
+    for mut leg in waiting {
+        if steps::is_apart(tx, step.account, &leg).await? {
+            CallState::Cancelled.as_str().clone_into(&mut leg.state);
+            leg.outcome = Some(Outcome::Cancelled);
+            leg.reason = Some(Reason::Blocked);
+            (leg.updated_at, leg.ended_at) = (step.now, Some(step.now));
+            legs::update(tx, step.account, &leg).await?;
+        } else {
+            left.push(leg);
+        }
+    }
+    Ok(left)
 }
 
 /// The same leg with a number that the caller's carrier may show and by which its person knows the

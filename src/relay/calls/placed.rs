@@ -8,7 +8,7 @@ use super::{
     dialled,
     ending::{Ending, News, end, settle},
     place,
-    steps::{live, service_of},
+    steps::{is_apart, live, service_of},
 };
 use crate::relay::{error::Error, inbound, sessions::locked, verifications};
 use crate::{
@@ -123,7 +123,7 @@ async fn partners(
         .cloned()
         .collect();
     let persons: Vec<_> = others.iter().map(|one| one.person.clone()).collect();
-    let blockers = blocks::blockers_of(tx, account, &who.person, &persons).await?;
+    let blockers = blocks::apart(tx, account, &who.person, &persons).await?;
     others.retain(|one| !blockers.contains(&one.person));
     Ok(others)
 }
@@ -148,11 +148,19 @@ pub(in crate::relay) async fn claim(
     let overtaken = !live.open || live.now >= entry.valid_until || entry.attempts > 1;
     // Nor from a number that the carrier has not, or no longer.
     let shown = numbers::is_at(tx, &entry.account, &live.leg.number, &entry.carrier).await?;
-    if overtaken || !shown || live.leg.state != CallState::Queued.as_str() {
+    // Nor to be connected with somebody who was blocked meanwhile, either way (I8).
+    let legs = legs::of_interaction(tx, &entry.account, &live.leg.interaction).await?;
+    let mut blocked = true;
+    for leg in legs.iter().filter(|leg| leg.position > 0) {
+        blocked = blocked && is_apart(tx, &entry.account, leg).await?;
+    }
+    if overtaken || !shown || blocked || live.leg.state != CallState::Queued.as_str() {
         let reason = if entry.attempts > 1 {
             Reason::CarrierUnknown
         } else if !shown {
             Reason::CarrierConfig
+        } else if live.open && blocked {
+            Reason::Blocked
         } else if live.open {
             Reason::TooLate
         } else if live.session.as_ref().is_some_and(|one| one.suspended_at.is_some()) {

@@ -23,10 +23,10 @@ use crate::{
     },
     ids::{AccountId, LegId},
     store::{
-        Tx,
+        Tx, blocks,
         interactions::{self},
         legs::{self, Direction, Leg},
-        numbers,
+        numbers, participants,
         services::{self, Service},
         sessions::{self, Session},
     },
@@ -40,7 +40,7 @@ pub(in crate::relay) struct Live {
     /// line.
     pub(in crate::relay) session: Option<Session>,
     pub(in crate::relay) now: Timestamp,
-    /// Whether the session still puts people through.
+    /// Whether the session still puts people through, and nobody has blocked the other.
     pub(in crate::relay) open: bool,
 }
 
@@ -64,7 +64,23 @@ pub(in crate::relay) async fn live(
     let Some((_, leg)) = legs::by_id(tx, carrier, id).await? else { return Ok(None) };
     let now = tx.now().await?;
     let open = session.as_ref().is_some_and(|one| one.is_live(now));
+    let open = open && !is_apart(tx, &account, &leg).await?;
     Ok(Some(Live { account, leg, session, now, open }))
+}
+
+/// Whether somebody who is rung and who calls them are kept apart by now (I8).
+pub(super) async fn is_apart(tx: &mut Tx, account: &AccountId, leg: &Leg) -> Result<bool, Error> {
+    if leg.position == 0 {
+        return Ok(false);
+    }
+    let Some(rung) = &leg.participant else { return Ok(false) };
+    let legs = legs::of_interaction(tx, account, &leg.interaction).await?;
+    let caller = legs.into_iter().find(|one| one.position == 0).and_then(|one| one.participant);
+    let Some(caller) = caller else { return Ok(false) };
+    let caller = participants::get(tx, account, &caller).await?;
+    let rung = participants::get(tx, account, rung).await?;
+    let (Some(caller), Some(rung)) = (caller, rung) else { return Ok(false) };
+    Ok(!blocks::apart(tx, account, &caller.person, &[rung.person]).await?.is_empty())
 }
 
 pub(super) async fn service_of(

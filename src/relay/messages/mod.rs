@@ -1,6 +1,7 @@
 //! Texts: taken in, owed to the other side, sent by a worker, followed by receipts.
 
 mod content;
+mod keyword;
 mod opt_out;
 mod parts;
 mod progress;
@@ -8,7 +9,8 @@ mod refused;
 mod sending;
 
 pub(in crate::relay) use self::{
-    opt_out::{carry_opt_out, heed, unwanted, unwanted_on},
+    keyword::{heed, reply},
+    opt_out::{Told, Whose, carry_opt_out, tell as tell_opt_out, unwanted, unwanted_on},
     progress::{cancel_owed, status},
     refused::owe_outside,
     sending::{
@@ -26,7 +28,7 @@ use crate::relay::{
     error::{Error, Fault},
     inbound::{self, Event, Logged, Route, Routed, Source},
     media::{self, Owner, Wanted},
-    sessions::locked,
+    sessions::{blocking, locked},
 };
 use crate::{
     carrier::{event::InboundMessage, plan::Answer},
@@ -69,6 +71,9 @@ struct Payload {
     /// Whom it goes to who is in no session, and so in no row; else the leg's participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<String>,
+    /// Whether it answers a word of its recipient's, and goes to them whether or not they want texts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    asked_for: bool,
     /// Whether the marketplace is asked first: nobody reads the service for a text that it is not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     asks: bool,
@@ -123,14 +128,16 @@ async fn take(
         to: &message.to,
         media: i64::try_from(message.media.len()).unwrap_or(i64::MAX),
     };
+    blocking::lock_ahead(tx, event, &message.body).await?;
     let found = inbound::route(tx, event).await?;
-    let found = heed(tx, found, &message.body).await?;
+    let (found, answer) = heed(tx, event, found, &message.body).await?;
     let (route, _) = inbound::lead(tx, event, found, Some(&message.body), given).await?;
     match route {
         Route::Nowhere => Ok((Answer::Ack, Some(Reason::UnknownNumber))),
-        Route::Refused(refused) if refused.reason == Reason::StopWord => {
+        Route::Refused(refused) if matches!(refused.reason, Reason::StopWord | Reason::Keyword) => {
             let logged = Logged { state: MessageState::Received.as_str(), goes_on: false };
             let leg = inbound::log_refusal(tx, event, &refused, logged).await?;
+            reply(tx, event, &refused, &leg, answer).await?;
             inbox::set_answer(tx, key, &refused.account, &leg.interaction, "").await?;
             Ok((Answer::Ack, Some(refused.reason)))
         }
@@ -247,7 +254,7 @@ async fn owe(
     let now = interaction.created_at;
     let body = owed.body.expose().to_owned();
     let (files, asks) = (owed.files, owed.asks);
-    let payload = Payload { body, media: Vec::new(), files, to: None, asks };
+    let payload = Payload { body, media: Vec::new(), files, to: None, asked_for: false, asks };
     let payload = serde_json::to_string(&payload).unwrap_or_default();
     for (position, recipient) in (first_position..).zip(recipients) {
         let number = numbers::get(tx, account, &recipient.number_id).await?;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::relay::{calls, error::Error};
+use super::opt_out;
+use crate::relay::{calls, error::Error, inbound::Source};
 use crate::{
     carrier::event::MessageStatus,
     domain::{
@@ -143,7 +144,7 @@ pub(super) const fn reason_of(state: MessageState) -> Option<Reason> {
 /// A receipt.
 pub(in crate::relay) async fn status(
     tx: &mut Tx,
-    carrier: &str,
+    Source { carrier, adapter, .. }: Source<'_>,
     status: &MessageStatus,
 ) -> Result<bool, Error> {
     let found = match &status.leg {
@@ -169,6 +170,12 @@ pub(in crate::relay) async fn status(
     news.carrier_id = Some(status.id.clone());
     news.carrier_code.clone_from(&status.carrier_code);
     let id = leg.id.clone();
+    let failed = matches!(status.state, MessageState::Failed | MessageState::Undelivered);
+    let codes = adapter.map_or(&[][..], |one| one.capabilities().opted_out);
+    if failed && status.carrier_code.as_deref().is_some_and(|code| codes.contains(&code)) {
+        opt_out::import(tx, &account, &leg, now).await?;
+        news.reason = Some(Reason::OptedOut);
+    }
     settle(tx, &account, leg, news, now).await?;
     if status.price.is_some() {
         charges::note(tx, &account, &id, charges::News::cost(status.price)).await?;

@@ -74,7 +74,7 @@ pub(super) async fn answer(
     tx.on_commit(move || metrics::out_of_session(answer));
     for (position, words) in (1..).zip(words) {
         if let Some(to) = to {
-            owe(tx, refused, &leg, position, to, words).await?;
+            owe(tx, refused, &leg, Owing { position, to, words, asked_for: false }).await?;
         }
     }
     Ok(leg.interaction)
@@ -91,15 +91,23 @@ fn sender<'a>(event: Event<'a>, refused: &Refused, said: &Body) -> Option<&'a Id
     answerable.then_some(sender)
 }
 
+/// What is owed to somebody whose text was refused.
+#[derive(Clone, Copy)]
+pub(super) struct Owing<'a> {
+    pub(super) position: i64,
+    pub(super) to: &'a Identifier,
+    pub(super) words: &'a str,
+    /// Whether it answers a word of theirs, and goes out whether or not they want texts.
+    pub(super) asked_for: bool,
+}
+
 /// Owes the words on a leg of the refused text. It belongs to no session: its entry holds, sealed,
 /// the number that no participant's row has.
-async fn owe(
+pub(super) async fn owe(
     tx: &mut Tx,
     refused: &Refused,
     inbound: &Leg,
-    position: i64,
-    to: &Identifier,
-    words: &str,
+    Owing { position, to, words, asked_for }: Owing<'_>,
 ) -> Result<(), Error> {
     let now = refused.now;
     let leg = Leg {
@@ -137,6 +145,7 @@ pub(in crate::relay) async fn owe_outside(
         media: Vec::new(),
         files: false,
         to: Some(to.expose().to_owned()),
+        asked_for,
         asks: false,
     };
     let entry = NewEntry {

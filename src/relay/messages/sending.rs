@@ -175,8 +175,10 @@ async fn judged(
             column: "payload",
         })?;
         let unwanted = match legs.iter().find(|leg| leg.id == entry.leg) {
-            Some(leg) => opt_out::unwanted_on(tx, &entry.account, leg, &to).await?,
-            None => false,
+            Some(leg) if !payload.asked_for => {
+                opt_out::unwanted_on(tx, &entry.account, leg, &to).await?
+            }
+            _ => false,
         };
         return Ok(match (unwanted, now < entry.valid_until) {
             (true, _) => Err(Reason::RecipientOptedOut),
@@ -231,7 +233,7 @@ async fn overtaken(
         let sender = participants::get(tx, &entry.account, sender).await?;
         if let Some(sender) = sender {
             let people = [to.person.clone()];
-            if !blocks::blockers_of(tx, &entry.account, &sender.person, &people).await?.is_empty() {
+            if !blocks::apart(tx, &entry.account, &sender.person, &people).await?.is_empty() {
                 return Ok(Some(Reason::Blocked));
             }
         }
@@ -270,6 +272,9 @@ pub(in crate::relay) async fn sent(
             outbox::finish(tx, entry, OutboxState::Done).await?;
         }
         Retry::Never => {
+            if error.kind == SendErrorKind::OptedOut {
+                opt_out::import(tx, &entry.account, &leg, now).await?;
+            }
             settle(tx, &entry.account, leg, failed(error, Reason::CarrierRejected), now).await?;
             outbox::finish(tx, entry, OutboxState::Done).await?;
         }

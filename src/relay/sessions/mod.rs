@@ -1,6 +1,7 @@
 //! Opening, closing, reopening and lengthening sessions; people coming and going.
 
 mod adopt;
+pub(in crate::relay) mod blocking;
 mod first_text;
 mod people;
 
@@ -8,7 +9,8 @@ use self::people::join;
 pub(in crate::relay) use self::people::{counterpart_of, everyone, holds_for};
 pub use self::{
     adopt::{AdoptParticipant, AdoptSession, adopt_session, pairs_in_the_way},
-    people::{AddParticipant, add_participant, remove_participant, set_block},
+    blocking::set_block,
+    people::{AddParticipant, add_participant, remove_participant},
 };
 
 use std::time::Duration;
@@ -36,6 +38,7 @@ use crate::{
         events::Place,
         holds, media, numbers,
         participants::{self, Participant},
+        reports,
         services::{self},
         sessions::{self, NewSession, Session},
         text_findings,
@@ -157,7 +160,7 @@ fn past(pointer: &str) -> Error {
     Error::Invalid(vec![Fault::new(pointer, "in_the_past", "must be later than now")])
 }
 
-fn place_of(session: &Session) -> Place<'_> {
+pub(in crate::relay) fn place_of(session: &Session) -> Place<'_> {
     Place { service: Some(&session.service), session: Some(&session.id), interaction: None }
 }
 
@@ -257,6 +260,7 @@ pub(in crate::relay) async fn take_away(
     sessions::delete(tx, account, id, now).await?;
     media::withdraw(tx, account, id, now).await?;
     text_findings::withdraw(tx, account, id).await?;
+    reports::withdraw(tx, account, id).await?;
     events::insert(tx, account, EventKind::SessionDeleted, place_of(&session), "{}", now).await?;
     Ok(true)
 }

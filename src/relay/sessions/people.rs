@@ -1,4 +1,4 @@
-//! People coming and going, and who hears nothing from whom.
+//! People coming and going.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use crate::{
     ids::{AccountId, NumberId, ParticipantId, SessionId},
     privacy::{Counterpart, Person},
     store::{
-        self, Tx, accounts, blocks, events,
+        self, Tx, accounts, events,
         holds::{self, Claim},
         numbers,
         participants::{self, NewParticipant, Participant},
         services::{self, Service},
-        sessions::{self, Session},
+        sessions::Session,
     },
 };
 
@@ -311,47 +311,5 @@ pub async fn remove_participant(
     events::insert(tx, account, EventKind::ParticipantRemoved, place_of(&session), &data, now)
         .await?;
     bump(tx, account, id, now).await?;
-    view(tx, account, id).await
-}
-
-/// Lets `blocker` hear nothing from the others of the session, in no session of the account, or
-/// ends that.
-///
-/// # Errors
-/// [`Error::NotFound`].
-pub async fn set_block(
-    tx: &mut Tx,
-    account: &AccountId,
-    id: &SessionId,
-    blocker: &ParticipantId,
-    blocked: bool,
-) -> Result<SessionView, Error> {
-    let people = participants::of_session(tx, account, id).await?;
-    let who = people.iter().find(|one| one.id == *blocker).ok_or(Error::NotFound("participant"))?;
-    let others: Vec<&Participant> = people.iter().filter(|one| one.role != who.role).collect();
-    // Whoever is being put through or sent a text in another session of theirs holds its lock: the
-    // block is answered after that, and what comes after it sees the block (I8).
-    let mut shared = vec![id.clone()];
-    for other in &others {
-        shared.extend(sessions::shared(tx, account, &who.person, &other.person).await?);
-    }
-    shared.sort();
-    shared.dedup();
-    for session in &shared {
-        sessions::lock(tx, account, session).await?;
-    }
-    let session = locked(tx, account, id).await?;
-    let now = tx.now().await?;
-    for other in others {
-        if blocked {
-            blocks::insert(tx, account, &who.person, &other.person, now).await?;
-        } else {
-            blocks::delete(tx, account, &who.person, &other.person).await?;
-        }
-    }
-    let data = json!({ "participant_id": who.id, "role": who.role }).to_string();
-    let kind =
-        if blocked { EventKind::ParticipantBlocked } else { EventKind::ParticipantUnblocked };
-    events::insert(tx, account, kind, place_of(&session), &data, now).await?;
     view(tx, account, id).await
 }

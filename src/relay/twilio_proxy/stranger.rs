@@ -105,7 +105,7 @@ impl std::fmt::Debug for Wanted {
 /// our own numbers is not asked about: it is never relayed (I6); nor is what stops texts.
 pub(in crate::relay) fn is_asked(refused: &Refused) -> bool {
     !refused.service.rules.proxy.out_of_session_callback_url.is_empty()
-        && !matches!(refused.reason, Reason::Loop | Reason::StopWord)
+        && !matches!(refused.reason, Reason::Loop | Reason::StopWord | Reason::Keyword)
 }
 
 /// The question about somebody who is in no session. `said` is what they wrote.

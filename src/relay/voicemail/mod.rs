@@ -98,7 +98,7 @@ async fn is_blocked(tx: &mut Tx, call: &Live) -> Result<bool, Error> {
     let Some(caller) = &leg.participant else { return Ok(true) };
     let Some(caller) = participants::get(tx, account, caller).await? else { return Ok(true) };
     let people: Vec<_> = callees(tx, call).await?.into_iter().map(|one| one.person).collect();
-    Ok(!blocks::blockers_of(tx, account, &caller.person, &people).await?.is_empty())
+    Ok(!blocks::apart(tx, account, &caller.person, &people).await?.is_empty())
 }
 
 /// Whoever missed the call and is in its session still.

@@ -179,7 +179,11 @@ async fn a_read_does_not_write(lab: &Lab) {
     let world = World::new(lab).await;
     let mut tx = lab.db.read().await.unwrap();
     let (one, two) = (world.person(1), world.person(2));
-    assert!(blocks::insert(&mut tx, &world.account, &one, &two, at(0)).await.is_err());
+    assert!(
+        blocks::insert(&mut tx, &world.account, &one, &two, blocks::BlockedBy::Api, at(0))
+            .await
+            .is_err()
+    );
 }
 
 /// Many writes at once share commits, and each is on disk when it is answered.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::opt_out::Scope,
+    domain::opt_out::{Scope, Source},
     ids::NumberId,
     store::opt_outs::{self, OptOut},
 };
@@ -29,7 +29,7 @@ async fn each_is_its_own(lab: &Lab) {
     let [here, there]: [NumberId; 2] = [world.id(), world.id()];
     commit!(lab.db, [world, here], |tx| {
         let person = world.person(1);
-        opt_outs::insert(tx, of(&world, &person, &here), at(0)).await
+        opt_outs::insert(tx, of(&world, &person, &here), Source::Person, at(0)).await
     })
     .await
     .unwrap();
@@ -50,8 +50,8 @@ async fn twice_is_once(lab: &Lab) {
     let undone = commit!(lab.db, [world, number], |tx| {
         let person = world.person(1);
         let one = of(&world, &person, &number);
-        opt_outs::insert(tx, one, at(0)).await?;
-        opt_outs::insert(tx, one, at(1)).await?;
+        opt_outs::insert(tx, one, Source::Person, at(0)).await?;
+        opt_outs::insert(tx, one, Source::Carrier, at(1)).await?;
         Ok::<_, Error>([opt_outs::delete(tx, one).await?, opt_outs::delete(tx, one).await?])
     });
     assert_eq!(undone.await.unwrap(), [true, false]);

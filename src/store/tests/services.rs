@@ -45,6 +45,8 @@ fn unusual() -> Rules {
         identifier_check: Strictness::Valid,
         keep_texts: true,
         stop_words: *StopWords::ALL.last().unwrap(),
+        help_text: "i".into(),
+        block_words: false,
         media: *MediaRule::ALL.last().unwrap(),
         vcards: true,
         tell_of_moves: true,

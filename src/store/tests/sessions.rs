@@ -11,7 +11,8 @@ use crate::{
     ids::{ParticipantId, SessionId},
     privacy::DataKey,
     store::{
-        blocks, numbers,
+        blocks::{self, BlockedBy},
+        numbers,
         participants::{self, NewParticipant},
         sessions::{self, Filter, NewSession, Page},
     },
@@ -26,7 +27,7 @@ db_test!(
     people_read_back,
     a_person_joins_once,
     the_last_session_of_a_person,
-    blocks_are_one_way,
+    blocks_part_both,
 );
 
 fn page(before: Option<&SessionId>, limit: i64) -> Page {
@@ -339,22 +340,26 @@ async fn the_last_session_of_a_person(lab: &Lab) {
     );
 }
 
-/// A block works one way, once, among those who are asked about, in its account.
-async fn blocks_are_one_way(lab: &Lab) {
+/// A block keeps both apart, once, among those who are asked about, in its account; whoever set it by a text
+/// lifts no other by one.
+async fn blocks_part_both(lab: &Lab) {
     let (world, other) = (World::named(lab, "one").await, World::named(lab, "two").await);
     let ends = commit!(lab.db, [world], |tx| {
         let (a, b, c) = (world.person(1), world.person(2), world.person(3));
         for blocked in [&b, &b, &c] {
-            blocks::insert(tx, &world.account, &a, blocked, at(0)).await?;
+            blocks::insert(tx, &world.account, &a, blocked, BlockedBy::Person, at(0)).await?;
         }
-        blocks::insert(tx, &world.account, &c, &b, at(0)).await?;
+        blocks::insert(tx, &world.account, &c, &b, BlockedBy::Api, at(0)).await?;
+        // The marketplace sets it too.
+        blocks::insert(tx, &world.account, &a, &b, BlockedBy::Api, at(0)).await?;
         Ok::<_, Error>([
-            blocks::delete(tx, &world.account, &b, &a).await?,
-            blocks::delete(tx, &world.account, &a, &c).await?,
-            blocks::delete(tx, &world.account, &a, &c).await?,
+            blocks::delete(tx, &world.account, &b, &a, BlockedBy::Api).await?,
+            blocks::delete(tx, &world.account, &a, &b, BlockedBy::Person).await?,
+            blocks::delete(tx, &world.account, &a, &c, BlockedBy::Person).await?,
+            blocks::delete(tx, &world.account, &a, &c, BlockedBy::Api).await?,
         ])
     });
-    assert_eq!(ends.await.unwrap(), [false, true, false]);
+    assert_eq!(ends.await.unwrap(), [false, false, true, false]);
     let mut tx = lab.db.read().await.unwrap();
     let (a, b, c) = (world.person(1), world.person(2), world.person(3));
     let mut both = [a.clone(), c.clone()];
@@ -362,13 +367,13 @@ async fn blocks_are_one_way(lab: &Lab) {
     let cases = [
         (&world.account, &b, vec![a.clone(), c.clone(), b.clone()], both.to_vec()),
         (&world.account, &b, vec![a.clone()], vec![a.clone()]),
-        (&world.account, &a, vec![b.clone(), c.clone()], vec![]),
+        (&world.account, &a, vec![b.clone(), c.clone()], vec![b.clone()]),
         (&world.account, &c, vec![a.clone()], vec![]),
         (&world.account, &b, vec![], vec![]),
         (&other.account, &b, vec![a.clone()], vec![]),
     ];
     for (account, blocked, among, expected) in cases {
-        let found = blocks::blockers_of(&mut tx, account, blocked, &among).await.unwrap();
+        let found = blocks::apart(&mut tx, account, blocked, &among).await.unwrap();
         assert_eq!(found, expected);
     }
 }
