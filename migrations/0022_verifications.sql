@@ -66,3 +66,7 @@ CREATE TABLE verified_people (
 );
 
 CREATE INDEX verified_people_by_age ON verified_people (verified_at);
+
+-- A key that may do everything may send codes and check them.
+UPDATE api_keys SET scopes = scopes || ' verifications:read verifications:write'
+WHERE scopes = 'sessions:read sessions:write numbers:read numbers:write people:reveal webhooks:read webhooks:write keys:write audit:read';

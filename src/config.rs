@@ -4,6 +4,7 @@
 //! `ENTREMISE_LIMITS__BODY_S` or `ENTREMISE_CARRIERS__0__AUTH_TOKEN`. A variable wins over the
 //! file. Every key, its default and its meaning: `entremise.example.toml`.
 
+mod abuse;
 mod fault;
 mod keys;
 mod overlay;
@@ -20,7 +21,7 @@ use std::{
 };
 
 use self::reader::Reader;
-use crate::domain::{budget::Budget, verification};
+use crate::domain::{abuse::Bounds, budget::Budget, verification};
 
 pub use self::{
     fault::{Fault, Faults},
@@ -87,6 +88,8 @@ pub struct Config {
     pub numbers: Numbers,
     /// How often codes are sent.
     pub verification: verification::Limits,
+    /// What holds abuse and cost in bounds.
+    pub abuse: Bounds,
     /// The embedded database.
     pub sqlite: Sqlite,
     /// Pictures and files of texts.
@@ -321,6 +324,7 @@ impl Config {
             twilio_proxy: TwilioProxy::default(),
             numbers: Numbers::default(),
             verification: verification::Limits::default(),
+            abuse: Bounds::default(),
             sqlite: Sqlite::default(),
             media: Media::default(),
             retention: Retention::default(),
@@ -462,6 +466,7 @@ fn read(mut top: Reader<'_>) -> Config {
             allow: numbers.value("allow", Permits::default(), rules::PERMITS, rules::permits),
         }),
         verification: top.section("verification", rules::verification),
+        abuse: top.section("abuse", abuse::abuse),
         media: top.section("media", rules::media),
         retention: top.section("retention", retention::retention),
         sqlite: top.section("sqlite", |sqlite| {

@@ -229,6 +229,8 @@ ids! {
     OptOutId = "OO", "an opt-out";
     /// A report of somebody in a session.
     ReportId = "RP", "a report";
+    /// Texts or calls that are held back.
+    PauseId = "TP", "a pause";
     /// One HTTP request, as it is told to the caller and logged.
     RequestId = "RQ", "a request";
 }

@@ -2,6 +2,15 @@
 //! carrier with a stand-in for its API. The promises hold while many people do everything at once.
 
 #[cfg(test)]
+#[path = "relay/abuse.rs"]
+mod abuse;
+#[cfg(test)]
+#[path = "relay/abuse_gate.rs"]
+mod abuse_gate;
+#[cfg(test)]
+#[path = "relay/abuse_traffic.rs"]
+mod abuse_traffic;
+#[cfg(test)]
 #[path = "relay/across.rs"]
 mod across;
 #[cfg(test)]

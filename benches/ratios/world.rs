@@ -7,6 +7,7 @@ use entremise::{
     clock::Clock,
     config::{CarrierConfig, Config, Rates, Secret},
     domain::{
+        abuse::{Limit, Limits},
         budget::Budget,
         phone::{Identifier, ProxyNumber},
         policy::Rules,
@@ -109,6 +110,9 @@ pub(crate) fn config(url: &str, key: &str, carrier: Option<&str>) -> Result<Conf
         fallback_url: None,
         values,
     }];
+    // Few people write very much: it is counted all the same.
+    config.abuse.limits = Limits::default();
+    config.abuse.limits.set(Limit::LoopTexts, 1000);
     config.limits.connections_per_client = 4096;
     Ok(config)
 }

@@ -119,6 +119,7 @@ impl Opened {
             keyring: Arc::new(keyring),
             connections: CONNECTIONS,
             permits: config.numbers.allow.clone(),
+            bounds: Arc::new(config.abuse.clone()),
             ballast,
         };
         let db = Db::open(options, &tracker, stop.clone()).await?;

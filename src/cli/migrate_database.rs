@@ -106,6 +106,7 @@ async fn migrate(source: &Opened, url: &str) -> Result<serde_json::Value, Failed
         keyring: Arc::clone(source.db.keyring()),
         connections: 2,
         permits: Permits::default(),
+        bounds: Arc::default(),
         ballast: 0,
     };
     let target = Db::open(options, &tracker, stop.clone())

@@ -13,6 +13,7 @@ mod keys;
 mod migrate_database;
 mod numbers;
 mod output;
+mod pauses;
 mod restore;
 mod retention;
 mod serve;
@@ -50,6 +51,9 @@ enum Command {
     /// Take over what an account has elsewhere.
     #[command(subcommand)]
     Import(import::Import),
+    /// Show and end what is held back since there was too much of it.
+    #[command(subcommand)]
+    Pauses(pauses::Pauses),
     /// Let support staff into the console.
     #[command(subcommand)]
     Staff(staff::Staff),
@@ -132,6 +136,7 @@ pub fn run() -> ExitCode {
             Command::Account(command) => account::run(command).await,
             Command::Numbers(command) => numbers::run(command).await,
             Command::Import(command) => import::run(command).await,
+            Command::Pauses(command) => pauses::run(command).await,
             Command::Staff(command) => staff::run(command).await,
             Command::Keys(command) => keys::run(command).await,
             Command::Audit(command) => audit::run(command).await,

@@ -33,6 +33,8 @@ closed_set! {
         NumberOrder = "number_order",
         /// A move of sessions off a number or carrier.
         NumberMove = "number_move",
+        /// What holds texts or calls back.
+        TrafficPause = "traffic_pause",
         /// An endpoint.
         Endpoint = "endpoint",
         /// A session.
@@ -100,6 +102,8 @@ actions! {
     MoveUndone = "number_move.undone" on NumberMove,
     /// Numbers were judged anew, since the rules on them had changed.
     NumbersJudged = "numbers.judged" on Database,
+    /// Texts or calls that were held back go on.
+    PauseLifted = "traffic_pause.lifted" on TrafficPause,
     /// An endpoint was made, with its keys.
     EndpointCreated = "endpoint.created" on Endpoint,
     /// An endpoint was changed.

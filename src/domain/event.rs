@@ -19,6 +19,8 @@ closed_set! {
         SessionDeleted = "session.deleted",
         /// A restore put every open session on hold.
         SessionsSuspended = "sessions.suspended",
+        /// Two machines answered each other in it: its texts are held back for a while.
+        SessionLooped = "session.looped",
         /// Somebody joined a session.
         ParticipantAdded = "participant.added",
         /// Somebody left it.
@@ -97,6 +99,16 @@ closed_set! {
         VerificationFailed = "verification.failed",
         /// The code was not given back in time.
         VerificationExpired = "verification.expired",
+        /// An account's budget comes to its end.
+        BudgetNear = "budget.near",
+        /// Nothing is left of an account's budget.
+        BudgetSpent = "budget.spent",
+        /// Texts or calls are held back for a while: there were too many.
+        TrafficPaused = "traffic.paused",
+        /// They go on, since somebody said so.
+        TrafficResumed = "traffic.resumed",
+        /// Somebody without a session tries one proxy number after the other.
+        HarvestSuspected = "harvest.suspected",
         /// An endpoint of the marketplace gets nothing any more.
         EndpointDisabled = "endpoint.disabled",
         /// The marketplace asked whether an endpoint works.

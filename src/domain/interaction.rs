@@ -152,6 +152,20 @@ closed_set! {
         RecipientOptedOut = "recipient_opted_out",
         /// It held what its service lets nobody write.
         ContentBlocked = "content_blocked",
+        /// It was more than its limits allow in that time.
+        RateLimited = "rate_limited",
+        /// Nothing is left of the minutes that may be talked in a day.
+        MinutesSpent = "minutes_spent",
+        /// As many calls go on as may at once, in the session or of the person.
+        CallInProgress = "call_in_progress",
+        /// The other side's number is of a country that may not be reached.
+        CountryNotAllowed = "country_not_allowed",
+        /// The other side's number is of a kind that is never reached.
+        NumberNotAllowed = "number_not_allowed",
+        /// The account's traffic, or what goes to such numbers, is held back for a while.
+        TrafficPaused = "traffic_paused",
+        /// Two machines answered each other in the session: its texts are held back for a while.
+        LoopStopped = "loop_stopped",
         /// Its time ran out before it could be sent.
         TooLate = "too_late",
         /// The carrier's webhook never came, and its list told of it too late to put it through.

@@ -34,6 +34,7 @@ macro_rules! closed_set {
 }
 pub(crate) use closed_set;
 
+pub mod abuse;
 pub mod audit;
 pub mod budget;
 pub mod call;

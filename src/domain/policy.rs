@@ -4,6 +4,7 @@ mod changed;
 mod content;
 mod first_text;
 mod keywords;
+mod limited;
 mod twilio_proxy;
 mod verified;
 mod voicemail;
@@ -11,6 +12,7 @@ mod voicemail;
 use std::time::Duration;
 
 use super::{
+    abuse::{Bounds, Countries, Limits, Unreachable},
     opt_out::StopWords,
     phone::{Identifier, Strictness},
     retention::RetentionRules,
@@ -18,6 +20,7 @@ use super::{
 pub use content::ContentRules;
 pub use first_text::FirstTextRules;
 pub use keywords::{Heeded, heeded_words};
+pub use limited::{busy_words, limited_words};
 pub use twilio_proxy::{OnInterceptFailure, ProxyRules, URLS as PROXY_URLS};
 pub use verified::VerifiedRules;
 pub use voicemail::{VoicemailRules, voicemail_text};
@@ -163,6 +166,12 @@ pub struct Rules {
     pub verified: VerifiedRules,
     /// What is kept for a shorter time than the operator keeps it.
     pub retention: RetentionRules,
+    /// Which countries' numbers may join its sessions and be reached.
+    pub countries: Countries,
+    /// Limits that are lower than the installation's.
+    pub limits: Limits,
+    /// Whether whoever wrote too much is told so, once an hour.
+    pub tell_limits: bool,
     /// What a service of Twilio Proxy has on top.
     pub proxy: ProxyRules,
 }
@@ -204,6 +213,9 @@ impl Rules {
             content: ContentRules::default(),
             verified: VerifiedRules::default(),
             retention: RetentionRules::default(),
+            countries: Countries::default(),
+            limits: Limits::default(),
+            tell_limits: false,
             proxy: ProxyRules::default(),
         }
     }
@@ -267,17 +279,20 @@ impl Rules {
         ] {
             check(is_said(text), field, "must have at most 300 characters, none of control");
         }
-        let line = self.out_of_session_number.as_ref();
-        if let Some(Err(refusal)) = line.map(|line| line.admit(Strictness::Possible)) {
-            faults.push(("out_of_session_number", refusal.words()));
-        }
         faults.extend(self.voicemail.faults());
         faults.extend(self.first_text.faults());
         faults.extend(self.content.faults());
         faults.extend(self.verified.faults());
         faults.extend(self.retention.faults());
+        faults.extend(limited::faults(&self.limits));
         faults.extend(self.proxy.faults());
         faults
+    }
+
+    /// Why the service's own line can't be rung: it goes through the gate that people's numbers do.
+    pub fn line_fault(&self, bounds: &Bounds) -> Option<Unreachable> {
+        let line = self.out_of_session_number.as_ref()?;
+        bounds.reaches(&self.countries, line, Strictness::Possible).err()
     }
 
     /// What is lacking once all settings are together: the field and why it is needed. A change
@@ -510,7 +525,7 @@ mod tests {
             [("+33639980001", true), ("+19005550100", false), ("+19115550100", false)]
         {
             rules.out_of_session_number = Some(Identifier::parse(number).unwrap());
-            assert_eq!(rules.faults().is_empty(), ok);
+            assert_eq!(rules.line_fault(&Bounds::default()).is_none(), ok);
             assert!(rules.lacking().is_empty());
         }
     }

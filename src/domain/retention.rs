@@ -35,6 +35,10 @@ closed_set! {
         Outbox = "outbox",
         /// What is needed for a day.
         Day = "day",
+        /// What is counted so that limits hold.
+        Limits = "limits",
+        /// What was held back.
+        Pauses = "pauses",
         /// Codes that were sent.
         Codes = "codes",
         /// Whose number it was shown to be.
@@ -106,6 +110,8 @@ impl DataClass {
             Self::Inbox => &["inbox"],
             Self::Outbox => &["outbox"],
             Self::Day => &["idempotency", "answer_budgets", "call_scripts", "verification_limits"],
+            Self::Limits => &["tallies", "volumes", "echoes", "probes", "alerts", "calls_open"],
+            Self::Pauses => &["pauses"],
             Self::Codes => &["verifications", "verification_sends"],
             Self::Verified => &["verified_people"],
             Self::Told => &["first_texts"],
@@ -164,6 +170,8 @@ impl DataClass {
                 Term::Fixed("7 days after it was done or given up; its words go at once")
             }
             Self::Day => Term::Fixed("24 hours"),
+            Self::Limits => Term::Fixed("1 to 9 days after they were last counted"),
+            Self::Pauses => Term::Fixed("30 days after their end"),
             Self::Codes => {
                 Term::Fixed("30 days after their end; numbers and codes go at their end")
             }
@@ -206,6 +214,8 @@ impl DataClass {
             Self::Day => {
                 "answers to repeated requests, answers to strangers, scripts of calls, counts of codes"
             }
+            Self::Limits => "how much people, sessions and accounts do",
+            Self::Pauses => "traffic that was held back",
             Self::Codes => "codes that were sent to people, and whether they were given back",
             Self::Verified => "whose number it was shown to be",
             Self::Told => "who was told of which number by a first text",

@@ -61,8 +61,6 @@ pub const TTL_BOUNDS: (Duration, Duration) = (Duration::from_mins(1), Duration::
 pub const CODE_LENGTH: usize = 6;
 /// The bounds of that.
 pub const CODE_LENGTHS: (usize, usize) = (4, 8);
-/// How many digits at the end of numbers that begin alike may differ.
-const PREFIX_LESS: usize = 4;
 
 /// How long to wait after so many sends.
 pub fn wait(sends: i64) -> Duration {
@@ -95,11 +93,6 @@ impl Default for Limits {
             account_hour: 1000,
         }
     }
-}
-
-/// What numbers that begin alike have in common: all but the last digits.
-pub fn prefix(number: &str) -> &str {
-    number.get(..number.len().saturating_sub(PREFIX_LESS)).unwrap_or_default()
 }
 
 /// As what an address is counted: an address of IPv6 by its network, since a home has one of those.
@@ -294,12 +287,9 @@ mod tests {
         }
     }
 
-    /// Neighbours count together, and so does a network of IPv6 however its addresses are written.
+    /// A network of IPv6 counts as one, however its addresses are written.
     #[test]
     fn what_is_counted_together() {
-        assert_eq!(prefix("+33639980001"), prefix("+33639980099"));
-        assert_ne!(prefix("+447700900001"), prefix("+33639980001"));
-        assert_eq!(prefix("+1"), "");
         let of = |text: &str| client(text.parse().unwrap());
         assert_eq!(of("2001:db8::1"), of("2001:db8:0:0:ffff::2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));

@@ -130,6 +130,11 @@ impl Jobs {
         }));
         retain::start(relay, tracker, stop);
         let each = relay.clone();
+        tracker.spawn(every(MEASURE_EVERY, stop.clone(), "traffic", move || {
+            let relay = each.clone();
+            async move { relay.watch_traffic().await }
+        }));
+        let each = relay.clone();
         tracker.spawn(every(KEYS_EVERY, stop.clone(), "keys", move || {
             let relay = each.clone();
             async move { relay.db().hold_keys().await }

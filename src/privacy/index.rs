@@ -10,6 +10,7 @@ use super::{
     hex,
 };
 use crate::domain::{
+    message::Body,
     phone::{Canonical, Identifier},
     redact,
     verification::Code,
@@ -137,6 +138,17 @@ impl IndexKey {
     pub fn is_code(&self, verification: &str, code: &Code, stored: &str) -> bool {
         let Some(tag) = unhex(stored) else { return false };
         hmac::verify(&self.hmac, &code_message(verification, code), &tag).is_ok()
+    }
+
+    /// The key of a number without its last four digits: what ten thousand numbers have in common.
+    pub fn prefix(&self, number: &Canonical) -> String {
+        let digits = number.expose();
+        self.hash("prefix", &[digits.get(..digits.len().saturating_sub(4)).unwrap_or_default()])
+    }
+
+    /// The key of what a text says, by which it is known again within the account.
+    pub fn echo(&self, said: &Body) -> String {
+        self.hash("echo", &[said.expose()])
     }
 
     /// The first 16 bytes of the HMAC. Parts are of one length each, or one alone: no two lists make

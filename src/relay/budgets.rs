@@ -10,14 +10,25 @@ use std::{
 
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 
+use serde_json::json;
+
 use super::{Error, Relay};
 use crate::{
     domain::{
+        abuse::Window,
         budget::{Budget, Spent},
+        event::EventKind,
+        interaction::{Kind, Reason},
         time::Timestamp,
     },
     ids::AccountId,
-    store::charges::{self, Sum},
+    store::{
+        charges::{self, Sum},
+        events::{self, Place},
+        pauses::Pause,
+        probes::{self, Alert},
+        tallies::{Volume, What},
+    },
     telemetry::metrics,
 };
 
@@ -54,6 +65,12 @@ pub(super) struct Spending(Arc<Mutex<Percents>>);
 struct Percents {
     carriers: BTreeMap<String, u64>,
     accounts: HashSet<AccountId>,
+    /// What is held back: by account and kind, of a prefix or, where that is empty, of all.
+    paused: HashSet<(AccountId, Kind, String)>,
+    /// What was kept of the volumes of an hour.
+    volumes: HashMap<(AccountId, What), (i64, u64)>,
+    /// Of which budgets was told, on which day.
+    told: HashSet<(AccountId, Alert, i64)>,
 }
 
 impl Spending {
@@ -67,6 +84,59 @@ impl Spending {
         let percents = self.lock();
         percents.carriers.get(carrier).is_some_and(|percent| *percent >= WHOLE)
             || percents.accounts.contains(account)
+    }
+
+    /// Whether an account's texts or calls are held back, all of them or those to that prefix.
+    pub(super) fn pauses(&self, account: &AccountId, kind: Kind, prefix: &str) -> bool {
+        let known = self.lock();
+        !known.paused.is_empty()
+            && [prefix, ""]
+                .into_iter()
+                .any(|subject| known.paused.contains(&(account.clone(), kind, subject.to_owned())))
+    }
+
+    /// Why nothing of that kind is sent for an account at a carrier.
+    pub(super) fn refuses(&self, carrier: &str, account: &AccountId, kind: Kind) -> Option<Reason> {
+        if self.over(carrier, account) {
+            Some(Reason::BudgetSpent)
+        } else {
+            self.pauses(account, kind, "").then_some(Reason::TrafficPaused)
+        }
+    }
+
+    /// What is held back by now.
+    pub(super) fn learn(&self, paused: &[Pause]) {
+        let all = paused.iter().map(|one| (one.account.clone(), one.kind, one.subject.clone()));
+        self.lock().paused = all.collect();
+    }
+
+    /// Whether an hour's volume is a twentieth more than what was kept of it, or another hour's.
+    pub(super) fn grew(&self, volume: &Volume, hour: i64) -> bool {
+        let known = self.lock();
+        match known.volumes.get(&(volume.account.clone(), volume.what)) {
+            Some((of, kept)) if *of == hour => volume.used > kept.saturating_add(kept / 20),
+            _ => true,
+        }
+    }
+
+    /// Those were kept; of other hours is forgotten.
+    pub(super) fn kept(&self, volumes: &[Volume], hour: i64) {
+        let mut known = self.lock();
+        known.volumes.retain(|_, (of, _)| *of == hour);
+        for one in volumes {
+            known.volumes.insert((one.account.clone(), one.what), (hour, one.used));
+        }
+    }
+
+    /// Whether nobody here has told of that yet on that day.
+    fn untold(&self, account: &AccountId, alert: Alert, day: i64) -> bool {
+        !self.lock().told.contains(&(account.clone(), alert, day))
+    }
+
+    fn tell(&self, account: &AccountId, alert: Alert, day: i64) {
+        let mut known = self.lock();
+        known.told.retain(|(.., of)| *of == day);
+        known.told.insert((account.clone(), alert, day));
     }
 
     fn percent(&self, carrier: &str) -> Option<u64> {
@@ -117,7 +187,13 @@ impl Relay {
         }
         if !budgets.account.is_none() {
             match self.spent_by_accounts(&budgets.account).await {
-                Ok(spent) => self.note_accounts(&budgets.account, &spent),
+                Ok(spent) => {
+                    self.note_accounts(&budgets.account, &spent);
+                    if let Err(error) = self.tell_accounts(&budgets.account, &spent).await {
+                        tracing::warn!(%error, "accounts were not told of their budgets");
+                        done = Err(error);
+                    }
+                }
                 Err(error) => {
                     unsummed("accounts", &error);
                     done = Err(error);
@@ -180,6 +256,45 @@ impl Relay {
                 tracing::warn!(%account, "an account's budget is spent");
             }
         }
+    }
+
+    /// Tells accounts whose budget comes to its end, or has, once a day each.
+    async fn tell_accounts(
+        &self,
+        budget: &Budget,
+        spent: &HashMap<AccountId, Spent>,
+    ) -> Result<(), Error> {
+        let day = Window::Day.place(self.db.read().await?.now().await?);
+        for (account, spent) in spent {
+            let percent = budget.percent(spent);
+            let (alert, kind) = match percent {
+                WHOLE.. => (Alert::BudgetSpent, EventKind::BudgetSpent),
+                NEAR.. => (Alert::BudgetNear, EventKind::BudgetNear),
+                _ => continue,
+            };
+            if !self.spending.untold(account, alert, day) {
+                continue;
+            }
+            let of = account.clone();
+            self.db
+                .write(move |tx| {
+                    let account = of.clone();
+                    Box::pin(async move {
+                        let now = tx.now().await?;
+                        if probes::is_news(tx, &account, alert, "", now).await? {
+                            let data = json!({ "percent": percent }).to_string();
+                            let place = Place::default();
+                            events::insert(tx, &account, kind, place, &data, now).await?;
+                            tx.on_commit(move || metrics::abuse(alert.as_str()));
+                        }
+                        Ok::<_, Error>(())
+                    })
+                })
+                .await?;
+            self.spending.tell(account, alert, day);
+            self.committed();
+        }
+        Ok(())
     }
 
     /// Whether nothing is left to be spent at this carrier or for this account.

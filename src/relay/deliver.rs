@@ -18,7 +18,7 @@ use crate::{
         error::{Retry, SendErrorKind},
         listing::{Page, Query},
     },
-    domain::time::doubled,
+    domain::{interaction::Kind, time::doubled},
     ids::{AccountId, OutboxId},
     store::{
         self, Tx, charges,
@@ -267,8 +267,8 @@ impl Relay {
     /// for either.
     async fn claimed(&self, entry: &Entry) -> Result<Option<(Claimed, Duration)>, Error> {
         // Nobody is asked, and nothing fetched, for what is above a budget.
-        let spent = self.spending.over(&entry.carrier, &entry.account);
-        let mut verdict = spent.then(Verdict::over_budget);
+        let why = self.spending.refuses(&entry.carrier, &entry.account, Kind::Message);
+        let mut verdict = why.map(Verdict::refusing);
         for _ in 0..ERRANDS_MAX {
             match self.claim_message(entry, verdict.clone()).await {
                 Err(Error::Fetch) => {
@@ -362,8 +362,12 @@ impl Relay {
 
     async fn deliver_call(&self, entry: Entry) -> Result<bool, Error> {
         let untried = entry.attempts == 0 && entry.state == OutboxState::Ready;
-        if untried && self.spending.over(&entry.carrier, &entry.account) {
-            self.write_entry(entry, |tx, entry| Box::pin(calls::over_budget(tx, entry))).await?;
+        let why = self.spending.refuses(&entry.carrier, &entry.account, Kind::Call);
+        if let Some(why) = why.filter(|_| untried) {
+            self.write_entry(entry, move |tx, entry| {
+                Box::pin(calls::refused_first(tx, entry, why))
+            })
+            .await?;
             return Ok(true);
         }
         let (claimed, judged) = self

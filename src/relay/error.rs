@@ -158,6 +158,12 @@ pub enum Error {
     /// The numbers of these people, by their places, were not verified lately.
     #[error("a number was not verified lately")]
     NotVerified(Vec<usize>),
+    /// It is more than may be within that time, or traffic is held back: it may be asked again after so long.
+    #[error("it is more than may be for now")]
+    RateLimited(Duration),
+    /// As many calls go on as may at once.
+    #[error("as many calls go on as may at once")]
+    CallInProgress,
     /// It was changed in the meantime.
     #[error("the version is not the one that was named")]
     VersionMismatch,

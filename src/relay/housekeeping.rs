@@ -7,9 +7,10 @@ use crate::{
     domain::{policy::VerifiedRules, time::Timestamp},
     ids::{AccountId, EventId},
     store::{
-        self, Tx, budgets, deliveries, first_texts, idempotency, inbox, interactions, long_texts,
-        meta, number_move_steps, number_moves, opt_outs, outbox, reports, retention::runs, scripts,
-        sessions as rows, staff, verification_limits, verifications, verified_people,
+        self, Tx, budgets, calls_open, deliveries, echoes, first_texts, idempotency, inbox,
+        interactions, long_texts, meta, number_move_steps, number_moves, opt_outs, outbox, pauses,
+        probes, reports, retention::runs, scripts, sessions as rows, staff, tallies,
+        verification_limits, verifications, verified_people,
     },
     telemetry::metrics,
 };
@@ -118,8 +119,9 @@ impl Relay {
     /// long texts that could not be put together after a week, what endpoints were sent after 30 days, moves
     /// off numbers after 90 days, once nobody can be moved back, who was told of which number after a year;
     /// verifications 30 days after their end, and that somebody's number was verified after two years; reports
-    /// a year after they were decided, and proofs that an opt-out might be cleared after five. Then it has the
-    /// database look at what is left. What has terms of its own goes at night ([`Relay::retain`]).
+    /// a year after they were decided, and proofs that an opt-out might be cleared after five; what is counted
+    /// for limits after one to nine days, and what was held back after 30. Then it has the database look at
+    /// what is left. What has terms of its own goes at night ([`Relay::retain`]).
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -138,6 +140,14 @@ impl Relay {
                             verifications::purge(tx, now - 30 * DAY, BATCH).await?,
                             verification_limits::purge(tx, now - DAY, BATCH).await?,
                             verified_people::purge(tx, now - VerifiedRules::LONGEST, BATCH).await?,
+                            tallies::purge(tx, now - 2 * DAY, BATCH).await?,
+                            tallies::purge_volumes(tx, now - 9 * DAY, BATCH).await?,
+                            // Nothing is held back for longer than a week.
+                            echoes::purge(tx, now - 8 * DAY, BATCH).await?,
+                            pauses::purge(tx, now - 30 * DAY, BATCH).await?,
+                            probes::purge(tx, now - DAY, BATCH).await?,
+                            probes::purge_alerts(tx, now - 2 * DAY, BATCH).await?,
+                            calls_open::purge(tx, now - DAY, BATCH).await?,
                             deliveries::purge(tx, &forgotten(now), BATCH).await?,
                             reports::purge(tx, now - REPORTS_KEPT, BATCH).await?,
                             opt_outs::purge(tx, now - PROOFS_KEPT, BATCH).await?,

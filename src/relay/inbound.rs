@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
+    abuse,
     consult::{Advice, Given},
     error::Error,
     twilio_proxy,
@@ -87,6 +88,8 @@ pub(super) struct Refused {
     /// The last session that this caller had on this number.
     last: Option<(SessionId, Option<ParticipantId>, Option<String>)>,
     pub(super) now: Timestamp,
+    /// Whether they tried too many numbers: they get the neutral answer, and nothing else is done for them.
+    pub(super) silent: bool,
 }
 
 impl Refused {
@@ -138,7 +141,8 @@ impl Routed {
     pub(super) fn refuse(self, reason: Reason) -> Refused {
         let Self { account, service, number, session, sender, now, .. } = self;
         let last = Some((session.id, Some(sender.id), Some(sender.role)));
-        Refused { account, number, service, reason, person: Some(sender.person), last, now }
+        let person = Some(sender.person);
+        Refused { account, number, service, reason, person, last, now, silent: false }
     }
 }
 
@@ -168,6 +172,7 @@ pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error>
         person: None,
         last: None,
         now,
+        silent: false,
     };
     let Caller::Number(caller) = event.from else {
         return Ok(Route::Refused(Box::new(refused)));
@@ -190,12 +195,13 @@ pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error>
 pub(super) async fn lead(
     tx: &mut Tx,
     event: Event<'_>,
-    found: Route,
+    mut found: Route,
     said: Option<&Body>,
     given: &Given,
 ) -> Result<(Route, bool), Error> {
-    let Route::Refused(refused) = &found else { return Ok((found, false)) };
-    if !twilio_proxy::is_asked(refused) || said.is_some_and(is_opt_out) {
+    let Route::Refused(refused) = &mut found else { return Ok((found, false)) };
+    abuse::probed(tx, refused).await?;
+    if refused.silent || !twilio_proxy::is_asked(refused) || said.is_some_and(is_opt_out) {
         return Ok((found, false));
     }
     match &given.stranger {

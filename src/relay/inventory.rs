@@ -51,6 +51,9 @@ async fn check(
     if let Some(fault) = loose_name_fault(unique_name) {
         faults.insert(0, fault);
     }
+    if let Some(fault) = rules.line_fault(&tx.bounds()) {
+        faults.push(Fault::new("/out_of_session_number", fault.as_str(), fault.words()));
+    }
     let line = rules.out_of_session_number.as_ref();
     // A line that joined a pool later is not in the way of other changes; it is not rung any more.
     let changed = before.is_none_or(|before| before.out_of_session_number.as_ref() != line);

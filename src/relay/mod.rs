@@ -2,6 +2,7 @@
 //!
 //! Each is a function over one transaction; [`Relay`] runs them, asks carriers and wakes the jobs.
 
+mod abuse;
 mod access;
 mod adopt;
 mod allocate;
@@ -54,6 +55,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 pub use self::{
+    abuse::lift_pause,
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
     audit::{Heads, HeadsError, SignedHead, Told, Verified},

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{audit::By, phone::Permits, time::Timestamp},
+    domain::{abuse::Bounds, audit::By, phone::Permits, time::Timestamp},
     ids::{AccountId, Id, Ids},
     privacy::Keyring,
 };
@@ -63,6 +63,8 @@ pub struct DbOptions {
     pub connections: u32,
     /// Numbers that may join a pool against a rule, whichever way they come.
     pub permits: Permits,
+    /// What holds abuse and cost in bounds, whichever way somebody comes.
+    pub bounds: Arc<Bounds>,
     /// Room in bytes that is kept back beside a SQLite file for urgent writes on a full disk; 0 for
     /// none. For a server: a command needs none.
     pub ballast: u64,
@@ -91,6 +93,7 @@ pub(super) struct Shared {
     ids: Ids,
     pub(super) keys: Keys,
     pub(super) permits: Permits,
+    bounds: Arc<Bounds>,
     pub(super) time: Time,
     pub(super) terms: Terms,
     /// Whether anything was ever owed to an endpoint here.
@@ -109,6 +112,7 @@ impl Shared {
             ids: options.ids.clone(),
             keys: Keys::new(&options.keyring),
             permits: options.permits.clone(),
+            bounds: Arc::clone(&options.bounds),
             time: Time::new(&options.clock),
             terms: Terms::default(),
             owed: AtomicBool::new(false),
@@ -274,6 +278,11 @@ impl Db {
             Doors::Sqlite { .. } => Engine::Sqlite,
             Doors::Postgres { .. } => Engine::Postgres,
         }
+    }
+
+    /// What holds abuse and cost in bounds.
+    pub fn bounds(&self) -> &Bounds {
+        &self.shared.bounds
     }
 
     /// Whether this process may have owed anything to endpoints since it started: whoever looks for
@@ -509,6 +518,11 @@ impl Tx {
     /// Fills `bytes` with random ones.
     pub fn random(&self, bytes: &mut [u8]) {
         self.shared.ids.fill(bytes);
+    }
+
+    /// What holds abuse and cost in bounds.
+    pub fn bounds(&self) -> Arc<Bounds> {
+        Arc::clone(&self.shared.bounds)
     }
 
     /// Notes that `rows` deliveries are owed.

@@ -1,6 +1,6 @@
 //! Services and their rules.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
+        abuse::{Countries, Limit, Limits},
         content::{Actions, ContentAction},
         opt_out::StopWords,
         phone::Strictness,
@@ -93,7 +94,14 @@ struct StoredRules {
     content: Option<StoredContent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verified: Option<StoredVerified>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     retention: Option<StoredRetention>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    countries: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<String, u32>,
+    #[serde(default)]
+    tell_limits: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,6 +111,7 @@ struct StoredVerified {
 }
 
 /// In days.
+#[derive(Serialize, Deserialize)]
 struct StoredRetention {
     texts: Option<u32>,
     log: Option<u32>,
@@ -246,6 +255,9 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
             let RetentionRules { texts, log, sessions } = rules.retention;
             StoredRetention { texts, log, sessions }
         }),
+        countries: rules.countries.iter().map(str::to_owned).collect(),
+        limits: rules.limits.iter().map(|(one, most)| (one.as_str().to_owned(), most)).collect(),
+        tell_limits: rules.tell_limits,
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -312,8 +324,22 @@ fn from_text(text: &str) -> Option<Rules> {
             let StoredRetention { texts, log, sessions } = stored;
             RetentionRules { texts, log, sessions }
         }),
+        countries: Countries::parse(stored.countries.iter().map(String::as_str))?,
+        limits: limits(&stored.limits),
+        tell_limits: stored.tell_limits,
         proxy: ProxyRules::default(),
     })
+}
+
+/// A limit that a newer version knows is none here.
+fn limits(stored: &BTreeMap<String, u32>) -> Limits {
+    let mut limits = Limits::default();
+    for (name, most) in stored {
+        if let Some(limit) = Limit::parse(name) {
+            limits.set(limit, *most);
+        }
+    }
+    limits
 }
 
 #[derive(sqlx::FromRow)]

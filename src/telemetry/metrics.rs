@@ -86,6 +86,10 @@ metrics_table! {
     BUDGET_UNSUMMED = Counter "entremise_budget_sums_failed_total" Count ["of"]
         "Times that what was spent of a budget could not be summed, by carrier, or `accounts` for those of \
          accounts: what it came to before goes on to count.";
+    ABUSE = Counter "entremise_abuse_total" Count ["control"]
+        "Times that something held abuse or cost in bounds: rate_limited, minutes_spent, call_in_progress, \
+         country_not_allowed, number_not_allowed, traffic_paused, loop_stopped of texts and calls that were \
+         refused; sessions that were not opened; loop, paused, harvest, budget_near, budget_spent once each.";
     CARRIER_TURNS = Counter "entremise_carrier_turns_total" Count ["carrier", "state"]
         "Changes of that: to closed, half_open, open.";
     EGRESS_REQUESTS = Counter "entremise_egress_requests_total" Count ["outcome"]
@@ -322,6 +326,11 @@ pub fn budget_unsummed(of: &str) {
     counter(&BUDGET_UNSUMMED, [text(of)]).increment(1);
 }
 
+/// Something held abuse or cost in bounds: a `control` from the metric's help.
+pub fn abuse(control: &'static str) {
+    counter(&ABUSE, [control.into()]).increment(1);
+}
+
 /// Whether a carrier is sent to has changed, to a `state` from the metric's help.
 pub fn carrier_turned(carrier: &str, state: &'static str) {
     counter(&CARRIER_TURNS, [text(carrier), state.into()]).increment(1);
@@ -507,6 +516,7 @@ mod tests {
         carrier_turned("main", "open");
         budget_used("main", 80);
         budget_unsummed("main");
+        abuse("rate_limited");
         gap_filled("main", "message", "relayed");
         reconciled("main", "call", "complete");
         message("delivered");

@@ -1,7 +1,15 @@
 //! The audit log by API: each change of settings, keys and access leaves one row with whoever did it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
+use entremise::{
+    domain::interaction::Kind,
+    ids::PauseId,
+    store::{
+        self,
+        pauses::{self, Pause, PauseScope, PauseWhy},
+    },
+};
 use serde_json::{Value, json};
 
 use super::world::{Answer, World, at, each, proxy};
@@ -21,6 +29,7 @@ const OPERATIONS: &[(&str, Leaves)] = &[
     ("POST /api/v1/number-moves", Leaves::Row("number_move.begun")),
     ("POST /api/v1/number-moves/{move}/undo", Leaves::Row("number_move.undone")),
     ("POST /api/v1/numbers/{number}/release", Leaves::Row("number.released")),
+    ("POST /api/v1/traffic-pauses/{pause}/lift", Leaves::Row("traffic_pause.lifted")),
     ("POST /api/v1/number-orders", Leaves::Row("number.ordered")),
     ("POST /api/v1/verifications", Leaves::Nothing(CODES)),
     ("POST /api/v1/verifications/{verification}/check", Leaves::Nothing(CODES)),
@@ -254,8 +263,37 @@ async fn numbers(stage: &mut Stage<'_>) {
     stage.does("POST /api/v1/number-moves/{move}/undo", &undo, json!({})).await;
     let release = format!("{}/release", at("numbers", &all[1]));
     stage.does("POST /api/v1/numbers/{number}/release", &release, json!({})).await;
+    let id = held_back(stage.world).await;
+    let lift = "POST /api/v1/traffic-pauses/{pause}/lift";
+    stage.does(lift, &format!("/api/v1/traffic-pauses/{id}/lift"), Value::Null).await;
     let new = json!({ "kind": "adopt", "service_id": "trips", "number": proxy(9) });
     stage.does("POST /api/v1/number-orders", "/api/v1/number-orders", new).await;
+}
+
+/// The account's texts are held back.
+async fn held_back(world: &World) -> PauseId {
+    let account = world.account().clone();
+    let done = world.relay.db().write(move |tx| {
+        let account = account.clone();
+        Box::pin(async move {
+            let now = tx.now().await?;
+            let pause = Pause {
+                account,
+                id: tx.id_at(now),
+                scope: PauseScope::Account,
+                kind: Kind::Message,
+                subject: String::new(),
+                why: PauseWhy::Limit,
+                slot: 0,
+                since: now,
+                until: now + Duration::from_hours(1),
+                lifted_at: None,
+            };
+            assert!(pauses::begin(tx, &pause).await?);
+            Ok::<_, store::Error>(pause.id)
+        })
+    });
+    done.await.unwrap()
 }
 
 async fn sessions(stage: &mut Stage<'_>) {

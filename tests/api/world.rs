@@ -208,6 +208,7 @@ impl World {
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 8,
             permits: Permits::default(),
+            bounds: std::sync::Arc::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop_db.clone()).await.unwrap();

@@ -237,6 +237,21 @@ connections_per_client = 2000
 format = "json"
 [api]
 rate_per_minute = 1000000
+[abuse]
+pair_texts_per_30_seconds = 0
+pair_calls_per_hour = 0
+pair_calls_at_once = 0
+person_texts_per_hour = 0
+person_texts_per_day = 0
+person_calls_per_hour = 0
+person_calls_per_day = 0
+person_calls_at_once = 0
+person_sessions_per_hour = 0
+person_sessions_per_day = 0
+prefix_texts_per_hour = 0
+prefix_calls_per_hour = 0
+spike_factor = 0
+loop_texts = 0
 [sqlite]
 ballast_mib = 4
 [[carriers]]

@@ -114,6 +114,7 @@ impl Quiet {
             // One: what was stated before a statement was told of before it.
             connections: 1,
             permits: Permits::default(),
+            bounds: std::sync::Arc::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();

@@ -98,6 +98,7 @@ impl Bench {
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 4,
             permits: Permits::default(),
+            bounds: std::sync::Arc::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();

@@ -95,6 +95,7 @@ impl Bare {
             keyring: Arc::new(Keyring::new(master)),
             connections: 4,
             permits: Permits::default(),
+            bounds: std::sync::Arc::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();

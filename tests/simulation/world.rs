@@ -8,7 +8,11 @@ use std::{
 use entremise::{
     carrier::{Links, Settings, kind},
     clock::Clock,
-    domain::{phone::Permits, time::Timestamp},
+    domain::{
+        abuse::{Bounds, Limits},
+        phone::Permits,
+        time::Timestamp,
+    },
     egress::Egress,
     ids::{Entropy, Ids},
     privacy::{Keyring, MasterKey},
@@ -141,6 +145,8 @@ async fn open(
         keyring: Arc::new(Keyring::new(MasterKey::from_bytes(key).unwrap())),
         connections: 1,
         permits: Permits::default(),
+        // Its people write and call more than any limit allows.
+        bounds: Arc::new(Bounds { limits: Limits::default(), ..Bounds::default() }),
         ballast: 0,
     };
     let db = Db::open(options, &tracker, stop.clone()).await.unwrap();

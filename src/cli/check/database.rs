@@ -61,6 +61,7 @@ pub(super) async fn check(report: &mut Report, config: &Config, wrong: &Wrong) -
         keyring: Arc::new(keyring.unwrap_or_else(|_| Keyring::new(MasterKey::generate()))),
         connections: 1,
         permits: config.numbers.allow.clone(),
+        bounds: Arc::new(config.abuse.clone()),
         ballast: 0,
     };
     match Inspection::file(&options.url) {

@@ -8,7 +8,7 @@ use std::{fmt::Write as _, sync::LazyLock};
 
 use csv::StringRecord;
 
-use super::ProxyNumber;
+use super::{Identifier, ProxyNumber};
 
 /// A class of numbers, and whether a pool may have them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +111,11 @@ impl Permits {
     fn reason(&self, number: &ProxyNumber) -> Option<&str> {
         let fits = self.0.iter().filter(|(prefix, _)| number.0.starts_with(prefix));
         fits.max_by_key(|(prefix, _)| prefix.len()).map(|(_, reason)| &**reason)
+    }
+
+    /// Whether a person's number begins with one of the prefixes.
+    pub fn cover(&self, number: &Identifier) -> bool {
+        self.0.iter().any(|(prefix, _)| number.0.starts_with(prefix))
     }
 
     /// Whether a pool may have the number.

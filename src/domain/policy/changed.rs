@@ -1,7 +1,6 @@
 //! Which of a service's rules two versions differ in, by the names that the API has for them.
 
-use super::{FirstTextRules, ProxyRules, Rules, VoicemailRules};
-use super::{ProxyRules, Rules, VerifiedRules, VoicemailRules};
+use super::{FirstTextRules, ProxyRules, Rules, VerifiedRules, VoicemailRules};
 use crate::domain::audit::changed_fields;
 
 impl Rules {
@@ -33,6 +32,9 @@ impl Rules {
             keep_texts => "keep_texts",
             content => "content",
             retention => "retention",
+            countries => "countries",
+            limits => "limits",
+            tell_limits => "tell_limits",
             stop_words => "stop_words",
             help_text => "help_text",
             block_words => "block_words",

@@ -1,5 +1,7 @@
 //! Use cases' and the store's errors as problems.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::wire::Time;
@@ -83,6 +85,10 @@ impl From<Error> for Problem {
             Error::ReportResolved => {
                 Self::new(Code::Conflict, "The report is decided already: read it again.")
             }
+            Error::RateLimited(wait) => limited(wait),
+            Error::CallInProgress => {
+                Self::new(Code::CallInProgress, "Wait until a call that goes on has ended.")
+            }
             Error::VersionMismatch => {
                 Self::new(Code::VersionMismatch, "Read it again: it has changed since.")
             }
@@ -94,7 +100,7 @@ impl From<Error> for Problem {
                 Code::IdempotencyInProgress,
                 "The first request with this key is still under way.",
             )
-            .retry_after(std::time::Duration::from_secs(1)),
+            .retry_after(Duration::from_secs(1)),
             Error::Fetch => Self::internal("files were not fetched"),
             Error::Files(_) => Self::unavailable("The store for files"),
             Error::FilesBusy => Self::unavailable("Too many files are being given out"),
@@ -122,6 +128,12 @@ impl From<store::Error> for Problem {
 
 fn field_fault(fault: Fault) -> FieldFault {
     FieldFault::body(ours(fault.pointer), fault.code, fault.message)
+}
+
+/// It is more than may be for now.
+fn limited(wait: Duration) -> Problem {
+    let detail = "It is more than the limits of docs/abuse.md allow for now.";
+    Problem::new(Code::RateLimited, detail).retry_after(wait.max(Duration::from_secs(1)))
 }
 
 /// Why nothing is done about an endpoint or what it is sent.

@@ -196,6 +196,7 @@ fn parameters() -> Value {
         "participant": path("participant", "The participant's id", id("ParticipantId")),
         "number": path("number", "The number's id", id("NumberId")),
         "move": path("move", "The move's id", id("MoveId")),
+        "pause": path("pause", "The pause's id", id("PauseId")),
         "order": path("order", "The number order's id", id("NumberOrderId")),
         "interaction": path("interaction", "The interaction's id", id("InteractionId")),
         "endpoint": path("endpoint", "The endpoint's id", id("EndpointId")),

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use super::{
     Api, account, audit, available, calls, carriers, deliveries, endpoints, events, interactions,
     keys, legal_holds, messages, number_moves, number_orders, numbers, opening, opt_outs,
-    participants, reports, services, sessions, usage, verifications, wire,
+    participants, pauses, reports, services, sessions, usage, verifications, wire,
 };
 
 /// Where a session is found by its own id.
@@ -78,6 +78,9 @@ routes! {
         get "/api/v1/number-moves/{move}" number_moves::read,
         get "/api/v1/number-moves/{move}/steps" number_moves::list_steps,
         post "/api/v1/number-moves/{move}/undo" number_moves::undo,
+        get "/api/v1/traffic-pauses" pauses::list,
+        get "/api/v1/traffic-pauses/{pause}" pauses::read,
+        post "/api/v1/traffic-pauses/{pause}/lift" pauses::lift,
         post "/api/v1/numbers/{number}/release" number_orders::release,
         get "/api/v1/available-numbers" available::search,
         get "/api/v1/number-orders" number_orders::list,

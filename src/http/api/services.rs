@@ -13,6 +13,7 @@ use super::{
     content::{Content, ContentSettings},
     input::{Faults, Object, Patch},
     keys::NoFilter,
+    limits::{LimitSettings, ServiceLimits},
     paging::{Listing, Page, Paging},
     retention::{self, Retention, RetentionSettings},
     twilio_proxy::{ProxySettings, TwilioProxy},
@@ -24,6 +25,7 @@ use super::{
 };
 use crate::{
     domain::{
+        abuse::Countries,
         phone::Identifier,
         policy::{Rules, VerifiedRules, VoicemailRules},
     },
@@ -34,6 +36,8 @@ use crate::{
     store::{self, Tx, services},
 };
 
+/// What a list of countries may hold.
+const COUNTRIES: &str = "must be countries by their two capital letters, such as FR";
 /// The seconds of a day.
 const DAY_S: u64 = 86_400;
 
@@ -128,6 +132,12 @@ pub(super) struct Service {
     /// How long a verification is good for that.
     verified_for_days: u64,
     retention: Retention,
+    /// Which countries' numbers may join its sessions and be called and texted; empty for any that the operator
+    /// allows. A list that is narrowed holds at once, also in sessions that are open.
+    countries: Vec<String>,
+    limits: ServiceLimits,
+    /// Whether whoever wrote more than a limit allows is told so by a text, once an hour.
+    tell_limits: bool,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
@@ -293,7 +303,20 @@ pub(super) struct ServiceSettings {
     verified_for_days: Patch<Count>,
     /// What is kept for a shorter time than the operator keeps it.
     #[schema(value_type = Option<RetentionSettings>)]
+    #[serde(default)]
     retention: Patch<Object<RetentionSettings>>,
+    /// ISO 3166-1 alpha-2, such as `FR`; empty for any that the operator allows.
+    #[schema(value_type = Option<Vec<String>>, max_items = 250)]
+    #[serde(default)]
+    countries: Patch<Vec<String>>,
+    /// Limits that are lower than the operator's.
+    #[schema(value_type = Option<ServiceLimits>)]
+    #[serde(default)]
+    limits: Patch<Object<LimitSettings>>,
+    /// Whether whoever writes too much is told so.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    tell_limits: Patch<bool>,
     #[schema(value_type = Option<ProxySettings>)]
     #[serde(default)]
     twilio_proxy: Patch<Object<ProxySettings>>,
@@ -352,6 +375,9 @@ impl Service {
             verified_participants: rules.verified.required,
             verified_for_days: rules.verified.within.as_secs() / DAY_S,
             retention: rules.retention.into(),
+            countries: rules.countries.iter().map(str::to_owned).collect(),
+            limits: (&rules.limits).into(),
+            tell_limits: rules.tell_limits,
             twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
@@ -426,6 +452,16 @@ impl ServiceSettings {
             Patch::Null => rules.retention = default.retention,
             Patch::Value(kept) => kept.0.apply(&mut rules.retention),
         }
+        let read = |all: &Vec<String>| {
+            Countries::parse(all.iter().map(String::as_str)).unwrap_or_default()
+        };
+        set(&self.countries, &default.countries, &mut rules.countries, read);
+        match &self.limits {
+            Patch::Absent => {}
+            Patch::Null => rules.limits = default.limits,
+            Patch::Value(limits) => limits.0.apply(&mut rules.limits),
+        }
+        set(&self.tell_limits, &default.tell_limits, &mut rules.tell_limits, bool::clone);
         match &self.twilio_proxy {
             Patch::Absent => {}
             Patch::Null => rules.proxy = default.proxy,
@@ -470,6 +506,14 @@ impl ServiceSettings {
         let mut rules = Rules::new("x".to_owned());
         self.apply(&mut rules, "x");
         let lacking = if whole { rules.lacking() } else { Vec::new() };
+        if let Some(fault) = rules.line_fault(relay.db().bounds()) {
+            faults.add("/out_of_session_number", fault.as_str(), fault.words());
+        }
+        if let Patch::Value(countries) = &self.countries
+            && Countries::parse(countries.iter().map(String::as_str)).is_none()
+        {
+            faults.add("/countries", "not_allowed", COUNTRIES);
+        }
         for (field, allowed) in rules.faults().into_iter().chain(lacking) {
             faults.add(format!("/{field}"), "not_allowed", allowed);
         }

@@ -17,10 +17,11 @@ use crate::{
     },
     ids::{
         AccountId, EndpointId, EventId, HoldId, InteractionId, KeyId, LegId, MoveId, NumberId,
-        NumberOrderId, OptOutId, ParticipantId, ReportId, ServiceId, SessionId, VerificationId,
+        NumberOrderId, OptOutId, ParticipantId, PauseId, ReportId, ServiceId, SessionId,
+        VerificationId,
     },
     relay,
-    store::{charges, deliveries, endpoints, interactions, legs, number_orders, numbers},
+    store::{charges, deliveries, endpoints, interactions, legs, number_orders, numbers, pauses},
 };
 
 /// An instant: RFC 3339 in UTC, with milliseconds.
@@ -208,6 +209,8 @@ words! {
     Origin = interactions::Origin, "Who began it: a person, or the marketplace by this API";
     OutOfSession = policy::OutOfSession, "What somebody hears who calls where no session is";
     Outcome = interaction::Outcome, "How it ended; set once";
+    PauseScope = pauses::PauseScope, "What is held back";
+    PauseWhy = pauses::PauseWhy, "Why it is held back";
     PoolRule = Rule, "A rule that narrows the pool";
     Registration = phone::Registration, "Whether a number under +1 is registered for texts";
     Reason = interaction::Reason, "Why it ended so";
@@ -270,6 +273,7 @@ ids! {
     HoldId = "HoldId", "LH";
     OptOutId = "OptOutId", "OO";
     ReportId = "ReportId", "RP";
+    PauseId = "PauseId", "TP";
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! English.
 
 mod events;
+mod limits;
 
 use askama::{Template, filters::HtmlSafe};
 
@@ -174,6 +175,13 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         Reason::OptedOut | Reason::StopWord | Reason::Keyword | Reason::RecipientOptedOut => {
             stopping(reason)
         }
+        Reason::RateLimited
+        | Reason::MinutesSpent
+        | Reason::CallInProgress
+        | Reason::CountryNotAllowed
+        | Reason::NumberNotAllowed
+        | Reason::TrafficPaused
+        | Reason::LoopStopped => limits::held_back(reason),
         Reason::InvalidNumber
         | Reason::CarrierRejected
         | Reason::CarrierConfig

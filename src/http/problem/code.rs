@@ -115,6 +115,9 @@ codes! {
     ModeNotAllowed "mode_not_allowed" CONFLICT never
         "The session's mode does not allow this"
         "A call needs a session that relays calls, a text one that relays texts.";
+    CallInProgress "call_in_progress" CONFLICT later
+        "As many calls go on as may at once"
+        "In the session, or of the person whose phone would ring first; docs/abuse.md has the limits.";
     NoPartner "no_partner" CONFLICT never
         "Nobody is on the other side"
         "Add a participant with another role first.";

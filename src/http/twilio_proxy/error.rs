@@ -244,7 +244,10 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
                 .with("The Participant identifier was not verified".to_owned());
         }
         Error::PoolExhausted(why) => exhausted(&why, about),
-        Error::VersionMismatch => {
+        Error::RateLimited(wait) => {
+            return Refusal::new(Code::TooManyRequests).retry_after(wait);
+        }
+        Error::VersionMismatch | Error::CallInProgress => {
             return Refusal::new(Code::Unavailable).retry_after(Duration::from_secs(1));
         }
         other @ (Error::Ask(_)

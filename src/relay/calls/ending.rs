@@ -8,7 +8,7 @@ use super::{
     limit, place,
     steps::{Live, live},
 };
-use crate::relay::{error::Error, inbound::Source, messages};
+use crate::relay::{abuse, error::Error, inbound::Source, messages};
 use crate::{
     carrier::event::CallStatus,
     domain::{
@@ -95,6 +95,9 @@ pub(super) async fn settle(
     if lasted.is_some() {
         let used = charges::News { lasted, ..charges::News::default() };
         charges::note(tx, account, &leg.id, used).await?;
+    }
+    if after == CallState::Answered && after != before && leg.position > 0 {
+        abuse::answered(tx, account, &leg.interaction, now).await?;
     }
     // A refused call that goes to the marketplace's own line is told of once, as refused.
     let kind = match after {
@@ -193,6 +196,7 @@ pub(super) async fn finish(
     if alone.is_some() && interaction.session.is_none() {
         return Ok(());
     }
+    abuse::over(tx, account, &interaction, duration, now).await?;
     let kind = if outcome == Outcome::Connected {
         EventKind::CallCompleted
     } else {
@@ -225,6 +229,7 @@ pub(in crate::relay) async fn give_up(
     let reason = Reason::CarrierUnknown;
     let end = End { outcome: Outcome::Unknown, reason: Some(reason), duration: None, at };
     if interactions::finish(tx, account, id, &end).await? {
+        abuse::over(tx, account, &interaction, None, at).await?;
         let data = json!({ "reason": reason.as_str(), "role": interaction.from_role }).to_string();
         events::insert(tx, account, EventKind::CallUnknown, place(&interaction), &data, at).await?;
     }
@@ -283,7 +288,11 @@ pub(in crate::relay) async fn status(
         charges::note(tx, &account, &id, charges::News::cost(status.price)).await?;
     }
     if let Some(spoken) = status.duration.filter(|_| rung && status.state == CallState::Completed) {
-        interactions::spoke(tx, &account, &interaction, spoken, now).await?;
+        let first = interactions::spoke(tx, &account, &interaction, spoken, now).await?;
+        let call = interactions::get_any(tx, &account, &interaction).await?.filter(|_| first);
+        if let Some(call) = call {
+            abuse::over(tx, &account, &call, Some(spoken), now).await?;
+        }
     }
     // The caller's own leg is over: so is the call, whatever else is still to come.
     let caller_gone = direction == Direction::Inbound && status.state.is_final();

@@ -16,13 +16,14 @@ use self::{
 pub(in crate::relay) use self::{
     ending::{give_up, status},
     limit::{claim_end, end_asked},
-    placed::{cancel_placed, claim, held_up, over_budget, placed, set_aside},
+    placed::{cancel_placed, claim, held_up, placed, refused_first, set_aside},
     steps::{Live, callee_answered, country_of, dial_ended, keys, live, placed_answered, played},
 };
 
 use serde_json::json;
 
 use crate::relay::{
+    abuse,
     consult::Given,
     error::Error,
     inbound::{self, Event, Route, Routed, Source},
@@ -114,11 +115,14 @@ pub(in crate::relay) async fn receive(
 async fn passage(
     tx: &mut Tx,
     event: Event<'_>,
-    routed: Box<Routed>,
+    mut routed: Box<Routed>,
     given: &Given,
 ) -> Result<Route, Error> {
     if given.spending.over(event.carrier, &routed.account) {
         return Ok(Route::Refused(Box::new(routed.refuse(Reason::BudgetSpent))));
+    }
+    if let Some(reason) = abuse::call(tx, &mut routed, given).await? {
+        return Ok(Route::Refused(Box::new(routed.refuse(reason))));
     }
     match &given.verdict {
         None => twilio_proxy::of_call(tx, event, &routed).await?,
@@ -228,6 +232,9 @@ async fn connect(
             inbound::outbound_leg(tx, &interaction, position, recipient, event.carrier, state);
         legs::insert(tx, &account, &out).await?;
     }
+    let in_session = (&routed.session, &routed.service.rules);
+    let caller = (&routed.sender.person, routed.recipients.len());
+    abuse::began(tx, &account, &interaction.id, in_session, caller, now).await?;
     let step = Step {
         account: &account,
         service: &routed.service,
@@ -280,7 +287,17 @@ async fn next(tx: &mut Tx, step: Step<'_>) -> Result<Option<Plan>, Error> {
 /// Rings those of these legs that may be rung at once.
 async fn ring(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Option<Plan>, Error> {
     let rules = &step.service.rules;
-    let mut waiting = together(tx, step, waiting).await?;
+    let waiting = together(tx, step, waiting).await?;
+    let key = step.session.data_key(tx)?;
+    let mut allowed = Vec::new();
+    for leg in waiting {
+        let number = target(tx, step.account, &key, &leg).await?.number;
+        match abuse::gate(tx, rules, &number) {
+            Ok(()) => allowed.push(leg),
+            Err(reason) => unshown(tx, step.account, leg, reason, step.now).await?,
+        }
+    }
+    let mut waiting = allowed;
     while let Some(head) = waiting.first()
         && !numbers::is_at(tx, step.account, &head.number, &step.caller.carrier).await?
     {
@@ -290,7 +307,7 @@ async fn ring(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Option<P
                 waiting.insert(0, head);
                 break;
             }
-            None => unshown(tx, step.account, head, step.now).await?,
+            None => unshown(tx, step.account, head, Reason::CarrierConfig, step.now).await?,
         }
     }
     let Some(head) = waiting.first() else { return Ok(None) };
@@ -299,12 +316,13 @@ async fn ring(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Option<P
         TeamRing::All => step.at_once,
         TeamRing::InOrder => 1,
     };
-    let key = step.session.data_key(tx)?;
     let mut to = Vec::new();
     for leg in waiting.into_iter().filter(|leg| leg.number == caller_id).take(most) {
         to.push(target(tx, step.account, &key, &leg).await?);
         dialled(tx, step.account, leg, step.now).await?;
     }
+    let caller = step.caller.participant.as_ref();
+    let left = abuse::left(tx, step.account, (step.session, rules), caller, step.now).await?;
     let language = policy::language(rules, step.country);
     let said = |text: &str| {
         (!text.is_empty()).then(|| Prompt { text: text.to_owned(), language: language.to_owned() })
@@ -315,7 +333,7 @@ async fn ring(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Option<P
         caller_id,
         announce: said(&rules.caller_announcement).filter(|_| step.first),
         ring_timeout: rules.ring_timeout,
-        duration_max: limit::longest(rules, step.session, step.now),
+        duration_max: limit::longest(rules, step.session, step.now).min(left),
         screen: rules.press_one || !rules.callee_whisper.is_empty(),
         accept: rules.press_one,
         turn: 0,
@@ -353,17 +371,18 @@ async fn beside(tx: &mut Tx, step: Step<'_>, leg: &Leg) -> Result<Option<Leg>, E
     Ok(Some(Leg { number, ..leg.clone() }))
 }
 
-/// Gives up on somebody who sees a number that the caller's carrier does not have for this account, and
-/// so may not show: it was pooled elsewhere, or has moved since the session began.
+/// Gives up on somebody who may not be rung, or sees a number that the caller's carrier does not have for this
+/// account, and so may not show: it was pooled elsewhere, or has moved since the session began.
 async fn unshown(
     tx: &mut Tx,
     account: &AccountId,
     mut leg: Leg,
+    reason: Reason,
     now: Timestamp,
 ) -> Result<(), Error> {
     CallState::Failed.as_str().clone_into(&mut leg.state);
     leg.outcome = Some(Outcome::Failed);
-    leg.reason = Some(Reason::CarrierConfig);
+    leg.reason = Some(reason);
     (leg.updated_at, leg.ended_at) = (now, Some(now));
     legs::update(tx, account, &leg).await?;
     Ok(())

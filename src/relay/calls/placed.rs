@@ -10,7 +10,7 @@ use super::{
     place,
     steps::{is_apart, live, service_of},
 };
-use crate::relay::{error::Error, inbound, sessions::locked, verifications};
+use crate::relay::{abuse, error::Error, inbound, sessions::locked, verifications};
 use crate::{
     carrier::outbound::OutboundCall,
     domain::{
@@ -36,7 +36,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::SessionSuspended`],
-/// [`Error::ModeNotAllowed`], [`Error::NoPartner`].
+/// [`Error::ModeNotAllowed`], [`Error::NoPartner`], [`Error::RateLimited`], [`Error::CallInProgress`].
 pub async fn place_call(
     tx: &mut Tx,
     account: &AccountId,
@@ -61,6 +61,7 @@ pub async fn place_call(
     }
     let service = services::get(tx, account, &session.service).await?;
     let service = service.ok_or(Error::NotFound("service"))?;
+    abuse::placed(tx, account, (&session, &service.rules), (&first, &others), now).await?;
     let number = numbers::get(tx, account, &first.number_id).await?;
     let carrier = number.map(|number| number.carrier).unwrap_or_default();
     let interaction = Interaction {
@@ -85,6 +86,8 @@ pub async fn place_call(
         ended_at: None,
     };
     interactions::insert(tx, account, &interaction).await?;
+    let (in_session, people) = ((&session, &service.rules), (&first.person, others.len() + 1));
+    abuse::began(tx, account, &interaction.id, in_session, people, now).await?;
     inbound::touch(tx, account, &mut session, now).await?;
     let data = json!({ "role": first.role }).to_string();
     events::insert(tx, account, EventKind::CallCreated, place(&interaction), &data, now).await?;
@@ -178,12 +181,19 @@ pub(in crate::relay) async fn claim(
     let session = live.session.ok_or(Error::NotFound("session"))?;
     let key = session.data_key(tx)?;
     let rules = service_of(tx, &entry.account, &session).await?.rules;
+    let to = person.identifier(&key)?;
+    if let Err(reason) = abuse::gate(tx, &rules, &to) {
+        cancel_placed(tx, &entry.account, live.leg, reason, live.now).await?;
+        outbox::finish(tx, &entry, OutboxState::Done).await?;
+        return Ok(None);
+    }
+    let left = abuse::left(tx, &entry.account, (&session, &rules), Some(id), live.now).await?;
     let call = OutboundCall {
         leg: live.leg.id.clone(),
         from: live.leg.number.clone(),
-        to: person.identifier(&key)?,
+        to,
         ring_timeout: rules.ring_timeout,
-        duration_max: rules.call_max,
+        duration_max: rules.call_max.min(left),
     };
     dialled(tx, &entry.account, live.leg, live.now).await?;
     Ok(Some((entry, call)))
@@ -240,11 +250,15 @@ pub(in crate::relay) async fn held_up(tx: &mut Tx, entry: &Entry) -> Result<(), 
     Ok(())
 }
 
-/// Ends a call that was not claimed yet and that nothing is left for.
-pub(in crate::relay) async fn over_budget(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
+/// Ends a call that was not claimed yet, for that reason.
+pub(in crate::relay) async fn refused_first(
+    tx: &mut Tx,
+    entry: &Entry,
+    reason: Reason,
+) -> Result<(), Error> {
     let Some(live) = live(tx, &entry.carrier, &entry.leg).await? else { return Ok(()) };
     if outbox::finish(tx, entry, OutboxState::Done).await? {
-        cancel_placed(tx, &live.account, live.leg, Reason::BudgetSpent, live.now).await?;
+        cancel_placed(tx, &live.account, live.leg, reason, live.now).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{NOWHERE, script};
 use crate::relay::{
+    abuse,
     consult::{self, Advice},
     error::Error,
     inbound::{self, Event, Logged, Refused},
@@ -43,6 +44,15 @@ pub(super) async fn answer(
     given: Option<&Advice>,
 ) -> Result<(InteractionId, Plan), Error> {
     let rules = &refused.service.rules;
+    if is_held_back(refused.reason) {
+        return busy(tx, event, refused).await;
+    }
+    if refused.silent {
+        let logged = Logged { state: CallState::Cancelled.as_str(), goes_on: false };
+        let leg = inbound::log_refusal(tx, event, refused, logged).await?;
+        tx.on_commit(|| metrics::out_of_session("announce"));
+        return Ok((leg.interaction, neutral(rules, &refused.number.country)));
+    }
     let advice = consult::advice(tx, event, refused, given)?;
     if (rules.out_of_session == OutOfSession::Forward || advice == Some(&Advice::Forward))
         && let Some(line) = line(tx, event, refused).await?
@@ -66,6 +76,34 @@ pub(super) async fn answer(
     let answer = if plan == NOWHERE { "reject" } else { "announce" };
     tx.on_commit(move || metrics::out_of_session(answer));
     Ok((leg.interaction, plan))
+}
+
+/// Whether somebody of a session is not put through for now: they hear so, and nobody is asked what strangers get.
+const fn is_held_back(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::RateLimited
+            | Reason::MinutesSpent
+            | Reason::CallInProgress
+            | Reason::CountryNotAllowed
+            | Reason::NumberNotAllowed
+            | Reason::TrafficPaused
+    )
+}
+
+/// Logs a call that is held back, whose caller hears that the line is busy.
+async fn busy(
+    tx: &mut Tx,
+    event: Event<'_>,
+    refused: &Refused,
+) -> Result<(InteractionId, Plan), Error> {
+    let logged = Logged { state: CallState::Cancelled.as_str(), goes_on: false };
+    let leg = inbound::log_refusal(tx, event, refused, logged).await?;
+    let reason = refused.reason;
+    tx.on_commit(move || metrics::abuse(reason.as_str()));
+    let language = policy::language(&refused.service.rules, &refused.number.country);
+    let text = policy::busy_words(language).to_owned();
+    Ok((leg.interaction, Plan::Announce(Prompt { text, language: language.to_owned() })))
 }
 
 /// What everybody hears who is neither put through nor forwarded.
@@ -96,8 +134,9 @@ async fn line(
     let Some(line) = &refused.service.rules.out_of_session_number else { return Ok(None) };
     let itself =
         matches!(event.from, Caller::Number(caller) if caller.canonical() == line.canonical());
-    // It may have joined a pool since it was named.
-    if itself || refused.reason == Reason::Loop || numbers::is_ours(tx, line).await? {
+    // It may have joined a pool since it was named, and the gate may have been narrowed.
+    let shut = abuse::gate(tx, &refused.service.rules, line).is_err();
+    if itself || shut || refused.reason == Reason::Loop || numbers::is_ours(tx, line).await? {
         return Ok(None);
     }
     let (asker, now) = (refused.asker(), refused.now);

@@ -17,6 +17,7 @@ use super::{
     steps::{Live, live, settle_rung},
 };
 use crate::relay::{
+    abuse,
     consult::{Advice, Given},
     error::Error,
     inbound::{self, Event, Logged, Refused, Route, Source},
@@ -33,7 +34,7 @@ use crate::{
     domain::{
         call::CallState,
         interaction::Kind,
-        phone::{Caller, Identifier, ProxyNumber, Strictness},
+        phone::{Caller, Identifier, ProxyNumber},
         policy,
         time::Timestamp,
     },
@@ -351,7 +352,7 @@ async fn ring(tx: &mut Tx, call: &Steered<'_>, dial: &Dial) -> Result<Option<Con
     let mut people = Vec::new();
     for number in &dial.numbers {
         let Ok(number) = Identifier::parse(number) else { continue };
-        let admitted = number.admit(Strictness::Possible).is_ok();
+        let admitted = abuse::gate(tx, &call.service.rules, &number).is_ok();
         // What is ours leads back to us (I6).
         if admitted && !numbers::is_ours(tx, &number).await? {
             people.push(number);

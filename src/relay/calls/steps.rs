@@ -9,7 +9,9 @@ use super::{
     next, ring,
     script::{self, Told},
 };
-use crate::relay::{consult::Given, error::Error, inbound::Source, verifications, voicemail};
+use crate::relay::{
+    abuse, consult::Given, error::Error, inbound::Source, verifications, voicemail,
+};
 use crate::{
     carrier::{
         event::{CalleeAnswered, DialEnded, Keys, PlacedCallAnswered, Played},
@@ -126,7 +128,10 @@ pub(in crate::relay) async fn callee_answered(
         return Ok(Answer::Plan(Plan::Hangup));
     }
     let rules = &service_of(tx, &live.account, session).await?.rules;
-    let longest = limit::longest(rules, session, live.now);
+    let legs = legs::of_interaction(tx, &live.account, &live.leg.interaction).await?;
+    let caller = legs.iter().find(|leg| leg.position == 0).and_then(|leg| leg.participant.as_ref());
+    let left = abuse::left(tx, &live.account, (session, rules), caller, live.now).await?;
+    let longest = limit::longest(rules, session, live.now).min(left);
     limit::owe(tx, source, &live, &event.id, longest).await?;
     let country = country_of(tx, &live.leg).await?;
     let language = policy::language(rules, &country);

@@ -12,7 +12,7 @@ pub(in crate::relay) use self::{
     keyword::{heed, reply},
     opt_out::{Told, Whose, carry_opt_out, tell as tell_opt_out, unwanted, unwanted_on},
     progress::{cancel_owed, status},
-    refused::owe_outside,
+    refused::{Outside, owe_outside},
     sending::{
         Claimed, STUCK, Times, absent, ask_again, claim, found, give_up, hand_back, sent, set_aside,
     },
@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::relay::{
+    abuse,
     consult::Given,
     error::{Error, Fault},
     inbound::{self, Event, Logged, Route, Routed, Source},
@@ -54,6 +55,7 @@ use crate::{
         services,
         sessions::{self, Session},
     },
+    telemetry::metrics,
 };
 
 /// How long a text is worth sending: a late one would reach a session that has ended.
@@ -147,12 +149,36 @@ async fn take(
             inbox::set_answer(tx, key, &refused.account, &id, "").await?;
             Ok((Answer::Ack, Some(refused.reason)))
         }
-        Route::To(routed) => {
+        Route::To(mut routed) => {
+            if let Some(reason) = abuse::text(tx, &mut routed, &message.body, given).await? {
+                return limited(tx, key, event, *routed, reason).await;
+            }
             let (account, id, reason) = relay(tx, event, *routed, message).await?;
             inbox::set_answer(tx, key, &account, &id, "").await?;
             Ok((Answer::Ack, reason))
         }
     }
+}
+
+/// Logs a text that is above a limit, or may reach nobody.
+async fn limited(
+    tx: &mut Tx,
+    key: EventKey<'_>,
+    event: Event<'_>,
+    routed: Routed,
+    reason: Reason,
+) -> Result<(Answer, Option<Reason>), Error> {
+    if reason == Reason::RateLimited {
+        let Routed { account, service, session, sender, number, now, .. } = &routed;
+        let (of, to) = ((account, service), (session, sender));
+        abuse::tell(tx, of, to, &number.country, *now).await?;
+    }
+    tx.on_commit(move || metrics::abuse(reason.as_str()));
+    let refused = routed.refuse(reason);
+    let logged = Logged { state: MessageState::Received.as_str(), goes_on: false };
+    let leg = inbound::log_refusal(tx, event, &refused, logged).await?;
+    inbox::set_answer(tx, key, &refused.account, &leg.interaction, "").await?;
+    Ok((Answer::Ack, Some(reason)))
 }
 
 async fn relay(
@@ -313,13 +339,38 @@ impl NewText {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::SessionClosed`], [`Error::SessionSuspended`],
-/// [`Error::ModeNotAllowed`], [`Error::Invalid`].
+/// [`Error::ModeNotAllowed`], [`Error::Invalid`], [`Error::RateLimited`].
 pub async fn send_to_participant(
     tx: &mut Tx,
     account: &AccountId,
     session: &SessionId,
     participant: &ParticipantId,
     text: &NewText,
+) -> Result<Interaction, Error> {
+    send(tx, account, session, participant, text, true).await
+}
+
+/// The same of a text that says what became of a call, which was counted: it is not.
+///
+/// # Errors
+/// The same but [`Error::RateLimited`].
+pub(in crate::relay) async fn send_after_call(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    participant: &ParticipantId,
+    text: &NewText,
+) -> Result<Interaction, Error> {
+    send(tx, account, session, participant, text, false).await
+}
+
+async fn send(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    participant: &ParticipantId,
+    text: &NewText,
+    counted: bool,
 ) -> Result<Interaction, Error> {
     let faults = text.faults();
     if !faults.is_empty() {
@@ -331,6 +382,12 @@ pub async fn send_to_participant(
     Error::unless_live(&session, now)?;
     if !session.mode.message() {
         return Err(Error::ModeNotAllowed);
+    }
+    if counted {
+        let service = services::get_any(tx, account, &session.service).await?;
+        let rules = service.ok_or(Error::NotFound("service"))?.rules;
+        let to = std::slice::from_ref(&to);
+        abuse::asked(tx, account, (&session, &rules), Kind::Message, (None, to), now).await?;
     }
     inbound::touch(tx, account, &mut session, now).await?;
     write(tx, account, &session, &to, text, now).await
@@ -442,7 +499,7 @@ pub(in crate::relay) async fn missed_call_text(
         .collect();
     for participant in missed {
         let text = NewText::words(Body::new(words.clone()));
-        match send_to_participant(tx, account, &session.id, &participant, &text).await {
+        match send_after_call(tx, account, &session.id, &participant, &text).await {
             // Whoever left the session meanwhile is told nothing.
             Ok(_) | Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Payload, VALIDITY_MAX};
 use crate::relay::{
+    abuse,
     consult::{self, Advice},
     error::Error,
     inbound::{self, Event, Logged, Refused},
@@ -14,7 +15,7 @@ use crate::{
         interaction::Reason,
         message::{Body, MessageState},
         opt_out::is_opt_out,
-        phone::{Caller, Identifier, Strictness},
+        phone::{Caller, Identifier},
         time::Timestamp,
     },
     ids::{AccountId, InteractionId},
@@ -47,7 +48,7 @@ pub(super) async fn answer(
     said: &Body,
     given: Option<&Advice>,
 ) -> Result<InteractionId, Error> {
-    let sender = sender(event, refused, said);
+    let sender = sender(tx, event, refused, said);
     let advice = match sender {
         Some(_) => consult::advice(tx, event, refused, given)?,
         None => None,
@@ -82,11 +83,12 @@ pub(super) async fn answer(
 
 /// Whom to answer. Not our own numbers (I6), not whoever has no number or one that we would not
 /// write to, and not to "stop": the carrier answers that, and must have the last word.
-fn sender<'a>(event: Event<'a>, refused: &Refused, said: &Body) -> Option<&'a Identifier> {
+fn sender<'a>(tx: &Tx, event: Event<'a>, refused: &Refused, said: &Body) -> Option<&'a Identifier> {
     let Caller::Number(sender) = event.from else { return None };
     let answerable = refused.reason != Reason::Loop
+        && !refused.silent
         && refused.number.capabilities.sms
-        && sender.admit(Strictness::Possible).is_ok()
+        && abuse::gate(tx, &refused.service.rules, sender).is_ok()
         && !is_opt_out(said);
     answerable.then_some(sender)
 }
@@ -126,7 +128,18 @@ pub(super) async fn owe(
     };
     legs::insert(tx, &refused.account, &leg).await?;
     let words = Body::new(words.to_owned());
-    owe_outside(tx, &refused.account, &leg, to, &words, now + VALIDITY_MAX, now).await
+    let new = Outside { to, words: &words, asked_for, valid_until: now + VALIDITY_MAX };
+    owe_outside(tx, &refused.account, &leg, new, now).await
+}
+
+/// A text to somebody in no session.
+#[derive(Clone, Copy)]
+pub(in crate::relay) struct Outside<'a> {
+    pub(in crate::relay) to: &'a Identifier,
+    pub(in crate::relay) words: &'a Body,
+    /// Whether it goes out whether or not they want texts.
+    pub(in crate::relay) asked_for: bool,
+    pub(in crate::relay) valid_until: Timestamp,
 }
 
 /// Owes a text to somebody in no session, on a leg that is there. Its entry holds, sealed, the number that
@@ -135,9 +148,7 @@ pub(in crate::relay) async fn owe_outside(
     tx: &mut Tx,
     account: &AccountId,
     leg: &Leg,
-    to: &Identifier,
-    words: &Body,
-    valid_until: Timestamp,
+    Outside { to, words, asked_for, valid_until }: Outside<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let payload = Payload {

@@ -7,7 +7,7 @@ use super::{
     progress::{News, reason_of, settle},
 };
 use crate::relay::{
-    Carriers,
+    Carriers, abuse,
     error::Error,
     media,
     twilio_proxy::{self, Verdict},
@@ -22,6 +22,7 @@ use crate::{
         interaction::Reason,
         message::{Body, MessageState},
         phone::Identifier,
+        policy::Rules,
         time::{Timestamp, doubled},
     },
     store::{
@@ -30,6 +31,7 @@ use crate::{
         legs::{self, Direction, Leg},
         outbox::{self, Entry, OutboxState},
         participants::{self, Participant},
+        services,
         sessions::{self, Session},
     },
 };
@@ -180,6 +182,9 @@ async fn judged(
             }
             _ => false,
         };
+        if let Err(reason) = reached(tx, entry, &to, now).await? {
+            return Ok(Err(reason));
+        }
         return Ok(match (unwanted, now < entry.valid_until) {
             (true, _) => Err(Reason::RecipientOptedOut),
             (false, false) => Err(Reason::TooLate),
@@ -194,7 +199,28 @@ async fn judged(
     if let Some(reason) = overtaken(tx, entry, legs, session, &to, now).await? {
         return Ok(Err(reason));
     }
-    Ok(Ok(to.identifier(&session.data_key(tx)?)?))
+    let to = to.identifier(&session.data_key(tx)?)?;
+    Ok(reached(tx, entry, &to, now).await?.map(|()| to))
+}
+
+/// Whether a text may still go to that number. The service's list of countries was read when the text was taken in,
+/// and is read again for one that has waited.
+async fn reached(
+    tx: &mut Tx,
+    entry: &Entry,
+    to: &Identifier,
+    now: Timestamp,
+) -> Result<Result<(), Reason>, Error> {
+    const FRESH: Duration = Duration::from_secs(2);
+    let mut rules = None;
+    if now.since(entry.created_at) > FRESH {
+        let interaction = interactions::get_any(tx, &entry.account, &entry.interaction).await?;
+        if let Some(service) = interaction.and_then(|one| one.service) {
+            rules = services::get_any(tx, &entry.account, &service).await?.map(|one| one.rules);
+        }
+    }
+    let rules = rules.unwrap_or_else(|| Rules::new(String::new()));
+    Ok(abuse::gate(tx, &rules, to))
 }
 
 /// Why a text is not to be sent any more.

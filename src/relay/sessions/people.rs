@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{SessionView, first_text, locked, place_of, save, view};
 use crate::relay::{
+    abuse,
     allocate::{self, Chosen, For, Wanted},
     error::{Error, Fault},
     verifications,
@@ -56,6 +57,7 @@ pub(super) async fn join(
         people.iter().map(|one| index.index.person(&one.identifier.canonical())).collect();
     check(tx, service, people, &persons, &there, everyone.len()).await?;
     verifications::require(tx, account, service, people, &persons, now).await?;
+    abuse::joins(tx, account, &service.rules, &persons, now).await?;
     let position = there.last().map_or(0, |last| last.position + 1);
     let roles: Vec<String> = (position + 1..)
         .zip(people)
@@ -212,8 +214,10 @@ async fn check(
     let mut faults = Vec::new();
     for (place, one) in people.iter().enumerate() {
         let pointer = format!("/participants/{place}/identifier");
-        if let Err(refusal) = one.identifier.admit(service.rules.identifier_check) {
-            faults.push(Fault::new(&pointer, refusal.as_str(), refusal.words()));
+        let (bounds, rules) = (tx.bounds(), &service.rules);
+        let reached = bounds.reaches(&rules.countries, &one.identifier, rules.identifier_check);
+        if let Err(why) = reached {
+            faults.push(Fault::new(&pointer, why.as_str(), why.words()));
         } else if numbers::is_ours(tx, &one.identifier).await? {
             faults.push(Fault::new(&pointer, "proxy_number", "must not be a proxy number"));
         }

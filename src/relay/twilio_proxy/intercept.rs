@@ -44,9 +44,9 @@ pub(in crate::relay) struct Verdict {
 }
 
 impl Verdict {
-    /// Nothing is left of a budget, so nobody is asked.
-    pub(in crate::relay) fn over_budget() -> Self {
-        Self { refused: Some(Reason::BudgetSpent), ids: None }
+    /// It does not go through for that reason, so nobody is asked.
+    pub(in crate::relay) fn refusing(reason: Reason) -> Self {
+        Self { refused: Some(reason), ids: None }
     }
 }
 

@@ -4,7 +4,7 @@ use super::SendCode;
 use crate::{
     domain::{
         time::Timestamp,
-        verification::{Held, Limits, client, prefix},
+        verification::{Held, Limits, client},
     },
     ids::AccountId,
     privacy::{Counted, Person},
@@ -30,13 +30,12 @@ pub(super) async fn take(
     now: Timestamp,
 ) -> Result<(), Error> {
     let keys = accounts::keys(tx, account).await?;
-    let canonical = new.to.canonical();
-    let numbers = keys.index.counted("prefix", prefix(canonical.expose()));
+    let numbers = keys.index.prefix(&new.to.canonical());
     let asker = new.client.map(|address| keys.index.counted("client", &client(address)));
     let counts = [
         (Held::Account, Count::AccountHour, Some(""), limits.account_hour),
         (Held::Client, Count::ClientHour, asker.as_ref().map(Counted::as_str), limits.client_hour),
-        (Held::Prefix, Count::PrefixHour, Some(numbers.as_str()), limits.prefix_hour),
+        (Held::Prefix, Count::PrefixHour, Some(&*numbers), limits.prefix_hour),
         (Held::Person, Count::PersonDay, Some(person.as_str()), limits.person_day),
         (Held::Person, Count::PersonHour, Some(person.as_str()), limits.person_hour),
     ];

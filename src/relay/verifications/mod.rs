@@ -194,11 +194,12 @@ pub async fn send_code(
     Ok((one, fresh))
 }
 
-/// Refuses numbers that nobody may be sent a code on. What else may refuse a destination, such as a list of
-/// countries, is asked here: before anything is counted or kept, and by the number alone.
+/// Refuses numbers that nobody may be sent a code on: before anything is counted or kept, and by the number
+/// alone.
 async fn reachable(tx: &mut Tx, service: &Service, to: &Identifier) -> Result<(), Error> {
-    if let Err(refusal) = to.admit(service.rules.identifier_check) {
-        return Err(Error::Invalid(vec![Fault::new("/to", refusal.as_str(), refusal.words())]));
+    let (bounds, rules) = (tx.bounds(), &service.rules);
+    if let Err(why) = bounds.reaches(&rules.countries, to, rules.identifier_check) {
+        return Err(Error::Invalid(vec![Fault::new("/to", why.as_str(), why.words())]));
     }
     if numbers::is_ours(tx, to).await? {
         let fault = Fault::new("/to", "proxy_number", "must not be a proxy number");
@@ -238,7 +239,9 @@ async fn owe(
             let words = verification::text(brand, &one.language, &code, &one.domain);
             // A code that would come after its time is not sent.
             let words = Body::new(words);
-            messages::owe_outside(tx, account, &leg, to, &words, one.expires_at, now).await
+            let valid_until = one.expires_at;
+            let new = messages::Outside { to, words: &words, asked_for: false, valid_until };
+            messages::owe_outside(tx, account, &leg, new, now).await
         }
         Channel::Call => {
             let payload = json!({ "to": to.expose() }).to_string();

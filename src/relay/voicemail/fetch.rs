@@ -10,7 +10,7 @@ use crate::relay::{
     calls::{Live, live},
     deliver::settle_asked,
     media::{Miss, sealed_as, token},
-    send_to_participant,
+    messages::send_after_call,
 };
 use crate::{
     carrier::{
@@ -277,7 +277,7 @@ async fn tell(tx: &mut Tx, carriers: &Carriers, call: &Live, medium: &Medium) ->
             &address,
         );
         let text = NewText::words(Body::new(words));
-        send_to_participant(tx, account, &session.id, &callee.id, &text).await?;
+        send_after_call(tx, account, &session.id, &callee.id, &text).await?;
     }
     Ok(())
 }

@@ -53,6 +53,7 @@ mod sealing;
 mod services;
 mod sessions;
 mod stop;
+mod tallies;
 mod time;
 mod world;
 
@@ -168,6 +169,7 @@ impl Lab {
             keyring: Arc::clone(&keyring),
             connections: 6,
             permits: Permits::default(),
+            bounds: Arc::default(),
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop.clone()).await.unwrap();
@@ -184,6 +186,7 @@ impl Lab {
             keyring: Arc::clone(&self.keyring),
             connections: 4,
             permits: Permits::default(),
+            bounds: Arc::default(),
             ballast: 0,
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{world::a_service, *};
 use crate::{
     domain::{
+        abuse::{Countries, Limit, Limits},
         content::{Actions, ContentAction},
         opt_out::StopWords,
         phone::Strictness,
@@ -71,6 +72,13 @@ fn unusual() -> Rules {
             text: false,
             kept: Duration::from_hours(48),
         },
+        countries: Countries::parse(["FR", "US"]).unwrap(),
+        limits: {
+            let mut limits = Limits::default();
+            limits.set(Limit::PairTexts, 7);
+            limits
+        },
+        tell_limits: true,
         proxy: ProxyRules {
             callback_url: "https://market.example/told?key=c".into(),
             intercept_callback_url: "https://market.example/asked?key=d".into(),

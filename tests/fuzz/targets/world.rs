@@ -102,6 +102,7 @@ impl World {
             keyring: Arc::new(Keyring::new(MasterKey::generate())),
             connections: 2,
             permits: Permits::default(),
+            bounds: std::sync::Arc::default(),
             ballast: 0,
         };
         let db = runtime.block_on(Db::open(options, &tracker, stop.clone())).unwrap();
