@@ -9,6 +9,8 @@
 
 #[path = "carriers/api.rs"]
 mod api;
+#[path = "carriers/assurance.rs"]
+mod assurance;
 #[path = "carriers/documents.rs"]
 mod documents;
 #[path = "carriers/fixtures.rs"]

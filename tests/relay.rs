@@ -13,6 +13,11 @@ mod abuse_traffic;
 #[cfg(test)]
 #[path = "relay/across.rs"]
 mod across;
+#[path = "relay/assurance.rs"]
+mod assurance;
+#[cfg(test)]
+#[path = "relay/assurance_dialects.rs"]
+mod assurance_dialects;
 #[cfg(test)]
 #[path = "relay/blocking.rs"]
 mod blocking;

@@ -80,6 +80,7 @@ async fn causes(
         let (cause, caller) = CAUSES[place];
         count += 1;
         let event = Inbound::Call(InboundCall {
+            attestation: entremise::domain::assurance::Attestation::None,
             id: format!("{cause}-{count}"),
             from: Caller::Number(person(caller)?),
             to: number.clone(),

@@ -200,7 +200,13 @@ impl World {
     pub(crate) fn session(&self, seller: u32, buyer: u32) -> Result<OpenSession> {
         let one = |place, role: &str| -> Result<AddParticipant> {
             let identifier = person(place)?;
-            Ok(AddParticipant { identifier, role: Some(role.to_owned()), name: None, number: None })
+            Ok(AddParticipant {
+                identifier,
+                role: Some(role.to_owned()),
+                name: None,
+                number: None,
+                pin: entremise::relay::PinWanted::Never,
+            })
         };
         Ok(OpenSession {
             service: self.service.clone(),

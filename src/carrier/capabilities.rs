@@ -29,6 +29,10 @@ pub struct Capabilities {
     pub answer_on_bridge: bool,
     /// Whether it can speak to somebody who answered before connecting.
     pub whisper: bool,
+    /// Whether it can wait for keys of a caller and tell us which: PINs.
+    pub gather: bool,
+    /// Whether it tells what the network says of a caller's number (STIR/SHAKEN).
+    pub attestation: bool,
     /// Whether it can record what a caller says and tell us where that lies.
     pub voicemail: bool,
     /// How many people can be rung at once.

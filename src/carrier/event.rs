@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     domain::{
+        assurance::Attestation,
         call::CallState,
         message::{Body, MessageState},
         phone::{Caller, ProxyNumber},
@@ -101,6 +102,15 @@ pub struct InboundCall {
     pub from: Caller,
     /// The proxy number that was dialled.
     pub to: ProxyNumber,
+    /// What the network says of the caller's number; [`Attestation::None`] where the carrier does not tell.
+    pub attestation: Attestation,
+}
+
+impl InboundCall {
+    /// A call of whose caller's number nothing is said.
+    pub const fn untold(id: String, from: Caller, to: ProxyNumber) -> Self {
+        Self { id, from, to, attestation: Attestation::None }
+    }
 }
 
 /// Somebody that we rang answered.

@@ -118,6 +118,10 @@ actions! {
     SessionDeleted = "session.deleted" on Session,
     /// A session that a restore put on hold was confirmed.
     SessionResumed = "session.resumed" on Session,
+    /// A participant got a PIN, in place of the one that they had.
+    PinSet = "session.pin_set" on Session,
+    /// A participant's PIN was taken away.
+    PinRemoved = "session.pin_removed" on Session,
     /// An interaction was deleted.
     InteractionDeleted = "interaction.deleted" on Interaction,
     /// What was known of the verification of a number was forgotten.
@@ -163,6 +167,8 @@ closed_set! {
         Kind = "kind",
         /// A number's id.
         Number = "number",
+        /// A participant's id.
+        Participant = "participant",
         /// What an API key may do.
         Scopes = "scopes",
         /// What became of a signing secret: `made` or `forgotten`.

@@ -81,6 +81,10 @@ closed_set! {
         CallUnknown = "call.unknown",
         /// A call was refused.
         CallRefused = "call.refused",
+        /// The network does not stand for the number that a participant who calls shows.
+        CallerUnverified = "caller.unverified",
+        /// Too many PINs were wrong: for a while none is listened to.
+        PinLocked = "pin.locked",
         /// A proxy number joined the inventory.
         NumberAdded = "number.added",
         /// Every session that a move off a number had to do with was looked at.

@@ -93,6 +93,14 @@ closed_set! {
         UnknownCaller = "unknown_caller",
         /// The caller's number was withheld.
         WithheldCaller = "withheld_caller",
+        /// What the network says of the caller's number is not enough for the service.
+        CallerUnverified = "caller_unverified",
+        /// The caller was asked for a PIN, and hung up or gave none.
+        PinMissing = "pin_missing",
+        /// The caller or writer gave no PIN that is theirs.
+        PinWrong = "pin_wrong",
+        /// Too many PINs were wrong: for a while none is listened to.
+        PinLocked = "pin_locked",
         /// The session was closed.
         SessionClosed = "session_closed",
         /// The session's time was up.

@@ -35,6 +35,7 @@ macro_rules! closed_set {
 pub(crate) use closed_set;
 
 pub mod abuse;
+pub mod assurance;
 pub mod audit;
 pub mod budget;
 pub mod call;

@@ -1,5 +1,6 @@
 //! A service's rules: what an account may set, its defaults and its bounds.
 
+mod assurance;
 mod changed;
 mod content;
 mod first_text;
@@ -13,10 +14,12 @@ use std::time::Duration;
 
 use super::{
     abuse::{Bounds, Countries, Limits, Unreachable},
+    assurance::AssuranceRules,
     opt_out::StopWords,
     phone::{Identifier, Strictness},
     retention::RetentionRules,
 };
+pub use assurance::{pin_help, pin_wanted};
 pub use content::ContentRules;
 pub use first_text::FirstTextRules;
 pub use keywords::{Heeded, heeded_words};
@@ -172,6 +175,8 @@ pub struct Rules {
     pub limits: Limits,
     /// Whether whoever wrote too much is told so, once an hour.
     pub tell_limits: bool,
+    /// How sure we must be of who calls.
+    pub assurance: AssuranceRules,
     /// What a service of Twilio Proxy has on top.
     pub proxy: ProxyRules,
 }
@@ -216,6 +221,7 @@ impl Rules {
             countries: Countries::default(),
             limits: Limits::default(),
             tell_limits: false,
+            assurance: AssuranceRules::default(),
             proxy: ProxyRules::default(),
         }
     }
@@ -299,6 +305,11 @@ impl Rules {
     /// that names a few of them can't be judged by it.
     pub fn lacking(&self) -> Vec<(&'static str, &'static str)> {
         let mut lacking = self.content.lacking();
+        if self.assurance.asks_pins() && !self.proxy.intercept_callback_url.is_empty() {
+            // Whoever proves themselves by a PIN is not asked about: the callback would be gone round.
+            let why = "must be empty where callers are asked for PINs";
+            lacking.push(("twilio_proxy/intercept_callback_url", why));
+        }
         match self.out_of_session {
             OutOfSession::Forward if self.out_of_session_number.is_none() => {
                 let why = "is needed where out_of_session is forward";

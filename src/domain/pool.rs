@@ -145,6 +145,8 @@ closed_set! {
         Sticky = "sticky",
         /// It has rested longest for this person.
         Ring = "ring",
+        /// Nothing else was left: sessions share it, by PIN.
+        Shared = "shared",
     }
 }
 

@@ -101,7 +101,7 @@ impl DataClass {
         match self {
             Self::Texts => &[],
             Self::Log => &["interactions", "legs", "text_findings"],
-            Self::Sessions => &["sessions", "participants", "holds", "rings"],
+            Self::Sessions => &["sessions", "participants", "holds", "pins", "rings"],
             Self::Charges => &["charges"],
             Self::Events => &["events"],
             Self::Sticky => &["sticky_numbers"],

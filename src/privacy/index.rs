@@ -10,6 +10,7 @@ use super::{
     hex,
 };
 use crate::domain::{
+    assurance::Pin,
     message::Body,
     phone::{Canonical, Identifier},
     redact,
@@ -67,6 +68,11 @@ blind! {
 blind! {
     /// What is counted, within one account: an address, or what numbers that begin alike have in common.
     Counted
+}
+
+blind! {
+    /// A PIN, within one account: the keyed hash of its digits, with or without whose it is.
+    PinHash
 }
 
 impl Person {
@@ -149,6 +155,15 @@ impl IndexKey {
     /// The key of what a text says, by which it is known again within the account.
     pub fn echo(&self, said: &Body) -> String {
         self.hash("echo", &[said.expose()])
+    }
+
+    /// A PIN by itself, or beside the number of somebody.
+    pub fn pin(&self, pin: &Pin, person: Option<&Person>) -> PinHash {
+        PinHash(match person {
+            // All of one length before the digits, as `hash` wants it.
+            Some(person) => self.hash("own pin", &[person.as_str(), pin.expose()]),
+            None => self.hash("pin", &[pin.expose()]),
+        })
     }
 
     /// The first 16 bytes of the HMAC. Parts are of one length each, or one alone: no two lists make

@@ -14,7 +14,7 @@ mod master;
 mod seal;
 pub mod webhook;
 
-pub use index::{Counted, Counterpart, IndexKey, Person};
+pub use index::{Counted, Counterpart, IndexKey, Person, PinHash};
 pub use lasting::{LASTING, LASTING_BYTES, Lasting};
 pub use master::{Keyring, MasterKey, MasterKeyError, is_key_id};
 pub use seal::{DataKey, Plain};

@@ -3,7 +3,10 @@
 //! The hold is the arbiter: what was read may be stale, and then the database's key says no and the
 //! walk goes on (`docs/adr/0007-allocation.md`).
 
-use super::error::{Error, Exhausted, Fault};
+use super::{
+    error::{Error, Exhausted, Fault},
+    pins,
+};
 use crate::{
     domain::{
         phone::{ProxyClass, nanp},
@@ -60,18 +63,55 @@ pub(super) struct For<'a> {
     pub(super) mode: Mode,
     /// The carrier that the session's other numbers are at.
     pub(super) carrier: Option<&'a str>,
+    /// Whether a number that sessions share will do where none else is left.
+    pub(super) shares: bool,
     /// A carrier whose numbers are not chosen.
     pub(super) without: Option<&'a str>,
     pub(super) now: Timestamp,
 }
 
-/// Takes a number for each, in the order of `wanted`. A session with calls keeps to one carrier:
-/// each carrier that could serve everybody is tried, the largest first.
+/// Takes a number for each, in the order of `wanted`. Whoever finds none left in the pool gets one that sessions
+/// share, where the service has one and lets them: without a hold, since a PIN says there whose session is meant.
 pub(super) async fn allocate(
     tx: &mut Tx,
     ctx: For<'_>,
     wanted: &[Wanted],
 ) -> Result<Vec<Chosen>, Error> {
+    let none_left = match allocate_pool(tx, ctx, wanted).await {
+        Err(Error::PoolExhausted(why)) if ctx.shares => why,
+        done => return done,
+    };
+    for shared in rings::shared(tx, ctx.account, &ctx.service.id).await? {
+        let other = ctx.carrier.is_some_and(|carrier| carrier != shared.carrier);
+        let barred = ctx.mode.voice() && (shared.barred || other);
+        if barred || !shared.capabilities.covers(needed(ctx.mode)) {
+            continue;
+        }
+        if !wanted.iter().all(|one| may_text(&need(ctx, one, None), &shared)) {
+            continue;
+        }
+        if !pins::has_room(tx, ctx.account, &shared, wanted.len()).await? {
+            continue;
+        }
+        let mut classes = rings::classes(tx, ctx.account, &ctx.service.id).await?;
+        classes.retain(|class| ctx.without != Some(class.kind.carrier.as_str()));
+        let carrier = ctx.mode.voice().then_some(shared.carrier.as_str());
+        tx.mark().await?;
+        match allocate_at(tx, ctx, &classes, wanted, (carrier, Some(&shared))).await {
+            Ok(chosen) => {
+                tx.release_mark().await?;
+                return Ok(chosen);
+            }
+            Err(Error::PoolExhausted(_) | Error::NumberInUse) => tx.rollback_to_mark().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::PoolExhausted(none_left))
+}
+
+/// Takes a number of the pool for each. A session with calls keeps to one carrier: each carrier that could serve
+/// everybody is tried, the largest first.
+async fn allocate_pool(tx: &mut Tx, ctx: For<'_>, wanted: &[Wanted]) -> Result<Vec<Chosen>, Error> {
     let mut classes = rings::classes(tx, ctx.account, &ctx.service.id).await?;
     classes.retain(|class| ctx.without != Some(class.kind.carrier.as_str()));
     let mut carriers: Vec<Option<String>> = vec![ctx.carrier.map(str::to_owned)];
@@ -94,7 +134,7 @@ pub(super) async fn allocate(
     let mut last = None;
     for carrier in carriers {
         tx.mark().await?;
-        match allocate_at(tx, ctx, &classes, wanted, carrier.as_deref()).await {
+        match allocate_at(tx, ctx, &classes, wanted, (carrier.as_deref(), None)).await {
             Ok(chosen) => {
                 tx.release_mark().await?;
                 return Ok(chosen);
@@ -174,6 +214,9 @@ async fn pinned_number(
     if number.state != NumberState::Active {
         return Err(fault("number_not_active", "must be an active number"));
     }
+    if number.shared {
+        return Err(fault("number_shared", "must not be a number that sessions share"));
+    }
     if !number.capabilities.covers(needed(ctx.mode)) {
         return Err(fault(
             "number_not_capable",
@@ -244,14 +287,20 @@ async fn allocate_at(
     ctx: For<'_>,
     classes: &[Class],
     wanted: &[Wanted],
-    carrier: Option<&str>,
+    (carrier, shared): (Option<&str>, Option<&Number>),
 ) -> Result<Vec<Chosen>, Error> {
     // Always in the order of the people: two that want the same two never wait for each other.
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].person.cmp(&wanted[*b].person));
     let mut chosen: Vec<Option<Chosen>> = vec![None; wanted.len()];
     for place in order {
-        chosen[place] = Some(choose(tx, ctx, classes, &wanted[place], place, carrier).await?);
+        let one = choose(tx, ctx, classes, &wanted[place], place, carrier).await;
+        chosen[place] = Some(match (one, shared) {
+            (Err(Error::PoolExhausted(why)), Some(shared)) => {
+                Chosen { number: shared.clone(), by: ChosenBy::Shared, steps: why.steps }
+            }
+            (one, _) => one?,
+        });
     }
     Ok(chosen.into_iter().flatten().collect())
 }
@@ -339,6 +388,7 @@ async fn sticky_number(
     Ok(number.filter(|number| {
         number.state == NumberState::Active
             && !number.reserved
+            && !number.shared
             && in_rings(rings, number)
             && may_text(need, number)
     }))

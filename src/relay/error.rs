@@ -113,6 +113,9 @@ pub enum Error {
     /// The session is full.
     #[error("the session has as many participants as it may have")]
     ParticipantLimit,
+    /// On a number that sessions share nobody is known without a PIN.
+    #[error("the number is shared: its people need a PIN")]
+    PinNeeded,
     /// The session has nobody on the other side.
     #[error("nobody is on the other side")]
     NoPartner,

@@ -9,7 +9,7 @@ use crate::{
     store::{
         self, Tx, budgets, calls_open, deliveries, echoes, first_texts, idempotency, inbox,
         interactions, long_texts, meta, number_move_steps, number_moves, opt_outs, outbox, pauses,
-        probes, reports, retention::runs, scripts, sessions as rows, staff, tallies,
+        pins, probes, reports, retention::runs, scripts, sessions as rows, staff, tallies,
         verification_limits, verifications, verified_people,
     },
     telemetry::metrics,
@@ -120,8 +120,9 @@ impl Relay {
     /// off numbers after 90 days, once nobody can be moved back, who was told of which number after a year;
     /// verifications 30 days after their end, and that somebody's number was verified after two years; reports
     /// a year after they were decided, and proofs that an opt-out might be cleared after five; what is counted
-    /// for limits after one to nine days, and what was held back after 30. Then it has the database look at
-    /// what is left. What has terms of its own goes at night ([`Relay::retain`]).
+    /// for limits after one to nine days, what was held back after 30, and PINs a day after they may mean
+    /// another session. Then it has the database look at what is left. What has terms of its own goes at night
+    /// ([`Relay::retain`]).
     pub async fn purge(&self) -> Result<(), Error> {
         loop {
             let full = self
@@ -135,6 +136,7 @@ impl Relay {
                             outbox::purge(tx, now - 7 * DAY, BATCH).await?,
                             budgets::purge(tx, now - DAY, BATCH).await?,
                             scripts::purge(tx, now - DAY, BATCH).await?,
+                            pins::purge(tx, now - DAY, BATCH).await?,
                             long_texts::purge(tx, now - 7 * DAY, BATCH).await?,
                             first_texts::purge(tx, now - TOLD_KEPT, BATCH).await?,
                             verifications::purge(tx, now - 30 * DAY, BATCH).await?,

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     carrier::Carrier,
     domain::{
+        assurance::{Attestation, Pin},
         event::EventKind,
         interaction::{Kind, Outcome, Reason},
         message::Body,
@@ -36,6 +37,7 @@ use crate::{
         legs::{self, Direction, Leg},
         numbers::{self, Number},
         participants::{self, Participant},
+        pins,
         services::{self, Service},
         sessions::{self, Session},
     },
@@ -66,6 +68,8 @@ pub(super) struct Event<'a> {
     pub(super) to: &'a ProxyNumber,
     /// How many pictures and files.
     pub(super) media: i64,
+    /// What the network says of the caller's number; none of a text.
+    pub(super) attestation: Option<Attestation>,
 }
 
 /// Where it leads.
@@ -232,16 +236,87 @@ async fn routed(
         read_nobody(tx, &account, person).await?;
         return Ok(Route::Refused(Box::new(refused)));
     };
-    let session = sessions::lock(tx, &account, &hold.session).await?;
+    let (session, participant) = (&hold.session, &hold.participant);
+    judged(tx, kind, refused, Meant { session, participant, by: By::Hold(hold.open) }).await
+}
+
+/// A session that a caller's number, or a PIN, means, and as whom.
+#[derive(Clone, Copy)]
+struct Meant<'a> {
+    session: &'a SessionId,
+    participant: &'a ParticipantId,
+    by: By<'a>,
+}
+
+/// What means it.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// A hold, and whether it is open.
+    Hold(bool),
+    /// A PIN of whoever shows that number.
+    Pin(&'a Pin, Option<&'a Person>),
+}
+
+/// A PIN that proves who somebody is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proved<'a> {
+    pub(super) number: &'a Number,
+    pub(super) service: &'a Service,
+    /// Who has the number that they show.
+    pub(super) person: Option<&'a Person>,
+    pub(super) meant: &'a pins::Meant,
+    pub(super) pin: &'a Pin,
+}
+
+/// Where something leads whose caller or writer has proved who they are: judged as any other, once the session
+/// is locked, and with it whether the PIN is still good (I3).
+pub(super) async fn proved(
+    tx: &mut Tx,
+    account: &AccountId,
+    kind: Kind,
+    proved: Proved<'_>,
+) -> Result<Route, Error> {
+    let now = tx.now().await?;
+    let refused = Refused {
+        account: account.clone(),
+        number: proved.number.clone(),
+        service: proved.service.clone(),
+        reason: Reason::UnknownCaller,
+        person: proved.person.cloned(),
+        last: None,
+        now,
+        silent: false,
+    };
+    let (session, participant) = (&proved.meant.session, &proved.meant.participant);
+    let by = By::Pin(proved.pin, proved.person);
+    judged(tx, kind, refused, Meant { session, participant, by }).await
+}
+
+async fn judged(
+    tx: &mut Tx,
+    kind: Kind,
+    mut refused: Refused,
+    meant: Meant<'_>,
+) -> Result<Route, Error> {
+    let account = refused.account.clone();
+    let session = sessions::lock(tx, &account, meant.session).await?;
     let Some(session) = session else { return Ok(Route::Refused(Box::new(refused))) };
     let people = participants::of_session(tx, &account, &session.id).await?;
     let (sender, others): (Vec<_>, Vec<_>) =
-        people.into_iter().partition(|one| one.id == hold.participant);
+        people.into_iter().partition(|one| one.id == *meant.participant);
     let Some(sender) = sender.into_iter().next() else {
         return Ok(Route::Refused(Box::new(refused)));
     };
+    let open = match meant.by {
+        By::Hold(open) => open,
+        By::Pin(pin, shown) => {
+            let found = pins::find(tx, &account, &refused.number.id, pin, shown).await?;
+            found.is_some_and(|one| one.open && one.participant == sender.id)
+        }
+    };
+    let person = sender.person.clone();
     let persons: Vec<Person> = others.iter().map(|one| one.person.clone()).collect();
-    let blockers = blocks::apart(tx, &account, person, &persons).await?;
+    let blockers = blocks::apart(tx, &account, &person, &persons).await?;
     let facts: Vec<Other<'_>> = others
         .iter()
         .map(|one| Other {
@@ -257,7 +332,7 @@ async fn routed(
         kind,
         now,
         // The hold was read before the lock: whoever was removed meanwhile is told by their row.
-        hold_open: hold.open && sender.removed_at.is_none(),
+        hold_open: open && sender.removed_at.is_none(),
         state: if session.gone { State::Closed } else { session.state },
         suspended: session.suspended_at.is_some(),
         mode: session.mode,
@@ -269,7 +344,7 @@ async fn routed(
         Decision::Refuse(reason) => {
             refused.reason = reason;
             // What is read of whoever has no hold: see there.
-            participants::last_session(tx, &account, person, &refused.number.id).await?;
+            participants::last_session(tx, &account, &person, &refused.number.id).await?;
             // What was deleted is not in the log either.
             if !session.gone {
                 refused.last = Some((session.id, Some(sender.id), Some(sender.role)));
@@ -334,6 +409,7 @@ pub(super) async fn log_refusal(
         person: refused.person.clone(),
         number: refused.number.number.clone(),
         carrier: event.carrier.to_owned(),
+        attestation: event.attestation,
         outcome: Some(Outcome::Refused),
         reason: Some(refused.reason),
         media: event.media,
@@ -493,6 +569,7 @@ pub(super) fn interaction(tx: &Tx, event: Event<'_>, routed: &Routed) -> Interac
         person: Some(routed.sender.person.clone()),
         number: routed.number.number.clone(),
         carrier: event.carrier.to_owned(),
+        attestation: event.attestation,
         outcome: None,
         reason: None,
         media: event.media,

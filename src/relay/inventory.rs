@@ -22,6 +22,7 @@ use crate::{
         events::Place,
         holds,
         numbers::{self, Number, NumberState},
+        participants,
         services::{self, Service},
     },
 };
@@ -337,6 +338,7 @@ pub(super) async fn add_number_as(
         barred,
         permit,
         reserved: new.reserved,
+        shared: false,
         state: NumberState::Active,
         friendly_name,
         place: 0,
@@ -379,6 +381,7 @@ async fn come_back(
         barred,
         permit,
         reserved: new.reserved,
+        shared: false,
         state: NumberState::Active,
         version: before.version + 1,
         updated_at: now,
@@ -426,6 +429,8 @@ pub async fn restore_number(
 pub struct UpdateNumber {
     /// Whether it is given only when named.
     pub reserved: Option<bool>,
+    /// Whether sessions share it, by PIN.
+    pub shared: Option<bool>,
     /// Whether it is given at all.
     pub state: Option<NumberState>,
     /// Whether it is registered for texts. Without a campaign of its own one that is not registered
@@ -438,6 +443,7 @@ pub struct UpdateNumber {
 impl UpdateNumber {
     fn apply(self, number: &mut Number) -> Result<(), Error> {
         number.reserved = self.reserved.unwrap_or(number.reserved);
+        number.shared = self.shared.unwrap_or(number.shared);
         number.state = self.state.unwrap_or(number.state);
         if self.registration.is_none() && self.campaign.is_none() {
             return Ok(());
@@ -474,9 +480,11 @@ pub async fn update_number(
         registration => "registration",
         campaign => "campaign",
     });
-    for (changed, name) in
-        [(before.reserved != after.reserved, "reserved"), (before.state != after.state, "state")]
-    {
+    for (changed, name) in [
+        (before.reserved != after.reserved, "reserved"),
+        (before.shared != after.shared, "shared"),
+        (before.state != after.state, "state"),
+    ] {
         names.extend(changed.then_some(name));
     }
     let retired = after.state == NumberState::Retired;
@@ -507,7 +515,13 @@ pub(super) async fn change_number(
     if !numbers::update(tx, account, &before, &after).await? {
         return Err(Error::VersionMismatch);
     }
-    if after.state == NumberState::Retired && holds::open_on(tx, account, id).await? > 0 {
+    let retired = after.state == NumberState::Retired;
+    if retired && holds::open_on(tx, account, id).await? > 0 {
+        return Err(Error::NumberHasSessions);
+    }
+    // Whoever dials it is known there by a hold, or by a PIN, and not by the other.
+    let other = before.shared != after.shared || (retired && before.shared);
+    if other && participants::live_on(tx, account, id).await? > 0 {
         return Err(Error::NumberHasSessions);
     }
     Ok((before, after))

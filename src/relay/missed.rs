@@ -49,6 +49,7 @@ pub(super) async fn missed(
                 from: &text.from,
                 to: &text.to,
                 media: i64::try_from(text.media.len()).unwrap_or(i64::MAX),
+                attestation: None,
             },
             Written {
                 state: [MessageState::Received.as_str(); 2],
@@ -65,6 +66,7 @@ pub(super) async fn missed(
                 from: &call.from,
                 to: &call.to,
                 media: 0,
+                attestation: Some(call.attestation),
             },
             Written {
                 state: [CallState::NoAnswer.as_str(), CallState::Cancelled.as_str()],

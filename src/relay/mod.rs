@@ -35,6 +35,7 @@ mod notify;
 mod number_moves;
 mod opt_outs;
 mod ordering;
+mod pins;
 mod prices;
 mod reconcile;
 mod rented;
@@ -92,6 +93,7 @@ pub use self::{
         AtCarrier, Cancels, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced,
         Which, order_numbers, release_number,
     },
+    pins::{PinWanted, check_gather, check_shared, remove_pin, set_pin},
     prices::Prices,
     rented::LookedUp,
     reports::{NewReport, report, resolve_report},

@@ -11,7 +11,7 @@ use super::{
     phone::{CallEnd, CallId, CallStage, CallView, Direction, PhoneId, TextState, TextView},
     record::CameIn,
 };
-use crate::domain::{message::Body, phone::Identifier};
+use crate::domain::{assurance::Attestation, message::Body, phone::Identifier};
 
 /// The most characters of a text that a phone sends.
 const TEXT_CHARS_MAX: usize = 16_000;
@@ -144,6 +144,19 @@ impl Network {
     /// # Errors
     /// [`ActionError::NoPhone`], [`ActionError::OnACall`].
     pub fn dial(self: &Arc<Self>, phone: PhoneId, to: &Identifier) -> Result<CallId, ActionError> {
+        self.dial_attested(phone, to, None)
+    }
+
+    /// The same where the network says so of the number that the phone shows.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn dial_attested(
+        self: &Arc<Self>,
+        phone: PhoneId,
+        to: &Identifier,
+        attestation: Option<Attestation>,
+    ) -> Result<CallId, ActionError> {
         let from = self.shows(phone)?;
         let straight = self.phone_of(to).is_some();
         let status_url = (!straight).then(|| self.hook("status"));
@@ -156,6 +169,7 @@ impl Network {
             let event = json!({
                 "event": "call", "id": id.as_str(), "to": to.expose(),
                 "from": from.as_ref().map(Identifier::expose),
+                "attestation": attestation.map(Attestation::as_str),
             });
             self.remember(CameIn {
                 id: id.as_str().to_owned(),

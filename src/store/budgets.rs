@@ -1,4 +1,4 @@
-//! How often somebody is answered at the marketplace's cost: so often in a
+//! How often somebody is answered at the marketplace's cost, or may be wrong: so often in a
 //! length of time, and the database counts.
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::{
 };
 
 closed_set! {
-    /// An answer that costs the marketplace something.
+    /// An answer that costs the marketplace something, or that is given so often only.
     Costly {
         /// A call to the marketplace's own line.
         Forward = "forward",
@@ -21,6 +21,14 @@ closed_set! {
         Notice = "notice",
         /// A text that answers a word for the relay.
         Keyword = "keyword",
+        /// A text that says that a code is needed.
+        PinHelp = "pin_help",
+        /// A PIN that is wrong, within an hour.
+        PinHour = "pin_hour",
+        /// The same within a day.
+        PinDay = "pin_day",
+        /// Word to the marketplace that too many were.
+        PinLocked = "pin_locked",
     }
 }
 
@@ -64,6 +72,23 @@ pub async fn take(
         .await?
         .rows_affected());
     Ok(done == 1)
+}
+
+/// Gives back what was just taken.
+pub async fn give_back(tx: &mut Tx, asker: Asker<'_>, answer: Costly) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE answer_budgets SET used = used - 1
+        WHERE account = $1 AND number_id = $2 AND person = $3 AND answer = $4 AND used > 0";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(asker.account)
+            .bind(asker.number)
+            .bind(asker.person.map_or("", Person::as_str))
+            .bind(answer.as_str())
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
 }
 
 /// Forgets budgets that began before `before`, `limit` at most; how many. It must be at least as

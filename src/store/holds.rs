@@ -42,7 +42,7 @@ pub struct Claim<'a> {
 
 /// Takes a hold; whether it was free. Free is: none, one whose quarantine is over, or one in
 /// quarantine after the same counterparts (a late call then reaches the same person). The
-/// database's key decides (I1, I4). Of a number that was retired none is free; one that is being
+/// database's key decides (I1, I4). Of a number that was retired, or that sessions share, none is free; one that is being
 /// retired is waited for, and whoever retires it waits for us.
 pub async fn take(tx: &mut Tx, claim: Claim<'_>, now: Timestamp) -> Result<bool, Error> {
     macro_rules! take {
@@ -51,7 +51,8 @@ pub async fn take(tx: &mut Tx, claim: Claim<'_>, now: Timestamp) -> Result<bool,
                 "INSERT INTO holds (account, number_id, person, state, release_at, session,
                     participant, counterpart, taken_at)
                 SELECT n.account, n.id, $3, 'open', CAST(NULL AS BIGINT), $4, $5, $6, $7
-                FROM numbers n WHERE n.account = $1 AND n.id = $2 AND n.state <> 'retired'",
+                FROM numbers n WHERE n.account = $1 AND n.id = $2 AND n.state <> 'retired'
+                  AND NOT n.shared",
                 $locked,
                 " ON CONFLICT (account, number_id, person) DO UPDATE
                 SET state = 'open', release_at = NULL, session = excluded.session,
@@ -461,13 +462,16 @@ pub async fn keep_sticky(
 }
 
 /// How many pairs of person and number mean more than one live session: none (I1). For tests and
-/// `check`. It looks at the people of the sessions, since the key of the holds hides a double.
+/// `check`. It looks at the people of the sessions, since the key of the holds hides a double. On a number that
+/// sessions share it is the PIN that means one of them.
 pub async fn doubled(tx: &mut Tx) -> Result<i64, Error> {
     const SQL: &str = "
         SELECT COUNT(*) FROM (
             SELECT 1 FROM participants p
             JOIN sessions s ON s.account = p.account AND s.id = p.session
             WHERE s.state <> 'closed' AND p.removed_at IS NULL
+              AND NOT EXISTS (SELECT 1 FROM numbers n
+                WHERE n.account = p.account AND n.id = p.number_id AND n.shared)
             GROUP BY p.account, p.number_id, p.person HAVING COUNT(*) > 1) AS doubles";
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL).fetch_one(conn).await?))
 }

@@ -8,11 +8,13 @@ use super::{
     db::on,
     from_text,
     numbers::proxy,
+    participants::Participant,
     sessions::{Page, first_id, listed, millis, paged},
     statutory,
 };
 use crate::{
     domain::{
+        assurance::Attestation,
         closed_set,
         interaction::{Kind, Outcome, Reason},
         message::Body,
@@ -57,6 +59,8 @@ pub struct Interaction {
     pub number: ProxyNumber,
     /// The carrier on which it came.
     pub carrier: String,
+    /// What the network says of the caller's number; `None` for what is no call that came in.
+    pub attestation: Option<Attestation>,
     /// How it ended; set once.
     pub outcome: Option<Outcome>,
     /// Why.
@@ -89,6 +93,7 @@ struct Row {
     person: Option<Person>,
     number: String,
     carrier: String,
+    attestation: Option<String>,
     outcome: Option<String>,
     reason: Option<String>,
     media: i64,
@@ -104,7 +109,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, service, session, kind, origin, from_participant, from_role, person, number, \
-             carrier, outcome, reason, media, media_refused, duration, version, created_at, \
+             carrier, attestation, outcome, reason, media, media_refused, duration, version, created_at, \
              updated_at, ended_at \
              FROM interactions WHERE ",
             $rest
@@ -132,6 +137,10 @@ impl TryFrom<Row> for Interaction {
             person: row.person,
             number: proxy(&row.number)?,
             carrier: row.carrier,
+            attestation: row
+                .attestation
+                .map(|text| from_text!("interactions"."attestation", Attestation::parse, &text))
+                .transpose()?,
             outcome: row
                 .outcome
                 .map(|text| from_text!("interactions"."outcome", Outcome::parse, &text))
@@ -156,9 +165,9 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Interaction) -> Resu
     const SQL: &str = "
         INSERT INTO interactions (account, id, service, session, kind, origin, from_participant,
             from_role, person, number, carrier, outcome, reason, media, duration, version,
-            created_at, updated_at, ended_at, media_refused)
+            created_at, updated_at, ended_at, media_refused, attestation)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20)";
+            $19, $20, $21)";
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
@@ -181,6 +190,7 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Interaction) -> Resu
             .bind(new.updated_at.millis())
             .bind(new.ended_at.map(Timestamp::millis))
             .bind(new.media_refused)
+            .bind(new.attestation.map(Attestation::as_str))
             .execute(conn)
             .await?;
     });
@@ -189,6 +199,33 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Interaction) -> Resu
         statutory::ended(tx, account, &new.id).await?;
     }
     Ok(())
+}
+
+/// Puts a call into the session that its caller has proved to be theirs; whether it was in none and went on.
+pub async fn put_into(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &InteractionId,
+    session: &SessionId,
+    sender: &Participant,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    const SQL: &str = "
+        UPDATE interactions SET session = $3, from_participant = $4, from_role = $5, person = $6,
+            version = version + 1, updated_at = $7
+        WHERE account = $1 AND id = $2 AND session IS NULL AND outcome IS NULL";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(account)
+        .bind(id)
+        .bind(session)
+        .bind(&sender.id)
+        .bind(&sender.role)
+        .bind(&sender.person)
+        .bind(now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
 }
 
 /// Every outcome is counted where it is written, so that the counters say what the log says (I30).

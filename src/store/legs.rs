@@ -8,6 +8,7 @@ use super::{
     from_text,
     interactions::length,
     numbers::proxy,
+    participants::Participant,
     sessions::{listed, millis},
 };
 use crate::{
@@ -234,6 +235,30 @@ pub async fn readdress(
             .bind(id)
             .bind(number.as_str())
             .bind(carrier)
+            .execute(conn)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Puts the caller's leg of a call into the session that they have proved to be theirs.
+pub async fn put_into(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &LegId,
+    session: &SessionId,
+    sender: &Participant,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE legs SET session = $3, participant = $4, role = $5
+        WHERE account = $1 AND id = $2 AND session IS NULL AND outcome IS NULL";
+    on!(tx, |conn| {
+        sqlx::query(SQL)
+            .bind(account)
+            .bind(id)
+            .bind(session)
+            .bind(&sender.id)
+            .bind(&sender.role)
             .execute(conn)
             .await?;
     });

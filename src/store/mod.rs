@@ -51,6 +51,7 @@ pub mod opt_outs;
 pub mod outbox;
 pub mod participants;
 pub mod pauses;
+pub mod pins;
 pub mod probes;
 pub mod reconciled;
 pub mod reports;

@@ -53,6 +53,8 @@ pub struct Number {
     pub permit: Option<String>,
     /// Whether it is given only when named.
     pub reserved: bool,
+    /// Whether sessions share it whose people prove themselves by a PIN; then it is in no ring.
+    pub shared: bool,
     /// Whether it is given at all.
     pub state: NumberState,
     /// What it is called at its carrier; `None` for its digits.
@@ -81,6 +83,7 @@ pub(super) struct Row {
     barred: bool,
     permit: Option<String>,
     reserved: bool,
+    shared: bool,
     state: String,
     friendly_name: Option<String>,
     place: i64,
@@ -92,7 +95,7 @@ pub(super) struct Row {
 macro_rules! columns {
     () => {
         "n.id, n.number, n.service, n.carrier, n.country, n.area, n.capabilities, n.registration, \
-         n.campaign, n.barred, n.permit, n.reserved, n.state, n.friendly_name, n.place, n.version, \
+         n.campaign, n.barred, n.permit, n.reserved, n.shared, n.state, n.friendly_name, n.place, n.version, \
          n.created_at, n.updated_at"
     };
 }
@@ -125,6 +128,7 @@ impl TryFrom<Row> for Number {
             barred: row.barred,
             permit: row.permit,
             reserved: row.reserved,
+            shared: row.shared,
             state: from_text!("numbers"."state", NumberState::parse, &row.state)?,
             friendly_name: row.friendly_name,
             place: row.place,
@@ -182,9 +186,9 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result
     const SQL: &str = "
         INSERT INTO numbers (account, id, number, service, carrier, country, area, capabilities,
             reserved, state, place, version, created_at, updated_at, friendly_name, registration,
-            campaign, barred, permit)
+            campaign, barred, permit, shared)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19)";
+            $19, $20)";
     // The service first: imports into one pool then never wait for each other crosswise.
     let place = services::take_places(tx, account, &number.service, 1).await?;
     own(tx, account, number).await?;
@@ -209,6 +213,7 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, number: &Number) -> Result
             .bind(&number.registered.campaign)
             .bind(number.barred)
             .bind(&number.permit)
+            .bind(number.shared)
             .execute(conn)
             .await?;
     });
@@ -243,7 +248,7 @@ pub async fn restore(tx: &mut Tx, account: &AccountId, number: &Number) -> Resul
     const SQL: &str = "
         UPDATE numbers SET service = $3, carrier = $4, capabilities = $5, reserved = $6,
             state = $7, place = $8, version = $9, updated_at = $10, registration = $11,
-            campaign = $12, barred = $13, permit = $14
+            campaign = $12, barred = $13, permit = $14, shared = $15
         WHERE account = $1 AND id = $2 AND version = $9 - 1 AND state = 'retired'";
     let place = services::take_places(tx, account, &number.service, 1).await?;
     own(tx, account, number).await?;
@@ -262,6 +267,7 @@ pub async fn restore(tx: &mut Tx, account: &AccountId, number: &Number) -> Resul
         .bind(&number.registered.campaign)
         .bind(number.barred)
         .bind(&number.permit)
+        .bind(number.shared)
         .execute(conn)
         .await?
         .rows_affected());
@@ -318,7 +324,8 @@ pub(super) async fn count(
     if number.state != NumberState::Active {
         return Ok(());
     }
-    let (free, reserved) = if number.reserved { (0, by) } else { (by, 0) };
+    let kept = number.reserved || number.shared;
+    let (free, reserved) = if kept { (0, by) } else { (by, 0) };
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
@@ -359,7 +366,7 @@ pub async fn update(
 ) -> Result<bool, Error> {
     const SQL: &str = "
         UPDATE numbers SET reserved = $3, state = $4, version = $5, updated_at = $6,
-            registration = $7, campaign = $8, barred = $9, permit = $10,
+            registration = $7, campaign = $8, barred = $9, permit = $10, shared = $11,
             drained_by = CASE WHEN state = $4 THEN drained_by ELSE NULL END
         WHERE account = $1 AND id = $2 AND version = $5 - 1";
     const DISOWN: &str = "DELETE FROM number_owners WHERE number = $1 AND account = $2";
@@ -374,6 +381,7 @@ pub async fn update(
         .bind(&after.registered.campaign)
         .bind(after.barred)
         .bind(&after.permit)
+        .bind(after.shared)
         .execute(conn)
         .await?
         .rows_affected());

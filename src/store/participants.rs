@@ -1,8 +1,9 @@
 //! Participants. Their numbers and names are sealed under their session's data key.
 
-use super::{Error, Tx, db::on, numbers::proxy, sessions::listed, statutory};
+use super::{Error, Tx, db::on, from_text, numbers::proxy, sessions::listed, statutory};
 use crate::{
     domain::{
+        assurance::PinUse,
         phone::{Identifier, ProxyNumber},
         redact,
         time::Timestamp,
@@ -30,6 +31,8 @@ pub struct Participant {
     pub number_id: NumberId,
     /// The same in digits.
     pub number: ProxyNumber,
+    /// What their PIN opens; `None` if they have none.
+    pub pin: Option<PinUse>,
     /// When they left.
     pub removed_at: Option<Timestamp>,
     /// When they were added.
@@ -107,6 +110,7 @@ struct Row {
     name: Option<String>,
     number_id: NumberId,
     number: String,
+    pin: Option<String>,
     removed_at: Option<i64>,
     created_at: i64,
 }
@@ -115,7 +119,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, session, role, position, person, calling_code, identifier, name, number_id, \
-             number, removed_at, created_at FROM participants ",
+             number, pin, removed_at, created_at FROM participants ",
             $rest
         )
     };
@@ -134,6 +138,10 @@ impl TryFrom<Row> for Participant {
             calling_code: row.calling_code.and_then(|code| u16::try_from(code).ok()),
             number_id: row.number_id,
             number: proxy(&row.number)?,
+            pin: row
+                .pin
+                .map(|text| from_text!("participants"."pin", PinUse::parse, &text))
+                .transpose()?,
             removed_at: row.removed_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(row.created_at),
             identifier: row.identifier,
@@ -242,6 +250,30 @@ pub async fn set_number(
             .await?;
     });
     statutory::assigned(tx, account, id).await
+}
+
+/// Notes what a participant's PIN opens, or that they have none.
+pub async fn set_pin(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &ParticipantId,
+    pin: Option<PinUse>,
+) -> Result<(), Error> {
+    const SQL: &str = "UPDATE participants SET pin = $3 WHERE account = $1 AND id = $2";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(account).bind(id).bind(pin.map(PinUse::as_str)).execute(conn).await?;
+    });
+    Ok(())
+}
+
+/// How many people of live sessions dial a number, whether or not they have a hold of it.
+pub async fn live_on(tx: &mut Tx, account: &AccountId, number: &NumberId) -> Result<i64, Error> {
+    const SQL: &str = "
+        SELECT COUNT(*) FROM participants p
+        JOIN sessions s ON s.account = p.account AND s.id = p.session
+        WHERE p.account = $1 AND p.number_id = $2 AND p.removed_at IS NULL
+          AND s.state <> 'closed'";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL).bind(account).bind(number).fetch_one(conn).await?))
 }
 
 /// Marks a participant as gone.

@@ -90,7 +90,7 @@ macro_rules! walk {
             " FROM numbers n
             WHERE n.account = $1 AND n.service = $2 AND n.country = $3 AND n.carrier = $4
               AND n.capabilities = $5 AND n.registration = $6 AND n.barred = $7
-              AND n.state = 'active' AND NOT n.reserved AND n.place >= $8 AND n.place < $9",
+              AND n.state = 'active' AND NOT n.reserved AND NOT n.shared AND n.place >= $8 AND n.place < $9",
             $area,
             " AND NOT EXISTS (
                 SELECT 1 FROM holds h
@@ -143,4 +143,21 @@ pub async fn next_in_ring(
         }
     }
     Ok(best)
+}
+
+/// The active numbers of a service that sessions share, 20 at most, in the order of their places.
+pub async fn shared(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+) -> Result<Vec<Number>, Error> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM numbers n WHERE n.account = $1 AND n.service = $2 AND n.shared
+          AND n.state = 'active' ORDER BY n.place, n.id LIMIT 20"
+    );
+    let rows: Vec<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(service).fetch_all(conn).await?);
+    rows.into_iter().map(Number::try_from).collect()
 }

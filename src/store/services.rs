@@ -1,9 +1,12 @@
 //! Services and their rules.
 
+mod assurance;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use self::assurance::StoredAssurance;
 use super::{
     Error, Tx, accounts,
     db::on,
@@ -12,6 +15,7 @@ use super::{
 use crate::{
     domain::{
         abuse::{Countries, Limit, Limits},
+        assurance::AssuranceRules,
         content::{Actions, ContentAction},
         opt_out::StopWords,
         phone::Strictness,
@@ -102,6 +106,8 @@ struct StoredRules {
     limits: BTreeMap<String, u32>,
     #[serde(default)]
     tell_limits: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assurance: Option<StoredAssurance>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -258,6 +264,8 @@ fn to_text(rules: &Rules) -> Result<String, Error> {
         countries: rules.countries.iter().map(str::to_owned).collect(),
         limits: rules.limits.iter().map(|(one, most)| (one.as_str().to_owned(), most)).collect(),
         tell_limits: rules.tell_limits,
+        assurance: (rules.assurance != AssuranceRules::default())
+            .then(|| StoredAssurance::new(&rules.assurance)),
     })
     .map_err(|_| Error::Inconsistent { table: "services", column: "rules" })
 }
@@ -327,6 +335,10 @@ fn from_text(text: &str) -> Option<Rules> {
         countries: Countries::parse(stored.countries.iter().map(String::as_str))?,
         limits: limits(&stored.limits),
         tell_limits: stored.tell_limits,
+        assurance: match stored.assurance {
+            Some(stored) => stored.read()?,
+            None => AssuranceRules::default(),
+        },
         proxy: ProxyRules::default(),
     })
 }

@@ -110,6 +110,10 @@ metrics_table! {
         "Calls by final outcome.";
     OUT_OF_SESSION = Counter "entremise_out_of_session_total" Count ["answer"]
         "What callers and senders without a session got: announce, reject, forward, text, none.";
+    PINS = Counter "entremise_pins_total" Count ["outcome"]
+        "PINs: asked for in a call; right, wrong; locked: not listened to.";
+    PIN_LOCKS = Counter "entremise_pin_locks_total" Count ["scope"]
+        "Times that PINs were locked for an hour or a day: caller, number.";
     OUT_OF_SESSION_ASKED = Counter "entremise_out_of_session_asked_total" Count ["outcome"]
         "Marketplaces that were asked what strangers get: answered, busy, status, unreadable, refused, \
          unreachable, untrusted, timeout, broken, too_large.";
@@ -376,6 +380,16 @@ pub fn out_of_session(answer: &'static str) {
     counter(&OUT_OF_SESSION, [answer.into()]).increment(1);
 }
 
+/// A PIN was `asked`, `right`, `wrong` or `locked`.
+pub fn pin(outcome: &'static str) {
+    counter(&PINS, [outcome.into()]).increment(1);
+}
+
+/// PINs are not listened to any more, of a `caller` or on a `number`.
+pub fn pin_lock(scope: &'static str) {
+    counter(&PIN_LOCKS, [scope.into()]).increment(1);
+}
+
 /// A marketplace was asked what a stranger gets, with that outcome.
 pub fn out_of_session_asked(outcome: &'static str) {
     counter(&OUT_OF_SESSION_ASKED, [outcome.into()]).increment(1);
@@ -522,6 +536,8 @@ mod tests {
         message("delivered");
         call("completed");
         out_of_session("announce");
+        pin("asked");
+        pin_lock("number");
         out_of_session_asked("answered");
         intercept_asked("passed");
         media("kept");

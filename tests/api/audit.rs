@@ -57,6 +57,8 @@ const OPERATIONS: &[(&str, Leaves)] = &[
     ("POST /api/v1/opt-outs", Leaves::Row("opt_out.recorded")),
     ("POST /api/v1/opt-outs/{opt_out}/clear", Leaves::Row("opt_out.cleared")),
     ("POST /api/v1/opt-outs/lookup", Leaves::Nothing(READS)),
+    ("PUT {session}/participants/{participant}/pin", Leaves::Row("session.pin_set")),
+    ("DELETE {session}/participants/{participant}/pin", Leaves::Row("session.pin_removed")),
     ("POST {session}/messages", Leaves::Nothing(LOG)),
     ("POST {session}/calls", Leaves::Nothing(LOG)),
 ];

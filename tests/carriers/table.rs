@@ -90,6 +90,10 @@ fn page(all: &[Fixtures]) -> String {
                 PICTURES,
                 ("calls are steered by", |can, _| control(can).into()),
                 ("speaks to who answers (whisper, press 1)", |can, _| yes(can.whisper)),
+                ("tells keys that callers press (PINs)", |can, _| yes(can.gather)),
+                ("tells what the network says of callers (STIR/SHAKEN)", |can, _| {
+                    yes(can.attestation)
+                }),
                 ("rings before it answers the caller", |can, _| yes(can.answer_on_bridge)),
                 VOICEMAIL,
                 ("people rung at once", |can, _| can.simultaneous.to_string()),

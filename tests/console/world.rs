@@ -7,6 +7,7 @@ use entremise::{
     carrier::event::{CallStatus, DialEnded, Inbound, InboundCall, InboundMessage, MessageStatus},
     clock::Clock,
     domain::{
+        assurance::Attestation,
         call::CallState,
         message::{Body as Words, MessageState},
         phone::{Caller, Identifier, Permits, ProxyNumber},
@@ -114,6 +115,7 @@ impl World {
             role: Some(role.to_owned()),
             name: Some(name.to_owned()),
             number: None,
+            pin: entremise::relay::PinWanted::Never,
         };
         let new = OpenSession {
             service: self.service.clone(),
@@ -189,6 +191,7 @@ impl World {
     pub(crate) async fn call(&self, from: Option<&str>, to: &ProxyNumber) -> Happened {
         let number = from.map(|from| Caller::Number(Identifier::parse(from).unwrap()));
         self.tell(Inbound::Call(InboundCall {
+            attestation: Attestation::None,
             id: self.unique(),
             from: number.unwrap_or(Caller::Withheld),
             to: to.clone(),

@@ -11,6 +11,7 @@ use entremise::{
     },
     clock::Clock,
     domain::{
+        assurance::Attestation,
         message::Body,
         opt_out::StopWords,
         phone::{Caller, Identifier, Permits, ProxyNumber},
@@ -170,6 +171,7 @@ impl Quiet {
                     role: Some(if place % 2 == 0 { "buyer" } else { "seller" }.to_owned()),
                     name: None,
                     number: None,
+                    pin: entremise::relay::PinWanted::Never,
                 })
                 .collect(),
         };
@@ -245,6 +247,7 @@ fn person(place: usize) -> Identifier {
 
 fn call(id: &str, place: usize) -> Inbound {
     Inbound::Call(InboundCall {
+        attestation: Attestation::None,
         id: id.to_owned(),
         from: Caller::Number(person(place)),
         to: ProxyNumber::parse(PROXY).unwrap(),

@@ -142,6 +142,7 @@ impl Market {
                     role: Some(one.role.to_owned()),
                     name: None,
                     number,
+                    pin: entremise::relay::PinWanted::Never,
                 })
                 .collect(),
         };

@@ -227,6 +227,7 @@ impl Stage {
             role: Some("seller".into()),
             name: None,
             number: None,
+            pin: entremise::relay::PinWanted::Never,
         };
         let (account, session) = (self.market.account.clone(), self.session.id.clone());
         let added = self.market.relay.db().write(move |tx| {

@@ -13,6 +13,7 @@ use entremise::{
     clock::Clock,
     config::Config,
     domain::{
+        assurance::Attestation,
         interaction::{Outcome, Reason},
         message::Body,
         phone::{Caller, Permits, ProxyNumber},
@@ -216,6 +217,7 @@ async fn i32_poison_is_set_aside() {
         bare.text("three", &who(2), &sessions[1], "behind it").await;
         bare.text("four", &who(4), &sessions[2], "beside it").await;
         let call = Inbound::Call(InboundCall {
+            attestation: Attestation::None,
             id: "call".into(),
             from: who(4),
             to: ProxyNumber::parse(sessions[2].dials[0].expose()).unwrap(),

@@ -118,6 +118,7 @@ impl Shop {
                     role: None,
                     name: None,
                     number,
+                    pin: entremise::relay::PinWanted::Never,
                 })
                 .collect(),
         });

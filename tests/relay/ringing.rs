@@ -47,6 +47,7 @@ impl Shop {
                     role: Some(roles[place].into()),
                     name: None,
                     number: None,
+                    pin: entremise::relay::PinWanted::Never,
                 })
                 .collect(),
         };

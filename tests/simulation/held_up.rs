@@ -99,6 +99,7 @@ impl Stage {
                             role: Some(role.into()),
                             name: None,
                             number: None,
+                            pin: entremise::relay::PinWanted::Never,
                         })
                         .into(),
                 };

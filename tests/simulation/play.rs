@@ -143,11 +143,8 @@ impl Play {
             date_expiry: None,
             metadata: "{}".into(),
             participants: [(people[0], "buyer"), (people[1], "seller")]
-                .map(|(place, role)| AddParticipant {
-                    identifier: Identifier::parse(&person(place)).unwrap(),
-                    role: Some(role.into()),
-                    name: None,
-                    number: None,
+                .map(|(place, role)| {
+                    AddParticipant::new(Identifier::parse(&person(place)).unwrap(), role)
                 })
                 .into(),
         };
@@ -350,7 +347,7 @@ impl Play {
         let from = Caller::Number(Identifier::parse(&person(who)).unwrap());
         let to = ProxyNumber::parse(&proxy).unwrap();
         let event = if call {
-            Inbound::Call(InboundCall { id: id.clone(), from, to })
+            Inbound::Call(InboundCall::untold(id.clone(), from, to))
         } else {
             let body = Body::new(format!("text {id}"));
             Inbound::Message(InboundMessage {

@@ -16,7 +16,7 @@ use crate::{
         links::At,
         number::{called, heard},
     },
-    domain::{call::CallState, time::Timestamp},
+    domain::{assurance::Attestation, call::CallState, time::Timestamp},
     ids::LegId,
 };
 
@@ -81,7 +81,12 @@ fn call(event: &Value) -> Result<Inbound, WebhookError> {
     let Some(to) = called(to).map_err(|()| WebhookError::Malformed("to"))? else {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
-    Ok(Inbound::Call(InboundCall { id: call_id(event)?, from: heard(from), to }))
+    let stir = &event["stirShaken"];
+    let attestation = Attestation::of_verstat(
+        stir["verstat"].as_str().unwrap_or_default(),
+        stir["attestationIndicator"].as_str(),
+    );
+    Ok(Inbound::Call(InboundCall { id: call_id(event)?, from: heard(from), to, attestation }))
 }
 
 /// Nothing else tells that somebody answered: a caller who hangs up would count as unheard.

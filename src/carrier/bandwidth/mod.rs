@@ -40,6 +40,8 @@ static LIMITS: Capabilities = Capabilities {
     // It is not documented when the caller's leg is answered.
     answer_on_bridge: false,
     whisper: true,
+    gather: true,
+    attestation: true,
     voicemail: true,
     simultaneous: 8,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(5)),

@@ -15,7 +15,7 @@ use crate::{
         event::InboundCall,
         memory::Memory,
     },
-    domain::call::CallState,
+    domain::{assurance::Attestation, call::CallState},
 };
 
 /// The custom data's one key: it is not documented whether keys that are left out keep their value.
@@ -88,7 +88,7 @@ impl About<'_> {
             return Ok(What::Other("not to a telephone number"));
         };
         let (id, from) = (self.call.to_owned(), fields.caller("from"));
-        Ok(What::CameIn(InboundCall { id, from, to }))
+        Ok(What::CameIn(InboundCall { id, from, to, attestation: Attestation::None }))
     }
 
     fn pressed(&self) -> Result<What, WebhookError> {

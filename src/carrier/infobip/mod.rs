@@ -46,6 +46,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     lists: false,
     answer_on_bridge: true,
     whisper: true,
+    gather: true,
+    attestation: false,
     voicemail: false,
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(1)),

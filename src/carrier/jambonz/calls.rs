@@ -11,7 +11,7 @@ use crate::{
         },
         links::{At, Step},
     },
-    domain::call::CallState,
+    domain::{assurance::Attestation, call::CallState},
     ids::LegId,
 };
 
@@ -89,7 +89,8 @@ pub(super) fn call(fields: &Fields) -> Result<Inbound, WebhookError> {
     let Some(to) = fields.proxy("to")? else {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
-    Ok(Inbound::Call(InboundCall { id, from: fields.caller("from"), to }))
+    let (from, attestation) = (fields.caller("from"), Attestation::None);
+    Ok(Inbound::Call(InboundCall { id, from, to, attestation }))
 }
 
 /// News of one leg of a call. All of them come to one address: which leg it is stands in what travels with

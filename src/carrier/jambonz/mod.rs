@@ -43,6 +43,8 @@ static VOICE: Capabilities = Capabilities {
     lists: false,
     answer_on_bridge: true,
     whisper: true,
+    gather: true,
+    attestation: false,
     voicemail: false,
     // It rings ten, but tells of all of them at one address.
     simultaneous: 1,

@@ -43,6 +43,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     // The call is answered as soon as a document does anything but turn it away.
     answer_on_bridge: false,
     whisper: true,
+    gather: true,
+    attestation: true,
     voicemail: true,
     // Plivo rings twenty, and tells of all of them at one address.
     simultaneous: 1,

@@ -14,6 +14,7 @@ use crate::{
         number::heard_bare,
     },
     domain::{
+        assurance::Attestation,
         call::CallState,
         message::{Body, MessageState},
         phone::{Caller, ProxyNumber},
@@ -197,7 +198,25 @@ pub(super) fn call(form: &Form) -> Result<Inbound, WebhookError> {
     let Some(to) = proxy(form)? else {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
-    Ok(Inbound::Call(InboundCall { id: id(form, "CallUUID")?, from: caller(form)?, to }))
+    let attestation = attestation(form)?;
+    Ok(Inbound::Call(InboundCall {
+        id: id(form, "CallUUID")?,
+        from: caller(form)?,
+        to,
+        attestation,
+    }))
+}
+
+/// What Plivo says of the caller's number: a level, and whether it holds.
+fn attestation(form: &Form) -> Result<Attestation, WebhookError> {
+    let level = form.one("STIRAttestation")?.map_or(Attestation::None, Attestation::of_level);
+    let verified = form.one("STIRVerification")?.unwrap_or_default();
+    Ok(match (verified, level) {
+        ("Verified", Attestation::None) => Attestation::A,
+        ("Not Verified", Attestation::None | Attestation::A) => Attestation::Failed,
+        ("Verified" | "Not Verified", level) => level,
+        _ => Attestation::None,
+    })
 }
 
 /// Who calls or writes. A SIP address may spell anybody's number, and a name or a short code can't be a

@@ -17,6 +17,7 @@ use crate::{
         signature,
     },
     domain::{
+        assurance::Attestation,
         call::CallState,
         message::{Body, MessageState},
         phone::{Caller, Identifier, ProxyNumber},
@@ -156,7 +157,15 @@ pub(super) fn message(event: &Value) -> Result<Inbound, WebhookError> {
 /// A call that came in, in a webhook or in a list.
 pub(super) fn call(event: &Value) -> Result<Inbound, WebhookError> {
     let fields = Fields(event);
-    Ok(Inbound::Call(InboundCall { id: fields.id()?, from: fields.caller(), to: fields.proxy()? }))
+    Ok(Inbound::Call(InboundCall {
+        id: fields.id()?,
+        from: fields.caller(),
+        to: fields.proxy()?,
+        attestation: event["attestation"]
+            .as_str()
+            .and_then(Attestation::parse)
+            .unwrap_or(Attestation::None),
+    }))
 }
 
 fn needed(leg: Option<LegId>) -> Result<LegId, WebhookError> {

@@ -43,6 +43,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     lists: true,
     answer_on_bridge: true,
     whisper: true,
+    gather: true,
+    attestation: false,
     voicemail: true,
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(5), Duration::from_mins(10)),

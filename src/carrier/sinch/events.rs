@@ -15,7 +15,7 @@ use crate::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, Keys, PlacedCallAnswered, Played,
         },
     },
-    domain::call::CallState,
+    domain::{assurance::Attestation, call::CallState},
     ids::LegId,
 };
 
@@ -81,7 +81,8 @@ fn incoming(fields: &Fields, mark: Option<&Mark>) -> Result<Inbound, WebhookErro
     let Some(to) = to.proxy("endpoint")? else {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
-    Ok(Inbound::Call(InboundCall { id: id(fields)?, from: fields.caller("cli"), to }))
+    let (from, attestation) = (fields.caller("cli"), Attestation::None);
+    Ok(Inbound::Call(InboundCall { id: id(fields)?, from, to, attestation }))
 }
 
 fn is_number(kind: &str) -> bool {

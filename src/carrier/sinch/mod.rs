@@ -44,6 +44,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     lists: false,
     answer_on_bridge: true,
     whisper: true,
+    gather: true,
+    attestation: false,
     voicemail: false,
     simultaneous: 1,
     // No bound is documented.

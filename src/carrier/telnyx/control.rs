@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Links, WebhookError, config::Config, is_call_id, is_id};
+use super::{Links, WebhookError, config::Config, is_call_id, is_id, webhook::attestation};
 use crate::{
     carrier::{
         commanded::{Direct, Manner, News, Over, What},
@@ -14,7 +14,7 @@ use crate::{
         memory::Memory,
         number::{called, heard},
     },
-    domain::{call::CallState, time::Timestamp},
+    domain::{assurance::Attestation, call::CallState, time::Timestamp},
 };
 
 /// How Call Control goes about it: a transfer is for callers whose call was answered, and lets them hear it
@@ -97,7 +97,13 @@ impl About<'_> {
         let Some(to) = called(to).map_err(|()| WebhookError::Malformed("to"))? else {
             return Ok(What::Other("not to a telephone number"));
         };
-        Ok(What::CameIn(InboundCall { id: self.call.to_owned(), from: heard(from), to }))
+        let told =
+            attestation(self.payload["shaken_stir_attestation"].as_str().unwrap_or_default());
+        // A level that was signed, and does not hold.
+        let broken = self.payload["shaken_stir_validated"] == false && told != Attestation::None;
+        let attestation = if broken { Attestation::Failed } else { told };
+        let id = self.call.to_owned();
+        Ok(What::CameIn(InboundCall { id, from: heard(from), to, attestation }))
     }
 
     fn pressed(&self) -> Result<What, WebhookError> {

@@ -45,6 +45,8 @@ const CAPABILITIES: Capabilities = Capabilities {
     lists: false,
     answer_on_bridge: true,
     whisper: true,
+    gather: true,
+    attestation: true,
     voicemail: true,
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(5), Duration::from_mins(2)),

@@ -26,6 +26,7 @@ use crate::{
         twiml::{call_state, form::recorded},
     },
     domain::{
+        assurance::Attestation,
         call::CallState,
         message::{Body, MessageState},
         time::Timestamp,
@@ -263,7 +264,17 @@ fn call(form: &Form) -> Result<Inbound, WebhookError> {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
     let from = heard(form.need("From")?);
-    Ok(Inbound::Call(InboundCall { id: call_id(form)?, from, to }))
+    let level = form.one("ShakenStirAttestation")?.unwrap_or_default();
+    let attestation = attestation(level);
+    Ok(Inbound::Call(InboundCall { id: call_id(form)?, from, to, attestation }))
+}
+
+/// What Telnyx says of the caller's number: a level, or a `verstat`.
+pub(super) fn attestation(text: &str) -> Attestation {
+    match Attestation::of_level(text) {
+        Attestation::None => Attestation::of_verstat(text, None),
+        level => level,
+    }
 }
 
 fn call_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbound, WebhookError> {

@@ -18,6 +18,7 @@ use crate::{
         signature,
     },
     domain::{
+        assurance::Attestation,
         call::CallState,
         message::{Body, MessageState},
         phone::{Caller, ProxyNumber},
@@ -198,7 +199,14 @@ fn call(form: &Form) -> Result<Inbound, WebhookError> {
     let Some(to) = proxy_number(form)? else {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
-    Ok(Inbound::Call(InboundCall { id: form.id(&["CallSid"])?, from: caller(form)?, to }))
+    let verstat = form.one("StirVerstat")?.unwrap_or_default();
+    let attestation = Attestation::of_verstat(verstat, None);
+    Ok(Inbound::Call(InboundCall {
+        id: form.id(&["CallSid"])?,
+        from: caller(form)?,
+        to,
+        attestation,
+    }))
 }
 
 fn call_status(status: &str, leg: Option<LegId>, form: &Form) -> Result<Inbound, WebhookError> {

@@ -18,6 +18,7 @@ use crate::{
         number::heard,
     },
     domain::{
+        assurance::Attestation,
         message::{Body, MessageState},
         phone::{Identifier, ProxyNumber},
         price::Price,
@@ -196,6 +197,7 @@ fn call(dialect: &rest::Dialect, one: &Value) -> Option<Recorded> {
         id: one["sid"].as_str().filter(|id| (dialect.is_call)(id))?.to_owned(),
         from: heard(one["from"].as_str()?),
         to: ProxyNumber::parse(one["to"].as_str()?).ok()?,
+        attestation: Attestation::None,
     })))
 }
 

@@ -18,6 +18,7 @@ use crate::{
         links::{self, At, Step},
     },
     domain::{
+        assurance::Attestation,
         call::CallState,
         message::{Body, MessageState},
     },
@@ -146,7 +147,12 @@ pub(super) fn call(fields: &Fields) -> Result<Inbound, WebhookError> {
     let Some(to) = fields.proxy("to")? else {
         return Ok(Inbound::Ignored("not to a telephone number"));
     };
-    Ok(Inbound::Call(InboundCall { id: fields.id("uuid")?, from: fields.caller("from"), to }))
+    Ok(Inbound::Call(InboundCall {
+        id: fields.id("uuid")?,
+        from: fields.caller("from"),
+        to,
+        attestation: Attestation::None,
+    }))
 }
 
 /// News of one leg of a call.

@@ -44,6 +44,8 @@ static MESSAGES: Capabilities = Capabilities {
     // It is not documented when the caller's leg is answered.
     answer_on_bridge: false,
     whisper: true,
+    gather: true,
+    attestation: false,
     voicemail: true,
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),

@@ -93,6 +93,7 @@ impl Market {
                 role: Some(role.to_owned()),
                 name: None,
                 number: None,
+                pin: relay::PinWanted::Never,
             })
         };
         let new = OpenSession {

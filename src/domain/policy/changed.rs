@@ -1,7 +1,7 @@
 //! Which of a service's rules two versions differ in, by the names that the API has for them.
 
 use super::{FirstTextRules, ProxyRules, Rules, VerifiedRules, VoicemailRules};
-use crate::domain::audit::changed_fields;
+use crate::domain::{assurance::AssuranceRules, audit::changed_fields};
 
 impl Rules {
     /// The names of the settings in which `after` differs.
@@ -35,6 +35,7 @@ impl Rules {
             countries => "countries",
             limits => "limits",
             tell_limits => "tell_limits",
+            assurance => "assurance",
             stop_words => "stop_words",
             help_text => "help_text",
             block_words => "block_words",
@@ -49,6 +50,7 @@ impl Rules {
             "verified_participants" => verified(&self.verified, &after.verified),
             "voicemail" => voicemail(&self.voicemail, &after.voicemail),
             "first_text" => first_text(&self.first_text, &after.first_text),
+            "assurance" => assurance(&self.assurance, &after.assurance),
             "twilio_proxy" => proxy(&self.proxy, &after.proxy),
             other => vec![other],
         };
@@ -77,6 +79,19 @@ fn verified(before: &VerifiedRules, after: &VerifiedRules) -> Vec<&'static str> 
     changed_fields!(VerifiedRules, before, after, {
         required => "verified_participants",
         within => "verified_for_days",
+    })
+}
+
+fn assurance(before: &AssuranceRules, after: &AssuranceRules) -> Vec<&'static str> {
+    changed_fields!(AssuranceRules, before, after, {
+        a => "attestation/a",
+        b => "attestation/b",
+        c => "attestation/c",
+        failed => "attestation/failed",
+        none => "attestation/none",
+        pin_for_withheld => "pin_for_withheld",
+        pin_from_any_phone => "pin_from_any_phone",
+        pin_fallback => "pin_fallback",
     })
 }
 

@@ -59,6 +59,11 @@ impl From<Error> for Problem {
             Error::ParticipantLimit => {
                 Self::new(Code::ParticipantLimit, "The service's `participants_max` is reached.")
             }
+            Error::PinNeeded => Self::new(
+                Code::PinNeeded,
+                "Give the participant another PIN instead: on a number that sessions share they are \
+                 known by it alone.",
+            ),
             Error::NoPartner => {
                 Self::new(Code::NoPartner, "The other side is empty, or has blocked this person.")
             }

@@ -14,7 +14,7 @@ use super::{
     paging::{Listing, Page, Paging},
     sessions::check_words,
     usage::{self, Amount, LegPrice},
-    wire::{Direction, Kind, Origin, Outcome, Reason, Time},
+    wire::{Attestation, Direction, Kind, Origin, Outcome, Reason, Time},
     write::{self, answer},
 };
 use crate::{
@@ -43,6 +43,9 @@ pub(super) struct Interaction {
     /// The number that was dialled, or that the recipient sees.
     proxy_number: String,
     carrier: String,
+    /// What the network says of a caller's number: `none` where nothing was signed, or the carrier does not
+    /// tell. Null for texts and for calls that you asked for.
+    caller_attestation: Option<Attestation>,
     /// Null while it is under way.
     outcome: Option<Outcome>,
     reason: Option<Reason>,
@@ -154,6 +157,7 @@ impl From<interactions::Interaction> for Interaction {
             from_role: one.from_role,
             proxy_number: one.number.as_str().to_owned(),
             carrier: one.carrier,
+            caller_attestation: one.attestation.map(Attestation),
             outcome: one.outcome.map(Outcome),
             reason: one.reason.map(Reason),
             media: one.media,

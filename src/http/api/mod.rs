@@ -4,6 +4,7 @@
 //! the router and the document are made of that list.
 
 mod account;
+mod assurance;
 mod audit;
 mod auth;
 mod available;

@@ -51,6 +51,8 @@ pub(super) struct Number {
     permit: Option<String>,
     /// Whether it is given only when named.
     reserved: bool,
+    /// Whether sessions share it whose people prove themselves by a PIN: see docs/assurance.md.
+    shared: bool,
     state: NumberState,
     version: i64,
     created_at: Time,
@@ -106,6 +108,10 @@ pub(super) struct NumberChange {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     reserved: Patch<bool>,
+    /// Whether sessions share it, by PIN; null for no. Only while nobody of an open session dials it.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    shared: Patch<bool>,
     /// Whether it is given to new sessions.
     #[schema(value_type = Option<NumberState>)]
     #[serde(default)]
@@ -154,6 +160,7 @@ impl From<numbers::Number> for Number {
             }),
             permit: number.permit,
             reserved: number.reserved,
+            shared: number.shared,
             state: NumberState(number.state),
             version: number.version,
             created_at: Time(number.created_at),
@@ -320,6 +327,11 @@ pub(super) async fn update(
         Patch::Null => Some(false),
         Patch::Value(reserved) => Some(reserved),
     };
+    let shared = match body.shared {
+        Patch::Absent => None,
+        Patch::Null => Some(false),
+        Patch::Value(shared) => Some(shared),
+    };
     let registration = match body.registration {
         Patch::Absent => None,
         Patch::Null => Some(phone::Registration::Unknown),
@@ -330,12 +342,13 @@ pub(super) async fn update(
         Patch::Null => Some(None),
         Patch::Value(campaign) => Some(Some(campaign)),
     };
-    let change = UpdateNumber { reserved, state, registration, campaign };
+    let change = UpdateNumber { reserved, shared, state, registration, campaign };
     let change = faults.done(Some(change))?;
-    let input = (id(&number)?, change, terms.version);
-    api.write(&caller, terms.key, input, |tx, account, (id, change, version)| {
+    let input = (api.0.relay.clone(), id(&number)?, change, terms.version);
+    api.write(&caller, terms.key, input, |tx, account, (relay, id, change, version)| {
         Box::pin(async move {
             let changed = relay::update_number(tx, account, id, change.clone(), *version).await?;
+            relay::check_shared(relay.carriers(), &changed)?;
             let number = Number::from(changed);
             Ok(answer(StatusCode::OK, &number, Some(number.version), None))
         })

@@ -80,7 +80,7 @@ pub(super) struct Choice {
     role: String,
     proxy_number: String,
     proxy_number_id: NumberId,
-    /// `pinned`, `sticky` or `ring`.
+    /// `pinned`, `sticky`, `ring` or `shared`.
     chosen_by: &'static str,
     /// What each rule left of the pool, in order.
     steps: Vec<Step>,
@@ -182,11 +182,12 @@ pub(super) async fn create(
     let dry = opening.dry_run.is_some_and(|flag| flag.0);
     // What is only tried leaves nothing behind, so there is nothing to repeat.
     let key = terms.key.filter(|_| !dry);
-    let input = (service, new, dry);
-    let done = api.perform(&caller, key, input, |tx, account, (service, new, dry)| {
+    let input = (api.0.relay.clone(), service, new, dry);
+    let done = api.perform(&caller, key, input, |tx, account, (relay, service, new, dry)| {
         Box::pin(async move {
             let service = relay::find_service(tx, account, service).await?.id;
             let view = relay::open(tx, account, &new(service)).await?;
+            relay::check_gather(tx, account, relay.carriers(), &view).await?;
             if *dry {
                 return Err(Error::DryRun(explained(&view)));
             }

@@ -12,14 +12,17 @@ use super::{
     error::exhausted,
     input::Faults,
     sessions::{Session, SessionPath, shown},
-    wire::Time,
+    wire::{PinUse, Time},
     write::{Nothing, Write, answer, expect_session, nothing},
 };
 use crate::{
-    domain::phone::Identifier,
+    domain::{
+        assurance::{CHOSEN_DIGITS, Pin},
+        phone::Identifier,
+    },
     http::problem::{Path, Problem},
     ids::{NumberId, ParticipantId},
-    relay::{self, AddParticipant, Caller, Error},
+    relay::{self, AddParticipant, Caller, Error, PinWanted},
     store::participants,
 };
 
@@ -37,6 +40,13 @@ pub(super) struct Participant {
     masked: String,
     /// The calling code of their number.
     calling_code: Option<u16>,
+    /// What their PIN opens: `alone` their session, from any telephone that the service lets; `beside` the same,
+    /// where they show their own number. Null if they have none.
+    pin_use: Option<PinUse>,
+    /// The PIN that was just made for them: in the answer that made it, and never again. Tell nobody but them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "48213907")]
+    pin: Option<String>,
     /// The number that this person dials and sees.
     #[schema(example = "+33937000001")]
     proxy_number: String,
@@ -60,6 +70,10 @@ pub(super) struct NewParticipant {
     /// What you call them.
     #[schema(min_length = 1, max_length = 64)]
     name: Option<String>,
+    /// `auto` for a PIN of ours, which the answer shows once, or 4 to 8 digits of your own, good beside their
+    /// own number only: see docs/assurance.md.
+    #[schema(pattern = "^(auto|[0-9]{4,8})$")]
+    pin: Option<String>,
     /// The proxy number that they are to have; one that fits is chosen by default.
     #[schema(value_type = Option<NumberId>)]
     proxy_number_id: Option<String>,
@@ -74,11 +88,20 @@ impl Participant {
             // The Twilio Proxy API takes any name; a number does not leave here.
             name: name.filter(|name| !check::is_number(name)),
             calling_code: one.calling_code,
+            pin_use: one.pin.map(PinUse),
+            pin: None,
             proxy_number: one.number.as_str().to_owned(),
             proxy_number_id: one.number_id,
             removed_at: one.removed_at.map(Time),
             created_at: Time(one.created_at),
         }
+    }
+}
+
+impl Participant {
+    /// The same with a PIN that was just made.
+    pub(super) fn with_pin(self, pin: Option<&Pin>) -> Self {
+        Self { pin: pin.map(|pin| pin.expose().to_owned()), ..self }
     }
 }
 
@@ -98,6 +121,10 @@ impl NewParticipant {
         if let Some(name) = &self.name {
             check::name(faults, &format!("{at}/name"), name);
         }
+        let pin = match &self.pin {
+            None => PinWanted::IfNeeded,
+            Some(text) => read_pin(faults, &format!("{at}/pin"), text),
+        };
         let number = match self.proxy_number_id.map(|text| NumberId::parse(&text)) {
             None => None,
             Some(Ok(id)) => Some(id),
@@ -106,7 +133,21 @@ impl NewParticipant {
                 None
             }
         };
-        Some(AddParticipant { identifier: identifier?, role: Some(role?), name: self.name, number })
+        let (role, name) = (Some(role?), self.name);
+        Some(AddParticipant { identifier: identifier?, role, name, number, pin })
+    }
+}
+
+/// `auto` or digits; a fault for anything else.
+pub(super) fn read_pin(faults: &mut Faults, pointer: &str, text: &str) -> PinWanted {
+    let [least, most] = CHOSEN_DIGITS;
+    match Pin::parse(text) {
+        _ if text == "auto" => PinWanted::Ours,
+        Some(pin) if (least..=most).contains(&text.len()) => PinWanted::Chosen(pin),
+        _ => {
+            faults.add(pointer, "pin", "must be auto, or 4 to 8 digits");
+            PinWanted::IfNeeded
+        }
     }
 }
 
@@ -147,15 +188,17 @@ pub(super) async fn create(
     let Write { body, mut faults, terms } = request;
     let new = body.read(&mut faults, "");
     let new = faults.done(new)?;
-    let input = (path, new, terms.version);
-    let done = api.perform(&caller, terms.key, input, |tx, account, (path, new, version)| {
-        Box::pin(async move {
-            let id = path.find(tx, account).await?;
-            expect_session(tx, account, &id, *version).await?;
-            let (view, _) = relay::add_participant(tx, account, &id, new).await?;
-            Ok(shown(StatusCode::CREATED, view, true))
-        })
-    });
+    let input = (api.0.relay.clone(), path, new, terms.version);
+    let done =
+        api.perform(&caller, terms.key, input, |tx, account, (relay, path, new, version)| {
+            Box::pin(async move {
+                let id = path.find(tx, account).await?;
+                expect_session(tx, account, &id, *version).await?;
+                let (view, _) = relay::add_participant(tx, account, &id, new).await?;
+                relay::check_gather(tx, account, relay.carriers(), &view).await?;
+                Ok(shown(StatusCode::CREATED, view, true))
+            })
+        });
     done.await.map(|answer| api.respond(answer)).map_err(alone)
 }
 

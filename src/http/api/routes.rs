@@ -7,9 +7,9 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api, account, audit, available, calls, carriers, deliveries, endpoints, events, interactions,
-    keys, legal_holds, messages, number_moves, number_orders, numbers, opening, opt_outs,
-    participants, pauses, reports, services, sessions, usage, verifications, wire,
+    Api, account, assurance, audit, available, calls, carriers, deliveries, endpoints, events,
+    interactions, keys, legal_holds, messages, number_moves, number_orders, numbers, opening,
+    opt_outs, participants, pauses, reports, services, sessions, usage, verifications, wire,
 };
 
 /// Where a session is found by its own id.
@@ -133,6 +133,8 @@ routes! {
         put "/participants/{participant}/block" participants::block,
         delete "/participants/{participant}/block" participants::unblock,
         post "/participants/{participant}/report" reports::create,
+        put "/participants/{participant}/pin" assurance::set_pin,
+        delete "/participants/{participant}/pin" assurance::remove_pin,
         post "/messages" messages::create,
         post "/calls" calls::create,
     }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{
     Api,
+    assurance::{AttestationRules, AttestationSettings},
     auth::{Granted, NumbersRead, NumbersWrite},
     content::{Content, ContentSettings},
     input::{Faults, Object, Patch},
@@ -26,6 +27,7 @@ use super::{
 use crate::{
     domain::{
         abuse::Countries,
+        assurance::AssuranceRules,
         phone::Identifier,
         policy::{Rules, VerifiedRules, VoicemailRules},
     },
@@ -138,6 +140,13 @@ pub(super) struct Service {
     limits: ServiceLimits,
     /// Whether whoever wrote more than a limit allows is told so by a text, once an hour.
     tell_limits: bool,
+    attestation: AttestationRules,
+    /// Whether callers who withhold their number are asked for a PIN.
+    pin_for_withheld: bool,
+    /// Whether a PIN opens its session from any telephone.
+    pin_from_any_phone: bool,
+    /// Whether sessions share a number, by PIN, once the pool has none left for somebody.
+    pin_fallback: bool,
     /// What the Twilio Proxy API sets.
     twilio_proxy: TwilioProxy,
     /// What is allowed but deserves a second look.
@@ -317,6 +326,19 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     tell_limits: Patch<bool>,
+    /// What becomes of a call by what the network says of its caller.
+    #[schema(value_type = Option<AttestationSettings>)]
+    #[serde(default)]
+    attestation: Patch<Object<AttestationSettings>>,
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pin_for_withheld: Patch<bool>,
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pin_from_any_phone: Patch<bool>,
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    pin_fallback: Patch<bool>,
     #[schema(value_type = Option<ProxySettings>)]
     #[serde(default)]
     twilio_proxy: Patch<Object<ProxySettings>>,
@@ -378,6 +400,10 @@ impl Service {
             countries: rules.countries.iter().map(str::to_owned).collect(),
             limits: (&rules.limits).into(),
             tell_limits: rules.tell_limits,
+            attestation: rules.assurance.into(),
+            pin_for_withheld: rules.assurance.pin_for_withheld,
+            pin_from_any_phone: rules.assurance.pin_from_any_phone,
+            pin_fallback: rules.assurance.pin_fallback,
             twilio_proxy: rules.proxy.into(),
             version: service.version,
             created_at: Time(service.created_at),
@@ -442,6 +468,7 @@ impl ServiceSettings {
         set(&self.first_text, &default.first_text.on, first, bool::clone);
         self.apply_voicemail(&mut rules.voicemail);
         self.apply_verified(&mut rules.verified);
+        self.apply_assurance(&mut rules.assurance);
         match &self.content {
             Patch::Absent => {}
             Patch::Null => rules.content = default.content,
@@ -466,6 +493,22 @@ impl ServiceSettings {
             Patch::Absent => {}
             Patch::Null => rules.proxy = default.proxy,
             Patch::Value(proxy) => proxy.0.apply(&mut rules.proxy),
+        }
+    }
+
+    fn apply_assurance(&self, rules: &mut AssuranceRules) {
+        let default = AssuranceRules::default();
+        match &self.attestation {
+            Patch::Absent => {}
+            Patch::Null => AttestationSettings::reset(rules),
+            Patch::Value(attestation) => attestation.0.apply(rules),
+        }
+        for (patch, to, usual) in [
+            (&self.pin_for_withheld, &mut rules.pin_for_withheld, default.pin_for_withheld),
+            (&self.pin_from_any_phone, &mut rules.pin_from_any_phone, default.pin_from_any_phone),
+            (&self.pin_fallback, &mut rules.pin_fallback, default.pin_fallback),
+        ] {
+            set(patch, &usual, to, bool::clone);
         }
     }
 

@@ -118,7 +118,7 @@ impl Session {
 
 impl From<SessionView> for Session {
     fn from(view: SessionView) -> Self {
-        let SessionView { session, participants, names, .. } = view;
+        let SessionView { session, participants, names, pins, .. } = view;
         Self {
             id: session.id,
             service_id: session.service,
@@ -137,7 +137,10 @@ impl From<SessionView> for Session {
             participants: participants
                 .into_iter()
                 .zip(names)
-                .map(|(one, name)| Participant::new(one, name))
+                .map(|(one, name)| {
+                    let made = pins.iter().find(|(id, _)| *id == one.id);
+                    Participant::new(one, name).with_pin(made.map(|(_, pin)| pin))
+                })
                 .collect(),
             version: session.version,
             created_at: Time(session.created_at),

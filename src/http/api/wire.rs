@@ -12,8 +12,8 @@ use utoipa::{
 use crate::{
     carrier::provisioning,
     domain::{
-        audit, content, event::EventKind, interaction, number_move, opt_out, phone, policy,
-        pool::Rule, report, session, time::Timestamp, verification,
+        assurance, audit, content, event::EventKind, interaction, number_move, opt_out, phone,
+        policy, pool::Rule, report, session, time::Timestamp, verification,
     },
     ids::{
         AccountId, EndpointId, EventId, HoldId, InteractionId, KeyId, LegId, MoveId, NumberId,
@@ -215,6 +215,9 @@ words! {
     Registration = phone::Registration, "Whether a number under +1 is registered for texts";
     Reason = interaction::Reason, "Why it ended so";
     IdentifierCheck = phone::Strictness, "How sure we must be that a person's number exists";
+    Attestation = assurance::Attestation, "What the network says of the number that a caller shows";
+    Treatment = assurance::Treatment, "What becomes of a call by what the network says of its caller";
+    PinUse = assurance::PinUse, "What a PIN opens";
     StopWords = opt_out::StopWords, "What becomes of the words by which people stop texts";
     OptOutScope = opt_out::Scope, "What somebody wants no texts from";
     OptOutSource = opt_out::Source, "Who said so: the person by a text, their carrier, or you by API";

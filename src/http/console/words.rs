@@ -3,6 +3,7 @@
 
 mod events;
 mod limits;
+mod pins;
 
 use askama::{Template, filters::HtmlSafe};
 
@@ -163,6 +164,9 @@ pub(super) const fn reason(reason: Reason, kind: Kind) -> Why {
         | Reason::NoPartner
         | Reason::Loop => not_put_through(reason, kind),
         Reason::Intercepted | Reason::InterceptFailed => not_let_through(reason),
+        Reason::CallerUnverified | Reason::PinMissing | Reason::PinWrong | Reason::PinLocked => {
+            pins::not_proved(reason)
+        }
         Reason::MediaNotSupported
         | Reason::MediaRefused
         | Reason::RecipientWithoutMedia

@@ -118,6 +118,9 @@ codes! {
     CallInProgress "call_in_progress" CONFLICT later
         "As many calls go on as may at once"
         "In the session, or of the person whose phone would ring first; docs/abuse.md has the limits.";
+    PinNeeded "pin_needed" CONFLICT never
+        "This participant needs a PIN"
+        "They dial a number that sessions share, and are known there by their PIN alone: give them another one instead.";
     NoPartner "no_partner" CONFLICT never
         "Nobody is on the other side"
         "Add a participant with another role first.";

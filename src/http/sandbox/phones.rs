@@ -10,7 +10,7 @@ use super::{
     views::{self, FaultsJson},
 };
 use crate::{
-    domain::message,
+    domain::{assurance::Attestation, message},
     sandbox::{ActionError, CallId, PhoneId},
 };
 
@@ -83,6 +83,10 @@ pub(super) async fn text(
 #[derive(Deserialize)]
 pub(super) struct NewDial {
     to: Number,
+    /// Whether the phone hides its number, from now on.
+    withheld: Option<bool>,
+    /// What the network says of the number that it shows: `a`, `b`, `c`, `failed` or `none`.
+    attestation: Option<String>,
 }
 
 pub(super) async fn dial(
@@ -90,7 +94,18 @@ pub(super) async fn dial(
     Phone(id): Phone,
     Body(new): Body<NewDial>,
 ) -> Answer {
-    let call = app.network.dial(id, &new.to.0)?;
+    let attestation = match new.attestation.as_deref().map(Attestation::parse) {
+        None => None,
+        Some(Some(attestation)) => Some(attestation),
+        Some(None) => {
+            let words = "attestation must be one of a, b, c, failed, none";
+            return Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, words));
+        }
+    };
+    if let Some(withheld) = new.withheld {
+        app.network.set_withheld(id, withheld)?;
+    }
+    let call = app.network.dial_attested(id, &new.to.0, attestation)?;
     Ok(Json(json!({ "id": call.as_str() })))
 }
 

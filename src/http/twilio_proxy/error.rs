@@ -255,6 +255,7 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
         | Error::Files(_)
         | Error::FilesBusy
         | Error::TrialUnderWay
+        | Error::PinNeeded
         | Error::Unadvised
         | Error::EndpointLimit
         | Error::EndpointOwned
@@ -295,7 +296,7 @@ fn invalid(faults: &[Fault], about: About) -> Refusal {
         (FOREIGN, _) => Code::NotOnAccount,
         (BAD_STATUS, _) => Code::BadStatus,
         (POOL_FULL, _) => Code::PoolFull,
-        (UNKNOWN_NUMBER | "number_not_active", _) => Code::NotInService,
+        (UNKNOWN_NUMBER | "number_not_active" | "number_shared", _) => Code::NotInService,
         // Of a number that is added; of one that a participant names it is as below.
         ("number_class", "number") => {
             return Refusal::parameter("PhoneNumber", &fault.message);

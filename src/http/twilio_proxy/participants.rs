@@ -105,6 +105,7 @@ pub(super) async fn resolve(
             role: None,
             name: one.friendly_name.clone(),
             number,
+            pin: relay::PinWanted::Never,
         });
     }
     Ok(added)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    limit, place,
+    limit, pin, place,
     steps::{Live, live},
 };
 use crate::relay::{abuse, error::Error, inbound::Source, messages};
@@ -179,6 +179,13 @@ pub(super) async fn finish(
         Some(leg) => vec![leg],
         None => legs.iter().filter(|leg| leg.position > 0).collect(),
     };
+    // Whoever was asked for a PIN, gave none that is theirs, and has gone.
+    if rung.is_empty() && first.is_none() {
+        let asked = interactions::get_any(tx, account, id).await?;
+        if asked.is_some_and(|one| one.session.is_none() && one.outcome.is_none()) {
+            return pin::refuse(tx, account, id, Reason::PinMissing, now).await;
+        }
+    }
     let best = rung.iter().filter_map(|leg| leg.outcome).reduce(Outcome::best);
     let said = ending.connected.then_some(Outcome::Connected);
     let outcome = said.or(best).unwrap_or(Outcome::Cancelled);

@@ -3,6 +3,7 @@
 
 mod ending;
 mod limit;
+mod pin;
 mod placed;
 mod refused;
 mod script;
@@ -26,7 +27,7 @@ use crate::relay::{
     abuse,
     consult::Given,
     error::Error,
-    inbound::{self, Event, Route, Routed, Source},
+    inbound::{self, Event, Refused, Route, Routed, Source},
     stored_plan, twilio_proxy,
 };
 use crate::{
@@ -36,10 +37,12 @@ use crate::{
         plan::{Answer, Connect, Plan, Prompt, RejectReason, Target},
     },
     domain::{
+        assurance::{Attestation, Stranger, Treatment},
         call::CallState,
         event::EventKind,
         interaction::{Kind, Outcome, Reason},
-        policy::{self, TeamRing},
+        phone::Caller,
+        policy::{self, Rules, TeamRing},
         time::Timestamp,
     },
     ids::{AccountId, InteractionId, LegId},
@@ -77,6 +80,7 @@ pub(in crate::relay) async fn receive(
         from: &call.from,
         to: &call.to,
         media: 0,
+        attestation: Some(call.attestation),
     };
     let now = tx.now().await?;
     if !inbox::insert(tx, key, now).await? {
@@ -84,10 +88,17 @@ pub(in crate::relay) async fn receive(
     }
     let found = inbound::route(tx, event).await?;
     let led = match inbound::lead(tx, event, found, None, given).await? {
-        (Route::To(routed), false) => passage(tx, event, routed, given).await?,
+        (Route::To(routed), let_in) => assured(tx, event, routed, let_in, given).await?,
         (route, _) => route,
     };
     let (account, id, plan, reason) = match led {
+        Route::Refused(refused) if is_asked(event, &refused) => {
+            let Refused { account, service, number, now, .. } = &*refused;
+            let person = refused.person();
+            let asking = pin::Asking { event, account, service, number, person, now: *now };
+            let (id, plan) = pin::begin(tx, asking).await?;
+            (refused.account, id, plan, None)
+        }
         Route::Nowhere => return Ok((Answer::Plan(NOWHERE), Some(Reason::UnknownNumber))),
         Route::Refused(refused) => {
             let (id, plan) = refused::answer(tx, event, &refused, given.stranger.as_ref()).await?;
@@ -109,6 +120,38 @@ pub(in crate::relay) async fn receive(
     };
     inbox::set_answer(tx, key, &account, &id, &stored_plan::to_text(&plan)).await?;
     Ok((Answer::Plan(plan), reason))
+}
+
+/// What becomes of a call to somebody's session by what the network says of its caller. Whoever is to prove
+/// who they are is refused as one who has to.
+async fn assured(
+    tx: &mut Tx,
+    event: Event<'_>,
+    routed: Box<Routed>,
+    let_in: bool,
+    given: &Given,
+) -> Result<Route, Error> {
+    let attestation = event.attestation.unwrap_or(Attestation::None);
+    match routed.service.rules.assurance.of(attestation) {
+        Treatment::Refuse => Ok(Route::Refused(Box::new(routed.refuse(Reason::CallerUnverified)))),
+        Treatment::Pin => Ok(Route::Refused(Box::new(routed.refuse(Reason::PinMissing)))),
+        Treatment::Pass | Treatment::PressOne if let_in => Ok(Route::To(routed)),
+        Treatment::Pass | Treatment::PressOne => passage(tx, event, routed, given).await,
+    }
+}
+
+/// Whether a caller who is put through to nobody is asked for a PIN. What comes from a number of ours never is,
+/// nor can one at a carrier that tells no keys be.
+fn is_asked(event: Event<'_>, refused: &Refused) -> bool {
+    let stranger = Stranger {
+        shared: refused.number.shared,
+        withheld: matches!(event.from, Caller::Withheld),
+        attestation: event.attestation.unwrap_or(Attestation::None),
+    };
+    refused.reason != Reason::Loop
+        && !refused.silent
+        && event.adapter.is_some_and(|one| one.capabilities().gather)
+        && refused.service.rules.assurance.asks_stranger(stranger)
 }
 
 /// Where a call leads once the marketplace has said whether it may.
@@ -209,7 +252,7 @@ fn place(interaction: &Interaction) -> Place<'_> {
 async fn connect(
     tx: &mut Tx,
     event: Event<'_>,
-    mut routed: Routed,
+    routed: Routed,
     ids: Option<(InteractionId, LegId)>,
 ) -> Result<(InteractionId, Plan), Error> {
     let mut interaction = inbound::interaction(tx, event, &routed);
@@ -223,13 +266,39 @@ async fn connect(
         leg.id = id;
     }
     legs::insert(tx, &account, &leg).await?;
+    let plan = connect_logged(tx, event, routed, &interaction, &leg).await?;
+    if let Some(plan) = plan {
+        return Ok((interaction.id, plan));
+    }
+    finish(tx, &account, &interaction.id, Ending::default(), now).await?;
+    Ok((interaction.id, NOWHERE))
+}
+
+/// Rings the other side of a call whose own leg and interaction are in the log; `None` where nobody can be rung.
+async fn connect_logged(
+    tx: &mut Tx,
+    event: Event<'_>,
+    mut routed: Routed,
+    interaction: &Interaction,
+    leg: &Leg,
+) -> Result<Option<Plan>, Error> {
+    let (account, now) = (routed.account.clone(), routed.now);
     inbound::touch(tx, &account, &mut routed.session, now).await?;
     let data = json!({ "role": interaction.from_role }).to_string();
-    events::insert(tx, &account, EventKind::CallReceived, place(&interaction), &data, now).await?;
+    events::insert(tx, &account, EventKind::CallReceived, place(interaction), &data, now).await?;
+    if let Some(attestation) = interaction.attestation {
+        let treatment = routed.service.rules.assurance.of(attestation);
+        if attestation == Attestation::Failed || treatment != Treatment::Pass {
+            let (said, done) = (attestation.as_str(), treatment.as_str());
+            let role = &interaction.from_role;
+            let data = json!({ "role": role, "attestation": said, "treatment": done }).to_string();
+            let kind = EventKind::CallerUnverified;
+            events::insert(tx, &account, kind, place(interaction), &data, now).await?;
+        }
+    }
     for (position, recipient) in (1..).zip(&routed.recipients) {
         let state = CallState::Queued.as_str();
-        let out =
-            inbound::outbound_leg(tx, &interaction, position, recipient, event.carrier, state);
+        let out = inbound::outbound_leg(tx, interaction, position, recipient, event.carrier, state);
         legs::insert(tx, &account, &out).await?;
     }
     let in_session = (&routed.session, &routed.service.rules);
@@ -239,18 +308,29 @@ async fn connect(
         account: &account,
         service: &routed.service,
         session: &routed.session,
-        caller: &leg,
+        caller: leg,
         country: &routed.number.country,
         first: true,
         at_once: at_once(event.adapter),
         now,
     };
-    if let Some(plan) = next(tx, step).await? {
-        Ok((interaction.id, plan))
-    } else {
-        finish(tx, &account, &interaction.id, Ending::default(), now).await?;
-        Ok((interaction.id, NOWHERE))
+    next(tx, step).await
+}
+
+/// Whether whoever answers this call must press 1: the service says so, or what the network says of the caller
+/// does.
+async fn wants_one(
+    tx: &mut Tx,
+    account: &AccountId,
+    rules: &Rules,
+    interaction: &InteractionId,
+) -> Result<bool, Error> {
+    if rules.press_one || !rules.assurance.has(Treatment::PressOne) {
+        return Ok(rules.press_one);
     }
+    let interaction = interactions::get_any(tx, account, interaction).await?;
+    let attestation = interaction.and_then(|one| one.attestation);
+    Ok(attestation.is_some_and(|one| rules.assurance.of(one) == Treatment::PressOne))
 }
 
 #[derive(Clone, Copy)]
@@ -323,6 +403,7 @@ async fn ring(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Option<P
     }
     let caller = step.caller.participant.as_ref();
     let left = abuse::left(tx, step.account, (step.session, rules), caller, step.now).await?;
+    let accept = wants_one(tx, step.account, rules, &step.caller.interaction).await?;
     let language = policy::language(rules, step.country);
     let said = |text: &str| {
         (!text.is_empty()).then(|| Prompt { text: text.to_owned(), language: language.to_owned() })
@@ -334,8 +415,8 @@ async fn ring(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Option<P
         announce: said(&rules.caller_announcement).filter(|_| step.first),
         ring_timeout: rules.ring_timeout,
         duration_max: limit::longest(rules, step.session, step.now).min(left),
-        screen: rules.press_one || !rules.callee_whisper.is_empty(),
-        accept: rules.press_one,
+        screen: accept || !rules.callee_whisper.is_empty(),
+        accept,
         turn: 0,
     })))
 }

@@ -75,6 +75,7 @@ pub async fn place_call(
         person: None,
         number: first.number.clone(),
         carrier: carrier.clone(),
+        attestation: None,
         outcome: None,
         reason: None,
         media: 0,

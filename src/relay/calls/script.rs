@@ -13,6 +13,7 @@ use super::{
     ending::{Ending, end},
     instead, is_done,
     limit::is_commanded,
+    pin,
     refused::neutral,
     steps::{Live, live, settle_rung},
 };
@@ -145,7 +146,7 @@ pub(super) async fn begin(
 /// Goes on with a call that is steered; `None` if none is.
 pub(in crate::relay) async fn go_on(
     tx: &mut Tx,
-    Source { carrier, adapter, .. }: Source<'_>,
+    Source { carrier, adapter, keeps }: Source<'_>,
     (leg, at): (&LegId, u32),
     told: Told<'_>,
     given: &Given,
@@ -154,8 +155,13 @@ pub(in crate::relay) async fn go_on(
         return Ok(None);
     }
     let Some(live) = live(tx, carrier, leg).await? else { return Ok(None) };
+    let Some(kept) = scripts::get(tx, &live.account, &live.leg.id).await? else { return Ok(None) };
+    let source = Source { carrier, adapter, keeps };
+    let asked = pin::go_on(tx, source, &live, (&kept, at), (&told, given)).await?;
+    if asked.is_some() {
+        return Ok(asked);
+    }
     let Live { account, leg, now, .. } = live;
-    let Some(kept) = scripts::get(tx, &account, &leg.id).await? else { return Ok(None) };
     let state: State = serde_json::from_str(&kept.state).map_err(|_| {
         crate::store::Error::Inconsistent { table: "call_scripts", column: "state" }
     })?;
@@ -171,6 +177,7 @@ pub(in crate::relay) async fn go_on(
         from: &from,
         to: &leg.number,
         media: 0,
+        attestation: None,
     };
     if at != kept.turn {
         return repeated(tx, event, at + 1 == kept.turn, &state.plan).await.map(Some);
@@ -438,7 +445,7 @@ async fn apologise(tx: &mut Tx, call: &Steered<'_>) -> Result<Plan, Error> {
 }
 
 /// A plan for a call that was answered: it can't be turned away any more.
-fn answered(plan: Plan) -> Plan {
+pub(super) fn answered(plan: Plan) -> Plan {
     if plan == NOWHERE { Plan::Hangup } else { plan }
 }
 

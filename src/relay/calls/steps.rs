@@ -8,6 +8,7 @@ use super::{
     limit::{self, is_commanded},
     next, ring,
     script::{self, Told},
+    wants_one,
 };
 use crate::relay::{
     abuse, consult::Given, error::Error, inbound::Source, verifications, voicemail,
@@ -137,13 +138,14 @@ pub(in crate::relay) async fn callee_answered(
     let language = policy::language(rules, &country);
     let prompt = |text: &str| Prompt { text: text.to_owned(), language: language.to_owned() };
     let whisper = &rules.callee_whisper;
-    if whisper.is_empty() && !rules.press_one {
+    let accept = wants_one(tx, &live.account, rules, &live.leg.interaction).await?;
+    if whisper.is_empty() && !accept {
         return Ok(Answer::Plan(Plan::Proceed));
     }
     Ok(Answer::Plan(Plan::Whisper(Whisper {
         leg: live.leg.id.clone(),
         say: (!whisper.is_empty()).then(|| prompt(whisper)),
-        accept: rules.press_one.then(|| prompt(policy::press_one_words(language))),
+        accept: accept.then(|| prompt(policy::press_one_words(language))),
     })))
 }
 

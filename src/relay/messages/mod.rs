@@ -4,6 +4,7 @@ mod content;
 mod keyword;
 mod opt_out;
 mod parts;
+mod pin;
 mod progress;
 mod refused;
 mod sending;
@@ -129,6 +130,7 @@ async fn take(
         from: &message.from,
         to: &message.to,
         media: i64::try_from(message.media.len()).unwrap_or(i64::MAX),
+        attestation: None,
     };
     blocking::lock_ahead(tx, event, &message.body).await?;
     let found = inbound::route(tx, event).await?;
@@ -142,6 +144,9 @@ async fn take(
             reply(tx, event, &refused, &leg, answer).await?;
             inbox::set_answer(tx, key, &refused.account, &leg.interaction, "").await?;
             Ok((Answer::Ack, Some(refused.reason)))
+        }
+        Route::Refused(refused) if pin::is_wanted(event, &refused) => {
+            pin::take(tx, event, *refused, message, key).await
         }
         Route::Refused(refused) => {
             let advice = given.stranger.as_ref();
@@ -447,6 +452,7 @@ async fn write(
         person: None,
         number: to.number.clone(),
         carrier: number.map(|number| number.carrier).unwrap_or_default(),
+        attestation: None,
         outcome: None,
         reason: None,
         media: media::count(text.media.len()),

@@ -16,6 +16,7 @@ use crate::{
         message::{Body, MessageState},
         opt_out::is_opt_out,
         phone::{Caller, Identifier},
+        policy,
         time::Timestamp,
     },
     ids::{AccountId, InteractionId},
@@ -77,6 +78,32 @@ pub(super) async fn answer(
         if let Some(to) = to {
             owe(tx, refused, &leg, Owing { position, to, words, asked_for: false }).await?;
         }
+    }
+    Ok(leg.interaction)
+}
+
+/// Logs a text to a number that sessions share, and owes its sender word that a code is needed: once a day, and
+/// the same whatever it said.
+pub(super) async fn help(
+    tx: &mut Tx,
+    event: Event<'_>,
+    refused: &Refused,
+    said: &Body,
+) -> Result<InteractionId, Error> {
+    let to = match sender(tx, event, refused, said) {
+        Some(sender) => {
+            let (asker, now) = (refused.asker(), refused.now);
+            budgets::take(tx, asker, Costly::PinHelp, 1, REPLY_PER, now).await?.then_some(sender)
+        }
+        None => None,
+    };
+    let logged = Logged { state: MessageState::Received.as_str(), goes_on: false };
+    let leg = inbound::log_refusal(tx, event, refused, logged).await?;
+    if let Some(to) = to {
+        let rules = &refused.service.rules;
+        let language = policy::language(rules, &refused.number.country);
+        let words = policy::pin_help(rules, language);
+        owe(tx, refused, &leg, Owing { position: 1, to, words: &words, asked_for: false }).await?;
     }
     Ok(leg.interaction)
 }

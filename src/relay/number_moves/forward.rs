@@ -241,6 +241,7 @@ async fn take(
         session: &on.session.id,
         mode: on.session.mode,
         carrier: way.carrier,
+        shares: false,
         without: way.without,
         now: on.now,
     };

@@ -119,6 +119,11 @@ async fn prepared(tx: &mut Tx, account: &AccountId, new: &NewMove) -> Result<Mov
     let mut was_carrier = None;
     if let Off::Number(id) = &new.off {
         let number = in_use(tx, account, id).await?;
+        if number.shared {
+            let words =
+                "must not be a number that sessions share: close them, or wait until they end";
+            return Err(Error::Invalid(vec![Fault::new("/number_id", "number_shared", words)]));
+        }
         if let Some(to) = &new.to_number {
             check_target(tx, account, &number, to).await?;
         }
@@ -356,6 +361,8 @@ async fn change_numbers(
     for Change { seat, to } in changes {
         let who = &seat.who;
         store::participants::set_number(tx, account, &who.id, (&to.id, &to.number)).await?;
+        let numbers = [&seat.number.id, &to.id];
+        store::pins::follow(tx, account, &session.id, &who.id, numbers).await?;
         super::messages::carry_opt_out(tx, account, &who.person, [&seat.number.id, &to.id], now)
             .await?;
         let data = json!({

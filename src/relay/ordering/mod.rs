@@ -31,7 +31,7 @@ use crate::{
         Tx, audit, holds,
         number_orders::{self, NewOrder, NumberOrder, OrderKind, OrderState},
         numbers::{self, NumberState},
-        services,
+        participants, services,
     },
 };
 
@@ -387,7 +387,8 @@ pub async fn release_number(
             Cancels::Bought | Cancels::All => {}
         }
     }
-    if how.force && holds::open_on(tx, account, id).await? > 0 {
+    let shared = number.shared && participants::live_on(tx, account, id).await? > 0;
+    if how.force && (shared || holds::open_on(tx, account, id).await? > 0) {
         return Err(Error::NumberHasSessions);
     }
     let now = tx.now().await?;

@@ -294,6 +294,7 @@ async fn drain(tx: &mut Tx, order: NumberOrder) -> Result<Noted, Error> {
         store::{
             holds,
             numbers::{self, NumberState},
+            participants,
         },
     };
     /// How long is waited while a session is open.
@@ -313,7 +314,11 @@ async fn drain(tx: &mut Tx, order: NumberOrder) -> Result<Noted, Error> {
             return Ok(Noted::Ended(state));
         }
         Some(NumberState::Draining) => {
-            let held = holds::held_until(tx, account, &id, now).await?;
+            let mut held = holds::held_until(tx, account, &id, now).await?;
+            // Who shares it has no hold.
+            if participants::live_on(tx, account, &id).await? > 0 {
+                held = Some(None);
+            }
             let waits = match held {
                 None => None,
                 Some(Some(_)) if Terms::read(&order).force => None,

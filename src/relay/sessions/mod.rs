@@ -24,6 +24,7 @@ use crate::relay::{
 };
 use crate::{
     domain::{
+        assurance::Pin,
         audit::{Action, Entry},
         event::EventKind,
         interaction::Reason,
@@ -38,7 +39,7 @@ use crate::{
         events::Place,
         holds, media, numbers,
         participants::{self, Participant},
-        reports,
+        pins, reports,
         services::{self},
         sessions::{self, NewSession, Session},
         text_findings,
@@ -78,6 +79,8 @@ pub struct SessionView {
     /// Why each got the number that they have: what chose it and what each rule left. Empty but for
     /// people who were just added.
     pub choices: Vec<(ParticipantId, &'static str, Vec<Narrowing>)>,
+    /// PINs that were just made: shown once.
+    pub pins: Vec<(ParticipantId, Pin)>,
 }
 
 /// Loads a session with its people.
@@ -98,7 +101,7 @@ pub fn with_names(
 ) -> Result<SessionView, Error> {
     let key = session.data_key(tx)?;
     let names = participants.iter().map(|one| one.name(&key)).collect::<Result<_, _>>()?;
-    Ok(SessionView { session, participants, names, choices: Vec::new() })
+    Ok(SessionView { session, participants, names, choices: Vec::new(), pins: Vec::new() })
 }
 
 /// Opens a session: a number and a hold for everybody, or nothing at all.
@@ -145,14 +148,13 @@ pub async fn open(
     events::insert(tx, account, EventKind::SessionCreated, place, "{}", now).await?;
     tx.on_commit(metrics::session_opened);
     let session = sessions::get(tx, account, &id).await?.ok_or(Error::NotFound("session"))?;
-    let choices = if new.participants.is_empty() {
-        Vec::new()
-    } else {
-        join(tx, account, &service, &session, &new.participants, now).await?
-    };
-    first_text::tell(tx, account, &service, &session, &choices, now).await?;
+    if new.participants.is_empty() {
+        return view(tx, account, &id).await;
+    }
+    let joined = join(tx, account, &service, &session, &new.participants, now).await?;
+    first_text::tell(tx, account, &service, &session, &joined.choices, now).await?;
     let mut view = view(tx, account, &id).await?;
-    view.choices = choices;
+    (view.choices, view.pins) = (joined.choices, joined.pins);
     Ok(view)
 }
 
@@ -228,6 +230,7 @@ async fn end(
     let quarantine = service.map_or(Duration::ZERO, |service| service.rules.quarantine);
     holds::keep_sticky(tx, account, &session.service, &session.id, now).await?;
     holds::quarantine(tx, account, &session.id, None, now + quarantine).await?;
+    pins::release(tx, account, &session.id, None, false, now + quarantine).await?;
     let why = match reason {
         ClosedReason::Expired => Reason::SessionExpired,
         ClosedReason::Api | ClosedReason::Staff => Reason::SessionClosed,
@@ -277,7 +280,7 @@ pub async fn delete(tx: &mut Tx, account: &AccountId, id: &SessionId) -> Result<
 }
 
 /// Writes a session as its next version.
-async fn save(
+pub(in crate::relay) async fn save(
     tx: &mut Tx,
     account: &AccountId,
     mut session: Session,
@@ -317,10 +320,18 @@ pub async fn reopen(
     people.retain(|one| one.removed_at.is_none());
     let everyone = everyone(&people);
     people.sort_by(|a, b| a.person.cmp(&b.person));
+    pins::reopen(tx, account, id).await?;
     for one in &people {
         let active = numbers::get(tx, account, &one.number_id).await?;
-        let kept = active.is_some_and(|number| number.state != numbers::NumberState::Retired);
-        if !kept || !holds_for(tx, account, &everyone, one, &one.number_id, now).await? {
+        let Some(number) = active.filter(|one| one.state != numbers::NumberState::Retired) else {
+            return Err(Error::NumberInUse);
+        };
+        let taken = if number.shared {
+            pins::is_set(tx, account, &number.id, id, &one.id).await?
+        } else {
+            holds_for(tx, account, &everyone, one, &number.id, now).await?
+        };
+        if !taken {
             return Err(Error::NumberInUse);
         }
     }

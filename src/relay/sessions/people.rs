@@ -9,11 +9,13 @@ use crate::relay::{
     abuse,
     allocate::{self, Chosen, For, Wanted},
     error::{Error, Fault},
+    pins::{self, Holder, PinWanted},
     verifications,
 };
 use crate::{
     domain::{
-        event::EventKind, phone::Identifier, pool::Narrowing, session::State, time::Timestamp,
+        assurance::Pin, event::EventKind, phone::Identifier, pool::Narrowing, session::State,
+        time::Timestamp,
     },
     ids::{AccountId, NumberId, ParticipantId, SessionId},
     privacy::{Counterpart, Person},
@@ -39,6 +41,24 @@ pub struct AddParticipant {
     pub name: Option<String>,
     /// The proxy number that they are to have.
     pub number: Option<NumberId>,
+    /// Which PIN they are to have.
+    pub pin: PinWanted,
+}
+
+impl AddParticipant {
+    /// Somebody of that role, without a name, who is given a number and no PIN.
+    pub fn new(identifier: Identifier, role: &str) -> Self {
+        let (role, pin) = (Some(role.to_owned()), PinWanted::Never);
+        Self { identifier, role, name: None, number: None, pin }
+    }
+}
+
+/// What became of people who were added.
+pub(super) struct Joined {
+    /// Why each got their number.
+    pub(super) choices: Vec<(ParticipantId, &'static str, Vec<Narrowing>)>,
+    /// The PINs that we made: shown once.
+    pub(super) pins: Vec<(ParticipantId, Pin)>,
 }
 
 /// Adds people to a session: numbers first, then rows.
@@ -49,7 +69,7 @@ pub(super) async fn join(
     session: &Session,
     people: &[AddParticipant],
     now: Timestamp,
-) -> Result<Vec<(ParticipantId, &'static str, Vec<Narrowing>)>, Error> {
+) -> Result<Joined, Error> {
     let there = participants::of_session(tx, account, &session.id).await?;
     let mut everyone = everyone(&there);
     let index = accounts::keys(tx, account).await?;
@@ -84,41 +104,66 @@ pub(super) async fn join(
         session: &session.id,
         mode: session.mode,
         carrier: carrier.as_deref(),
+        shares: service.rules.assurance.pin_fallback
+            && people.iter().all(|one| one.pin != PinWanted::Never),
         without: None,
         now,
     };
     let chosen = allocate::allocate(tx, ctx, &wanted).await?;
-    let key = session.data_key(tx)?;
-    let mut choices = Vec::new();
+    let mut joined = Joined { choices: Vec::new(), pins: Vec::new() };
     let named = people.iter().zip(&roles);
     for ((place, (one, role)), (who, got)) in (position..).zip(named).zip(wanted.iter().zip(chosen))
     {
         let Chosen { number, by, steps } = got;
-        let new = NewParticipant {
-            id: &who.participant,
+        let pointer = format!("/participants/{}/pin", place - position);
+        let holder = Holder {
+            account,
+            number: &number,
             session: &session.id,
-            role,
-            position: place,
+            participant: &who.participant,
             person: &who.person,
-            identifier: &one.identifier,
-            name: one.name.as_deref(),
-            number_id: &number.id,
-            number: &number.number,
-            key: &key,
-            now,
+            pointer: &pointer,
         };
-        participants::insert(tx, account, &new).await.map_err(|error| match error {
-            store::Error::Conflict => Error::ParticipantDuplicate,
-            other => other.into(),
-        })?;
-        let data = json!({ "participant_id": who.participant, "role": role }).to_string();
-        let at = place_of(session);
-        events::insert(tx, account, EventKind::ParticipantAdded, at, &data, now).await?;
-        choices.push((who.participant.clone(), by.as_str(), steps));
+        let made = seat(tx, session, holder, (one, role, place), now).await?;
+        joined.pins.extend(made.map(|pin| (who.participant.clone(), pin)));
+        joined.choices.push((who.participant.clone(), by.as_str(), steps));
     }
     // Whoever was there already has other counterparts now.
     renew_counterparts(tx, account, &session.id, &there, &everyone).await?;
-    Ok(choices)
+    Ok(joined)
+}
+
+/// Writes down somebody who has a number by now; the PIN that was made for them, if one was.
+async fn seat(
+    tx: &mut Tx,
+    session: &Session,
+    holder: Holder<'_>,
+    (one, role, position): (&AddParticipant, &str, i64),
+    now: Timestamp,
+) -> Result<Option<Pin>, Error> {
+    let Holder { account, number, participant, person, .. } = holder;
+    let key = session.data_key(tx)?;
+    let new = NewParticipant {
+        id: participant,
+        session: &session.id,
+        role,
+        position,
+        person,
+        identifier: &one.identifier,
+        name: one.name.as_deref(),
+        number_id: &number.id,
+        number: &number.number,
+        key: &key,
+        now,
+    };
+    participants::insert(tx, account, &new).await.map_err(|error| match error {
+        store::Error::Conflict => Error::ParticipantDuplicate,
+        other => other.into(),
+    })?;
+    let data = json!({ "participant_id": participant, "role": role }).to_string();
+    let at = place_of(session);
+    events::insert(tx, account, EventKind::ParticipantAdded, at, &data, now).await?;
+    pins::give(tx, holder, &one.pin, now).await
 }
 
 /// The people on the other side of a role.
@@ -266,12 +311,12 @@ pub async fn add_participant(
     let service =
         services::get(tx, account, &session.service).await?.ok_or(Error::NotFound("service"))?;
     let people = std::slice::from_ref(new);
-    let choices = join(tx, account, &service, &session, people, now).await?;
-    let added = choices[0].0.clone();
+    let joined = join(tx, account, &service, &session, people, now).await?;
+    let added = joined.choices[0].0.clone();
     bump(tx, account, id, now).await?;
-    first_text::tell(tx, account, &service, &session, &choices, now).await?;
+    first_text::tell(tx, account, &service, &session, &joined.choices, now).await?;
     let mut view = view(tx, account, id).await?;
-    view.choices = choices;
+    (view.choices, view.pins) = (joined.choices, joined.pins);
     Ok((view, added))
 }
 
@@ -309,6 +354,7 @@ pub async fn remove_participant(
     let service = services::get(tx, account, &session.service).await?;
     let quarantine = service.map_or(Duration::ZERO, |service| service.rules.quarantine);
     holds::quarantine(tx, account, id, Some(participant), now + quarantine).await?;
+    store::pins::release(tx, account, id, Some(participant), false, now + quarantine).await?;
     participants::remove(tx, account, participant, now).await?;
     renew_counterparts(tx, account, id, &there, &everyone(&there)).await?;
     let data = json!({ "participant_id": gone.id, "role": gone.role }).to_string();

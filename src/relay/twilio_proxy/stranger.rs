@@ -17,6 +17,7 @@ use super::{
     twiml::{self, Target, Verb},
     words::{date, parse_date},
 };
+use crate::relay::pins::PinWanted;
 use crate::{
     domain::{
         interaction::{Kind, Reason},
@@ -429,6 +430,7 @@ async fn open(
         role: None,
         name: None,
         number,
+        pin: PinWanted::Never,
     };
     let open = OpenSession {
         service: refused.service.id.clone(),

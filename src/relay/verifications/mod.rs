@@ -282,6 +282,7 @@ async fn log(
         person: None,
         number: sender.number.clone(),
         carrier: sender.carrier.clone(),
+        attestation: None,
         outcome: None,
         reason: None,
         media: 0,

@@ -42,6 +42,7 @@ mod neighbours;
 mod numbers;
 mod opt_outs;
 mod outbox;
+mod pins;
 mod plans;
 mod races;
 mod reconciled;

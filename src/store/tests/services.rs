@@ -6,6 +6,7 @@ use super::{world::a_service, *};
 use crate::{
     domain::{
         abuse::{Countries, Limit, Limits},
+        assurance::{AssuranceRules, Treatment},
         content::{Actions, ContentAction},
         opt_out::StopWords,
         phone::Strictness,
@@ -79,6 +80,16 @@ fn unusual() -> Rules {
             limits
         },
         tell_limits: true,
+        assurance: AssuranceRules {
+            a: Treatment::PressOne,
+            b: Treatment::Pin,
+            c: Treatment::Refuse,
+            failed: Treatment::Refuse,
+            none: Treatment::Pin,
+            pin_for_withheld: true,
+            pin_from_any_phone: true,
+            pin_fallback: true,
+        },
         proxy: ProxyRules {
             callback_url: "https://market.example/told?key=c".into(),
             intercept_callback_url: "https://market.example/asked?key=d".into(),

@@ -46,6 +46,8 @@ pub(in crate::http::console) fn event(kind: &str) -> Option<&'static str> {
         EventKind::CallVoicemail => "Caller left a message",
         EventKind::CallUnknown => "Nobody knows how the call ended",
         EventKind::CallRefused => "Call refused",
+        EventKind::CallerUnverified => "Caller's number not vouched for",
+        EventKind::PinLocked => "Codes not listened to for a while",
         EventKind::NumberAdded => "Proxy number added",
         EventKind::NumberReleased => "Proxy number given up",
         EventKind::OrderFailed => "Number order failed",
