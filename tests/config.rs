@@ -429,7 +429,7 @@ fn example() -> Vec<Shown> {
 
 /// The keys that the reader knows, from what it says of an unknown one.
 fn known_keys() -> BTreeSet<String> {
-    const TABLES: [&str; 10] = [
+    const TABLES: [&str; 12] = [
         "limits",
         "log",
         "jobs",
@@ -440,6 +440,7 @@ fn known_keys() -> BTreeSet<String> {
         "sqlite",
         "media",
         "retention",
+        "abuse",
         "account_budget",
     ];
     let tables = TABLES.map(|table| format!("[{table}]\nx = 1\n")).concat();

@@ -13,6 +13,7 @@ mod abuse_traffic;
 #[cfg(test)]
 #[path = "relay/across.rs"]
 mod across;
+#[cfg(test)]
 #[path = "relay/assurance.rs"]
 mod assurance;
 #[cfg(test)]

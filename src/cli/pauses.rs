@@ -9,6 +9,7 @@ use super::{
     output,
 };
 use crate::{
+    domain::time::Timestamp,
     ids::{AccountId, PauseId},
     relay::{self as cases, Error},
     store::pauses::{self, Pause},
@@ -43,7 +44,7 @@ fn shown(pause: &Pause) -> String {
     json!({
         "id": pause.id, "scope": pause.scope.as_str(), "kind": pause.kind.as_str(),
         "why": pause.why.as_str(), "since": pause.since.rfc3339(), "until": pause.until.rfc3339(),
-        "lifted_at": pause.lifted_at.map(|at| at.rfc3339()),
+        "lifted_at": pause.lifted_at.map(Timestamp::rfc3339),
     })
     .to_string()
 }

@@ -12,6 +12,7 @@ use crate::{
         audit::Reason,
         phone::Identifier,
         retention::{DataClass, RetentionRules, Term},
+        time::Timestamp,
     },
     ids::{AccountId, HoldId, SessionId},
     relay::{self, HoldOn, NewHold, Standings},
@@ -98,7 +99,7 @@ async fn counts(opened: &Opened) -> Result<(), Failed> {
     let mut tx = opened.db.read().await?;
     for (cell, tally) in rows::shown(&mut tx, COUNTS_MAX).await? {
         let object = json!({
-            "day": crate::domain::time::Timestamp::from_millis(cell.day * 86_400_000)
+            "day": Timestamp::from_millis(cell.day * 86_400_000)
                 .rfc3339().get(..10),
             "role": cell.role, "kind": cell.kind, "duration": cell.duration,
             "outcome": cell.outcome, "count": tally,
@@ -132,7 +133,7 @@ fn line(opened: &Opened, class: DataClass, survey: &Standings) -> Value {
     }
     if let Some(standing) = survey.get(&class) {
         object["due"] = json!(standing.gone);
-        object["oldest"] = json!(standing.oldest.map(|at| at.rfc3339()));
+        object["oldest"] = json!(standing.oldest.map(Timestamp::rfc3339));
     }
     object
 }
@@ -204,6 +205,6 @@ fn object(hold: &LegalHold) -> Value {
         "id": hold.id, "session_id": session, "person_masked": hold.held.masked(),
         "case_id": hold.case.expose(), "reason": hold.reason.expose(),
         "created_at": hold.created_at.rfc3339(),
-        "lifted_at": hold.lifted_at.map(|at| at.rfc3339()),
+        "lifted_at": hold.lifted_at.map(Timestamp::rfc3339),
     })
 }

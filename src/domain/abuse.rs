@@ -90,7 +90,13 @@ pub struct Limits(BTreeMap<Limit, u32>);
 impl Limits {
     /// What an installation has that sets none.
     pub fn usual() -> Self {
-        Self(Limit::ALL.iter().map(|limit| (*limit, limit.usual())).collect())
+        Self(
+            Limit::ALL
+                .iter()
+                .filter(|limit| limit.usual() > 0)
+                .map(|limit| (*limit, limit.usual()))
+                .collect(),
+        )
     }
 
     /// How much; 0 for as much as there is.
@@ -343,7 +349,7 @@ mod tests {
         assert_eq!(reaches("FR", "FR GB", british), Err(Unreachable::Country));
         assert_eq!(reaches("FR GB", "FR", french), Ok(()));
         assert_eq!(reaches("GB", "GB", "+447911123456"), Ok(()), "Guernsey");
-        assert_eq!(reaches("US", "", "+12110550100"), Err(Unreachable::Country), "of none");
+        assert_eq!(reaches("US", "", "+12005550100"), Err(Unreachable::Country), "of none");
         assert!(Countries::parse(["fr"]).is_none() && Countries::parse(["XX"]).is_none());
     }
 

@@ -143,7 +143,9 @@ mod tests {
     fn types_are_dotted_words() {
         for kind in EventKind::ALL {
             let (noun, verb) = kind.as_str().split_once('.').unwrap();
-            assert!([noun, verb].iter().all(|w| w.bytes().all(|b| b.is_ascii_lowercase())));
+            assert!(
+                [noun, verb].iter().all(|w| w.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+            );
             assert_eq!(EventKind::parse(kind.as_str()), Some(*kind));
         }
     }

@@ -170,7 +170,9 @@ impl Relay {
                     Inbound::Keys(at) => calls::keys(tx, source, at, &given).await,
                     Inbound::Played(at) => calls::played(tx, source, at, &given).await,
                     Inbound::Recorded(at) => voicemail::recorded(tx, source, at).await,
-                    Inbound::DialEnded(at) => calls::dial_ended(tx, source, at, &given).await,
+                    Inbound::DialEnded(at) => {
+                        Box::pin(calls::dial_ended(tx, source, at, &given)).await
+                    }
                     Inbound::PlacedCallAnswered(at) => calls::placed_answered(tx, source, at).await,
                     _ => Ok::<_, Error>(Answer::Ack),
                 }

@@ -1,6 +1,8 @@
 //! Where a call or text to a proxy number leads: the same way for both, and one way to refuse.
 
-use std::sync::Arc;
+mod proved;
+
+pub(super) use self::proved::{Proved, proved};
 
 use serde_json::json;
 
@@ -27,7 +29,7 @@ use crate::{
     privacy::Person,
     store::{
         Tx,
-        accounts::{self, AccountKeys},
+        accounts::{self},
         blocks,
         budgets::Asker,
         events,
@@ -187,7 +189,7 @@ pub(super) async fn route(tx: &mut Tx, event: Event<'_>) -> Result<Route, Error>
         return Ok(Route::Refused(Box::new(refused)));
     }
     refused.person = Some(person.clone());
-    routed(tx, event.kind, refused, &person, &keys).await
+    routed(tx, event.kind, refused, &person).await
 }
 
 /// Where `found` leads once the marketplace has said what becomes of somebody who is in no session, where it
@@ -226,7 +228,6 @@ async fn routed(
     kind: Kind,
     mut refused: Refused,
     person: &Person,
-    _keys: &Arc<AccountKeys>,
 ) -> Result<Route, Error> {
     refused.reason = Reason::UnknownCaller;
     let account = refused.account.clone();
@@ -255,41 +256,6 @@ enum By<'a> {
     Hold(bool),
     /// A PIN of whoever shows that number.
     Pin(&'a Pin, Option<&'a Person>),
-}
-
-/// A PIN that proves who somebody is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Proved<'a> {
-    pub(super) number: &'a Number,
-    pub(super) service: &'a Service,
-    /// Who has the number that they show.
-    pub(super) person: Option<&'a Person>,
-    pub(super) meant: &'a pins::Meant,
-    pub(super) pin: &'a Pin,
-}
-
-/// Where something leads whose caller or writer has proved who they are: judged as any other, once the session
-/// is locked, and with it whether the PIN is still good (I3).
-pub(super) async fn proved(
-    tx: &mut Tx,
-    account: &AccountId,
-    kind: Kind,
-    proved: Proved<'_>,
-) -> Result<Route, Error> {
-    let now = tx.now().await?;
-    let refused = Refused {
-        account: account.clone(),
-        number: proved.number.clone(),
-        service: proved.service.clone(),
-        reason: Reason::UnknownCaller,
-        person: proved.person.cloned(),
-        last: None,
-        now,
-        silent: false,
-    };
-    let (session, participant) = (&proved.meant.session, &proved.meant.participant);
-    let by = By::Pin(proved.pin, proved.person);
-    judged(tx, kind, refused, Meant { session, participant, by }).await
 }
 
 async fn judged(

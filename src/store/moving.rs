@@ -13,6 +13,7 @@ use super::{
     db::{Conn, on},
     meta,
     open::MIGRATOR,
+    rewrap,
 };
 
 /// Stands while a database is being moved, and for ever once it was: then with where to.
@@ -366,6 +367,12 @@ pub async fn set_moved(tx: &mut Tx, to: &str) -> Result<(), Error> {
 /// [`Error::Statement`] if the target is not empty, has another schema, or reads back otherwise.
 pub async fn copy(from: &Db, to: &mut Tx) -> Result<Vec<Sum>, Error> {
     let ours = tables(to).await?;
+    if !rewrap::any_account(to).await? {
+        // Whoever opened it once has left there which master keys they had. The source's come instead.
+        for table in ["key_holders", "lasting_secrets", "master_keys"] {
+            execute(to, format!("DELETE FROM {table}")).await?;
+        }
+    }
     if let Some(full) = sums(to).await?.into_iter().find(|sum| sum.rows > 0) {
         return Err(Error::Statement(format!("the target is not empty: {} has rows", full.table)));
     }

@@ -13,7 +13,12 @@ use super::{
     sessions,
 };
 use crate::{
-    domain::{phone::Identifier, retention::Statutory, time::Timestamp},
+    domain::{
+        interaction::{Outcome, Reason},
+        phone::Identifier,
+        retention::Statutory,
+        time::Timestamp,
+    },
     ids::{AccountId, InteractionId, ParticipantId, RecordId},
     privacy::{DataKey, Person},
 };
@@ -222,8 +227,8 @@ fn facts(one: &Interaction, direction: Direction, role: Option<&str>) -> Value {
     json!({
         "what": one.kind.as_str(), "direction": direction.as_str(), "role": role,
         "interaction_id": one.id, "session_id": one.session, "carrier": one.carrier,
-        "outcome": one.outcome.map(|outcome| outcome.as_str()),
-        "reason": one.reason.map(|reason| reason.as_str()),
+        "outcome": one.outcome.map(Outcome::as_str),
+        "reason": one.reason.map(Reason::as_str),
         "seconds": one.duration.map(|length| length.as_secs()),
         "at": one.created_at.rfc3339(), "ended_at": one.ended_at.map(Timestamp::rfc3339),
     })

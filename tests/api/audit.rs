@@ -273,7 +273,7 @@ async fn numbers(stage: &mut Stage<'_>) {
 }
 
 /// The account's texts are held back.
-async fn held_back(world: &World) -> PauseId {
+pub(crate) async fn held_back(world: &World) -> PauseId {
     let account = world.account().clone();
     let done = world.relay.db().write(move |tx| {
         let account = account.clone();
@@ -332,6 +332,9 @@ async fn sessions(stage: &mut Stage<'_>) {
     let clear = format!("{}/clear", at("opt-outs", &one));
     let proof = json!({ "proof": "asked for texts again" });
     stage.does("POST /api/v1/opt-outs/{opt_out}/clear", &clear, proof).await;
+    let (pin, auto) = (format!("{person}/pin"), json!({ "pin": "auto" }));
+    stage.does("PUT {session}/participants/{participant}/pin", &pin, auto).await;
+    stage.does("DELETE {session}/participants/{participant}/pin", &pin, Value::Null).await;
     stage.does("DELETE {session}/participants/{participant}", &person, Value::Null).await;
     let new = json!({ "role": "driver", "identifier": "+33639980009" });
     stage.does("POST {session}/participants", &format!("{path}/participants"), new).await;

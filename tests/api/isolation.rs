@@ -3,7 +3,10 @@
 use entremise::ids::MoveId;
 use serde_json::{Value, json};
 
-use super::world::{BUYER, SELLER, World, between, each, proxy};
+use super::{
+    audit::held_back,
+    world::{BUYER, SELLER, World, between, each, proxy},
+};
 
 /// Everything of account A, by the names of path parameters.
 struct Things {
@@ -23,6 +26,7 @@ struct Things {
     hold: String,
     opt_out: String,
     report: String,
+    pause: String,
 }
 
 async fn things(world: &World) -> Things {
@@ -54,6 +58,7 @@ async fn things(world: &World) -> Things {
         order: text(&order["data"][0]["id"]),
         opt_out: text(&opt_out["id"]),
         report: text(&report["id"]),
+        pause: held_back(world).await.to_string(),
         service,
         session: text(&session["id"]),
         participant: text(&participant["id"]),
@@ -96,6 +101,7 @@ impl Things {
             ("{hold}", &self.hold),
             ("{opt_out}", &self.opt_out),
             ("{report}", &self.report),
+            ("{pause}", &self.pause),
         ]
         .iter()
         .fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
@@ -115,6 +121,7 @@ impl Things {
             ("POST", "participants") => json!({ "role": "buyer", "identifier": "+33639980009" }),
             ("POST", "messages") => json!({ "participant_id": self.participant, "body": "x" }),
             ("POST", "check") => json!({ "code": "123456" }),
+            ("PUT", "pin") => json!({ "pin": "auto" }),
             ("POST", "calls") => json!({ "participant_id": self.participant }),
             _ => json!({}),
         }

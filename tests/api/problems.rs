@@ -343,7 +343,7 @@ async fn a_services_own_line_is_gated() {
         let long = "x".repeat(301);
         for (number, code) in [
             (json!("0639980001"), "e164"),
-            (json!("+19005550100"), "not_allowed"),
+            (json!("+19005550100"), "premium_rate"),
             (json!(33_639_980_001_i64), "invalid"),
             (json!(null), "not_allowed"),
         ] {

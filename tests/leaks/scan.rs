@@ -313,7 +313,7 @@ mod tests {
         finds("an integer", &19_075_550_171_i64.to_be_bytes());
         finds("a voice", &[b"riff", VOICE].concat());
         finds("a voice in hex", b"\\x49443303 4944330300ff206120766f696365208081");
-        finds("bytes", format!("{:?}", VOICE).as_bytes());
+        finds("bytes", format!("{VOICE:?}").as_bytes());
         finds("escaped bytes", format!("{:?}", bytes::Bytes::from_static(VOICE)).as_bytes());
     }
 

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use entremise::{
-    domain::{message::Body, phone::Identifier},
+    domain::{interaction::Kind, message::Body, phone::Identifier},
     sandbox::{CallStage, Faults, Network, PhoneId, PhoneView, Sound},
+    store::pauses::{self, Pause, PauseScope, PauseWhy},
 };
 use serde_json::{Value, json};
 
@@ -112,6 +113,7 @@ impl<'w> Story<'w> {
         self.asked_by_the_marketplace().await;
         self.moved().await;
         self.verified().await;
+        self.guarded().await;
         self.closed().await;
         files
     }
@@ -237,6 +239,41 @@ impl<'w> Story<'w> {
         network.answer(stranger, &view.call().unwrap().id).unwrap();
         network.until(stranger, |view| view.call().is_none()).await;
         self.idle().await;
+    }
+
+    /// What keeps people safe, and what keeps a case.
+    async fn guarded(&self) {
+        let hold = json!({ "session_id": self.session, "case_id": "C 12", "reason": "asked for by counsel" });
+        done(self.world, "POST", "/legal-holds", Some(hold)).await;
+        let out = json!({ "identifier": number(2).expose(), "scope": "account" });
+        done(self.world, "POST", "/opt-outs", Some(out)).await;
+        let report =
+            json!({ "category": "harassment", "note": "asked for by counsel", "block": false });
+        let path =
+            format!("/sessions/{}/participants/{}/report", self.session, self.participants[0]);
+        done(self.world, "POST", &path, Some(report)).await;
+        let account = self.world.account.account.clone();
+        let paused = self.world.running.relay.db().write(move |tx| {
+            let account = account.clone();
+            Box::pin(async move {
+                let now = tx.now().await?;
+                let pause = Pause {
+                    account,
+                    id: tx.id_at(now),
+                    scope: PauseScope::Prefix,
+                    kind: Kind::Call,
+                    subject: "another".to_owned(),
+                    why: PauseWhy::Limit,
+                    slot: 0,
+                    since: now,
+                    until: now + std::time::Duration::from_hours(1),
+                    lifted_at: None,
+                };
+                assert!(pauses::begin(tx, &pause).await?);
+                Ok::<_, entremise::store::Error>(())
+            })
+        });
+        paused.await.unwrap();
     }
 
     async fn closed(&self) {

@@ -57,7 +57,7 @@ impl Market {
         pool: usize,
         rules: Rules,
     ) -> Self {
-        Self::over(&vec![carrier; pool], world, people, rules).await
+        Box::pin(Self::over(&vec![carrier; pool], world, people, rules)).await
     }
 
     /// The same with a number at each of these carriers.
@@ -68,7 +68,7 @@ impl Market {
         rules: Rules,
     ) -> Self {
         let (account, relay) = (world.account.account.clone(), world.running.relay.clone());
-        let (service, numbers) = pool(&relay, &account, carriers, 100, rules).await;
+        let (service, numbers) = Box::pin(pool(&relay, &account, carriers, 100, rules)).await;
         let people = (0..people)
             .map(|place| {
                 let number =

@@ -510,7 +510,7 @@ impl Stage {
             "too late" => self.world.clock.advance(DAY_MS),
             "expired" => {
                 let change = relay::UpdateSession {
-                    ttl: Some(Duration::from_secs(60)),
+                    ttl: Some(Duration::from_mins(1)),
                     ..relay::UpdateSession::default()
                 };
                 let changed = self.market.relay.db().write(move |tx| {

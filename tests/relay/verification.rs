@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entremise::{
-    domain::opt_out::Scope,
+    domain::opt_out::{Scope, Source},
     domain::{
         interaction::{Outcome, Reason},
         policy::Rules,
@@ -121,7 +121,7 @@ impl Stage {
                     let value = id.as_str();
                     let one =
                         OptOut { account: &account, person: &person, scope: Scope::Number, value };
-                    opt_outs::insert(tx, one, now).await?;
+                    opt_outs::insert(tx, one, Source::Person, now).await?;
                 }
                 Ok::<_, entremise::store::Error>(())
             })

@@ -180,7 +180,7 @@ impl World {
 
     /// The same with other settings.
     pub(crate) async fn with(config: Config) -> Self {
-        Self::at(config, Clock::shifted()).await
+        Box::pin(Self::at(config, Clock::shifted())).await
     }
 
     /// The same at noon, in the middle of a month, where no time passes on SQLite but what the test lets pass.
@@ -189,11 +189,11 @@ impl World {
         const NOON: i64 = 1_800_100_800_000;
         let noon = Timestamp::from_millis(NOON);
         if config.database_url.expose().starts_with("sqlite") {
-            return Self::at(config, Clock::manual(noon)).await;
+            return Box::pin(Self::at(config, Clock::manual(noon))).await;
         }
         let clock = Clock::shifted();
         clock.advance(noon.millis() - clock.now().millis());
-        Self::at(config, clock).await
+        Box::pin(Self::at(config, clock)).await
     }
 
     async fn at(config: Config, clock: Clock) -> Self {

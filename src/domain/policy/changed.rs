@@ -50,7 +50,7 @@ impl Rules {
             "verified_participants" => verified(&self.verified, &after.verified),
             "voicemail" => voicemail(&self.voicemail, &after.voicemail),
             "first_text" => first_text(&self.first_text, &after.first_text),
-            "assurance" => assurance(&self.assurance, &after.assurance),
+            "assurance" => assurance(self.assurance, after.assurance),
             "twilio_proxy" => proxy(&self.proxy, &after.proxy),
             other => vec![other],
         };
@@ -82,8 +82,8 @@ fn verified(before: &VerifiedRules, after: &VerifiedRules) -> Vec<&'static str> 
     })
 }
 
-fn assurance(before: &AssuranceRules, after: &AssuranceRules) -> Vec<&'static str> {
-    changed_fields!(AssuranceRules, before, after, {
+fn assurance(before: AssuranceRules, after: AssuranceRules) -> Vec<&'static str> {
+    changed_fields!(AssuranceRules, &before, after, {
         a => "attestation/a",
         b => "attestation/b",
         c => "attestation/c",

@@ -10,7 +10,7 @@ use super::{
     auth::{Granted, SessionsWrite},
     input::Patch,
     participants::read_pin,
-    services::set,
+    service_settings::set,
     sessions::{Session, SessionPath},
     wire::Treatment,
     write::{Nothing, Write, answer, expect_session},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::assurance::AssuranceRules,
     http::problem::{Path, Problem},
-    relay::{self, PinWanted},
+    relay,
 };
 
 /// What becomes of a call by what the network says of the number that its caller shows (STIR/SHAKEN).
@@ -116,10 +116,8 @@ pub(super) async fn set_pin(
     request: Write<PinChange>,
 ) -> Result<Response, Problem> {
     let Write { body, mut faults, terms } = request;
-    let wanted = match faults.required(body.pin, "/pin") {
-        Some(text) => Some(read_pin(&mut faults, "/pin", &text)),
-        None => None::<PinWanted>,
-    };
+    let text = faults.required(body.pin, "/pin");
+    let wanted = text.map(|text| read_pin(&mut faults, "/pin", &text));
     let wanted = faults.done(wanted)?;
     let who = path.participant()?;
     let input = (api.0.relay.clone(), path, who, wanted, terms.version);

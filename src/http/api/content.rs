@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     input::Patch,
-    services::set,
+    service_settings::set,
     wire::{ContentAction, ContentFate, ContentKind},
 };
 use crate::{

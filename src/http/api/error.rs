@@ -25,48 +25,18 @@ impl From<Error> for Problem {
             Error::Store(error) => error.into(),
             Error::NotFound(what) => not_found(what),
             Error::Invalid(faults) => Self::invalid(faults.into_iter().map(field_fault)),
-            Error::UniqueNameTaken => {
-                Self::new(Code::UniqueNameTaken, "Choose another `unique_name`.")
-            }
-            Error::NumberTaken => {
-                Self::new(Code::NumberTaken, "This proxy number is in an inventory already.")
-            }
-            Error::NumberInUse => Self::new(
-                Code::NumberInUse,
-                "The proxy number means another session for this person; name another number, or \
-                 none.",
-            ),
-            Error::NumberHasSessions => Self::new(
-                Code::NumberInUse,
-                "The number has open sessions: set its state to `draining`, and retire it later.",
-            ),
-            Error::SessionClosed => {
-                Self::new(Code::SessionClosed, "The session is closed or its time is up.")
-            }
-            Error::SessionSuspended => Self::new(
-                Code::SessionSuspended,
-                "Resume the session if it was still open; close it if it was not.",
-            ),
-            Error::SessionNotClosed => {
-                Self::new(Code::SessionNotClosed, "Only a closed session can be reopened.")
-            }
-            Error::ModeNotAllowed => {
-                Self::new(Code::ModeNotAllowed, "The session's `mode` excludes this.")
-            }
-            Error::ParticipantDuplicate => {
-                Self::new(Code::ParticipantDuplicate, "One of the people is or was in the session.")
-            }
-            Error::ParticipantLimit => {
-                Self::new(Code::ParticipantLimit, "The service's `participants_max` is reached.")
-            }
-            Error::PinNeeded => Self::new(
-                Code::PinNeeded,
-                "Give the participant another PIN instead: on a number that sessions share they are \
-                 known by it alone.",
-            ),
-            Error::NoPartner => {
-                Self::new(Code::NoPartner, "The other side is empty, or has blocked this person.")
-            }
+            error @ (Error::UniqueNameTaken
+            | Error::NumberTaken
+            | Error::NumberInUse
+            | Error::NumberHasSessions
+            | Error::SessionClosed
+            | Error::SessionSuspended
+            | Error::SessionNotClosed
+            | Error::ModeNotAllowed
+            | Error::ParticipantDuplicate
+            | Error::ParticipantLimit
+            | Error::PinNeeded
+            | Error::NoPartner) => of_session(&error),
             Error::PoolExhausted(why) => {
                 let pointer = format!("/participants/{}", why.participant);
                 exhausted(&why, pointer)
@@ -113,6 +83,48 @@ impl From<Error> for Problem {
             Error::DryRun(_) => Self::internal("a dry run ended outside of its handler"),
         }
     }
+}
+
+/// What the state of a session, its people or a number does not let happen.
+fn of_session(error: &Error) -> Problem {
+    let (code, detail) = match error {
+        Error::UniqueNameTaken => (Code::UniqueNameTaken, "Choose another `unique_name`."),
+        Error::NumberTaken => (Code::NumberTaken, "This proxy number is in an inventory already."),
+        Error::NumberInUse => (
+            Code::NumberInUse,
+            "The proxy number means another session for this person; name another number, or \
+                 none.",
+        ),
+        Error::NumberHasSessions => (
+            Code::NumberInUse,
+            "The number has open sessions: set its state to `draining`, and retire it later.",
+        ),
+        Error::SessionClosed => (Code::SessionClosed, "The session is closed or its time is up."),
+        Error::SessionSuspended => (
+            Code::SessionSuspended,
+            "Resume the session if it was still open; close it if it was not.",
+        ),
+        Error::SessionNotClosed => {
+            (Code::SessionNotClosed, "Only a closed session can be reopened.")
+        }
+        Error::ModeNotAllowed => (Code::ModeNotAllowed, "The session's `mode` excludes this."),
+        Error::ParticipantDuplicate => {
+            (Code::ParticipantDuplicate, "One of the people is or was in the session.")
+        }
+        Error::ParticipantLimit => {
+            (Code::ParticipantLimit, "The service's `participants_max` is reached.")
+        }
+        Error::PinNeeded => (
+            Code::PinNeeded,
+            "Give the participant another PIN instead: on a number that sessions share they are \
+                 known by it alone.",
+        ),
+        Error::NoPartner => {
+            (Code::NoPartner, "The other side is empty, or has blocked this person.")
+        }
+        _ => return Problem::internal("an error of a session was another one"),
+    };
+    Problem::new(code, detail)
 }
 
 impl From<store::Error> for Problem {

@@ -35,6 +35,7 @@ mod pauses;
 mod reports;
 mod retention;
 mod routes;
+mod service_settings;
 mod services;
 mod sessions;
 mod twilio_proxy;

@@ -259,12 +259,11 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     let id = id(&named)?;
     let mut tx = api.0.relay.db().read().await?;
-    let one = match opt_outs::get(&mut tx, &caller.account, &id).await? {
-        Some(one) => OptOut::from(one),
-        None => {
-            let one = opt_outs::cleared(&mut tx, &caller.account, &id).await?;
-            OptOut::from(one.ok_or_else(|| not_found("opt-out"))?)
-        }
+    let one = if let Some(one) = opt_outs::get(&mut tx, &caller.account, &id).await? {
+        OptOut::from(one)
+    } else {
+        let one = opt_outs::cleared(&mut tx, &caller.account, &id).await?;
+        OptOut::from(one.ok_or_else(|| not_found("opt-out"))?)
     };
     Ok(write::json(StatusCode::OK, &one))
 }

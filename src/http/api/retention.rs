@@ -5,13 +5,14 @@ use utoipa::ToSchema;
 
 use super::{
     input::{Faults, Patch},
-    services::set,
+    service_settings::set,
     wire::Count,
 };
 use crate::{domain::retention::RetentionRules, store::Db};
 
 /// Days that data of a service is kept; null for as long as the operator keeps it.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the wire names say the unit")]
 pub(super) struct Retention {
     /// Words of texts, where `keep_texts` or `content/keep_originals` keeps them.
     texts_days: Option<u32>,
@@ -25,6 +26,7 @@ pub(super) struct Retention {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "texts_days": 7, "log_days": 90, "sessions_days": 90 }))]
+#[expect(clippy::struct_field_names, reason = "the wire names say the unit")]
 pub(super) struct RetentionSettings {
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 3650)]
     #[serde(default)]

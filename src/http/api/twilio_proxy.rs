@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{
     input::{Faults, Patch},
-    services::set,
+    service_settings::set,
     wire::OnInterceptFailure,
 };
 use crate::{

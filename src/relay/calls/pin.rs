@@ -264,7 +264,7 @@ async fn heard(
                 if let Some(reason) = abuse::call(tx, &mut routed, given).await? {
                     return turn_away(tx, call, leg, reason).await;
                 }
-                return put_through(tx, call, leg, *routed).await;
+                return Box::pin(put_through(tx, call, leg, *routed)).await;
             }
         }
         _ => {}

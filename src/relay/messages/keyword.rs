@@ -128,9 +128,8 @@ pub(in crate::relay) async fn heed(
     let of_texts = || Keyword::of_texts(&word, place).filter(|_| rule == StopWords::Country);
     let of_contact = || Keyword::of_contact(&word, place).filter(|_| rules.block_words);
     let Some(keyword) = of_texts().or_else(of_contact) else { return Ok((route, None)) };
-    let (reason, done) = match obey(tx, keyword, place, &who).await? {
-        Some(done) => done,
-        None => return Ok((route, None)),
+    let Some((reason, done)) = obey(tx, keyword, place, &who).await? else {
+        return Ok((route, None));
     };
     let answered =
         event.adapter.is_some_and(|one| one.capabilities().answers.to(&word, &number.number));

@@ -36,13 +36,11 @@ pub(super) async fn tell(
         if !new.await? {
             continue;
         }
-        let own = one.identifier(&key)?.country().map(|country| country.as_str().to_owned());
-        let country = match own {
-            Some(country) => country,
-            None => {
-                let number = numbers::get(tx, account, &one.number_id).await?;
-                number.map(|number| number.country).unwrap_or_default()
-            }
+        let country = if let Some(country) = one.identifier(&key)?.country() {
+            country.as_str().to_owned()
+        } else {
+            let number = numbers::get(tx, account, &one.number_id).await?;
+            number.map(|number| number.country).unwrap_or_default()
         };
         let language = language(rules, &country);
         let (number, calls) = (one.number.as_str(), session.mode.voice());

@@ -17,7 +17,7 @@ pub(super) struct StoredAssurance {
 }
 
 impl StoredAssurance {
-    pub(super) fn new(rules: &AssuranceRules) -> Self {
+    pub(super) fn new(rules: AssuranceRules) -> Self {
         Self {
             a: rules.a.as_str().into(),
             b: rules.b.as_str().into(),

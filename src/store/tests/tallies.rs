@@ -56,14 +56,15 @@ async fn counts_are_exact(lab: &Lab) {
     pair.sort_unstable();
     assert_eq!(pair, (1..=24).collect::<Vec<_>>());
     let mut tx = lab.db.read().await.unwrap();
-    let volumes = tallies::of_accounts(&mut tx, 1).await.unwrap();
+    let hour = Window::Hour.place(at(HOUR));
+    let volumes = tallies::of_accounts(&mut tx, hour).await.unwrap();
     assert_eq!(volumes.iter().map(|one| one.used).collect::<Vec<_>>(), [24]);
-    let prefixes = tallies::of_prefixes(&mut tx, What::TextsTo, 1, 23).await.unwrap();
+    let prefixes = tallies::of_prefixes(&mut tx, What::TextsTo, hour, 23).await.unwrap();
     assert_eq!(
         prefixes.iter().map(|one| (&*one.prefix, one.used)).collect::<Vec<_>>(),
         [("p", 24)]
     );
-    assert!(tallies::of_prefixes(&mut tx, What::TextsTo, 1, 24).await.unwrap().is_empty());
+    assert!(tallies::of_prefixes(&mut tx, What::TextsTo, hour, 24).await.unwrap().is_empty());
 }
 
 /// Each window begins by the clock, whatever the others do; seconds belong to their day.
@@ -162,8 +163,9 @@ async fn all_is_forgotten(lab: &Lab) {
     let other: SessionId = world.id();
     commit!(lab.db, [world, number, person, call, other], |tx| {
         tallies::count(tx, &world.account, subjects(&world, 1), at(old)).await?;
-        let volume = tallies::of_accounts(tx, 10).await?.remove(0);
-        tallies::keep(tx, &volume, 10).await?;
+        let hour = Window::Hour.place(at(old));
+        let volume = tallies::of_accounts(tx, hour).await?.remove(0);
+        tallies::keep(tx, &volume, hour).await?;
         probes::note(tx, &world.account, &number, Some(&person), at(old)).await?;
         assert!(probes::is_news(tx, &world.account, Alert::Harvest, "x", at(old)).await?);
         assert!(!probes::is_news(tx, &world.account, Alert::Harvest, "x", at(old)).await?);
