@@ -4,7 +4,7 @@ use super::{
     Error, Tx,
     db::on,
     from_text, services,
-    sessions::{Page, paged},
+    sessions::{Page, listed, paged},
 };
 use crate::{
     domain::{
@@ -459,11 +459,16 @@ pub async fn is_at(
     Ok(count > 0)
 }
 
-/// Whether a person's number is one of the proxy numbers of any account: it can't take part.
+/// Whether a person's number is one of the proxy numbers of any account, however the two are spelled: it can't
+/// take part.
 pub async fn is_ours(tx: &mut Tx, number: &Identifier) -> Result<bool, Error> {
-    const SQL: &str = "SELECT COUNT(*) FROM number_owners WHERE number = $1";
-    let count: i64 =
-        on!(tx, |conn| sqlx::query_scalar(SQL).bind(number.expose()).fetch_one(conn).await?);
+    let all = number.spellings();
+    let all: Vec<&str> = all.iter().map(Identifier::expose).collect();
+    let count: i64 = on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new("SELECT COUNT(*) FROM number_owners WHERE number");
+        listed!(q, &all);
+        q.build_query_scalar().fetch_one(conn).await?
+    });
     Ok(count > 0)
 }
 

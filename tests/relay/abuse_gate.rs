@@ -292,6 +292,15 @@ async fn i6_nobody_is_both() {
         assert!(matches!(added.await, Err(relay::Error::Invalid(_))), "on {}", database.name);
         stage.text_to("loop", Some("+14155550103"), open.dials[0].expose(), "Hello").await;
         assert_eq!(stage.newest().await, refused(Reason::Loop), "on {}", database.name);
+        // A carrier's spelling is another than the account's.
+        let new = json!({ "number": "+525512345678", "service_id": stage.market.service });
+        receiver::done(&stage.world, "POST", "/numbers", Some(new)).await;
+        for said in ways_in(&stage, "+5215512345678", &there).await {
+            assert_eq!(said.as_deref(), Some("proxy_number"), "on {}", database.name);
+        }
+        let dials = open.dials[0].expose();
+        stage.text_to("spelled", Some("+5215512345678"), dials, "Hello").await;
+        assert_eq!(stage.newest().await, refused(Reason::Loop), "on {}", database.name);
         stage.end(database).await;
     }
 }

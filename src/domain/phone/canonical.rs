@@ -30,6 +30,35 @@ impl fmt::Debug for Canonical {
     }
 }
 
+/// Every spelling of `number`, which is `+` and digits, itself among them: six at the most.
+pub(super) fn spellings(number: &str) -> Vec<String> {
+    let key = Canonical::of(number);
+    let mut all = vec![number.to_owned(), key.0.clone()];
+    let digits = key.0.as_str();
+    if let Some(rest) = digits.strip_prefix("+52") {
+        all.push(format!("+521{rest}"));
+    }
+    if let Some(rest) = digits.strip_prefix("+54") {
+        all.push(format!("+549{rest}"));
+        for (area, subscriber) in (2..=4).filter_map(|area| rest.split_at_checked(area)) {
+            all.extend(["+54", "+549"].map(|code| format!("{code}{area}15{subscriber}")));
+        }
+    }
+    if let Some(rest) = digits.strip_prefix("+22901") {
+        all.push(format!("+229{rest}"));
+    }
+    if let Some((area, rest)) = digits.strip_prefix("+55").and_then(|rest| rest.split_at_checked(2))
+        && let Some(rest) = rest.strip_prefix('9')
+    {
+        all.push(format!("+55{area}{rest}"));
+    }
+    // Only the table says which of them it is.
+    all.retain(|one| super::is_e164(one) && Canonical::of(one) == key);
+    all.sort();
+    all.dedup();
+    all
+}
+
 /// One family of equivalent spellings.
 struct Rule {
     /// What the spelling begins with.
@@ -123,6 +152,8 @@ mod tests {
         for family in families {
             for spelling in *family {
                 assert_eq!(of(spelling), of(family[0]), "{spelling}");
+                let all = spellings(spelling);
+                assert!(family.iter().all(|one| all.contains(&(*one).to_owned())), "{spelling}");
             }
         }
     }
@@ -150,6 +181,7 @@ mod tests {
         ] {
             assert_eq!(of(number), number);
         }
+        assert_eq!(spellings("+14155550100"), ["+14155550100"]);
     }
 
     proptest! {
@@ -161,6 +193,17 @@ mod tests {
             prop_assert!(super::super::is_e164(&once));
             prop_assert_eq!(of(&once), once.clone());
             prop_assert_eq!(&once[..3], &number[..3]);
+        }
+
+        /// A number is among the spellings of its key, and its own are those; each has that key, and there are
+        /// few.
+        #[test]
+        fn spellings_are_those_of_one_key(number in "\\+(521|549|54|54911|5422115|54388|229|55|1|33)?[1-9][0-9]{6,11}") {
+            prop_assume!(number.len() <= 16);
+            let all = spellings(&number);
+            prop_assert!(all.contains(&number) && all.len() <= 6, "{:?}", all);
+            prop_assert_eq!(&spellings(&of(&number)), &all);
+            prop_assert!(all.iter().all(|one| of(one) == of(&number)));
         }
     }
 

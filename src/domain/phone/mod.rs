@@ -93,6 +93,12 @@ impl Identifier {
     pub fn canonical(&self) -> Canonical {
         Canonical::of(&self.0)
     }
+
+    /// All spellings that have this number's key, itself among them: six at the most, mostly one. For where
+    /// numbers are kept as they were given.
+    pub fn spellings(&self) -> Vec<Self> {
+        canonical::spellings(&self.0).into_iter().map(Self).collect()
+    }
 }
 
 impl fmt::Debug for Identifier {

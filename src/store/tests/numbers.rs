@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{
-        phone::{Identifier, Registration},
+        phone::{Identifier, ProxyNumber, Registration},
         pool::Capabilities,
     },
     ids::ServiceId,
@@ -59,6 +59,7 @@ async fn change(
 db_test!(
     a_number_reads_back,
     a_number_has_one_owner,
+    a_number_is_ours_however_it_is_spelled,
     a_number_needs_its_service,
     classes_count_the_numbers,
     lists_are_narrowed,
@@ -112,6 +113,26 @@ async fn a_number_has_one_owner(lab: &Lab) {
     // The retired one is still known to its account.
     let old = numbers::get(&mut tx, &mine.account, &ids[0]).await.unwrap().unwrap();
     assert_eq!(old.state, NumberState::Retired);
+}
+
+/// A proxy number is no person's in any spelling of its plan, whichever it was added in; its neighbour's is.
+async fn a_number_is_ours_however_it_is_spelled(lab: &Lab) {
+    let world = World::new(lab).await;
+    for (ours, spelled, neighbour) in [
+        ("+525512345678", "+5215512345678", "+5215512345679"),
+        ("+54111523456789", "+5491123456789", "+5491123456780"),
+        ("+2290197123456", "+22997123456", "+22997123457"),
+    ] {
+        let number = Number { number: ProxyNumber::parse(ours).unwrap(), ..world.number(7) };
+        commit!(lab.db, [world, number], |tx| numbers::insert(tx, &world.account, &number).await)
+            .await
+            .unwrap();
+        let mut tx = lab.db.read().await.unwrap();
+        for (asked, is) in [(ours, true), (spelled, true), (neighbour, false)] {
+            let asked = Identifier::parse(asked).unwrap();
+            assert_eq!(numbers::is_ours(&mut tx, &asked).await.unwrap(), is, "{ours}");
+        }
+    }
 }
 
 /// A service that is not there takes no number, and nothing is left of the attempt.
