@@ -199,6 +199,9 @@ mod unknown;
 #[path = "relay/verification.rs"]
 mod verification;
 #[cfg(test)]
+#[path = "relay/verification_waits.rs"]
+mod verification_waits;
+#[cfg(test)]
 #[path = "relay/voicemail.rs"]
 mod voicemail;
 #[cfg(test)]

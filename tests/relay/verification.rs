@@ -28,17 +28,17 @@ use crate::{
 const DAY_MS: i64 = 86_400_000;
 
 /// A marketplace, and somebody who is asked for a code.
-struct Stage {
-    world: World,
-    market: Market,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) market: Market,
 }
 
 impl Stage {
-    async fn open(database: &Database) -> Self {
+    pub(crate) async fn open(database: &Database) -> Self {
         Self::with(database, Rules::new("Bikes".into()), Limits::default()).await
     }
 
-    async fn with(database: &Database, rules: Rules, limits: Limits) -> Self {
+    pub(crate) async fn with(database: &Database, rules: Rules, limits: Limits) -> Self {
         let mut config = support::settings(database);
         config.verification = limits;
         config.api.rate_per_minute = 100_000;
@@ -48,20 +48,20 @@ impl Stage {
     }
 
     /// What the API answers.
-    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answered {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answered {
         receiver::raw(&self.world, method, &format!("/api/v1{path}"), body).await
     }
 
     /// The answer, which has that status.
     #[track_caller]
-    fn is(answer: &Answered, status: u16) -> Value {
+    pub(crate) fn is(answer: &Answered, status: u16) -> Value {
         let text = String::from_utf8_lossy(&answer.body);
         assert_eq!(answer.status, status, "{text}");
         serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// Asks for a code to that person.
-    async fn send(&self, who: usize, more: Value) -> Answered {
+    pub(crate) async fn send(&self, who: usize, more: Value) -> Answered {
         let number = self.market.people[who].number.expose();
         let mut body = json!({ "to": number, "channel": "sms" });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -69,7 +69,7 @@ impl Stage {
     }
 
     /// A verification that was just begun; its path.
-    async fn begin(&self, who: usize) -> String {
+    pub(crate) async fn begin(&self, who: usize) -> String {
         let one = Self::is(&self.send(who, json!({})).await, 201);
         format!("/verifications/{}", one["id"].as_str().unwrap())
     }
@@ -79,21 +79,21 @@ impl Stage {
     }
 
     /// Whether the code was right, and what the verification is then.
-    async fn checked(&self, path: &str, code: &str) -> (bool, String) {
+    pub(crate) async fn checked(&self, path: &str, code: &str) -> (bool, String) {
         let one = Self::is(&self.check(path, code).await, 200);
         let status = one["verification"]["status"].as_str().unwrap().to_owned();
         (one["valid"].as_bool().unwrap(), status)
     }
 
     /// The texts on somebody's phone.
-    async fn got(&self, who: usize) -> Vec<String> {
+    pub(crate) async fn got(&self, who: usize) -> Vec<String> {
         self.world.running.idle().await;
         let view = self.market.network.seen(self.market.people[who].phone).unwrap();
         view.received().map(|text| text.body.expose().to_owned()).collect()
     }
 
     /// The code that came last to somebody's phone.
-    async fn code(&self, who: usize) -> String {
+    pub(crate) async fn code(&self, who: usize) -> String {
         let texts = self.got(who).await;
         texts.last().unwrap().chars().take_while(char::is_ascii_digit).collect()
     }
@@ -129,7 +129,7 @@ impl Stage {
         done.await.unwrap();
     }
 
-    async fn end(self, database: Database) {
+    pub(crate) async fn end(self, database: Database) {
         self.world.running.shutdown().await;
         database.drop().await;
     }

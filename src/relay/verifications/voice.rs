@@ -14,6 +14,7 @@ use crate::{
     },
     domain::{call::CallState, interaction::Reason, phone::Identifier, verification},
     relay::{
+        abuse,
         calls::{self, Live, dialled},
         error::Error,
         messages,
@@ -54,6 +55,10 @@ pub(in crate::relay) async fn claim_call(
     let to = Identifier::parse(&payload.to).map_err(|_| bad())?;
     let good = verifications::spoken(tx, &account, &leg.id).await?.is_some();
     let shown = numbers::is_at(tx, &account, &leg.number, &entry.carrier).await?;
+    let interaction = interactions::get_any(tx, &account, &leg.interaction).await?;
+    let service = interaction.and_then(|one| one.service).ok_or(Error::NotFound("service"))?;
+    let service = services::get_any(tx, &account, &service).await?;
+    let rules = service.ok_or(Error::NotFound("service"))?.rules;
     // A call is never placed twice: a second claim means that the first worker was lost.
     let reason = if entry.attempts > 1 || leg.state != CallState::Queued.as_str() {
         Some(Reason::CarrierUnknown)
@@ -64,17 +69,14 @@ pub(in crate::relay) async fn claim_call(
     } else if messages::unwanted_on(tx, &account, &leg, &to).await? {
         Some(Reason::RecipientOptedOut)
     } else {
-        None
+        // The lists of countries may have changed since it was asked for.
+        abuse::gate(tx, &rules, &to).err()
     };
     if let Some(reason) = reason {
         calls::cancel_placed(tx, &account, leg, reason, now).await?;
         outbox::finish(tx, &entry, OutboxState::Done).await?;
         return Ok(None);
     }
-    let interaction = interactions::get_any(tx, &account, &leg.interaction).await?;
-    let service = interaction.and_then(|one| one.service).ok_or(Error::NotFound("service"))?;
-    let service = services::get_any(tx, &account, &service).await?;
-    let rules = service.ok_or(Error::NotFound("service"))?.rules;
     let call = OutboundCall {
         leg: leg.id.clone(),
         from: leg.number.clone(),
