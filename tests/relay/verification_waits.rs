@@ -1,21 +1,25 @@
-//! Codes that are said by a call which is placed a while after it was asked for: what has changed by then holds.
+//! Codes that wait: by a call that is placed a while after it was asked for, and while traffic is held back.
 
 use std::time::Duration;
 
 use entremise::{
     domain::{
         abuse::Countries,
-        interaction::{Outcome, Reason},
+        interaction::{Kind, Outcome, Reason},
         policy::Rules,
         verification::Channel,
     },
     ids::ServiceId,
     relay::{self, CodeTerms, SendCode},
-    store::Tx,
+    store::{
+        Tx,
+        pauses::{self, Pause, PauseScope, PauseWhy},
+    },
 };
 use futures_util::future::BoxFuture;
+use serde_json::json;
 
-use crate::{support, verification::Stage};
+use crate::{poison::sql, support, verification::Stage};
 
 /// A call with a code is asked for, and what happens in the same transaction comes before it is placed; how it ends.
 async fn ends(
@@ -133,5 +137,68 @@ async fn a_call_does_not_wait() {
             }
             stage.end(database).await;
         }
+    }
+}
+
+/// Holds back the account's texts for an hour, all of them or those to people's prefix.
+async fn hold_back(stage: &Stage, scope: PauseScope) -> String {
+    let (account, number) = (stage.market.account.clone(), stage.market.people[0].number.clone());
+    let done = stage.market.relay.db().write(move |tx| {
+        let (account, number) = (account.clone(), number.clone());
+        Box::pin(async move {
+            let keys = entremise::store::accounts::keys(tx, &account).await?;
+            let now = tx.now().await?;
+            let subject = match scope {
+                PauseScope::Prefix => keys.index.prefix(&number.canonical()),
+                _ => String::new(),
+            };
+            let pause = Pause {
+                account,
+                id: tx.id_at(now),
+                scope,
+                kind: Kind::Message,
+                subject,
+                why: PauseWhy::Limit,
+                slot: now.millis(),
+                since: now,
+                until: now + Duration::from_hours(1),
+                lifted_at: None,
+            };
+            assert!(pauses::begin(tx, &pause).await?);
+            Ok::<_, entremise::store::Error>(pause.id.to_string())
+        })
+    });
+    done.await.unwrap()
+}
+
+/// While texts to numbers that begin alike are held back, no code goes to them by text, whoever they are; one that
+/// is said by a call goes, and one to another prefix. The marketplace is told for how long, and a lifted pause holds
+/// nothing back.
+#[tokio::test]
+async fn no_code_is_sent_while_traffic_is_held_back() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database).await;
+        for (scope, elsewhere, status) in
+            [(PauseScope::Prefix, "+13125550150", 201), (PauseScope::Account, "+13125550151", 429)]
+        {
+            let id = hold_back(&stage, scope).await;
+            for who in [0, 1] {
+                let held = stage.send(who, json!({})).await;
+                assert_eq!(Stage::is(&held, 429)["code"], "rate_limited", "on {}", database.name);
+                let wait: u64 = held.headers["retry-after"].to_str().unwrap().parse().unwrap();
+                assert!((1..=3600).contains(&wait), "{wait}");
+            }
+            let elsewhere = stage.send(0, json!({ "to": elsewhere })).await;
+            assert_eq!(elsewhere.status.as_u16(), status, "{scope} on {}", database.name);
+            let path = format!("/traffic-pauses/{id}/lift");
+            Stage::is(&stage.ask("POST", &path, Some(json!({}))).await, 200);
+        }
+        assert_eq!(sql(&database, "SELECT COUNT(*) FROM verifications").await, 1);
+        stage.world.clock.advance(1_000);
+        hold_back(&stage, PauseScope::Prefix).await;
+        Stage::is(&stage.send(2, json!({ "channel": "call" })).await, 201);
+        stage.world.clock.advance(3_600_000);
+        stage.begin(0).await;
+        stage.end(database).await;
     }
 }

@@ -233,6 +233,28 @@ pub(super) async fn tell(
     tell_participant(tx, account, &session.id, &sender.id, &text).await
 }
 
+/// Refuses what the marketplace asks for while an account's texts or calls are held back, all of them or those to
+/// that prefix.
+///
+/// # Errors
+/// [`Error::RateLimited`].
+pub(super) fn unpaused(
+    paused: &[Pause],
+    (account, kind): (&AccountId, Kind),
+    prefix: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let holds = |pause: &&Pause| {
+        pause.account == *account
+            && pause.kind == kind
+            && (pause.scope == PauseScope::Account || pause.subject == prefix)
+    };
+    match paused.iter().find(holds) {
+        Some(pause) => Err(Error::RateLimited(pause.until.since(now))),
+        None => Ok(()),
+    }
+}
+
 /// Counts what the marketplace asks for in a session, as what people do in it.
 ///
 /// # Errors
@@ -252,14 +274,7 @@ pub(super) async fn asked(
     subjects.extend(by.map(|one| Subject::new(What::of(kind), one.person.as_str())));
     for one in to {
         let prefix = keys.index.prefix(&one.identifier(&key)?.canonical());
-        let holds = |pause: &&Pause| {
-            pause.account == *account
-                && pause.kind == kind
-                && (pause.scope == PauseScope::Account || pause.subject == prefix)
-        };
-        if let Some(pause) = paused.iter().find(holds) {
-            return Err(Error::RateLimited(pause.until.since(now)));
-        }
+        unpaused(&paused, (account, kind), &prefix, now)?;
         subjects.push(Subject { prefix, ..Subject::new(What::to(kind), one.person.as_str()) });
     }
     let tallies = tallies::count(tx, account, subjects, now).await?;

@@ -19,7 +19,7 @@ pub use self::{
 };
 use self::{limits::take, sender::Sender};
 use super::{
-    Relay,
+    Relay, abuse,
     error::{Error, Fault},
     messages,
     sessions::AddParticipant,
@@ -44,6 +44,7 @@ use crate::{
         legs::{self, Direction, Leg},
         numbers,
         outbox::{self, NewEntry, OutboxKind},
+        pauses,
         services::{self, Service},
         verifications::{self, NewSend, Verification},
         verified_people,
@@ -114,7 +115,7 @@ impl CodeTerms {
 ///
 /// # Errors
 /// [`Error::NotFound`] for the service, [`Error::Invalid`] for a number that nobody may have or that can't be
-/// sent from, [`Error::NoSender`], [`Error::CodeHeld`].
+/// sent from, [`Error::NoSender`], [`Error::CodeHeld`]; [`Error::RateLimited`] while traffic is held back.
 pub async fn send_code(
     tx: &mut Tx,
     account: &AccountId,
@@ -143,6 +144,12 @@ pub async fn send_code(
             return Err(Error::CodeHeld(Held::Wait, one.next_send_at.since(now)));
         }
     }
+    let kind = kind_of(new.terms.channel);
+    let paused = pauses::wide(tx, now).await?;
+    let prefix = keys.index.prefix(&new.to.canonical());
+    abuse::unpaused(&paused, (account, kind), &prefix, now).inspect_err(|_| {
+        metrics::verification(new.terms.channel.as_str(), "limited");
+    })?;
     let sender = sender::choose(tx, account, &service, new, &person, senders).await?;
     take(tx, account, &senders.limits, new, &person, now).await?;
     let country = new.to.country().map(|country| country.as_str().to_owned());
@@ -208,6 +215,14 @@ async fn reachable(tx: &mut Tx, service: &Service, to: &Identifier) -> Result<()
     Ok(())
 }
 
+/// What the log has of a code that is sent so.
+const fn kind_of(channel: Channel) -> Kind {
+    match channel {
+        Channel::Sms => Kind::Message,
+        Channel::Call => Kind::Call,
+    }
+}
+
 /// Owes a new code, as a text or a call of its own.
 async fn owe(
     tx: &mut Tx,
@@ -219,11 +234,7 @@ async fn owe(
     now: Timestamp,
 ) -> Result<(), Error> {
     let code = Code::draw(one.code_length, |bytes| tx.random(bytes));
-    let kind = match one.channel {
-        Channel::Sms => Kind::Message,
-        Channel::Call => Kind::Call,
-    };
-    let leg = log(tx, account, service, sender, kind, now).await?;
+    let leg = log(tx, account, service, sender, kind_of(one.channel), now).await?;
     let send = NewSend {
         verification: &one.id,
         number: one.sends,
