@@ -102,7 +102,8 @@ pub use self::{
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
         add_participant, adopt_session, close, delete as delete_session, extend, open,
-        pairs_in_the_way, remove_participant, reopen, resume, set_block, update, view, with_names,
+        pairs_in_the_way, people_in_the_way, remove_participant, reopen, resume, set_block, update,
+        view, with_names,
     },
     verifications::{
         Checked, CodeTerms, SendCode, Senders, cancel_verification, check_verification,

@@ -83,11 +83,16 @@ struct Moving {
 
 impl Moving {
     fn new(served: Served, database: Option<&str>) -> Self {
+        Self::with(served, database, "")
+    }
+
+    /// The same with further settings.
+    fn with(served: Served, database: Option<&str>, more: &str) -> Self {
         let place = Place::new("");
         let carrier = format!(
             "master_key = \"{KEY}\"\n[[carriers]]\nid = \"twilio\"\nkind = \"twilio\"\n\
              account_sid = \"{ACCOUNT}\"\nauth_token = \"{TOKEN}\"\n\
-             [jobs]\nreconcile_s = 0\n"
+             [jobs]\nreconcile_s = 0\n{more}"
         );
         let database = database.map(|url| format!("database_url = \"{url}\"\n"));
         place.settings(&format!("{}{carrier}", database.unwrap_or_default()));
@@ -270,4 +275,62 @@ async fn what_is_in_the_way_stops_it() {
     let done = moving.import(&["--dry-run"]);
     assert!(done.err.contains("does not take these credentials"), "{}", done.err);
     assert_eq!(shared.lock().unwrap().asked, asked + 1, "it tried again what cannot be right");
+}
+
+/// Whoever is in an open session and could not join one here is told of, by id, and nothing is imported: somebody of
+/// a country that the installation does not reach, of a kind of number that is never reached, or with a proxy number.
+/// What the operator opens comes, and so does whoever has left, or is in a session that is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_no_session_takes_stops_it() {
+    let mut proxy = market();
+    for (session, identifier) in
+        [(30, "+447700900101"), (31, "+447700900102"), (32, "+881612345678"), (33, "+33820123456")]
+    {
+        proxy.session(SERVICE, session, json!({}));
+        proxy.person(SERVICE, session, (1, 40 + session, 0), json!({ "identifier": identifier }));
+    }
+    // Of the same country, and nobody is called there any more.
+    let gone = json!({ "identifier": "+447700900101", "date_deleted": "2026-10-02T00:00:00Z" });
+    proxy.person(SERVICE, 1, (3, 50, 6), gone);
+    let lately = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let lately = lately.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    proxy.session(SERVICE, 34, json!({ "status": "closed", "date_ended": lately }));
+    proxy.person(SERVICE, 34, (1, 51, 5), json!({ "identifier": "+447700900101" }));
+    let (served, shared) = proxy.start().await;
+    let open = "[abuse]\ncountries = [\"FR\", \"US\"]\nreach = [\"+33820 our own hotline\"]\n";
+    let moving = Moving::with(served, None, open);
+    for more in [&["--dry-run"][..], &[]] {
+        let done = moving.import(more);
+        assert_eq!(done.code, Some(1), "{}", done.out);
+        let country = "the number is of a country that may not be reached";
+        for (session, why) in [(30, country), (31, country), (32, "the number")] {
+            let (id, who) = (sid("KC", session), sid("KP", session * 10 + 1));
+            let told = format!("session {id}: participant {who}: {why}");
+            assert!(done.err.contains(&told), "no {told:?} in {}", done.err);
+        }
+        assert!(done.err.contains("3 faults: nothing was imported"), "{}", done.err);
+        assert!(!done.err.contains("7700900"), "{}", done.err);
+    }
+    assert!(moving.here().await.is_empty());
+
+    // They were closed at Twilio; the pool is here by then.
+    {
+        let mut there = shared.lock().unwrap();
+        let sessions = there.lists.get_mut(&format!("/v1/Services/{SERVICE}/Sessions")).unwrap();
+        sessions.retain(|one| ![30, 31, 32].map(|n| sid("KC", n)).contains(&text(one)));
+    }
+    moving.import(&[]).succeeded();
+    {
+        let mut there = shared.lock().unwrap();
+        there.session(SERVICE, 35, json!({}));
+        there.person(SERVICE, 35, (1, 52, 5), json!({ "identifier": digits(3) }));
+    }
+    let done = moving.import(&[]);
+    assert_eq!(done.code, Some(1), "{}", done.out);
+    assert!(done.err.contains("the number is a proxy number here"), "{}", done.err);
+}
+
+/// The id of a row.
+fn text(row: &Value) -> String {
+    row["sid"].as_str().unwrap().to_owned()
 }

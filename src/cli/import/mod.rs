@@ -196,6 +196,8 @@ async fn in_the_way(
     for plan in plans {
         faults.extend(relay::in_the_way(&mut tx, account, &plan.service, &plan.numbers).await?);
         for session in &plan.sessions {
+            let rules = &plan.service.rules;
+            faults.extend(relay::people_in_the_way(&mut tx, account, rules, session).await?);
             faults.extend(relay::pairs_in_the_way(&mut tx, account, session).await?);
         }
     }

@@ -3,7 +3,9 @@
 use super::people::counterpart_of;
 use crate::{
     domain::{
-        phone::Identifier,
+        abuse::Unreachable,
+        phone::{Identifier, Strictness},
+        policy::Rules,
         session::{ClosedReason, Lifetime, Mode, State},
         time::Timestamp,
     },
@@ -178,6 +180,40 @@ async fn adopt_people(
         }
     }
     Ok(())
+}
+
+/// Who keeps a session from being taken over: people whose number the API would not let join either. Of a live
+/// session those who are in it are also judged by the countries of the installation and of `rules`, which its
+/// service has unless it is here already. Ids only.
+///
+/// # Errors
+/// The store's.
+pub async fn people_in_the_way(
+    tx: &mut Tx,
+    account: &AccountId,
+    rules: &Rules,
+    new: &AdoptSession,
+) -> Result<Vec<String>, Error> {
+    let here = services::get(tx, account, &new.service).await?;
+    let (bounds, rules) = (tx.bounds(), here.map_or_else(|| rules.clone(), |one| one.rules));
+    let mut faults = Vec::new();
+    for one in &new.participants {
+        let there = new.state != State::Closed && one.removed_at.is_none();
+        let reached = if there {
+            bounds.reaches(&rules.countries, &one.identifier, Strictness::Possible)
+        } else {
+            bounds.admit(&one.identifier, Strictness::Possible).map_err(Unreachable::Number)
+        };
+        let why = match reached {
+            Err(why) => why.words(),
+            Ok(()) if there && numbers::is_ours(tx, &one.identifier).await? => {
+                "is a proxy number here"
+            }
+            Ok(()) => continue,
+        };
+        faults.push(format!("session {}: participant {}: the number {why}", new.id, one.id));
+    }
+    Ok(faults)
 }
 
 /// What keeps a session from being taken over: pairs of person and number that mean another session

@@ -8,7 +8,7 @@ mod people;
 use self::people::join;
 pub(in crate::relay) use self::people::{counterpart_of, everyone, holds_for};
 pub use self::{
-    adopt::{AdoptParticipant, AdoptSession, adopt_session, pairs_in_the_way},
+    adopt::{AdoptParticipant, AdoptSession, adopt_session, pairs_in_the_way, people_in_the_way},
     blocking::set_block,
     people::{AddParticipant, add_participant, remove_participant},
 };
