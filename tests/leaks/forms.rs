@@ -115,6 +115,16 @@ pub(crate) fn of_words(what: &str, words: &str) -> Vec<Form> {
     tidy(all)
 }
 
+/// All forms of a code but its digits as they are, which chance writes into longer ones: [`super::scan`] finds
+/// those where they stand alone.
+pub(crate) fn of_code(what: &str, code: &str) -> Vec<Form> {
+    let mut all = of_words(what, code);
+    let spoken: Vec<String> = code.chars().map(String::from).collect();
+    all.extend(of_words(&format!("{what}, spoken"), &spoken.join(", ")));
+    all.retain(|form| form.bytes.len() > code.len());
+    all
+}
+
 /// The digits of a number by which somebody is reached, in pairs of which each is turned around, as
 /// texts' own protocols write them, and as they are: from the first digit and from the second. Where one is
 /// left over, its pair is filled up.

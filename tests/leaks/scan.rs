@@ -26,6 +26,8 @@ pub(crate) struct Secrets {
     begin: BTreeMap<u16, Vec<usize>>,
     begins: Vec<bool>,
     digits: Vec<Digits>,
+    /// Codes: so short that chance writes them into longer runs of letters and digits, and nowhere else.
+    alone: Vec<Digits>,
     longest: usize,
 }
 
@@ -33,14 +35,21 @@ pub(crate) struct Secrets {
 pub(crate) type Found = BTreeSet<String>;
 
 impl Secrets {
-    /// Numbers as digits with the length of their calling code, words, and bytes, each with what they are.
+    /// Numbers as digits with the length of their calling code, words, bytes, and codes of digits, each with
+    /// what they are.
     pub(crate) fn new(
         numbers: &[(&str, &str, usize)],
         words: &[(&str, &str)],
         bytes: &[(&str, &[u8])],
+        codes: &[(&str, &str)],
     ) -> Self {
         let mut all = Vec::new();
         let mut digits = Vec::new();
+        let mut alone = Vec::new();
+        for (what, code) in codes {
+            all.extend(forms::of_code(what, code));
+            alone.push(Digits { name: format!("{what}, alone"), digits: code.as_bytes().to_vec() });
+        }
         for (what, number, code) in numbers {
             all.extend(forms::of_number(what, number, *code));
             let national = &number[*code..];
@@ -66,7 +75,7 @@ impl Secrets {
             begins[usize::from(first)] = true;
         }
         let longest = all.iter().map(|form| form.bytes.len()).max().unwrap_or_default();
-        Self { forms: all, begin, begins, digits, longest }
+        Self { forms: all, begin, begins, digits, alone, longest }
     }
 
     /// How many forms there are.
@@ -90,13 +99,14 @@ impl Secrets {
             if read == 0 {
                 break;
             }
-            spaced.read(&chunk[..read], &self.digits, &mut found);
+            spaced.read(&chunk[..read], self, &mut found);
             window.extend_from_slice(&chunk[..read]);
             self.look(&window, &mut found);
             // What was cut off at the end is whole with the next piece.
             let keep = window.len().saturating_sub(self.longest.saturating_sub(1));
             window.drain(..keep);
         }
+        spaced.alone_ends(b' ', &self.alone, &mut found);
         spaced.group_ends(&self.digits, &mut found);
         found
     }
@@ -130,13 +140,23 @@ struct Spaced {
     groups: usize,
     between: usize,
     in_group: bool,
+    /// What stood before this group, and the latest byte.
+    before: u8,
+    latest: u8,
     /// How many bytes of a `%2B` are still to come.
     percent: u8,
 }
 
 impl Spaced {
-    fn read(&mut self, bytes: &[u8], wanted: &[Digits], found: &mut Found) {
+    fn read(&mut self, bytes: &[u8], secrets: &Secrets, found: &mut Found) {
+        let wanted = &secrets.digits;
         for byte in bytes {
+            let before = std::mem::replace(&mut self.latest, *byte);
+            if !byte.is_ascii_digit() {
+                self.alone_ends(*byte, &secrets.alone, found);
+            } else if !self.in_group {
+                self.before = before;
+            }
             if self.percent > 0 && byte.is_ascii_hexdigit() {
                 self.percent -= 1;
                 continue;
@@ -187,6 +207,18 @@ impl Spaced {
         }
     }
 
+    /// A code ends where its group of digits does, and nothing that is joined to it stands on either side.
+    fn alone_ends(&self, after: u8, wanted: &[Digits], found: &mut Found) {
+        if !self.in_group || after.is_ascii_alphanumeric() || self.before.is_ascii_alphanumeric() {
+            return;
+        }
+        let Some(from) = self.digits.iter().rposition(|(_, begins)| *begins) else { return };
+        let group = self.digits[from..].iter().map(|(digit, _)| digit);
+        for one in wanted.iter().filter(|one| group.clone().eq(one.digits.iter())) {
+            found.insert(one.name.clone());
+        }
+    }
+
     /// A number ends where a group of digits does, and begins where one begins.
     fn group_ends(&mut self, wanted: &[Digits], found: &mut Found) {
         if !std::mem::take(&mut self.in_group) || self.groups < 2 {
@@ -216,6 +248,7 @@ mod tests {
             &[("Ada's number", "19075550171", 1), ("Bo's number", "33639980017", 2)],
             &[("the words", WORDS), ("a name", "Ada Byron-King")],
             &[("the voice", VOICE)],
+            &[("a code", "80264179")],
         )
     }
 
@@ -281,6 +314,8 @@ mod tests {
             "0639980017",
             "+33 (0)6 39 98 00 17",
             "sip:19075550171@example.net",
+            "{\"pin\":\"80264179\"}",
+            "code=80264179&to=x",
             "Ada Byron-King",
             "Ada+Byron-King",
             "Ada%20Byron-King",
@@ -326,6 +361,8 @@ mod tests {
             "Ada Byron",
             "cafe l'ete",
             "+33••••a1f0",
+            "a80264179 80264179f",
+            "802641790 180264179",
             "2026-11-23T02:18:28.907555Z",
             "1907 lines, 5550 words, 171 pages",
         ] {

@@ -22,7 +22,7 @@ use crate::{
     receiver::{self, Receiver},
     rows::{self, ServersFiles, below},
     scan::Secrets,
-    story::{NAMES, NUMBERS, OTHER_WORDS, Story, WORDS},
+    story::{Heard, NAMES, NUMBERS, OTHER_WORDS, Story, WORDS},
     support::{self, Database, SECRET, World},
 };
 
@@ -169,7 +169,7 @@ fn panics() {
 /// nobody's, so that what is planted in one database is no leak of the next.
 async fn could_be_found(database: &Database, server: Option<&ServersFiles>, log: &Log) {
     const PLANTED: (&str, &str, usize) = ("planted", "19075550179", 1);
-    let planted = Secrets::new(&[PLANTED], &[("span", "planted in a span")], &[]);
+    let planted = Secrets::new(&[PLANTED], &[("span", "planted in a span")], &[], &[]);
     let number = format!("+{}", PLANTED.1);
     tracing::trace!(to = %number, "careless");
     drop(tracing::trace_span!("careless", words = "planted in a span"));
@@ -196,13 +196,14 @@ async fn could_be_found(database: &Database, server: Option<&ServersFiles>, log:
 }
 
 /// What is people's, and what else nobody may have: `keys`.
-fn secrets(files: &[Vec<u8>], keys: &[(&str, &str)]) -> Secrets {
+fn secrets(Heard { files, codes }: &Heard, keys: &[(&str, &str)]) -> Secrets {
     let mut words = vec![("words", WORDS), ("Ada's name", NAMES[0]), ("Grace's name", NAMES[1])];
     words.extend(OTHER_WORDS);
     words.extend(keys);
     let mut bytes: Vec<(&str, &[u8])> = files.iter().map(|file| ("a file", &file[..])).collect();
     bytes.push(("the master key", &KEY));
-    Secrets::new(&NUMBERS, &words, &bytes)
+    let codes: Vec<(&str, &str)> = codes.iter().map(|(what, code)| (*what, &**code)).collect();
+    Secrets::new(&NUMBERS, &words, &bytes, &codes)
 }
 
 /// Run by the test below, in a process with a temporary folder of its own.
@@ -218,9 +219,9 @@ async fn the_story() {
         let server = ServersFiles::of(&database).await;
         let world = World::with(config).await;
         let story = Story::begin(&world, &receiver.url()).await;
-        let mut files = story.play().await;
-        files.push(story.voice().await);
-        let people = secrets(&files, &[]);
+        let mut heard = story.play().await;
+        heard.files.push(story.voice().await);
+        let people = secrets(&heard, &[]);
 
         for got in receiver.until(10).await {
             watch.look("what an endpoint got", &got.raw, &people);
@@ -245,7 +246,7 @@ async fn the_story() {
             ("the token of an address", TOKEN),
             ("the master key in base64", &master),
         ];
-        let all = secrets(&files, &words);
+        let all = secrets(&heard, &words);
         for (command, said) in &said {
             watch.look(command, said, &all);
         }
@@ -268,7 +269,7 @@ async fn the_story() {
 }
 
 /// I16: after texts, calls, refusals, retries and malformed webhooks no sink holds a person's number, a name, a
-/// word, a picture or a voice, in any form, and none that is kept or logged holds a credential.
+/// word, a picture, a voice, a PIN or a code, in any form, and none that is kept or logged holds a credential.
 #[test]
 fn i16_no_sink_holds_a_number_or_a_word() {
     let folder = tempfile::tempdir().unwrap();

@@ -49,6 +49,18 @@ fn hears(view: &PhoneView, sound: &Sound) -> bool {
     view.call().is_some_and(|call| call.heard.last() == Some(sound))
 }
 
+/// A PIN that the marketplace chose, and one that is nobody's.
+const CHOSEN_PIN: &str = "80264179";
+const WRONG_PIN: &str = "90817263";
+
+/// What was heard and seen on the way that is a secret of theirs as well.
+pub(crate) struct Heard {
+    /// Pieces of pictures and voices.
+    pub(crate) files: Vec<Vec<u8>>,
+    /// PINs and codes, each with what it is.
+    pub(crate) codes: Vec<(&'static str, String)>,
+}
+
 /// A marketplace whose rules keep and send as much as rules can.
 pub(crate) struct Story<'w> {
     pub(crate) world: &'w World,
@@ -69,6 +81,7 @@ impl<'w> Story<'w> {
             "out_of_session_number": number(3).expose(), "out_of_session_text": "Open Bikes.",
             "missed_call_text": "Somebody called.", "voicemail": true, "voicemail_text": true,
             "keep_texts": true, "tell_of_moves": true, "stop_words": "number", "first_text": true,
+            "pin_for_withheld": true,
             "content": {
                 "email": "redact", "keep_originals": true, "legal_basis": "a balancing test",
                 "notice": "Why: bikes.example/texts",
@@ -105,17 +118,18 @@ impl<'w> Story<'w> {
         }
     }
 
-    /// All of it; what was heard and seen on the way that is a secret of theirs as well.
-    pub(crate) async fn play(&self) -> Vec<Vec<u8>> {
+    /// All of it.
+    pub(crate) async fn play(&self) -> Heard {
         let files = self.texts().await;
         self.calls().await;
+        let mut codes = self.proved().await;
         self.misplaced().await;
         self.asked_by_the_marketplace().await;
         self.moved().await;
-        self.verified().await;
+        codes.extend(self.verified().await);
         self.guarded().await;
         self.closed().await;
-        files
+        Heard { files, codes }
     }
 
     async fn idle(&self) {
@@ -178,6 +192,40 @@ impl<'w> Story<'w> {
         self.idle().await;
     }
 
+    /// PINs, one that we made and one that was chosen; a caller without a number gives a wrong one and a right one.
+    async fn proved(&self) -> Vec<(&'static str, String)> {
+        let network = &self.world.network;
+        let [_, grace, stranger, _] = self.phones;
+        let pin = |place: usize| {
+            format!("/sessions/{}/participants/{}/pin", self.session, self.participants[place])
+        };
+        done(self.world, "PUT", &pin(1), Some(json!({ "pin": CHOSEN_PIN }))).await;
+        let made = done(self.world, "PUT", &pin(0), Some(json!({ "pin": "auto" }))).await;
+        let made = made["participants"][0]["pin"].as_str().unwrap().to_owned();
+        network.set_withheld(stranger, true).unwrap();
+        let call = network.dial(stranger, &self.dials[0]).unwrap();
+        for (asked, pin) in [(1, WRONG_PIN), (2, made.as_str())] {
+            let question = |sound: &&Sound| matches!(sound, Sound::Words { text, .. } if text.contains("code"));
+            let is_asked = |view: &PhoneView| {
+                view.call().is_some_and(|call| call.heard.iter().filter(question).count() == asked)
+            };
+            network.until(stranger, is_asked).await;
+            for key in pin.chars().chain(['#']) {
+                network.press(stranger, &call, key).unwrap();
+            }
+        }
+        network.until(grace, rings).await;
+        network.hang_up(stranger, &call).unwrap();
+        network.until(grace, |view| view.call().is_none()).await;
+        network.set_withheld(stranger, false).unwrap();
+        self.idle().await;
+        vec![
+            ("a PIN", made),
+            ("a chosen PIN", CHOSEN_PIN.to_owned()),
+            ("a wrong PIN", WRONG_PIN.to_owned()),
+        ]
+    }
+
     /// Words and numbers in places where they do not belong: what answers them is a sink too.
     async fn misplaced(&self) {
         for (hook, event) in [
@@ -220,25 +268,46 @@ impl<'w> Story<'w> {
         assert!(row["moved"].as_u64() >= Some(1), "people are told of it: {row}");
     }
 
-    /// Codes, one of which is said by a call.
-    async fn verified(&self) {
+    /// Codes: one by a text, which is given back, and one that is said by a call, for which another is.
+    async fn verified(&self) -> Vec<(&'static str, String)> {
         let network = &self.world.network;
         let [ada, _, stranger, _] = self.phones;
+        let mut checks = Vec::new();
         for (to, channel) in [(0, "sms"), (2, "call")] {
             let to = number(to);
             let new = json!({
                 "to": to.expose(), "channel": channel, "ip": "192.0.2.7",
-                "service_id": self.service,
+                "service_id": self.service, "code_length": 8,
             });
-            done(self.world, "POST", "/verifications", Some(new)).await;
+            let made = done(self.world, "POST", "/verifications", Some(new)).await;
+            checks.push(format!("/verifications/{}/check", made["id"].as_str().unwrap()));
         }
-        let got =
-            |view: &PhoneView| view.received().any(|t| t.body.expose().contains("Bikes code"));
-        network.until(ada, got).await;
+        let words = |view: &PhoneView| {
+            let mut texts = view.received().map(|text| text.body.expose().to_owned());
+            texts.find(|text| text.contains("Bikes code"))
+        };
+        let view = network.until(ada, |view| words(view).is_some()).await;
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+        let written = digits(&words(&view).unwrap());
         let view = network.until(stranger, rings).await;
         network.answer(stranger, &view.call().unwrap().id).unwrap();
-        network.until(stranger, |view| view.call().is_none()).await;
+        let view = network.until(stranger, |view| view.call().is_none()).await;
+        let said = view.calls.iter().flat_map(|call| &call.heard).find_map(|sound| match sound {
+            Sound::Words { text, .. } if text.contains("Bikes code") => Some(digits(text)),
+            _ => None,
+        });
+        // It is said twice.
+        let said = said.expect("a code is said")[..8].to_owned();
+        for (check, code, valid) in [
+            (&checks[0], WRONG_PIN, false),
+            (&checks[0], &written, true),
+            (&checks[1], WRONG_PIN, false),
+        ] {
+            let told = done(self.world, "POST", check, Some(json!({ "code": code }))).await;
+            assert_eq!(told["valid"], valid, "{check}");
+        }
         self.idle().await;
+        vec![("a code in a text", written), ("a code in a call", said)]
     }
 
     /// What keeps people safe, and what keeps a case.
