@@ -20,6 +20,9 @@ mod assurance;
 #[path = "relay/assurance_dialects.rs"]
 mod assurance_dialects;
 #[cfg(test)]
+#[path = "relay/assurance_limits.rs"]
+mod assurance_limits;
+#[cfg(test)]
 #[path = "relay/blocking.rs"]
 mod blocking;
 #[cfg(test)]
@@ -170,6 +173,9 @@ mod restored;
 #[path = "relay/retention.rs"]
 mod retention;
 #[cfg(test)]
+#[path = "relay/retention_edges.rs"]
+mod retention_edges;
+#[cfg(test)]
 #[path = "relay/ringing.rs"]
 mod ringing;
 #[cfg(test)]
@@ -198,6 +204,9 @@ mod unknown;
 #[cfg(test)]
 #[path = "relay/verification.rs"]
 mod verification;
+#[cfg(test)]
+#[path = "relay/verification_senders.rs"]
+mod verification_senders;
 #[cfg(test)]
 #[path = "relay/verification_waits.rs"]
 mod verification_waits;

@@ -66,6 +66,20 @@ async fn numbers_that_are_refused() {
             assert_eq!(problem["errors"][0]["code"], code);
             assert_eq!(problem["errors"][0]["pointer"], "/to");
         }
+        for (rule, usual, code) in [
+            (json!({ "countries": ["US"] }), json!({ "countries": [] }), "country_not_allowed"),
+            (
+                json!({ "identifier_check": "valid" }),
+                json!({ "identifier_check": "possible" }),
+                "not_in_numbering_plan",
+            ),
+        ] {
+            world.patch("/api/v1/services/rides", rule).await.is(200);
+            let problem = world.post("/api/v1/verifications", code_to(BUYER)).await;
+            let problem = problem.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["code"], code);
+            world.patch("/api/v1/services/rides", usual).await.is(200);
+        }
         let numbers = world.get("/api/v1/numbers").await.is(200);
         let mut other = numbers["data"].as_array().unwrap().iter();
         let other = other.find(|one| one["service_id"] != json!(service)).unwrap();

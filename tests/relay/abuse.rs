@@ -196,6 +196,7 @@ async fn a_session_has_one_call_at_once() {
     for database in support::databases().await {
         let stage = Stage::open(&database, 2, 2, &[], bikes()).await;
         let session = stage.market.session([0, 1], 0, None).await.unwrap();
+        stage.next(HOUR_MS);
         let calls = [0, 1, 0, 1, 0, 1].into_iter().enumerate();
         let (stage_of, of) = (&stage, &session);
         let calls = calls.map(async |(n, who)| stage_of.calls(&format!("call-{n}"), who, of).await);
@@ -206,6 +207,11 @@ async fn a_session_has_one_call_at_once() {
         let log = stage.log().await;
         let refused = |one: &&Interaction| one.reason == Some(Reason::CallInProgress);
         assert_eq!(log.iter().filter(refused).count(), 5);
+        let mut tx = stage.market.relay.db().read().await.unwrap();
+        let hour = Window::Hour.place(tx.now().await.unwrap());
+        let called = tallies::of_accounts(&mut tx, hour).await.unwrap();
+        assert_eq!(called[0].used, 1, "what is refused fills no hour of the account's");
+        drop(tx);
         let path = format!("/sessions/{}", session.id);
         let view = receiver::done(&stage.world, "GET", &path, None).await;
         let from = json!({ "participant_id": view["participants"][0]["id"] });
@@ -214,6 +220,28 @@ async fn a_session_has_one_call_at_once() {
         // Nobody told how it ended, and it was never answered.
         stage.world.clock.advance(5 * 60_000);
         assert!(!stage.calls("later", 0, &session).await.contains("busy"), "{}", database.name);
+        stage.end(database).await;
+    }
+}
+
+/// A call that was answered counts for as long as it may last, and no longer, where nobody tells of its end.
+#[tokio::test]
+async fn an_answered_call_counts_while_it_may_last() {
+    for database in support::databases().await {
+        let rules = Rules { call_max: Duration::from_mins(30), ..bikes() };
+        let stage = Stage::open(&database, 2, 2, &[], rules).await;
+        let session = stage.market.session([0, 1], 0, None).await.unwrap();
+        let network = &stage.market.network;
+        let [caller, callee] = [0, 1].map(|who| stage.market.people[who].phone);
+        network.dial(caller, &session.dials[0]).unwrap();
+        let rings = network.until(callee, |view| view.call().is_some()).await;
+        network.answer(callee, &rings.call().unwrap().id).unwrap();
+        stage.world.running.idle().await;
+        for (minutes, busy) in [(20, true), (12, false)] {
+            stage.world.clock.advance(minutes * 60_000);
+            let said = stage.calls(&format!("after-{minutes}"), 1, &session).await;
+            assert_eq!(said.contains("busy"), busy, "{minutes} on {}: {said}", database.name);
+        }
         stage.end(database).await;
     }
 }
@@ -307,6 +335,12 @@ async fn i6_machines_that_answer_each_other_stop() {
         for n in 0..12 {
             stage.text(&format!("ok{n}"), 2 + n % 2, &people, "ok").await;
             assert_eq!(stage.newest().await, RELAYED, "{n} on {}", database.name);
+        }
+        // Nor are those who write the same, but take their time.
+        for n in 0..8 {
+            stage.text(&format!("slow{n}"), 2 + n % 2, &people, "Good morning").await;
+            assert_eq!(stage.newest().await, RELAYED, "slow {n} on {}", database.name);
+            stage.world.clock.advance(11 * 60_000);
         }
         stage.end(database).await;
     }

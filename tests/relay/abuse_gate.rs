@@ -11,6 +11,8 @@ use entremise::{
     },
     ids::SessionId,
     relay::{self, AdoptParticipant, AdoptSession, NewNumber},
+    sandbox::Faults,
+    store::legs,
 };
 use serde_json::{Value, json};
 
@@ -193,6 +195,9 @@ async fn i7_no_leg_is_placed_to_them() {
                 let cancelled = (Some(Outcome::Cancelled), Some(Reason::NumberNotAllowed));
                 assert_eq!(stage.newest().await, cancelled, "{code} {what} on {}", database.name);
             }
+            if place == 0 {
+                rings_one_alone(&stage, &path, &view).await;
+            }
             receiver::done(&stage.world, "POST", &format!("{path}/close"), None).await;
             let id = format!("stranger-{place}");
             stage.text_to(&id, Some(number), "+14155550102", "Hello?").await;
@@ -200,13 +205,28 @@ async fn i7_no_leg_is_placed_to_them() {
             assert_eq!(log[0].outcome, Some(Outcome::Refused));
             let mut tx = stage.market.relay.db().read().await.unwrap();
             let account = &stage.market.account;
-            let legs = entremise::store::legs::of_interaction(&mut tx, account, &log[0].id);
+            let legs = legs::of_interaction(&mut tx, account, &log[0].id);
             assert_eq!(legs.await.unwrap().len(), 1, "{code}: nobody is answered");
             drop(tx);
             stage.world.clock.advance(8 * 86_400_000);
         }
         stage.end(database).await;
     }
+}
+
+/// The marketplace has the first of a session called: they answer, and the other is not rung.
+async fn rings_one_alone(stage: &Stage, path: &str, view: &Value) {
+    let from = json!({ "participant_id": view["participants"][0]["id"] });
+    receiver::done(&stage.world, "POST", &format!("{path}/calls"), Some(from)).await;
+    let (network, phone) = (&stage.market.network, stage.market.people[0].phone);
+    let rung = network.until(phone, |view| view.call().is_some()).await;
+    network.answer(phone, &rung.call().unwrap().id).unwrap();
+    network.until(phone, |view| view.call().is_none()).await;
+    let call = stage.log().await.remove(0);
+    let mut tx = stage.market.relay.db().read().await.unwrap();
+    let legs = legs::of_interaction(&mut tx, &stage.market.account, &call.id).await.unwrap();
+    let other = legs.iter().find(|leg| leg.position == 1).unwrap();
+    assert_eq!((&other.carrier_id, other.reason), (&None, Some(Reason::NumberNotAllowed)));
 }
 
 /// A country that is on no list can't join; one that is taken off the list is reached no more from then on, in open
@@ -238,6 +258,11 @@ async fn countries_bind_at_once() {
         let dials = french["participants"][0]["proxy_number"].as_str().unwrap().to_owned();
         stage.text_to("1", Some(&stage.number(0)), &dials, "Bonjour").await;
         assert_ne!(stage.newest().await.0, Some(Outcome::Refused), "on {}", database.name);
+        // One is owed still, and waits.
+        let network = &stage.market.network;
+        network.set_faults(Faults { fail_next: 1_000, ..Faults::default() });
+        stage.text_to("waits", Some(&stage.number(0)), &dials, "Ça va ?").await;
+        assert_eq!(stage.newest().await.0, None, "on {}", database.name);
         let path = format!("/services/{}", stage.market.service);
         for (bad, code) in [(json!(["France"]), "not_allowed"), (json!("FR"), "type")] {
             let change = json!({ "countries": bad });
@@ -248,6 +273,14 @@ async fn countries_bind_at_once() {
         let change = json!({ "countries": ["US"] });
         let changed = receiver::done(&stage.world, "PATCH", &path, Some(change)).await;
         assert_eq!(changed["countries"], json!(["US"]));
+        network.set_faults(Faults::default());
+        support::until(async || {
+            stage.world.clock.advance(3_000);
+            stage.newest().await.0.is_some()
+        })
+        .await;
+        let cancelled = (Some(Outcome::Cancelled), Some(Reason::CountryNotAllowed));
+        assert_eq!(stage.newest().await, cancelled, "on {}", database.name);
         let why = refused(Reason::CountryNotAllowed);
         stage.text_to("2", Some(&stage.number(0)), &dials, "Encore").await;
         assert_eq!(stage.newest().await, why, "on {}", database.name);

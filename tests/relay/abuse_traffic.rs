@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     abuse::{RELAYED, Stage, refused},
+    budgets::started_again,
     prices, receiver, support,
 };
 
@@ -181,6 +182,11 @@ async fn an_account_is_told_of_its_budget() {
                 assert!(told.iter().all(|one| one["data"]["percent"].as_u64() >= Some(80)));
             }
         }
+        // Another process has told nobody yet.
+        let stage = started_again(stage).await;
+        stage.sum_up().await;
+        let told = stage.get("/api/v1/events?type=budget.spent").await;
+        assert_eq!(told["data"].as_array().unwrap().len(), 1, "on {}", database.name);
         stage.end(database).await;
     }
 }

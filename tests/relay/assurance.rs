@@ -1,6 +1,7 @@
 //! Callers who must prove who they are: numbers that sessions share, PINs, and what the network says of callers.
 
 use entremise::{
+    config::Config,
     domain::{
         assurance::{AssuranceRules, Treatment},
         interaction::{Outcome, Reason},
@@ -26,15 +27,20 @@ pub(crate) fn sharing() -> Rules {
 }
 
 /// A service with one ordinary number and one that sessions share.
-struct Stage {
-    world: World,
-    market: Market,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) market: Market,
     calls: std::cell::Cell<u32>,
 }
 
 impl Stage {
-    async fn open(database: &Database, rules: Rules) -> Self {
-        let world = World::standing(support::settings(database)).await;
+    pub(crate) async fn open(database: &Database, rules: Rules) -> Self {
+        Self::with(support::settings(database), rules).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(config: Config, rules: Rules) -> Self {
+        let world = World::standing(config).await;
         let market = Market::open(&world, 6, 2, rules).await;
         let stage = Self { world, market, calls: std::cell::Cell::new(0) };
         let path = format!("/numbers/{}", stage.market.numbers[1]);
@@ -43,38 +49,38 @@ impl Stage {
         stage
     }
 
-    async fn done(&self, method: &str, path: &str, body: Value) -> Value {
+    pub(crate) async fn done(&self, method: &str, path: &str, body: Value) -> Value {
         done(&self.world, method, path, Some(body)).await
     }
 
     /// Changes the service's rules.
-    async fn rules(&self, change: Value) {
+    pub(crate) async fn rules(&self, change: Value) {
         self.done("PATCH", "/services/bikes", change).await;
     }
 
-    fn number(&self, place: usize) -> String {
+    pub(crate) fn number(&self, place: usize) -> String {
         self.market.people[place].number.expose().to_owned()
     }
 
     /// What opens a session of these two, the first of whom is to have this PIN.
-    fn pair(&self, [buyer, seller]: [usize; 2], pin: Option<&str>) -> Value {
+    pub(crate) fn pair(&self, [buyer, seller]: [usize; 2], pin: Option<&str>) -> Value {
         json!({ "service_id": "bikes", "participants": [
             { "role": "buyer", "identifier": self.number(buyer), "pin": pin },
             { "role": "seller", "identifier": self.number(seller) },
         ] })
     }
 
-    async fn session(&self, people: [usize; 2], pin: Option<&str>) -> Value {
+    pub(crate) async fn session(&self, people: [usize; 2], pin: Option<&str>) -> Value {
         self.done("POST", "/sessions", self.pair(people, pin)).await
     }
 
-    async fn close(&self, session: &Value) {
+    pub(crate) async fn close(&self, session: &Value) {
         let path = format!("/sessions/{}/close", session["id"].as_str().unwrap());
         done(&self.world, "POST", &path, None).await;
     }
 
     /// A session that takes the ordinary number of its buyer, and another in which that buyer shares one.
-    async fn shared(&self) -> Shared {
+    pub(crate) async fn shared(&self) -> Shared {
         self.session([0, 1], None).await;
         let session = self.session([0, 3], None).await;
         let [buyer, seller] = [0, 1].map(|place| session["participants"][place].clone());
@@ -87,14 +93,19 @@ impl Stage {
         }
     }
 
-    async fn tells(&self, path: &str, event: &Value) -> Value {
+    pub(crate) async fn tells(&self, path: &str, event: &Value) -> Value {
         let answer = support::webhook(&self.world, path, event).await;
         assert!(answer.status.is_success(), "{}", answer.status);
         serde_json::from_slice(&answer.body).unwrap_or_default()
     }
 
     /// What the carrier is told to do with a call; a withheld number is none.
-    async fn calls(&self, from: Option<&str>, to: &str, attestation: Option<&str>) -> Value {
+    pub(crate) async fn calls(
+        &self,
+        from: Option<&str>,
+        to: &str,
+        attestation: Option<&str>,
+    ) -> Value {
         self.calls.set(self.calls.get() + 1);
         let id = format!("call-{}", self.calls.get());
         let event = json!({
@@ -104,7 +115,7 @@ impl Stage {
     }
 
     /// What it is told once keys were pressed where it waits for them.
-    async fn keys(&self, document: &Value, digits: &str) -> Value {
+    pub(crate) async fn keys(&self, document: &Value, digits: &str) -> Value {
         let steps = document["steps"].as_array().unwrap();
         let gather = steps.iter().find(|step| step["do"] == "gather").expect("keys are waited for");
         let base = format!("{}/hooks/{}/", self.world.running.origin, support::CARRIER);
@@ -114,7 +125,7 @@ impl Stage {
     }
 
     /// What somebody without a number hears who gives these PINs on a number.
-    async fn withheld(&self, to: &str, pins: &[&str]) -> Value {
+    pub(crate) async fn withheld(&self, to: &str, pins: &[&str]) -> Value {
         let mut document = self.calls(None, to, None).await;
         for pin in pins {
             document = self.keys(&document, pin).await;
@@ -123,17 +134,17 @@ impl Stage {
     }
 
     /// The last call or text in the log.
-    async fn last(&self) -> Value {
+    pub(crate) async fn last(&self) -> Value {
         done(&self.world, "GET", "/interactions?limit=1", None).await["data"][0].clone()
     }
 
-    async fn events(&self, kind: &str) -> Vec<Value> {
+    pub(crate) async fn events(&self, kind: &str) -> Vec<Value> {
         let path = format!("/events?type={kind}&limit=100");
         done(&self.world, "GET", &path, None).await["data"].as_array().unwrap().clone()
     }
 
     /// What somebody got by text: from which number, and the words.
-    async fn got(&self, place: usize) -> Vec<(String, String)> {
+    pub(crate) async fn got(&self, place: usize) -> Vec<(String, String)> {
         self.world.running.idle().await;
         let view = self.market.network.seen(self.market.people[place].phone).unwrap();
         view.received()
@@ -141,36 +152,36 @@ impl Stage {
             .collect()
     }
 
-    async fn end(self, database: Database) {
+    pub(crate) async fn end(self, database: Database) {
         self.world.running.shutdown().await;
         database.drop().await;
     }
 }
 
 /// A session whose buyer shares a number.
-struct Shared {
-    session: Value,
+pub(crate) struct Shared {
+    pub(crate) session: Value,
     /// The number that is shared.
-    number: String,
-    pin: String,
+    pub(crate) number: String,
+    pub(crate) pin: String,
     /// The number that the seller dials.
-    own: String,
+    pub(crate) own: String,
 }
 
 /// Whom a document rings, and what they see; `None` if it rings nobody.
-fn rings(document: &Value) -> Option<[String; 2]> {
+pub(crate) fn rings(document: &Value) -> Option<[String; 2]> {
     let steps = document["steps"].as_array().unwrap();
     let dial = steps.iter().find(|step| step["do"] == "connect")?;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Some([text(&dial["to"][0]["number"]), text(&dial["caller_id"])])
 }
 
-fn asks(document: &Value) -> bool {
+pub(crate) fn asks(document: &Value) -> bool {
     document["steps"].as_array().unwrap().iter().any(|step| step["do"] == "gather")
 }
 
 /// Another PIN of the same length.
-fn other(pin: &str) -> String {
+pub(crate) fn other(pin: &str) -> String {
     let last = if pin.ends_with('0') { '1' } else { '0' };
     format!("{}{last}", &pin[..pin.len() - 1])
 }

@@ -4,11 +4,12 @@ use entremise::{
     domain::interaction::{Outcome, Reason},
     ids::{ParticipantId, SessionId},
     relay,
-    sandbox::Faults,
+    sandbox::{Faults, Sound},
 };
 use serde_json::json;
 
 use crate::{
+    poison::sql,
     receiver::ask,
     stop_stage::{BUYER, Contact, SELLER, Stage},
     support,
@@ -152,10 +153,46 @@ async fn t15_reporting() {
         });
         deleted.await.unwrap();
         assert_eq!(stage.get(&path).await["note"], json!(null));
+        // It can still be decided: what is said of it is kept no more than the note.
+        let open = stage.get("/reports?state=open").await;
+        let open = open["data"].as_array().unwrap().iter().find(|one| one["source"] == "person");
+        let open = format!("/reports/{}/resolve", open.unwrap()["id"].as_str().unwrap());
+        let late = json!({ "decision": "warned", "note": "Phishing, see 4711" });
+        assert_eq!(stage.api("POST", &open, late).await["decision"], "warned");
+        let kept =
+            "SELECT COUNT(*) FROM reports WHERE decision_note IS NOT NULL AND decision = 'warned'";
+        assert_eq!(sql(&database, kept).await, 0, "on {}", database.name);
         stage.world.clock.advance(367 * 86_400_000);
         stage.world.running.relay.purge().await.unwrap();
         let left = stage.get("/reports").await;
-        assert_eq!(left["data"].as_array().unwrap().len(), 2, "open ones stay: {left}");
+        assert_eq!(left["data"].as_array().unwrap().len(), 1, "open ones stay: {left}");
+        stage.end(database).await;
+    }
+}
+
+/// A report by API blocks unless it says otherwise, and so does one that is decided so; what is reported of another
+/// session is not taken.
+#[tokio::test]
+async fn reports_block() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database).await;
+        stage.service("rides", &US, json!({})).await;
+        let contact = stage.contact("rides").await;
+        let lift = async |by: usize| {
+            let path =
+                format!("/sessions/{}/participants/{}/block", contact.id, contact.people[by]);
+            crate::receiver::done(&stage.world, "DELETE", &path, None).await;
+        };
+        let by = format!("/sessions/{}/participants/{}/report", contact.id, contact.people[1]);
+        stage.api("POST", &by, json!({ "category": "scam" })).await;
+        holds(&stage, &contact).await;
+        lift(1).await;
+        let open = stage.api("POST", &by, json!({ "category": "scam", "block": false })).await;
+        stage.text(SELLER, &contact.dials[1], "Still here").await;
+        assert_eq!(stage.got(BUYER).await, ["Still here"], "on {}", database.name);
+        let path = format!("/reports/{}/resolve", open["id"].as_str().unwrap());
+        stage.api("POST", &path, json!({ "decision": "blocked" })).await;
+        holds(&stage, &contact).await;
         stage.end(database).await;
     }
 }
@@ -211,7 +248,9 @@ async fn i8_a_block_overtakes_a_call() {
         let ringing = network.seen(buyer).unwrap().call().unwrap().id.clone();
         block(&stage, &contact, 0).await;
         network.answer(buyer, &ringing).unwrap();
-        network.until(buyer, |view| view.call().is_none()).await;
+        let heard = network.until(buyer, |view| view.call().is_none()).await.calls[0].heard.clone();
+        let asked = heard.iter().any(|sound| matches!(sound, Sound::Words { .. }));
+        assert!(!asked, "nobody is asked to press 1: {heard:?} on {}", database.name);
         network.until(seller, |view| view.call().is_none()).await;
         stage.world.running.idle().await;
         let call = stage.last().await;

@@ -127,7 +127,7 @@ fn over(stage: &Stage, account: &AccountId) -> bool {
 }
 
 /// The same marketplace in another process.
-async fn started_again(stage: Stage) -> Stage {
+pub(crate) async fn started_again(stage: Stage) -> Stage {
     let Stage { world, config, market, session, api } = stage;
     let World { running, account, clock, .. } = world;
     running.shutdown().await;

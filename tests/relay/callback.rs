@@ -10,7 +10,9 @@ use std::{
 
 use axum::{Router, body::Bytes, extract::State, response::Response};
 use entremise::{
+    config::Config,
     domain::{
+        abuse::Limit,
         interaction::{Outcome, Reason},
         phone::Identifier,
         policy::{OutOfSession, Rules},
@@ -129,6 +131,15 @@ struct Street {
 
 impl Street {
     async fn open(database: &Database, people: usize) -> Self {
+        Self::with(database, people, |_, _| {}).await
+    }
+
+    /// The same with other settings and rules.
+    async fn with(
+        database: &Database,
+        people: usize,
+        change: impl FnOnce(&mut Config, &mut Rules),
+    ) -> Self {
         let site = Site::start().await;
         let mut rules = Rules::new("Bikes".into());
         rules.out_of_session = OutOfSession::Callback;
@@ -137,6 +148,7 @@ impl Street {
         rules.out_of_session_url = format!("http://{}/strangers?key=1", site.address);
         let mut config = support::settings(database);
         config.egress_allow = vec![site.address];
+        change(&mut config, &mut rules);
         let world = World::with(config).await;
         let market = Market::open(&world, people, 1, rules).await;
         Self { world, market, site }
@@ -211,6 +223,41 @@ async fn a_marketplace_says_what_a_caller_gets() {
         assert!(log.iter().all(|one| one.outcome == Some(Outcome::Refused)));
         signed(&street, &asked[0]).await;
         street.end(database).await;
+    }
+}
+
+/// Whoever tries too much is not asked about any more, by neither way of asking: they hear the neutral words.
+#[tokio::test]
+async fn nobody_is_asked_about_a_harvester() {
+    for twilio in [false, true] {
+        for database in support::databases().await {
+            let street = Street::with(&database, 2, |config, rules| {
+                config.abuse.limits.set(Limit::HarvestWithheld, 2);
+                if twilio {
+                    rules.out_of_session = OutOfSession::Announce;
+                    rules.proxy.out_of_session_callback_url =
+                        std::mem::take(&mut rules.out_of_session_url);
+                }
+            });
+            let street = street.await;
+            let say = "<Response><Say>Bonjour</Say></Response>";
+            street.site.says((0..2).map(|_| {
+                if twilio {
+                    Reply::Raw(StatusCode::OK, say.into())
+                } else {
+                    Reply::Json(json!({ "action": "announce", "text": "Bonjour" }))
+                }
+            }));
+            for n in 0..4 {
+                let event =
+                    json!({ "event": "call", "id": format!("{n}"), "from": null, "to": PROXY });
+                let answer = support::webhook(&street.world, "call", &event).await;
+                let said = String::from_utf8(answer.body).unwrap();
+                assert_eq!(said.contains("Bonjour"), n < 2, "{n} {twilio}: {said}");
+            }
+            assert_eq!(street.site.asked().len(), 2, "{twilio} on {}", database.name);
+            street.end(database).await;
+        }
     }
 }
 

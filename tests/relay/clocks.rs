@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use entremise::{domain::policy::Rules, relay};
 
+use serde_json::json;
+
 use crate::{
     market::Market,
+    receiver::{ask, done},
     support::{self, World},
 };
 
@@ -32,6 +35,35 @@ async fn i28_a_clock_set_forward_frees_no_number() {
         refused().await;
         world.clock.advance(DAY_MS);
         market.session([0, 3], 0, None).await.unwrap();
+        world.running.shutdown().await;
+        database.drop().await;
+    }
+}
+
+/// I28: nor does it let a PIN mean anything else before it has rested.
+#[tokio::test]
+async fn i28_a_clock_set_forward_frees_no_pin() {
+    for database in support::databases().await {
+        let world = World::start(&database).await;
+        let rules = Rules { quarantine: QUARANTINE, ..Rules::new("Bikes".into()) };
+        let market = Market::open(&world, 2, 2, rules).await;
+        let session = market.session([0, 1], 0, None).await.unwrap();
+        let path = format!("/sessions/{}", session.id);
+        let view = done(&world, "GET", &path, None).await;
+        let path =
+            format!("{path}/participants/{}/pin", view["participants"][0]["id"].as_str().unwrap());
+        let set = async |pin: &str| ask(&world, "PUT", &path, Some(json!({ "pin": pin }))).await;
+        for pin in ["4821", "7316"] {
+            assert_eq!(set(pin).await.0, 200, "{pin}");
+        }
+        for (jump, passes, status) in [(30, 0, 422), (0, 6, 422), (0, 1, 200)] {
+            if jump > 0 {
+                world.clock.set(jump * DAY_MS);
+            }
+            world.clock.advance(passes * DAY_MS);
+            let (found, body) = set("4821").await;
+            assert_eq!(found, status, "{jump} {passes} on {}: {body}", database.name);
+        }
         world.running.shutdown().await;
         database.drop().await;
     }

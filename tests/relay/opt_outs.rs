@@ -138,6 +138,28 @@ async fn help_is_answered() {
     }
 }
 
+/// A word from a number that nobody would be written to at is heeded, and not answered.
+#[tokio::test]
+async fn numbers_that_cost_are_not_answered() {
+    for database in support::databases().await {
+        let stage = Stage::open(&database).await;
+        stage.service("rides", &US, json!({})).await;
+        let before = stage.log().await.len();
+        for (from, owed) in [("+19002345678", 0), ("+12125550109", 1)] {
+            stage.text(from, US[0], "STOP").await;
+            let log = stage.log().await;
+            assert_eq!(log[0].reason, Some(Reason::StopWord), "on {}", database.name);
+            let mut tx = stage.world.running.relay.db().read().await.unwrap();
+            let account = &stage.world.account.account;
+            let legs = legs::of_interaction(&mut tx, account, &log[0].id).await.unwrap();
+            assert_eq!(legs.len(), 1 + owed, "{from} on {}", database.name);
+        }
+        assert_eq!(stage.log().await.len(), before + 2);
+        assert_eq!(stage.told("person.opted_out").await.len(), 2);
+        stage.end(database).await;
+    }
+}
+
 /// Whoever sends such words again and again is heeded each time, and answered so often.
 #[tokio::test]
 async fn answers_have_an_end() {

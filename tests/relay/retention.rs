@@ -31,19 +31,19 @@ const DAY_MS: i64 = 86_400_000;
 const TEXT: &str = "The bicycle is blue";
 
 /// Two people in a session, with a text and a blocked pair.
-struct Stage {
-    database: Database,
-    world: World,
-    market: Market,
-    session: Opened,
+pub(crate) struct Stage {
+    pub(crate) database: Database,
+    pub(crate) world: World,
+    pub(crate) market: Market,
+    pub(crate) session: Opened,
 }
 
-fn keeping() -> Rules {
+pub(crate) fn keeping() -> Rules {
     Rules { keep_texts: true, default_ttl: Duration::ZERO, ..Rules::new("Bikes".into()) }
 }
 
 impl Stage {
-    async fn open(database: Database, rules: Rules, terms: Retention) -> Self {
+    pub(crate) async fn open(database: Database, rules: Rules, terms: Retention) -> Self {
         let mut config = support::settings(&database);
         config.retention = terms;
         let world = World::standing(config).await;
@@ -53,7 +53,7 @@ impl Stage {
     }
 
     /// The buyer writes.
-    async fn text(&self, id: &str) {
+    pub(crate) async fn text(&self, id: &str) {
         let text = json!({
             "event": "message", "id": id, "text": TEXT,
             "from": self.market.people[0].number.expose(), "to": self.session.dials[0].expose(),
@@ -63,21 +63,21 @@ impl Stage {
         self.world.running.idle().await;
     }
 
-    async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.market.close(&self.session.id).await.unwrap();
     }
 
     /// So many days later the job has done its work.
-    async fn nights(&self, days: i64) -> relay::Standings {
+    pub(crate) async fn nights(&self, days: i64) -> relay::Standings {
         self.world.clock.advance(days * DAY_MS);
         self.world.running.relay.retain_now().await.unwrap()
     }
 
-    async fn count(&self, rest: &str) -> i64 {
+    pub(crate) async fn count(&self, rest: &str) -> i64 {
         sql(&self.database, &format!("SELECT COUNT(*) FROM {rest}")).await
     }
 
-    async fn counts<const N: usize>(&self, tables: [&str; N]) -> [i64; N] {
+    pub(crate) async fn counts<const N: usize>(&self, tables: [&str; N]) -> [i64; N] {
         let mut found = [0; N];
         for (place, table) in tables.into_iter().enumerate() {
             found[place] = self.count(table).await;
@@ -85,7 +85,7 @@ impl Stage {
         found
     }
 
-    async fn hold(&self, on: HoldOn) -> LegalHold {
+    pub(crate) async fn hold(&self, on: HoldOn) -> LegalHold {
         let new = NewHold {
             on,
             case: Case::parse("Police 2026-117").unwrap(),
@@ -99,7 +99,7 @@ impl Stage {
         placed.await.unwrap()
     }
 
-    async fn lift(&self, hold: &LegalHold) {
+    pub(crate) async fn lift(&self, hold: &LegalHold) {
         let (account, id) = (self.market.account.clone(), hold.id.clone());
         let lifted = self.market.relay.db().write(move |tx| {
             let (account, id) = (account.clone(), id.clone());
@@ -108,7 +108,7 @@ impl Stage {
         lifted.await.unwrap();
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.world.running.shutdown().await;
         self.database.drop().await;
     }
@@ -135,6 +135,9 @@ async fn what_is_old_goes() {
         assert_eq!(stage.count(words).await, 1);
         stage.nights(30).await;
         assert_eq!(stage.count(words).await, 1, "the thirtieth day has not ended");
+        stage.world.clock.advance(11 * 3_600_000);
+        stage.nights(0).await;
+        assert_eq!(stage.count(words).await, 1, "nor an hour before midnight");
         let done = stage.nights(1).await;
         assert_eq!(done[&DataClass::Texts].gone, 1);
         assert_eq!(stage.count(words).await, 0);

@@ -152,6 +152,23 @@ async fn a_team_is_rung_in_order() {
     }
 }
 
+/// I8: whoever blocks the caller while another of their team is rung is not rung themselves.
+#[tokio::test]
+async fn i8_whoever_blocks_meanwhile_is_not_rung_next() {
+    for database in support::databases().await {
+        let shop = Shop::open(&database, |rules| rules.team_ring = TeamRing::InOrder).await;
+        let network = &shop.market.network;
+        network.dial(shop.phone(0), &shop.dials(0)).unwrap();
+        let first = shop.rings(1).await;
+        crate::neutral::block(&shop.market, &shop.view.session.id, 2).await;
+        shop.decline(&first);
+        shop.free(0).await;
+        shop.world.running.idle().await;
+        assert!(network.seen(shop.phone(2)).unwrap().calls.is_empty(), "on {}", database.name);
+        shop.end(database).await;
+    }
+}
+
 /// Click-to-call: the asked side is rung first, from the number that they know; once they answer,
 /// the other side is rung and the two are connected.
 #[tokio::test]

@@ -9,7 +9,7 @@ use entremise::{
         policy::Rules,
         verification::Limits,
     },
-    sandbox::{CallStage, PhoneView, Sound},
+    sandbox::{CallStage, Faults, PhoneView, Sound},
     store::{
         events,
         opt_outs::{self, OptOut},
@@ -218,7 +218,8 @@ async fn sending_again_waits_longer_each_time() {
     for database in support::databases().await {
         let limits = Limits { person_hour: 0, ..Limits::default() };
         let stage = Stage::with(&database, Rules::new("Bikes".into()), limits).await;
-        let path = stage.begin(0).await;
+        let one = Stage::is(&stage.send(0, json!({ "ttl_seconds": 3600 })).await, 201);
+        let path = format!("/verifications/{}", one["id"].as_str().unwrap());
         let mut codes = vec![stage.code(0).await];
         for wait in [30, 60, 120, 240] {
             let early = stage.send(0, json!({})).await;
@@ -231,16 +232,28 @@ async fn sending_again_waits_longer_each_time() {
             assert_eq!(format!("/verifications/{}", one["id"].as_str().unwrap()), path);
             codes.push(stage.code(0).await);
         }
-        assert_eq!(
-            Stage::is(&stage.send(0, json!({})).await, 429)["code"],
-            "verification_too_soon"
-        );
+        // However long one waits: until the time of this one is up.
+        stage.world.clock.advance(600_000);
+        let none = stage.send(0, json!({})).await;
+        assert_eq!(Stage::is(&none, 429)["code"], "verification_too_soon");
+        let after: i64 = none.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((2540..=2550).contains(&after), "{after} on {}", database.name);
         assert_eq!(stage.got(0).await.len(), 5);
         // Two of five may be alike by chance; then there is nothing to tell.
         if !codes[3..].contains(&codes[2]) {
             assert!(!stage.checked(&path, &codes[2]).await.0, "an old one");
         }
         assert_eq!(stage.checked(&path, &codes[3]).await, (true, "verified".into()));
+        // By either channel: a call after a text.
+        stage.begin(2).await;
+        stage.world.clock.advance(31_000);
+        let more = json!({ "channel": "call", "language": "de" });
+        let other = Stage::is(&stage.send(2, more).await, 200);
+        assert_eq!((&other["channel"], &other["language"]), (&json!("call"), &json!("de")));
+        stage.world.clock.advance(61_000);
+        let more = json!({ "language": "de" });
+        assert_eq!(Stage::is(&stage.send(2, more).await, 200)["channel"], "sms");
+        assert!(stage.got(2).await.last().unwrap().contains("ist Ihr Code"));
         stage.end(database).await;
     }
 }
@@ -251,6 +264,20 @@ async fn sending_again_waits_longer_each_time() {
 async fn codes_lapse() {
     for database in support::databases().await {
         let stage = Stage::open(&database).await;
+        stage.market.network.set_faults(Faults { fail_next: 1_000, ..Faults::default() });
+        Stage::is(&stage.send(1, json!({ "ttl_seconds": 60 })).await, 201);
+        stage.world.running.idle().await;
+        stage.world.clock.advance(61_000);
+        stage.market.network.set_faults(Faults::default());
+        let reason = async || support::interactions(&stage.world).await[0].reason;
+        support::until(async || {
+            stage.world.clock.advance(1_000);
+            stage.world.running.idle().await;
+            reason().await.is_some()
+        })
+        .await;
+        assert_eq!(reason().await, Some(Reason::TooLate), "on {}", database.name);
+        assert!(stage.got(1).await.is_empty(), "on {}", database.name);
         let one = Stage::is(&stage.send(0, json!({ "ttl_seconds": 60 })).await, 201);
         let path = format!("/verifications/{}", one["id"].as_str().unwrap());
         let code = stage.code(0).await;
@@ -259,6 +286,15 @@ async fn codes_lapse() {
         let late = Stage::is(&stage.check(&path, &code).await, 409);
         assert_eq!(late["verification_status"], "expired");
         assert_ne!(stage.begin(0).await, path);
+        // Whoever answers a call too late hears none.
+        Stage::is(&stage.send(2, json!({ "channel": "call", "ttl_seconds": 60 })).await, 201);
+        let (network, phone) = (&stage.market.network, stage.market.people[2].phone);
+        let view = network.until(phone, |view| view.call().is_some()).await;
+        stage.world.clock.advance(60_000);
+        network.answer(phone, &view.call().unwrap().id).unwrap();
+        let view = network.until(phone, |view| view.call().is_none()).await;
+        let words = view.calls[0].heard.iter().any(|sound| matches!(sound, Sound::Words { .. }));
+        assert!(!words, "{:?} on {}", view.calls[0].heard, database.name);
         stage.market.relay.expire_verifications().await.unwrap();
         let told = stage.told().await;
         assert!(told.contains(&"verification.expired".to_owned()), "{told:?}");
