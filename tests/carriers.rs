@@ -38,7 +38,7 @@ use entremise::{
     carrier::{
         Answer, Carrier, Inbound, SendError, WebhookError,
         capabilities::Control,
-        error::Retry,
+        error::{Retry, SendErrorKind},
         outbound::Outbound,
         wire::{Request, Response},
     },
@@ -252,9 +252,7 @@ fn requests_are_built() {
     for fixtures in fixtures::all() {
         let (carrier, links) = (fixtures.carrier(), fixtures.links());
         let mut text = String::new();
-        for (name, outbound) in
-            samples::outbounds(&fixtures.facts.call_id, &fixtures.facts.recording_id)
-        {
+        for (name, outbound) in samples::outbounds(&fixtures.facts) {
             let request = carrier.request(&outbound, &links);
             let request = request.map(|one| carrier.authorize(one, fixtures.now()));
             if let Ok(request) = &request {
@@ -288,11 +286,10 @@ fn responses_are_understood() {
         let carrier = fixtures.carrier();
         let (mut text, mut outcomes) = (String::new(), Vec::new());
         for (case, response) in &fixtures.responses {
-            let results: Vec<_> =
-                samples::outbounds(&fixtures.facts.call_id, &fixtures.facts.recording_id)
-                    .into_iter()
-                    .map(|(name, outbound)| (name, carrier.response(&outbound, response)))
-                    .collect();
+            let results: Vec<_> = samples::outbounds(&fixtures.facts)
+                .into_iter()
+                .map(|(name, outbound)| (name, carrier.response(&outbound, response)))
+                .collect();
             text.push_str(&render::results(case, &results));
             outcomes.extend(results.into_iter().map(|(_, result)| result.map_err(|e| e.retry)));
         }
@@ -314,13 +311,13 @@ fn what_may_have_been_sent_is_unknown() {
     let bodies = ["", "{", "{}", "null", "[]", "7", "\"sid\"", "<html></html>", "{\"sid\":null}"];
     for fixtures in fixtures::all() {
         let carrier = fixtures.carrier();
-        for (name, outbound) in
-            samples::outbounds(&fixtures.facts.call_id, &fixtures.facts.recording_id)
-        {
-            // Neither does harm twice.
-            let again =
-                matches!(outbound, Outbound::EndCall { .. } | Outbound::DeleteRecording { .. });
-            let deletes = matches!(outbound, Outbound::DeleteRecording { .. });
+        for (name, outbound) in samples::outbounds(&fixtures.facts) {
+            let deletes = matches!(
+                outbound,
+                Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. }
+            );
+            // None does harm twice.
+            let again = deletes || matches!(outbound, Outbound::EndCall { .. });
             for (status, body) in (200..600).flat_map(|s| bodies.map(|body| (s, body))) {
                 let mut response = Response::empty(StatusCode::from_u16(status).unwrap());
                 response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -339,6 +336,39 @@ fn what_may_have_been_sent_is_unknown() {
     }
 }
 
+/// A carrier is asked to delete its records of what it says that it deletes, and of nothing else: it is never
+/// made up by another request. One that is not there is deleted.
+#[test]
+fn records_are_deleted_as_it_says() {
+    let mut asked = 0;
+    for fixtures in fixtures::all() {
+        let (carrier, links) = (fixtures.carrier(), fixtures.links());
+        for (name, outbound) in samples::outbounds(&fixtures.facts) {
+            let Outbound::DeleteRecord { kind, ref id, inbound } = outbound else { continue };
+            let what = format!("{}: {name}", fixtures.name);
+            let absent = Response::empty(StatusCode::NOT_FOUND);
+            if !carrier.capabilities().deletes.takes(kind) {
+                let refused = carrier.request(&outbound, &links).unwrap_err();
+                assert_eq!(refused.kind, SendErrorKind::Unsupported, "{what}");
+                continue;
+            }
+            asked += 1;
+            let request = carrier.request(&outbound, &links).unwrap();
+            let said = String::from_utf8_lossy(&request.body).contains(id.as_str());
+            assert!(said || request.url.contains(id.as_str()), "{what}: {}", request.url);
+            assert_eq!(carrier.response(&outbound, &absent).unwrap().id, *id, "{what}");
+            // Another thing is not chosen by what is no id.
+            for id in ["", "../Recordings/RE1", "SM1/Media", "a?b", "a b"] {
+                let strange = Outbound::DeleteRecord { kind, inbound, id: id.to_owned() };
+                if let Ok(request) = carrier.request(&strange, &links) {
+                    assert!(!id.is_empty() && !request.url.contains(id), "{what}: {id}");
+                }
+            }
+        }
+    }
+    assert!(asked >= 8, "{asked}");
+}
+
 /// I16: neither a secret nor a person's number is in the debug output or the error text of
 /// anything that crosses the seam, nor of the adapter itself.
 #[test]
@@ -352,9 +382,7 @@ fn i16_debug_shows_no_secret_and_no_number() {
         for (_, answer) in samples::answers(samples::WORDS) {
             write!(text, "{answer:?} {:?}", fixtures.replies(&*carrier, &answer)).unwrap();
         }
-        for (_, outbound) in
-            samples::outbounds(&fixtures.facts.call_id, &fixtures.facts.recording_id)
-        {
+        for (_, outbound) in samples::outbounds(&fixtures.facts) {
             write!(text, "{outbound:?} {:?}", carrier.request(&outbound, &links)).unwrap();
             for (_, response) in &fixtures.responses {
                 let result: Result<_, SendError> = carrier.response(&outbound, response);

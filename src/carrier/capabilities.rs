@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::{
+    interaction::Kind,
     phone::{ProxyNumber, nanp},
     pool,
 };
@@ -35,6 +36,8 @@ pub struct Capabilities {
     pub attestation: bool,
     /// Whether it can record what a caller says and tell us where that lies.
     pub voicemail: bool,
+    /// Which of its records it deletes when it is asked.
+    pub deletes: Deletes,
     /// How many people can be rung at once.
     pub simultaneous: usize,
     /// How long it can be told to ring: least and most.
@@ -59,6 +62,28 @@ impl Capabilities {
     /// All that a number of this carrier may do.
     pub const fn of_numbers(&self) -> pool::Capabilities {
         pool::Capabilities { voice: self.voice, sms: self.sms, mms: self.mms }
+    }
+}
+
+/// Which of its own records of texts and calls a carrier deletes when it is asked, as it documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletes {
+    /// Those of texts.
+    pub texts: bool,
+    /// Those of calls.
+    pub calls: bool,
+}
+
+impl Deletes {
+    /// None: they stay for the carrier's own term.
+    pub const NONE: Self = Self { texts: false, calls: false };
+
+    /// Whether it deletes records of that kind.
+    pub const fn takes(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Message => self.texts,
+            Kind::Call => self.calls,
+        }
     }
 }
 

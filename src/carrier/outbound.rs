@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     domain::{
+        interaction::Kind,
         message::Body,
         phone::{Identifier, ProxyNumber},
     },
@@ -25,6 +26,15 @@ pub enum Outbound {
     /// Forget a recording.
     DeleteRecording {
         /// The carrier's id of it, as [`super::event::Recorded`] had it.
+        id: String,
+    },
+    /// Forget what it has on record of a text or a call that is over.
+    DeleteRecord {
+        /// A text or a call.
+        kind: Kind,
+        /// Whether it came in; else it went out.
+        inbound: bool,
+        /// The carrier's id of it.
         id: String,
     },
 }

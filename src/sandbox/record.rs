@@ -50,6 +50,14 @@ impl Network {
         (found, more)
     }
 
+    /// Deletes what is remembered of a text, or of a call that is over; whether it was there.
+    pub fn forget_record(&self, texts: bool, id: &str) -> bool {
+        let mut state = self.lock();
+        let before = state.came_in.len();
+        state.came_in.retain(|one| one.id != id || one.text.is_some() != texts);
+        state.came_in.len() < before
+    }
+
     pub(super) fn remember(&self, one: CameIn) {
         let mut state = self.lock();
         if state.came_in.len() >= KEPT_MAX {

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    fixtures::{self, Fixtures},
+    fixtures::{self, Facts, Fixtures},
     lists, numbers, samples,
     schema::Schemas,
 };
@@ -186,7 +186,7 @@ fn requests(fixtures: &Fixtures) -> Vec<(String, Request)> {
 fn requests_of(fixtures: &Fixtures, carrier: &dyn Carrier) -> Vec<(String, Request)> {
     let (links, number) = (fixtures.links(), ProxyNumber::parse("+14155550150").unwrap());
     let mut all = Vec::new();
-    for (name, outbound) in outbounds(&fixtures.facts.call_id, &fixtures.facts.recording_id) {
+    for (name, outbound) in outbounds(&fixtures.facts) {
         all.extend(carrier.request(&outbound, &links).map(|request| (name, request)));
     }
     for (name, probe) in [
@@ -272,9 +272,9 @@ fn spoken() -> Vec<(&'static str, Answer)> {
 }
 
 /// The samples, and texts and calls at the edges of what the core asks for.
-fn outbounds(call_id: &str, recording_id: &str) -> Vec<(String, Outbound)> {
+fn outbounds(facts: &Facts) -> Vec<(String, Outbound)> {
     let mut all: Vec<(String, Outbound)> = Vec::new();
-    for (name, outbound) in samples::outbounds(call_id, recording_id) {
+    for (name, outbound) in samples::outbounds(facts) {
         match &outbound {
             Outbound::Message(text) => {
                 for (what, validity) in
@@ -301,7 +301,9 @@ fn outbounds(call_id: &str, recording_id: &str) -> Vec<(String, Outbound)> {
                     all.push((format!("{name}, {what}"), Outbound::Call(call)));
                 }
             }
-            Outbound::EndCall { .. } | Outbound::DeleteRecording { .. } => {}
+            Outbound::EndCall { .. }
+            | Outbound::DeleteRecording { .. }
+            | Outbound::DeleteRecord { .. } => {}
         }
         all.push((name.to_owned(), outbound));
     }

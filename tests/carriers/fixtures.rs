@@ -32,6 +32,9 @@ pub(crate) struct Facts {
     /// An id of a recording, where the carrier can be asked to delete one.
     #[serde(default)]
     pub(crate) recording_id: String,
+    /// An id of a text, where the carrier can be asked to delete its record.
+    #[serde(default)]
+    pub(crate) message_id: String,
     people: Vec<String>,
     /// Why nothing says what requests to this carrier may be: `none: …`.
     pub(crate) api: Option<String>,

@@ -8,7 +8,8 @@ use crate::{fixtures, samples};
 fn text_with(pictures: usize) -> (Outbound, Vec<String>) {
     let addresses: Vec<String> =
         (0..pictures).map(|n| format!("https://relay.example.com/media/picture{n}")).collect();
-    let outbounds = samples::outbounds("1", "1");
+    let fixtures = fixtures::all();
+    let outbounds = samples::outbounds(&fixtures[0].facts);
     let text = outbounds.into_iter().find(|(name, _)| *name == "text with pictures").unwrap().1;
     let Outbound::Message(mut text) = text else { panic!("a text is none") };
     text.media.clone_from(&addresses);

@@ -11,11 +11,14 @@ use entremise::{
         },
     },
     domain::{
+        interaction::Kind,
         message::Body,
         phone::{Identifier, ProxyNumber},
     },
     ids::LegId,
 };
+
+use crate::fixtures::Facts;
 
 /// Callees, whose numbers are dialled, and last a caller, whose number is nowhere.
 pub(crate) const PEOPLE: &[&str] =
@@ -137,9 +140,12 @@ pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
     answers
 }
 
-/// Everything that we ask of a carrier, by name, with ids of a call and of a recording as the carrier makes
-/// them.
-pub(crate) fn outbounds(call_id: &str, recording_id: &str) -> Vec<(&'static str, Outbound)> {
+/// Everything that we ask of a carrier, by name, with ids of a call, a text and a recording as the carrier
+/// makes them.
+pub(crate) fn outbounds(facts: &Facts) -> Vec<(&'static str, Outbound)> {
+    let Facts { call_id, recording_id, message_id, .. } = facts;
+    let record =
+        |kind, inbound, id: &String| Outbound::DeleteRecord { kind, inbound, id: id.clone() };
     let text = |body: &str, media: &[&str]| {
         Outbound::Message(OutboundMessage {
             leg: leg(2),
@@ -163,15 +169,19 @@ pub(crate) fn outbounds(call_id: &str, recording_id: &str) -> Vec<(&'static str,
                 duration_max: Duration::from_hours(1),
             }),
         ),
-        ("end of a call", Outbound::EndCall { id: call_id.to_owned() }),
-        ("deletion of a recording", Outbound::DeleteRecording { id: recording_id.to_owned() }),
+        ("end of a call", Outbound::EndCall { id: call_id.clone() }),
+        ("deletion of a recording", Outbound::DeleteRecording { id: recording_id.clone() }),
+        ("deletion of a text's record", record(Kind::Message, false, message_id)),
+        ("deletion of the record of a text that came in", record(Kind::Message, true, message_id)),
+        ("deletion of a call's record", record(Kind::Call, true, call_id)),
     ];
     for (_, outbound) in &outbounds {
         match outbound {
             Outbound::Message(_)
             | Outbound::Call(_)
             | Outbound::EndCall { .. }
-            | Outbound::DeleteRecording { .. } => {}
+            | Outbound::DeleteRecording { .. }
+            | Outbound::DeleteRecord { .. } => {}
         }
     }
     outbounds

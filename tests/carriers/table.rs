@@ -76,6 +76,14 @@ const PICTURES: Column = ("pictures in a text that is sent", |can, fixtures| {
     if can.mms { most.to_string() } else { "none".into() }
 });
 const VOICEMAIL: Column = ("records messages (voicemail)", |can, _| yes(can.voicemail));
+const DELETES: Column = ("deletes its records when it is asked", |can, _| {
+    match (can.deletes.texts, can.deletes.calls) {
+        (true, true) => "of texts and calls".into(),
+        (true, false) => "of texts".into(),
+        (false, true) => "of calls".into(),
+        (false, false) => "no".into(),
+    }
+});
 const NUMBERS: Column = ("its numbers, by API", |can, _| numbers(can).into());
 
 fn page(all: &[Fixtures]) -> String {
@@ -96,6 +104,7 @@ fn page(all: &[Fixtures]) -> String {
                 }),
                 ("rings before it answers the caller", |can, _| yes(can.answer_on_bridge)),
                 VOICEMAIL,
+                DELETES,
                 ("people rung at once", |can, _| can.simultaneous.to_string()),
                 NUMBERS,
             ],

@@ -17,7 +17,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
     is_id, own,
     settings::BASIC_CHALLENGE,
 };
@@ -43,6 +43,7 @@ static LIMITS: Capabilities = Capabilities {
     gather: true,
     attestation: true,
     voicemail: true,
+    deletes: Deletes::NONE,
     simultaneous: 8,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(5)),
     duration_max: None,

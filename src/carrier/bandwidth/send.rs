@@ -74,6 +74,8 @@ pub(super) fn request(
             let url = config.voice_url(&format!("/calls/{call}/recordings/{id}"));
             return Ok(authorized(config, Request::new(Method::DELETE, url)));
         }
+        // Bandwidth documents no way to delete what it has on record of a text or a call.
+        Outbound::DeleteRecord { .. } => return Err(SendError::new(Unsupported, Retry::Never)),
     };
     Ok(authorized(config, Request::post(url, JSON, body.to_string())))
 }
@@ -141,6 +143,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if let Outbound::EndCall { id } = outbound {
         return ended(id, response, || error(response, &json));
+    }
+    if let Outbound::DeleteRecord { .. } = outbound {
+        return Err(SendError::new(Unsupported, Retry::Never));
     }
     if let Outbound::DeleteRecording { id } = outbound {
         return deleted(id, response, || error(response, &json));

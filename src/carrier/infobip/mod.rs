@@ -20,7 +20,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
     fields, is_id,
     listing::{Page, Query},
     plan::seconds,
@@ -49,6 +49,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     gather: true,
     attestation: false,
     voicemail: false,
+    deletes: Deletes::NONE,
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(1)),
     duration_max: Some(Duration::from_hours(8)),

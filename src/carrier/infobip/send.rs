@@ -47,7 +47,7 @@ pub(super) fn request(
         Outbound::Message(text) if text.media.is_empty() => {
             Ok(post(config, "/sms/3/messages", &message(text)))
         }
-        Outbound::Message(_) | Outbound::DeleteRecording { .. } => {
+        Outbound::Message(_) | Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
             Err(SendError::new(Unsupported, Retry::Never))
         }
         Outbound::Call(plan) => {
@@ -100,7 +100,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
         Outbound::EndCall { id } => ended(id, response, || error(response, &json)),
-        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
+        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+            Err(SendError::new(Unsupported, Retry::Never))
+        }
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["id"]),
         Outbound::Message(_) => sent(&json["messages"][0]),

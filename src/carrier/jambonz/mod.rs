@@ -18,7 +18,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
     fields, is_id,
     plan::seconds,
 };
@@ -46,6 +46,7 @@ static VOICE: Capabilities = Capabilities {
     gather: true,
     attestation: false,
     voicemail: false,
+    deletes: Deletes::NONE,
     // It rings ten, but tells of all of them at one address.
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),

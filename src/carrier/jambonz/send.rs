@@ -42,7 +42,9 @@ pub(super) fn request(config: &Config, outbound: &Outbound) -> Result<Request, S
             (format!("/Calls/{id}"), json!({ "call_status": "completed" }))
         }
         Outbound::EndCall { .. } => return Err(SendError::new(Rejected, Retry::Never)),
-        Outbound::DeleteRecording { .. } => return Err(SendError::new(Unsupported, Retry::Never)),
+        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+            return Err(SendError::new(Unsupported, Retry::Never));
+        }
     };
     Ok(authorized(config, Request::post(config.account_url(&path), JSON, body.to_string())))
 }
@@ -95,7 +97,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
         Outbound::EndCall { id } => ended(id, response, &json),
-        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
+        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+            Err(SendError::new(Unsupported, Retry::Never))
+        }
         // What the SMS centre refused is an error, whatever status it comes with.
         Outbound::Message(text) if json["smpp_err_code"].is_u64() => {
             let mut error = smpp(&json);

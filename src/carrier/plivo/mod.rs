@@ -19,7 +19,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Plan, Reply,
     Request, Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
     is_id, own,
     provisioning::Provisioning,
 };
@@ -46,6 +46,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     gather: true,
     attestation: true,
     voicemail: true,
+    deletes: Deletes::NONE,
     // Plivo rings twenty, and tells of all of them at one address.
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),

@@ -21,7 +21,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, Outbound, Reply, Request, Response,
     SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
     listing::{Page, Query},
     number::{Rented, Wanted},
     own,
@@ -46,6 +46,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     gather: true,
     attestation: true,
     voicemail: true,
+    deletes: Deletes { texts: true, calls: true },
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),
     duration_max: Some(Duration::from_hours(4)),

@@ -20,7 +20,7 @@ use crate::{
         error::{Retry, SendErrorKind, deleted},
         links::Step,
     },
-    domain::media::MEDIA_MAX,
+    domain::{interaction::Kind, media::MEDIA_MAX},
     ids::LegId,
 };
 
@@ -70,11 +70,7 @@ pub(super) fn request(
             post(config, "/v1/calls", &body, Some(&call.leg))
         }
         Outbound::EndCall { id } => {
-            // Dots alone would choose another path.
-            if !is_id(id) || matches!(&**id, "." | "..") {
-                return Err(SendError::new(SendErrorKind::Rejected, Retry::Never));
-            }
-            let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+            let id = in_path(id)?;
             post(config, &format!("/v1/calls/{id}/end"), &json!({}), None)
         }
         Outbound::DeleteRecording { id } => {
@@ -84,7 +80,25 @@ pub(super) fn request(
             let url = format!("{}/v1/media/{id}", config.api_base);
             Request::new(Method::DELETE, url).with_header(AUTHORIZATION, &config.bearer())
         }
+        Outbound::DeleteRecord { kind, id, .. } => {
+            let id = in_path(id)?;
+            let records = match kind {
+                Kind::Message => "messages",
+                Kind::Call => "calls",
+            };
+            let url = format!("{}/v1/{records}/{id}", config.api_base);
+            Request::new(Method::DELETE, url).with_header(AUTHORIZATION, &config.bearer())
+        }
     })
+}
+
+/// An id as a part of a path.
+fn in_path(id: &str) -> Result<String, SendError> {
+    // Dots alone would choose another path.
+    if !is_id(id) || matches!(id, "." | "..") {
+        return Err(SendError::new(SendErrorKind::Rejected, Retry::Never));
+    }
+    Ok(form_urlencoded::byte_serialize(id.as_bytes()).collect())
 }
 
 fn post(config: &Config, path: &str, body: &Value, leg: Option<&LegId>) -> Request {
@@ -99,7 +113,7 @@ fn post(config: &Config, path: &str, body: &Value, leg: Option<&LegId>) -> Reque
 
 /// What the sandbox's answer means.
 pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent, SendError> {
-    if let Outbound::DeleteRecording { id } = outbound {
+    if let Outbound::DeleteRecording { id } | Outbound::DeleteRecord { id, .. } = outbound {
         return deleted(id, response, || failure(response));
     }
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();

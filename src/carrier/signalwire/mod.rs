@@ -16,7 +16,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
     is_id,
     listing::{Page, Query},
     own,
@@ -46,6 +46,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     gather: true,
     attestation: false,
     voicemail: true,
+    deletes: Deletes { texts: true, calls: false },
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(5), Duration::from_mins(10)),
     duration_max: Some(Duration::from_hours(4)),

@@ -16,6 +16,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     is_call: is_id,
     // 10000 is also the code of an argument that is wrong: none of ours can be, in such a request.
     over: &[21220, 10000],
+    // It documents that what is in progress can't be deleted, and no code for that.
+    unfinished: &[],
     kind_of,
 };
 

@@ -21,7 +21,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
     fields,
     listing::{Page, Query},
     plan::seconds,
@@ -47,6 +47,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     gather: true,
     attestation: false,
     voicemail: false,
+    deletes: Deletes::NONE,
     simultaneous: 1,
     // No bound is documented.
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),

@@ -22,7 +22,7 @@ use self::config::{Config, Voice};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
     is_id,
     provisioning::Provisioning,
 };
@@ -48,6 +48,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     gather: true,
     attestation: true,
     voicemail: true,
+    deletes: Deletes::NONE,
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(5), Duration::from_mins(2)),
     duration_max: Some(Duration::from_hours(4)),

@@ -92,6 +92,8 @@ pub(super) fn request(
             };
             Request::new(Method::DELETE, config.url(&path))
         }
+        // Telnyx documents no way to delete what it has on record of a text or a call.
+        Outbound::DeleteRecord { .. } => return Err(SendError::new(Unsupported, Retry::Never)),
     };
     Ok(authorized(config, request))
 }
@@ -146,6 +148,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if let Outbound::EndCall { id } = outbound {
         return ended(id, response, &json);
+    }
+    if let Outbound::DeleteRecord { .. } = outbound {
+        return Err(SendError::new(Unsupported, Retry::Never));
     }
     if let Outbound::DeleteRecording { id } = outbound {
         return deleted(id, response, || error(response, text_code(&json).as_deref()));

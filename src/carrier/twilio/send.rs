@@ -12,6 +12,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     time_limit: true,
     is_call: |id| is_sid("CA", id),
     over: &[21220],
+    unfinished: &[20009],
     kind_of,
 };
 

@@ -21,6 +21,7 @@ use crate::carrier::{
     links::Step,
     outbound::{OutboundCall, OutboundMessage},
 };
+use crate::domain::interaction::Kind;
 
 /// The least that ringing, a call and a text's validity can last.
 const LEAST: Duration = Duration::from_secs(1);
@@ -30,6 +31,9 @@ const THROTTLED: Duration = Duration::from_secs(1);
 
 /// The longest that a 429 may make us wait.
 const THROTTLED_MAX: Duration = Duration::from_mins(5);
+
+/// How long to wait before a record that was not complete is deleted.
+const UNFINISHED: Duration = Duration::from_mins(5);
 
 /// What is the carrier's own in an API that is otherwise Twilio's.
 pub(in crate::carrier) struct Dialect {
@@ -43,6 +47,8 @@ pub(in crate::carrier) struct Dialect {
     pub(in crate::carrier) is_call: fn(&str) -> bool,
     /// The codes which say that a call that we end is over already.
     pub(in crate::carrier) over: &'static [u64],
+    /// The codes which say that a record is not complete yet, and can be deleted later.
+    pub(in crate::carrier) unfinished: &'static [u64],
     /// The codes that say more than their status. Carriers warn that codes may change, so any other is
     /// judged by its status.
     pub(in crate::carrier) kind_of: fn(u64) -> Option<SendErrorKind>,
@@ -74,8 +80,25 @@ pub(in crate::carrier) fn request(
             return Ok(authorized(account, Request::new(Method::DELETE, url)));
         }
         Outbound::DeleteRecording { .. } => return Err(SendError::new(Rejected, Retry::Never)),
+        Outbound::DeleteRecord { kind, id, .. } => return delete_record(account, *kind, id),
     };
     Ok(authorized(account, Request::post(account.url(&path), FORM, form)))
+}
+
+fn delete_record(account: &dyn Account, kind: Kind, id: &str) -> Result<Request, SendError> {
+    let dialect = account.rest();
+    if !dialect.can.deletes.takes(kind) {
+        return Err(SendError::new(Unsupported, Retry::Never));
+    }
+    let (path, known) = match kind {
+        Kind::Message => ("Messages", is_id(id)),
+        Kind::Call => ("Calls", (dialect.is_call)(id)),
+    };
+    if !known {
+        return Err(SendError::new(Rejected, Retry::Never));
+    }
+    let url = account.url(&format!("/{path}/{id}"));
+    Ok(authorized(account, Request::new(Method::DELETE, url)))
 }
 
 fn message(dialect: &Dialect, text: &OutboundMessage, links: &Links) -> Result<String, SendError> {
@@ -136,6 +159,14 @@ pub(in crate::carrier) fn response(
     }
     if let Outbound::DeleteRecording { id } = outbound {
         return deleted(id, response, || error(dialect, response, code_of(&json)));
+    }
+    if let Outbound::DeleteRecord { id, .. } = outbound {
+        let code = code_of(&json);
+        if code.is_some_and(|code| dialect.unfinished.contains(&code)) {
+            let later = SendError::new(Rejected, Retry::After(UNFINISHED));
+            return Err(with_code(later, code));
+        }
+        return deleted(id, response, || error(dialect, response, code));
     }
     if !response.status.is_success() {
         return Err(error(dialect, response, code_of(&json)));

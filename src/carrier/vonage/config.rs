@@ -121,6 +121,11 @@ impl Config {
         std::iter::once(self.api_base.clone()).chain(hosts).map(|base| format!("{base}/v1/files"))
     }
 
+    /// Where records of texts and calls are redacted.
+    pub(super) fn redact_url(&self) -> String {
+        format!("{}/v1/redact/transaction", self.api_base)
+    }
+
     /// Where texts are sent.
     pub(super) fn texts_url(&self) -> String {
         match self.texts {

@@ -21,7 +21,7 @@ use self::config::{Config, Texts};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
     fields, is_id, own,
     plan::seconds,
     provisioning::Provisioning,
@@ -47,6 +47,7 @@ static MESSAGES: Capabilities = Capabilities {
     gather: true,
     attestation: false,
     voicemail: true,
+    deletes: Deletes { texts: true, calls: true },
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),
     duration_max: Some(Duration::from_hours(2)),

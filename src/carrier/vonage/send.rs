@@ -22,11 +22,12 @@ use crate::carrier::{
             self, Config as Misconfigured, InvalidNumber, OptedOut, Rejected, Throttled,
             Unreachable, Unsupported,
         },
-        ended,
+        deleted, ended,
     },
     links::Step,
     outbound::{OutboundCall, OutboundMessage},
 };
+use crate::domain::interaction::Kind;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -44,6 +45,10 @@ const THROTTLED: Duration = Duration::from_secs(1);
 
 /// The longest that a 429 may make us wait.
 const THROTTLED_MAX: Duration = Duration::from_mins(5);
+
+/// What the Redact API says of a record that is too young, and how long to wait then.
+const PREMATURE: &str = "premature-redaction";
+const PREMATURE_FOR: Duration = Duration::from_hours(1);
 
 /// GSM 03.38's alphabet and its extension: other words are sent as Unicode.
 const GSM: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€";
@@ -71,7 +76,22 @@ pub(super) fn request(
         }
         // Vonage documents no way: it deletes them itself after a month.
         Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
+        Outbound::DeleteRecord { kind, inbound, id } => redact(config, *kind, *inbound, id),
     }
+}
+
+fn redact(config: &Config, kind: Kind, inbound: bool, id: &str) -> Result<Request, SendError> {
+    if !is_id(id) {
+        return Err(SendError::new(Rejected, Retry::Never));
+    }
+    let product = match (kind, config.texts) {
+        (Kind::Call, _) => "voice",
+        (Kind::Message, Texts::Messages) => "messages",
+        (Kind::Message, Texts::Sms(_)) => "sms",
+    };
+    let direction = if inbound { "inbound" } else { "outbound" };
+    let body = json!({ "id": id, "product": product, "type": direction }).to_string();
+    Ok(with_secret(config, Request::post(config.redact_url(), JSON, body)))
 }
 
 /// The same request with the account's secret.
@@ -179,6 +199,11 @@ pub(super) fn response(
     match outbound {
         Outbound::EndCall { id } => ended(id, response, || error(response, &json)),
         Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
+        // An hour must have gone by since it was made.
+        Outbound::DeleteRecord { .. } if error_code(&json).as_deref() == Some(PREMATURE) => {
+            Err(SendError::new(Rejected, Retry::After(PREMATURE_FOR)).with_code(PREMATURE))
+        }
+        Outbound::DeleteRecord { id, .. } => deleted(id, response, || error(response, &json)),
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["uuid"]),
         Outbound::Message(_) => match config.texts {

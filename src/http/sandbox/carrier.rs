@@ -230,3 +230,21 @@ fn cut() -> Response {
     let broken = stream::once(async { Err::<bytes::Bytes, _>(std::io::Error::other("cut")) });
     RawBody::from_stream(broken).into_response()
 }
+
+/// Deletes what is remembered of a text.
+pub(super) async fn forget_text(app: State<App>, _: Opened, Path(id): Path<String>) -> StatusCode {
+    forgotten(&app, true, &id)
+}
+
+/// Deletes what is remembered of a call.
+pub(super) async fn forget_call(app: State<App>, _: Opened, Path(id): Path<String>) -> StatusCode {
+    forgotten(&app, false, &id)
+}
+
+fn forgotten(app: &App, texts: bool, id: &str) -> StatusCode {
+    if app.network.forget_record(texts, id) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
+}

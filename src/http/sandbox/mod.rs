@@ -17,7 +17,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::map_response,
     response::Response,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use tokio::sync::Semaphore;
 
@@ -67,6 +67,8 @@ pub fn router(network: Arc<Network>) -> Router {
         .route("/carrier/v1/rented/{number}", post(numbers::set).delete(numbers::give_back))
         .route("/carrier/v1/messages", get(carrier::messages).post(carrier::message))
         .route("/carrier/v1/calls", get(carrier::calls).post(carrier::call))
+        .route("/carrier/v1/messages/{id}", delete(carrier::forget_text))
+        .route("/carrier/v1/calls/{id}", delete(carrier::forget_call))
         .route("/carrier/v1/calls/{id}/end", post(carrier::end))
         .route("/carrier/v1/media/{id}", get(pictures::fetched).delete(pictures::forgotten))
         .fallback(async || Fault::new(StatusCode::NOT_FOUND, "there is nothing here"))

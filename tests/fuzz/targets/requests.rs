@@ -80,7 +80,9 @@ fn form(outbound: &Outbound, request: &Request, call: &str, words: &str, media: 
             assert_eq!(segments[3..], ["Calls".to_owned(), format!("{call}.json")]);
             expected.push(("Status", "completed".to_owned()));
         }
-        Outbound::DeleteRecording { .. } => panic!("none is made"),
+        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+            panic!("none is made")
+        }
     }
     if !matches!(outbound, Outbound::EndCall { .. }) {
         expected.push(("To", CALLEE.to_owned()));
@@ -123,7 +125,9 @@ fn texml(outbound: &Outbound, request: &Request, call: &str, words: &str, media:
             assert_eq!(segments, ["v2", "texml", "Accounts", ORGANIZATION, "Calls", call]);
             assert_eq!(request.body, "Status=completed");
         }
-        Outbound::DeleteRecording { .. } => panic!("none is made"),
+        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+            panic!("none is made")
+        }
     }
 }
 
@@ -151,7 +155,9 @@ fn api(outbound: &Outbound, request: &Request, call: &str, words: &str, media: &
             assert_eq!(decoded, call.as_bytes());
             json!({})
         }
-        Outbound::DeleteRecording { .. } => panic!("none is made"),
+        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+            panic!("none is made")
+        }
     };
     assert_eq!(body, expected);
 }
