@@ -39,6 +39,7 @@ use crate::{
     telemetry::{metrics, redact::Redactor},
 };
 
+pub use files::{erasing, open as objects};
 pub use opened::{Opened, Served, keyring};
 
 /// Who has which part of the requests that are answered at once (I24). The console, the docs and the
@@ -85,6 +86,14 @@ pub enum StartError {
          when a synchronous standby took over, add --nothing-lost"
     )]
     Restored(Doubt),
+    /// The list of what was erased is not there.
+    #[error(
+        "people were erased from this database, and the erasure list is not at {0}: a restore would bring them \
+         back. Put it there. On a new node, or where it is lost and nothing was restored, run `entremise persons \
+         relist` with the same settings; after a restore without it `entremise restore-fence --no-erasure-list` \
+         (docs/erasure.md)"
+    )]
+    ErasureList(String),
     /// It is being moved to another database.
     #[error(
         "the database is being moved to another one; if that was broken off, run `entremise \
@@ -246,6 +255,7 @@ impl App {
         });
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(config))
             .with_objects(files::open(config)?)
+            .with_erasing(files::erasing(config))
             .with_code_limits(config.verification);
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(config), &workers, &working);
         if let Some(file) = &config.audit_heads_file {

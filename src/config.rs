@@ -74,6 +74,10 @@ pub struct Config {
     pub allow_sandbox: bool,
     /// Where the audit log's signed heads are written, every hour; nowhere without it.
     pub audit_heads_file: Option<PathBuf>,
+    /// Where it is written, outside of the database, what was erased; beside a SQLite file without it.
+    pub erasure_list: Option<PathBuf>,
+    /// Who asks for disclosures and approves them: name and public key.
+    pub disclosure_approvers: Vec<(String, String)>,
     /// What one client may take.
     pub limits: Limits,
     /// What is logged and how.
@@ -317,6 +321,8 @@ impl Config {
             tls_key: None,
             allow_sandbox: false,
             audit_heads_file: None,
+            erasure_list: None,
+            disclosure_approvers: Vec::new(),
             limits: Limits::default(),
             log: Log::default(),
             jobs: Jobs::default(),
@@ -448,6 +454,13 @@ fn read(mut top: Reader<'_>) -> Config {
         tls_key: top.optional("tls_key", rules::FILE, rules::path),
         allow_sandbox: top.value("allow_sandbox", false, rules::BOOLEAN, toml::Value::as_bool),
         audit_heads_file: top.optional("audit_heads_file", rules::HEADS_FILE, rules::path),
+        erasure_list: top.optional("erasure_list", rules::HEADS_FILE, rules::path),
+        disclosure_approvers: top.value(
+            "disclosure_approvers",
+            defaults.disclosure_approvers,
+            rules::APPROVERS,
+            rules::approvers,
+        ),
         limits: top.section("limits", limits),
         log: top.section("log", |log| Log {
             filter: log.value("filter", Log::default().filter, rules::FILTER, rules::text),

@@ -219,6 +219,12 @@ ids! {
     StaffId = "ST", "a staff member";
     /// A move of sessions off a number.
     MoveId = "MV", "a move";
+    /// The erasure of a person.
+    ErasureId = "ER", "an erasure";
+    /// An export of what is known of a person.
+    ExportId = "EX", "an export";
+    /// A lawful disclosure of who had a proxy number.
+    DisclosureId = "DI", "a disclosure";
     /// A verification of somebody's number.
     VerificationId = "VE", "a verification";
     /// An order to keep what would be deleted.

@@ -25,6 +25,9 @@ mod numbers;
 #[path = "api/orders.rs"]
 mod orders;
 #[cfg(test)]
+#[path = "api/persons.rs"]
+mod persons;
+#[cfg(test)]
 #[path = "api/problems.rs"]
 mod problems;
 #[cfg(test)]

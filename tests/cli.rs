@@ -35,6 +35,8 @@ mod migrate;
 mod moves;
 #[path = "cli/numbers.rs"]
 mod numbers;
+#[path = "cli/persons.rs"]
+mod persons;
 #[path = "cli/postgres.rs"]
 mod postgres;
 #[path = "cli/proxy_api.rs"]

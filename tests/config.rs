@@ -90,6 +90,8 @@ fn the_file_sets_everything() {
         tls_key = "key.pem"
         allow_sandbox = true
         audit_heads_file = "heads.jsonl"
+        erasure_list = "erased"
+        disclosure_approvers = ["alice:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="]
         [limits]
         connections = 10
         drain_s = 0

@@ -50,6 +50,15 @@ mod detour;
 #[path = "relay/dialect.rs"]
 mod dialect;
 #[cfg(test)]
+#[path = "relay/disclosing.rs"]
+mod disclosing;
+#[cfg(test)]
+#[path = "relay/erasing.rs"]
+mod erasing;
+#[cfg(test)]
+#[path = "relay/erasing_held.rs"]
+mod erasing_held;
+#[cfg(test)]
 #[path = "relay/events.rs"]
 mod events;
 #[cfg(test)]
@@ -70,6 +79,9 @@ mod health_stage;
 #[cfg(test)]
 #[path = "relay/keys.rs"]
 mod keys;
+#[cfg(test)]
+#[path = "relay/leftovers.rs"]
+mod leftovers;
 #[cfg(test)]
 #[path = "relay/long_texts.rs"]
 mod long_texts;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use crate::{
     config::{Config, MediaStore},
     media::{Objects, ObjectsError, S3, Settings},
+    relay::Erasing,
+    store::ErasureList,
 };
 
 /// Where S3 is if nothing else is said.
@@ -14,7 +16,7 @@ const REGION: &str = "us-east-1";
 ///
 /// # Errors
 /// [`ObjectsError::Unusable`].
-pub(super) fn open(config: &Config) -> Result<Option<Objects>, ObjectsError> {
+pub fn open(config: &Config) -> Result<Option<Objects>, ObjectsError> {
     settings(config).map(|settings| Objects::open(&settings)).transpose()
 }
 
@@ -37,12 +39,23 @@ fn settings(config: &Config) -> Option<Settings> {
     }
 }
 
+/// Where it is written what was erased, and how long backups are kept.
+pub fn erasing(config: &Config) -> Erasing {
+    let beside = || Some(PathBuf::from(format!("{}.erased", file(config.database_url.expose())?)));
+    let list = config.erasure_list.clone().or_else(beside).map(ErasureList::at);
+    Erasing { list, horizon_days: config.backup_horizon_days }
+}
+
 /// The folder beside a SQLite file; `None` for a database that other nodes may use too.
 fn beside(url: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(format!("{}.media", file(url)?)))
+}
+
+/// The path of a SQLite file.
+fn file(url: &str) -> Option<&str> {
     let path = url.strip_prefix("sqlite:")?;
     let path = path.strip_prefix("//").unwrap_or(path);
-    let path = path.split('?').next().unwrap_or_default();
-    Some(PathBuf::from(format!("{path}.media")))
+    path.split('?').next()
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use crate::{
     config::{Config, Faults},
     ids::Ids,
     privacy::{self, Keyring, MasterKey},
-    relay,
+    relay::{self, Doubt},
     store::{
-        self, Db, DbOptions, Engine, EpochFile, ServeLock,
+        self, Db, DbOptions, Engine, EpochFile, ServeLock, erasures,
         master_keys::Opener,
         moving::{self, Standing},
     },
@@ -201,7 +201,7 @@ impl Served {
         };
         let lock = match opened.db.lock_for_serving() {
             Ok(lock) => match opened.claim(opener).await {
-                Ok(()) => settle_in(&opened.db).await.map(|()| lock),
+                Ok(()) => settle_in(&opened.db, config).await.map(|()| lock),
                 Err(error) => Err(error),
             },
             Err(store::Error::Locked) => Err(StartError::AlreadyServing),
@@ -222,15 +222,33 @@ impl Served {
     }
 }
 
+/// How many entries of the erasure list the database does not know. Refuses one that knows of erasures where
+/// the list is not there.
+async fn listed(db: &Db, config: &Config) -> Result<usize, StartError> {
+    let mut tx = db.read().await?;
+    let any = erasures::any_listed(&mut tx).await?;
+    match super::erasing(config).list {
+        Some(list) if list.exists() => Ok(relay::unknown_erasures(&mut tx, &list.read()?).await?),
+        Some(list) if any => Err(StartError::ErasureList(list.path().display().to_string())),
+        None if any => Err(StartError::ErasureList("any place (`erasure_list` is not set)".into())),
+        _ => Ok(0),
+    }
+}
+
 /// Refuses a database that was restored or moved; notes that it is served from here.
-async fn settle_in(db: &Db) -> Result<(), StartError> {
+async fn settle_in(db: &Db, config: &Config) -> Result<(), StartError> {
+    let erased = listed(db, config).await?;
     let file = db.epoch_file();
     let known = file.as_ref().map_or(Ok(0), EpochFile::read)?;
     let epoch = db
         .urgent()
         .write(move |tx| {
             Box::pin(async move {
-                match relay::doubt(tx, known).await? {
+                let doubt = match erased {
+                    0 => relay::doubt(tx, known).await?,
+                    unknown => Some(Doubt::Erased(unknown)),
+                };
+                match doubt {
                     Some(doubt) => Err(StartError::Restored(doubt)),
                     None => Ok(relay::settle_here(tx, known).await?),
                 }

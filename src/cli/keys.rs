@@ -1,6 +1,11 @@
 //! `entremise keys`: which master keys are in use, and from one to the next.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -12,10 +17,14 @@ use super::{
 };
 use crate::{
     app::{Opened, StartError},
-    domain::time::Timestamp,
+    domain::{
+        audit::{Action, Entry},
+        time::Timestamp,
+    },
+    privacy::MasterKey,
     relay::{self, Relay, Rotation, Wrapped},
     store::{
-        self, Tx,
+        self, Tx, audit,
         master_keys::{self, Known},
     },
 };
@@ -32,6 +41,8 @@ pub(super) enum Keys {
     List(List),
     /// Wrap again, by the current master key, what others wrapped. Broken off, it goes on when it is run again.
     Rotate(Rotate),
+    /// Say that a master key was destroyed, once no backup needs it. Destroying it, with every copy, is yours to do.
+    Destroy(Destroy),
 }
 
 #[derive(Debug, Args)]
@@ -55,6 +66,20 @@ pub(super) struct Rotate {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Destroy {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// The key's id, as `keys list` has it.
+    id: String,
+    /// Although backups may still need it: they will be noise.
+    #[arg(long)]
+    force: bool,
+    /// A file with that key, which is overwritten and deleted.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
 pub(super) async fn run(command: Keys) -> Result<(), Failed> {
     match command {
         Keys::List(options) => {
@@ -66,6 +91,13 @@ pub(super) async fn run(command: Keys) -> Result<(), Failed> {
                 output::line(&if options.json { one.object().to_string() } else { one.words() });
             }
             Ok(())
+        }
+        Keys::Destroy(options) => {
+            let config = options.file.load()?;
+            let opened = super::account::opened(&config).await?;
+            let done = destroy(&options, &opened, config.backup_horizon_days).await;
+            opened.close().await;
+            done
         }
         Keys::Rotate(options) => {
             let opened = open(&options.file).await?;
@@ -117,7 +149,9 @@ impl Listed {
         if !self.current && self.wrapped.is_some() {
             parts.push("to wrap it again: entremise keys rotate".to_owned());
         }
-        if let Some(until) = self.needed_until {
+        if let Some(at) = self.known.as_ref().and_then(|known| known.destroyed_at) {
+            parts.push(format!("destroyed {}", at.rfc3339()));
+        } else if let Some(until) = self.needed_until {
             parts.push(if self.destroyable() {
                 format!("no backup needs it since {}: it may be destroyed", until.rfc3339())
             } else {
@@ -141,6 +175,7 @@ impl Listed {
             "id": self.id, "current": self.current, "configured": self.configured,
             "in_use": self.wrapped.is_some(), "rows": rows,
             "retired_at": at(|known| known.retired_at), "unused_at": at(|known| known.unused_at),
+            "destroyed_at": at(|known| known.destroyed_at),
             "destroy_after": self.needed_until.map(Timestamp::rfc3339),
         })
     }
@@ -176,6 +211,65 @@ pub(super) async fn list(tx: &mut Tx, horizon: u32) -> Result<Vec<Listed>, store
     let mut all: Vec<Listed> = all.into_values().collect();
     all.sort_by_key(|one| !one.current);
     Ok(all)
+}
+
+async fn destroy(options: &Destroy, opened: &Opened, horizon: u32) -> Result<(), Failed> {
+    let id = &options.id;
+    let listed = list(&mut opened.db.read().await?, horizon).await?;
+    let one = listed.into_iter().find(|one| one.id == *id);
+    let one = one.ok_or_else(|| Failed(format!("there is no master key {id}")))?;
+    if one.current || one.wrapped.is_some() {
+        return Err(Failed(format!(
+            "master key {id} is in use: what it wraps would be lost. First: entremise keys rotate"
+        )));
+    }
+    if one.configured {
+        return Err(Failed(format!(
+            "master key {id} is in the settings: take it out of those of every node first"
+        )));
+    }
+    if !one.destroyable() && !options.force {
+        let until =
+            one.needed_until.map_or_else(String::new, |at| format!(" until {}", at.rfc3339()));
+        return Err(Failed(format!(
+            "backups may need master key {id}{until}: without it they are noise. Wait, or add --force"
+        )));
+    }
+    if let Some(path) = &options.key_file {
+        forget(path, id)?;
+    }
+    let key = id.clone();
+    let noted = opened.db.write(move |tx| {
+        let key = key.clone();
+        Box::pin(async move {
+            let now = tx.now().await?;
+            let new = master_keys::set_destroyed(tx, &key, now).await?;
+            if new {
+                let entry = Entry::new(Action::MasterKeyDestroyed, key.as_str());
+                audit::append_installation(tx, entry).await?;
+            }
+            Ok::<_, store::Error>(new)
+        })
+    });
+    output::line(&if noted.await? {
+        format!("noted that {id} was destroyed. Delete every copy of it: none is known here")
+    } else {
+        format!("{id} was noted as destroyed before")
+    });
+    Ok(())
+}
+
+/// Overwrites and deletes a file that holds that key. What a disk or a snapshot keeps of it is not reached.
+fn forget(path: &Path, id: &str) -> Result<(), Failed> {
+    let fault = |error: std::io::Error| Failed(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(fault)?;
+    let key = MasterKey::from_base64(&text);
+    if key.map(|key| key.id()).ok().as_deref() != Some(id) {
+        return Err(Failed(format!("{} does not hold master key {id}", path.display())));
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(fault)?;
+    file.write_all(&vec![b'0'; text.len()]).and_then(|()| file.sync_all()).map_err(fault)?;
+    std::fs::remove_file(path).map_err(fault)
 }
 
 async fn rotate(options: &Rotate, opened: &Opened) -> Result<(), Failed> {

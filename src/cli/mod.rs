@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod core_dumps;
 mod demo;
+mod disclosure;
 mod fallback;
 mod healthcheck;
 mod import;
@@ -14,6 +15,7 @@ mod migrate_database;
 mod numbers;
 mod output;
 mod pauses;
+mod persons;
 mod restore;
 mod retention;
 mod serve;
@@ -63,6 +65,12 @@ enum Command {
     /// Read and verify the log of who changed what.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Erase people, export what is known of them, verify receipts.
+    #[command(subcommand)]
+    Persons(persons::Persons),
+    /// Tell who had a proxy number at an instant, once two people agreed.
+    #[command(subcommand)]
+    Disclosure(disclosure::Disclosure),
     /// Print how long what is kept, and what the nightly job would delete now; one JSON object a line.
     Retention(retention::Options),
     /// Keep what would be deleted, for a case.
@@ -140,6 +148,8 @@ pub fn run() -> ExitCode {
             Command::Staff(command) => staff::run(command).await,
             Command::Keys(command) => keys::run(command).await,
             Command::Audit(command) => audit::run(command).await,
+            Command::Persons(command) => persons::run(command).await,
+            Command::Disclosure(command) => disclosure::run(command).await,
             Command::Retention(options) => retention::run(options).await,
             Command::LegalHold(command) => retention::hold(command).await,
             Command::Backup(options) => backup::run(options).await,

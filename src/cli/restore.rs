@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::{ConfigFile, Failed, account, output};
 use crate::{
-    app::Opened,
+    app::{self, Opened},
     ids::{AccountId, SessionId},
-    relay::{self, Confirm},
-    store::EpochFile,
+    relay::{self, Confirm, Relay, Replayed},
+    store::{EpochFile, ErasureList, erasures},
 };
 
 #[derive(Debug, Args)]
@@ -18,6 +18,9 @@ pub(super) struct Fence {
     /// Put nothing on hold: nothing was lost, as when a synchronous standby took over.
     #[arg(long)]
     nothing_lost: bool,
+    /// Go on without the list of what was erased: it is lost, and whoever was erased since the backup is back.
+    #[arg(long)]
+    no_erasure_list: bool,
 }
 
 #[derive(Debug, Args)]
@@ -37,11 +40,49 @@ pub(super) struct ConfirmOptions {
 }
 
 pub(super) async fn fence(options: Fence) -> Result<(), Failed> {
-    let opened = account::open(&options.file).await?;
-    let done = raise(&opened, options.nothing_lost).await;
+    let config = options.file.load()?;
+    let opened = account::opened(&config).await?;
+    let relay = account::relay(&opened)
+        .with_objects(app::objects(&config)?)
+        .with_erasing(app::erasing(&config));
+    let done = fenced(&opened, &relay, &options).await;
     opened.close().await;
     output::line(&done?.to_string());
     Ok(())
+}
+
+/// The fence first: should what follows fail, nothing is served.
+async fn fenced(
+    opened: &Opened,
+    relay: &Relay,
+    options: &Fence,
+) -> Result<serde_json::Value, Failed> {
+    let list = relay.erasure_list().ok();
+    let there = list.is_some_and(ErasureList::exists);
+    let mut tx = opened.db.read().await?;
+    let known = erasures::any_listed(&mut tx).await?;
+    drop(tx);
+    if known && !there && !options.no_erasure_list {
+        let place = list.map_or("set `erasure_list`".to_owned(), |list| {
+            format!("it is not at {}", list.path().display())
+        });
+        return Err(Failed(format!(
+            "people were erased from this database, and without the erasure list those erased since the backup \
+             would be back: {place}. Put it there; if it is lost, add --no-erasure-list"
+        )));
+    }
+    let mut object = raise(opened, options.nothing_lost).await?;
+    let replayed = if there {
+        relay.replay_erasures().await?
+    } else {
+        if options.no_erasure_list {
+            relay.without_list().await?;
+        }
+        Replayed::default()
+    };
+    object["erasures_listed"] = replayed.listed.into();
+    object["erasures_missing"] = replayed.missing.into();
+    Ok(object)
 }
 
 async fn raise(opened: &Opened, nothing_lost: bool) -> Result<serde_json::Value, Failed> {

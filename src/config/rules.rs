@@ -27,6 +27,7 @@ pub(super) const PERMITS: &str = "a list of prefixes, each with a space and the 
                                  characters, such as [\"+33612 Permit 17 of Arcep\"]";
 pub(super) const FILE: &str = "the path of a PEM file";
 pub(super) const HEADS_FILE: &str = "the path of a file that is written";
+pub(super) const APPROVERS: &str = "a list of \"name:public key\", names of 1 to 32 of a-z, 0-9 and -, keys as `entremise disclosure key` prints";
 pub(super) const BOOLEAN: &str = "true or false";
 pub(super) const FILTER: &str = "a filter, such as \"info,entremise::relay=debug\"";
 pub(super) const FORMAT: &str = "\"auto\", \"json\" or \"human\"";
@@ -115,6 +116,22 @@ pub(super) fn callable(value: &Value) -> Option<Vec<SocketAddr>> {
 
 pub(super) fn ranges(value: &Value) -> Option<Vec<(IpAddr, u8)>> {
     list(value, range)
+}
+
+/// Names and keys, each once: the same key under two names would be one person twice.
+pub(super) fn approvers(value: &Value) -> Option<Vec<(String, String)>> {
+    let found = list(value, |text| {
+        let (name, key) = text.split_once(':')?;
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let named = (1..=32).contains(&name.len()) && name.bytes().all(plain);
+        let is_key = key.len() == 44 && key.ends_with('=');
+        (named && is_key).then(|| (name.to_owned(), key.to_owned()))
+    })?;
+    let once = |at: usize| {
+        let (name, key) = &found[at];
+        found[..at].iter().all(|(other, its)| other != name && its != key)
+    };
+    (0..found.len()).all(once).then_some(found)
 }
 
 pub(super) fn permits(value: &Value) -> Option<Permits> {

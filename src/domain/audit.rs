@@ -41,6 +41,12 @@ closed_set! {
         Session = "session",
         /// An interaction.
         Interaction = "interaction",
+        /// The erasure of a person.
+        Erasure = "erasure",
+        /// An export of what is known of a person.
+        Export = "export",
+        /// A lawful disclosure.
+        Disclosure = "disclosure",
         /// An order to keep what would be deleted.
         LegalHold = "legal_hold",
         /// An opt-out.
@@ -124,6 +130,14 @@ actions! {
     PinRemoved = "session.pin_removed" on Session,
     /// An interaction was deleted.
     InteractionDeleted = "interaction.deleted" on Interaction,
+    /// A person is to be erased.
+    PersonErased = "person.erased" on Erasure,
+    /// What is known of a person is given out to the account.
+    PersonExported = "person.exported" on Export,
+    /// Who had a proxy number is asked for.
+    DisclosureAsked = "disclosure.asked" on Disclosure,
+    /// It is told: a second one agreed.
+    DisclosureApproved = "disclosure.approved" on Disclosure,
     /// What was known of the verification of a number was forgotten.
     VerificationForgotten = "account.verification_forgotten" on Account,
     /// What would be deleted is kept.
@@ -148,6 +162,12 @@ actions! {
     MasterKeyRotated = "master_key.rotated" on MasterKey,
     /// A master key wraps nothing any more.
     MasterKeyUnused = "master_key.unused" on MasterKey,
+    /// A master key was destroyed, as whoever destroyed it said.
+    MasterKeyDestroyed = "master_key.destroyed" on MasterKey,
+    /// After a restore what was erased was erased again.
+    ErasuresReplayed = "erasures.replayed" on Database,
+    /// A database was served without its erasure list: an operator said so.
+    ErasureListIgnored = "erasure_list.ignored" on Database,
     /// After a restore every open session was put on hold.
     DatabaseFenced = "database.fenced" on Database,
     /// The database was said to be served from here, with nothing lost.
@@ -349,7 +369,10 @@ mod tests {
             let target = action.target();
             let plain = noun == target.as_str()
                 || (noun == "number" && target == TargetKind::NumberOrder)
-                || (noun == "numbers" && target == TargetKind::Database);
+                || (noun == "numbers" && target == TargetKind::Database)
+                // Whom it was is nowhere in the log: what was done has an id of its own.
+                || (noun == "person" && matches!(target, TargetKind::Erasure | TargetKind::Export))
+                || (noun.starts_with("erasure") && target == TargetKind::Database);
             assert!(plain, "{action} on {target}");
         }
     }

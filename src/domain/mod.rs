@@ -40,6 +40,7 @@ pub mod audit;
 pub mod budget;
 pub mod call;
 pub mod content;
+pub mod erasure;
 pub mod event;
 pub mod interaction;
 pub mod keyword;

@@ -63,6 +63,8 @@ closed_set! {
         Statutory = "statutory",
         /// Counts of nobody.
         Anonymised = "anonymised",
+        /// That people were erased, and that somebody was told of by law.
+        Requests = "requests",
         /// The log of changes.
         Audit = "audit",
         /// The account and what it set up.
@@ -124,6 +126,7 @@ impl DataClass {
             Self::Holds => &["legal_holds"],
             Self::Statutory => &["statutory_records", "statutory_keys"],
             Self::Anonymised => &["anonymised_interactions"],
+            Self::Requests => &["erasures", "erasure_entries", "disclosures"],
             Self::Audit => &["audit", "audit_heads"],
             Self::Account => &[
                 "accounts",
@@ -192,6 +195,9 @@ impl DataClass {
                 Term::Fixed("`statutory_days`, as they were when it was written; off by default")
             }
             Self::Anonymised => Term::Fixed("for good: they are of nobody"),
+            Self::Requests => {
+                Term::Fixed("for good: they name nobody, and a restored database is held to them")
+            }
             Self::Audit => Term::Fixed("for good: a chain has no gaps"),
             Self::Account => Term::Fixed("as long as the account"),
             Self::Installation => Term::Fixed("as long as the database"),
@@ -228,6 +234,7 @@ impl DataClass {
             Self::Holds => "legal holds",
             Self::Statutory => "traffic data that the law wants kept",
             Self::Anonymised => "counts of calls and texts",
+            Self::Requests => "erasures that were asked for, and lawful disclosures",
             Self::Audit => "who changed what",
             Self::Account => "accounts, keys, services, numbers and their orders, endpoints, staff",
             Self::Installation => "facts about the database, and how far jobs have come",

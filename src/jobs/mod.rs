@@ -28,6 +28,8 @@ use crate::{
 const PURGE_EVERY: Duration = Duration::from_mins(10);
 /// How often it is said which master keys this server holds: four times before it counts as gone.
 const KEYS_EVERY: Duration = Duration::from_secs(15);
+/// How often what other nodes erased is written into this node's list.
+const LIST_EVERY: Duration = Duration::from_mins(1);
 /// How often the gauges are set.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// How long a loop rests after the store failed.
@@ -93,6 +95,7 @@ impl Jobs {
                 Ok::<_, relay::Error>(())
             }
         }));
+        erase(relay, options, tracker, stop);
         let each = relay.clone();
         tracker.spawn(every(PURGE_EVERY, stop.clone(), "purge", move || {
             let relay = each.clone();
@@ -162,6 +165,26 @@ impl Jobs {
             }
         }
     }
+}
+
+/// Starts what erases people, and what keeps this node's list of them whole.
+fn erase(relay: &Relay, options: Options, tracker: &TaskTracker, stop: &CancellationToken) {
+    let each = relay.clone();
+    tracker.spawn(every(options.poll, stop.clone(), "erase", move || {
+        let relay = each.clone();
+        async move { relay.work_erasures().await.map(drop) }
+    }));
+    let each = relay.clone();
+    tracker.spawn(every(LIST_EVERY, stop.clone(), "erasure_list", move || {
+        let relay = each.clone();
+        async move {
+            match relay.complete_list().await {
+                // Whoever has none erases nobody.
+                Ok(_) | Err(relay::Error::ErasingOff) => Ok(()),
+                Err(error) => Err(error),
+            }
+        }
+    }));
 }
 
 /// What is being sent.

@@ -41,6 +41,10 @@ closed_set! {
         KeysWrite = "keys:write",
         /// Read the audit log.
         AuditRead = "audit:read",
+        /// Erase people.
+        PersonsErase = "persons:erase",
+        /// Export what is known of people.
+        PersonsExport = "persons:export",
         /// Read verifications.
         VerificationsRead = "verifications:read",
         /// Send codes and check them.

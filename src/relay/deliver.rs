@@ -9,7 +9,8 @@ use std::{
 use http::StatusCode;
 
 use super::{
-    Configured, Error, Relay, calls, messages, messages::Claimed, twilio_proxy::Verdict, voicemail,
+    Configured, Error, Relay, calls, messages, messages::Claimed, persons, twilio_proxy::Verdict,
+    voicemail,
 };
 use crate::{
     carrier::{
@@ -177,6 +178,7 @@ impl Relay {
             OutboxKind::EndCall => self.deliver_end(entry).await,
             OutboxKind::FetchRecording => self.fetch_recording(entry).await,
             OutboxKind::DropRecording => self.drop_recording(entry).await,
+            OutboxKind::DropRecord => self.drop_record(entry).await,
         };
         match done {
             Err(error) if error.lasts() => {
@@ -202,6 +204,10 @@ impl Relay {
             }
             OutboxKind::FetchRecording => {
                 self.write_entry(entry.clone(), |tx, one| Box::pin(voicemail::set_aside(tx, one)))
+                    .await
+            }
+            OutboxKind::DropRecord => {
+                self.write_entry(entry.clone(), |tx, one| Box::pin(persons::set_aside(tx, one)))
                     .await
             }
             // The call goes on: its own news will end it. A recording stays at its carrier.

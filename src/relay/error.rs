@@ -9,6 +9,7 @@ use crate::{
         time::Timestamp,
         verification::{Held, Status},
     },
+    ids::HoldId,
     media::ObjectsError,
     relay::consult::Question,
     store::{self, sessions::Session},
@@ -98,6 +99,9 @@ pub enum Error {
     /// The session is on hold since a restore, until it is resumed (I31).
     #[error("the session is on hold since a restore")]
     SessionSuspended,
+    /// A legal hold keeps what would be erased.
+    #[error("the legal hold {0} keeps it")]
+    LegalHold(HoldId),
     /// The report was decided already.
     #[error("the report was decided already")]
     ReportResolved,
@@ -176,6 +180,15 @@ pub enum Error {
     /// The idempotency key is in use at this moment.
     #[error("the request with this idempotency key is still under way")]
     IdempotencyInProgress,
+    /// No erasure list is set: nobody can be erased so that they stay erased after a restore.
+    #[error("no `erasure_list` is set: nobody can be erased")]
+    ErasingOff,
+    /// Somebody in the session was erased.
+    #[error("somebody in the session was erased")]
+    PersonErased,
+    /// There is more than is exported at once.
+    #[error("there is more than is exported at once")]
+    ExportTooLarge,
     /// It was only tried: here is what it would have been.
     #[error("it was a dry run")]
     DryRun(serde_json::Value),

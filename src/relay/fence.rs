@@ -35,6 +35,9 @@ pub enum Doubt {
         /// What is known outside of it.
         known: i64,
     },
+    /// More was erased than it knows of.
+    #[error("it is older than the erasure list beside it: {0} entries are unknown to it")]
+    Erased(usize),
     /// It was last served by another PostgreSQL server, database or timeline.
     #[error("it was restored, moved or promoted: another server, database or timeline served it")]
     Moved,

@@ -35,6 +35,7 @@ mod notify;
 mod number_moves;
 mod opt_outs;
 mod ordering;
+mod persons;
 mod pins;
 mod prices;
 mod reconcile;
@@ -93,6 +94,10 @@ pub use self::{
         AtCarrier, Cancels, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced,
         Which, order_numbers, release_number,
     },
+    persons::{
+        Approver, DisclosureQuestion, Erasing, Replayed, Signed, Subject, Window, begin_erasure,
+        unknown_erasures, verify_document,
+    },
     pins::{PinWanted, check_gather, check_shared, remove_pin, set_pin},
     prices::Prices,
     rented::LookedUp,
@@ -131,6 +136,7 @@ pub struct Relay {
     objects: Option<Objects>,
     code_limits: Limits,
     trials: number_moves::Trials,
+    erasing: Arc<Erasing>,
     places: Arc<media::Places>,
     giving_out: media::Room,
     asking: consult::Open,
@@ -157,6 +163,7 @@ impl Relay {
             objects: None,
             code_limits: Limits::default(),
             trials: number_moves::Trials::default(),
+            erasing: Arc::default(),
             places: Arc::default(),
             giving_out: media::Room::default(),
             asking: consult::Open::default(),

@@ -3,7 +3,7 @@
 use super::{Error, Tx, accounts, db::on, old::forget};
 use crate::{domain::time::Timestamp, ids::AccountId};
 
-fn context(key: &str) -> String {
+pub(super) fn context(key: &str) -> String {
     format!("idempotency:{key}")
 }
 

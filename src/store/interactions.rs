@@ -299,7 +299,7 @@ pub async fn delete(
     Ok(done == 1)
 }
 
-fn context(id: &InteractionId) -> String {
+pub(super) fn context(id: &str) -> String {
     format!("words:{id}")
 }
 
@@ -312,7 +312,7 @@ pub async fn keep_words(
     body: &Body,
 ) -> Result<(), Error> {
     const SQL: &str = "UPDATE interactions SET words = $3 WHERE account = $1 AND id = $2";
-    let words = key.seal_text(body.expose(), &context(id));
+    let words = key.seal_text(body.expose(), &context(id.as_str()));
     on!(tx, |conn| {
         sqlx::query(SQL).bind(account).bind(id).bind(&words).execute(conn).await?;
     });
@@ -340,7 +340,7 @@ pub async fn words(
     });
     rows.into_iter()
         .map(|(id, sealed)| {
-            let words = key.open_text(&sealed, &context(&id))?;
+            let words = key.open_text(&sealed, &context(id.as_str()))?;
             Ok((id, Body::new(words)))
         })
         .collect()

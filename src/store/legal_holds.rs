@@ -211,3 +211,42 @@ pub async fn lift(
         .rows_affected());
     Ok(done == 1)
 }
+
+/// A hold that keeps a person's data: on them, on a session of theirs, or on somebody in one.
+pub async fn on_person(
+    tx: &mut Tx,
+    account: &AccountId,
+    person: &Person,
+) -> Result<Option<HoldId>, Error> {
+    const SQL: &str = "
+        SELECT h.id FROM legal_holds h
+        WHERE h.account = $1 AND h.lifted_at IS NULL AND (h.person = $2 OR EXISTS (
+            SELECT 1 FROM participants p WHERE p.account = h.account AND p.person = $2
+              AND (p.session = h.session OR EXISTS (SELECT 1 FROM participants o
+                WHERE o.account = p.account AND o.session = p.session AND o.person = h.person))))
+        ORDER BY h.id LIMIT 1";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(person)
+        .fetch_optional(conn)
+        .await?))
+}
+
+/// A hold that keeps a session: on it, or on somebody in it.
+pub async fn on_session(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+) -> Result<Option<HoldId>, Error> {
+    const SQL: &str = "
+        SELECT h.id FROM legal_holds h
+        WHERE h.account = $1 AND h.lifted_at IS NULL AND (h.session = $2 OR EXISTS (
+            SELECT 1 FROM participants o
+            WHERE o.account = h.account AND o.session = $2 AND o.person = h.person))
+        ORDER BY h.id LIMIT 1";
+    Ok(on!(tx, |conn| sqlx::query_scalar(SQL)
+        .bind(account)
+        .bind(session)
+        .fetch_optional(conn)
+        .await?))
+}

@@ -81,6 +81,8 @@ pub struct Known {
     pub retired_at: Option<Timestamp>,
     /// Since when nothing is.
     pub unused_at: Option<Timestamp>,
+    /// When somebody said that it was destroyed.
+    pub destroyed_at: Option<Timestamp>,
 }
 
 impl Db {
@@ -325,19 +327,34 @@ async fn note(tx: &mut Tx, ring: &Keyring, lasting: &Lasting) -> Result<(), Erro
 
 /// The master keys that were ever current, in the order in which they came.
 pub async fn known(tx: &mut Tx) -> Result<Vec<Known>, Error> {
-    const SQL: &str =
-        "SELECT id, known_at, retired_at, unused_at FROM master_keys ORDER BY known_at, id";
-    let rows: Vec<(String, i64, Option<i64>, Option<i64>)> =
-        on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await?);
+    type Row = (String, i64, Option<i64>, Option<i64>, Option<i64>);
+    const SQL: &str = "
+        SELECT id, known_at, retired_at, unused_at, destroyed_at FROM master_keys
+        ORDER BY known_at, id";
+    let rows: Vec<Row> = on!(tx, |conn| sqlx::query_as(SQL).fetch_all(conn).await?);
     Ok(rows
         .into_iter()
-        .map(|(id, known_at, retired_at, unused_at)| Known {
+        .map(|(id, known_at, retired_at, unused_at, destroyed_at)| Known {
             id,
             known_at: Timestamp::from_millis(known_at),
             retired_at: retired_at.map(Timestamp::from_millis),
             unused_at: unused_at.map(Timestamp::from_millis),
+            destroyed_at: destroyed_at.map(Timestamp::from_millis),
         })
         .collect())
+}
+
+/// Notes that a master key was destroyed; whether that was new.
+pub async fn set_destroyed(tx: &mut Tx, id: &str, now: Timestamp) -> Result<bool, Error> {
+    const SQL: &str =
+        "UPDATE master_keys SET destroyed_at = $2 WHERE id = $1 AND destroyed_at IS NULL";
+    let done = on!(tx, |conn| sqlx::query(SQL)
+        .bind(id)
+        .bind(now.millis())
+        .execute(conn)
+        .await?
+        .rows_affected());
+    Ok(done == 1)
 }
 
 /// Begins to rotate: from now on no server starts with another current key than ours. How many other keys

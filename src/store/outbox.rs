@@ -29,6 +29,8 @@ closed_set! {
         FetchRecording = "fetch_recording",
         /// A recording to delete at its carrier.
         DropRecording = "drop_recording",
+        /// What its carrier has on record of a text or a call, to be deleted there.
+        DropRecord = "drop_record",
     }
 }
 
@@ -37,7 +39,7 @@ impl OutboxKind {
     /// recording, whose address may not last.
     pub const fn waits_for_its_carrier(self) -> bool {
         match self {
-            Self::Message | Self::Call | Self::DropRecording => true,
+            Self::Message | Self::Call | Self::DropRecording | Self::DropRecord => true,
             Self::EndCall | Self::FetchRecording => false,
         }
     }

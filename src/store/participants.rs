@@ -37,6 +37,8 @@ pub struct Participant {
     pub removed_at: Option<Timestamp>,
     /// When they were added.
     pub created_at: Timestamp,
+    /// Whether they were erased: their number, name and hash are gone.
+    pub erased: bool,
     identifier: String,
     name: Option<String>,
 }
@@ -69,6 +71,17 @@ impl Participant {
 
 fn context(what: &str, id: &ParticipantId) -> String {
     format!("{what}:{id}")
+}
+
+/// A participant's number and name, sealed under another key of their session.
+pub(super) fn resealed(
+    one: &Participant,
+    old: &DataKey,
+    new: &DataKey,
+) -> Result<(String, Option<String>), Error> {
+    let identifier = one.identifier(old)?;
+    let name = one.name(old)?.map(|name| new.seal_text(&name, &context("name", &one.id)));
+    Ok((new.seal_identifier(&identifier, &context("identifier", &one.id)), name))
 }
 
 /// A participant to add.
@@ -113,13 +126,14 @@ struct Row {
     pin: Option<String>,
     removed_at: Option<i64>,
     created_at: i64,
+    erased_at: Option<i64>,
 }
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, session, role, position, person, calling_code, identifier, name, number_id, \
-             number, pin, removed_at, created_at FROM participants ",
+             number, pin, removed_at, created_at, erased_at FROM participants ",
             $rest
         )
     };
@@ -144,6 +158,7 @@ impl TryFrom<Row> for Participant {
                 .transpose()?,
             removed_at: row.removed_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(row.created_at),
+            erased: row.erased_at.is_some(),
             identifier: row.identifier,
             name: row.name,
         })

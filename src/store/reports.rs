@@ -123,8 +123,14 @@ impl TryFrom<Row> for Report {
     }
 }
 
-fn context(id: &ReportId, which: &str) -> String {
-    format!("{id}/{which}")
+/// What somebody's note is sealed for.
+pub(super) fn note_context(id: &str) -> String {
+    format!("{id}/note")
+}
+
+/// What the note of whoever decided is sealed for.
+pub(super) fn decision_context(id: &str) -> String {
+    format!("{id}/decision")
 }
 
 /// Adds one. `key` is its session's.
@@ -139,7 +145,7 @@ pub async fn insert(
         INSERT INTO reports (account, id, service, session, reporter, reporter_role, source, category,
             note, interactions, state, version, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    let note = note.map(|note| key.seal_body(note, &context(&report.id, "note")));
+    let note = note.map(|note| key.seal_body(note, &note_context(report.id.as_str())));
     let named: Vec<&str> = report.interactions.iter().map(InteractionId::as_str).collect();
     let named = named.join(" ");
     on!(tx, |conn| {
@@ -230,10 +236,13 @@ pub async fn notes(
     let row: Option<(Option<String>, Option<String>)> =
         on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(id).fetch_optional(conn).await?);
     let (note, decision) = row.unwrap_or_default();
-    let open = |sealed: Option<String>, which: &str| {
-        sealed.map(|sealed| key.open_body(&sealed, &context(id, which))).transpose()
+    let open = |sealed: Option<String>, context: String| {
+        sealed.map(|sealed| key.open_body(&sealed, &context)).transpose()
     };
-    Ok(Notes { note: open(note, "note")?, decision_note: open(decision, "decision")? })
+    Ok(Notes {
+        note: open(note, note_context(id.as_str()))?,
+        decision_note: open(decision, decision_context(id.as_str()))?,
+    })
 }
 
 /// Decides one; whether it was open. `key` is its session's.
@@ -250,7 +259,7 @@ pub async fn resolve(
         UPDATE reports SET state = 'resolved', decision = $3, decision_note = $4, resolved_at = $5,
             version = version + 1
         WHERE account = $1 AND id = $2 AND state = 'open'";
-    let note = note.map(|note| key.seal_body(note, &context(id, "decision")));
+    let note = note.map(|note| key.seal_body(note, &decision_context(id.as_str())));
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(id)

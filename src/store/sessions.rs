@@ -232,6 +232,17 @@ pub async fn get(
     Ok(session.filter(|session| !session.gone))
 }
 
+/// The session with that id, also if it was deleted.
+pub async fn get_any(
+    tx: &mut Tx,
+    account: &AccountId,
+    id: &SessionId,
+) -> Result<Option<Session>, Error> {
+    let row: Option<Row> =
+        on!(tx, |conn| sqlx::query_as(GET).bind(account).bind(id).fetch_optional(conn).await?);
+    row.map(Session::try_from).transpose()
+}
+
 /// The session with that id, deleted ones too, locked until the transaction ends: a close and an inbound event see
 /// each other (I3). `FOR NO KEY UPDATE`, since the row will be changed: sharing it first deadlocks.
 pub async fn lock(

@@ -40,7 +40,7 @@ pub struct NewFinding<'a> {
     pub now: Timestamp,
 }
 
-fn context(id: &InteractionId) -> String {
+pub(super) fn context(id: &str) -> String {
     format!("original:{id}")
 }
 
@@ -55,7 +55,8 @@ pub async fn insert(
         INSERT INTO text_findings (account, interaction, session, fate, kinds, original, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let kinds: Vec<&str> = new.kinds.iter().map(|kind| kind.as_str()).collect();
-    let original = new.original.map(|body| key.seal_text(body.expose(), &context(new.interaction)));
+    let original =
+        new.original.map(|body| key.seal_text(body.expose(), &context(new.interaction.as_str())));
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
@@ -111,7 +112,9 @@ pub async fn original(
         .bind(interaction)
         .fetch_optional(conn)
         .await?);
-    sealed.map(|sealed| Ok(Body::new(key.open_text(&sealed, &context(interaction))?))).transpose()
+    sealed
+        .map(|sealed| Ok(Body::new(key.open_text(&sealed, &context(interaction.as_str()))?)))
+        .transpose()
 }
 
 /// Forgets the texts of a session as they were written, unless a legal hold is on it; what was found stays.

@@ -42,6 +42,8 @@ const OPERATIONS: &[(&str, Leaves)] = &[
     ("POST /api/v1/endpoints/{endpoint}/test", Leaves::Nothing(SENT_AGAIN)),
     ("POST /api/v1/endpoints/{endpoint}/resend", Leaves::Nothing(SENT_AGAIN)),
     ("POST /api/v1/endpoints/{endpoint}/deliveries/{event}/resend", Leaves::Nothing(SENT_AGAIN)),
+    ("POST /api/v1/persons/erase", Leaves::Row("person.erased")),
+    ("POST /api/v1/persons/export", Leaves::Row("person.exported")),
     ("POST /api/v1/sessions", Leaves::Nothing(EVENTS)),
     ("PATCH {session}", Leaves::Nothing(EVENTS)),
     ("POST {session}/close", Leaves::Nothing(EVENTS)),
@@ -170,6 +172,8 @@ async fn i19_each_operation_leaves_what_it_says() {
             "webhooks:read",
             "webhooks:write",
             "keys:write",
+            "persons:erase",
+            "persons:export",
             "verifications:write",
             "legal_holds:write",
             "opt_outs:read",
@@ -347,6 +351,11 @@ async fn sessions(stage: &mut Stage<'_>) {
     stage.does("POST {session}/resume", &format!("{path}/resume"), Value::Null).await;
     stage.does("POST {session}/close", &format!("{path}/close"), Value::Null).await;
     stage.does("POST {session}/reopen", &format!("{path}/reopen"), json!({})).await;
+    for what in ["export", "erase"] {
+        let (name, path) =
+            (format!("POST /api/v1/persons/{what}"), format!("/api/v1/persons/{what}"));
+        stage.does(name.leak(), &path, json!({ "identifier": "+33639980009" })).await;
+    }
 }
 
 /// No secret, number or address of anybody is in any row, however it is read, nor in the table.

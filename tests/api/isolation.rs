@@ -22,6 +22,7 @@ struct Things {
     at: String,
     key: String,
     order: String,
+    erasure: String,
     verification: String,
     hold: String,
     opt_out: String,
@@ -47,6 +48,9 @@ async fn things(world: &World) -> Things {
     let hold = world.post("/api/v1/legal-holds", hold).await.is(201);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let number_move = moved(world, &service).await;
+    // Of somebody who is in no session.
+    let nobody = json!({ "identifier": "+33639980042" });
+    let erasure = world.post("/api/v1/persons/erase", nobody).await.is(202);
     let code = json!({ "to": "+33639980077", "channel": "sms", "service_id": service });
     let verification = world.post("/api/v1/verifications", code).await.is(201);
     let opt_out = json!({ "identifier": "+33639980009", "scope": "account" });
@@ -54,6 +58,7 @@ async fn things(world: &World) -> Things {
     let report = format!("{path}/participants/{}/report", participant["id"].as_str().unwrap());
     let report = world.post(&report, json!({ "category": "spam", "block": false })).await.is(201);
     Things {
+        erasure: text(&erasure["id"]),
         verification: text(&verification["id"]),
         order: text(&order["data"][0]["id"]),
         opt_out: text(&opt_out["id"]),
@@ -97,6 +102,7 @@ impl Things {
             ("{event}", &self.event),
             ("{key}", &self.key),
             ("{order}", &self.order),
+            ("{erasure}", &self.erasure),
             ("{verification}", &self.verification),
             ("{hold}", &self.hold),
             ("{opt_out}", &self.opt_out),

@@ -17,8 +17,8 @@ use entremise::{
     },
     ids::{AccountId, Ids, MoveId},
     privacy::{Keyring, MasterKey},
-    relay::{Carriers, Client, Configured, NewAccount, Relay},
-    store::{Db, DbOptions},
+    relay::{Carriers, Client, Configured, Erasing, NewAccount, Relay},
+    store::{Db, DbOptions, ErasureList},
 };
 use http::{HeaderMap, Method, Request, StatusCode, response::Parts};
 use http_body_util::{BodyExt as _, Full};
@@ -51,6 +51,7 @@ pub(crate) struct World {
     stop_db: CancellationToken,
     server: JoinSet<()>,
     tracker: TaskTracker,
+    _list: tempfile::TempDir,
 }
 
 /// What came back.
@@ -212,7 +213,10 @@ impl World {
             ballast: 0,
         };
         let db = Db::open(options, &tracker, stop_db.clone()).await.unwrap();
-        let relay = Relay::new(db, carriers(true), Client::new(), Egress::default());
+        let list = tempfile::tempdir().unwrap();
+        let place = ErasureList::at(list.path().join("erased"));
+        let relay = Relay::new(db, carriers(true), Client::new(), Egress::default())
+            .with_erasing(Erasing { list: Some(place), horizon_days: 35 });
         let a = relay.create_account("A").await.unwrap();
         let b = relay.create_account("B").await.unwrap();
         let state = ApiState {
@@ -246,6 +250,7 @@ impl World {
             stop_db,
             server: tasks,
             tracker,
+            _list: list,
         }
     }
 

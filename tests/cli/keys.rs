@@ -110,6 +110,8 @@ fn a_master_key_is_rotated_beside_a_server() {
     server.terminate();
     assert_eq!(server.ended(), Some(0));
 
+    destroyed_once_no_backup_needs_it(&place, &current, &old);
+
     // Without the old one all goes on; with it alone, or as the current one, nothing does.
     keys(&place, &[OTHER_KEY], 0);
     let server = place.serve();
@@ -126,4 +128,25 @@ fn a_master_key_is_rotated_beside_a_server() {
         let report = consistent(&place.run(&["check", "--json"]));
         assert_eq!(with_status(&report, "fail"), ["master_key"], "{report}");
     }
+}
+
+/// It is said to be destroyed once no backup needs it, and not before.
+fn destroyed_once_no_backup_needs_it(place: &Place, current: &str, old: &str) {
+    let early = place.run(&["keys", "destroy", current, "--force"]);
+    assert!(early.code == Some(1) && early.err.contains("is in use"), "{early:?}");
+    let early = place.run(&["keys", "destroy", old]);
+    assert!(early.code == Some(1) && early.err.contains("is in the settings"), "{early:?}");
+    keys(place, &[OTHER_KEY], 35);
+    let early = place.run(&["keys", "destroy", old]);
+    assert!(early.code == Some(1) && early.err.contains("backups may need"), "{early:?}");
+    keys(place, &[OTHER_KEY], 0);
+    let file = place.file("old.key", OTHER_KEY);
+    let wrong = place.run(&["keys", "destroy", old, "--key-file", &file]);
+    assert!(wrong.code == Some(1) && wrong.err.contains("does not hold"), "{wrong:?}");
+    let file = place.file("old.key", KEY);
+    place.run(&["keys", "destroy", old, "--key-file", &file]).succeeded();
+    assert!(!std::path::Path::new(&file).exists());
+    assert!(listed(place)[1]["destroyed_at"].is_string());
+    let audit = place.run(&["audit", "list", "--installation"]);
+    assert!(audit.out.contains("master_key.destroyed"), "{}", audit.out);
 }

@@ -47,6 +47,13 @@ pub(crate) async fn of_the_api(world: &World) -> Vec<(String, Vec<u8>)> {
     pages
 }
 
+/// The erasure of the story: they are in no list but the log of changes.
+async fn of_the_log(world: &World, key: &str) -> String {
+    let rows = get(world, "/api/v1/audit?action=person.erased", ("authorization", key)).await;
+    let rows: Value = serde_json::from_slice(&rows).unwrap();
+    rows["data"][0]["target"]["id"].as_str().expect("somebody was erased").to_owned()
+}
+
 /// A template's addresses, with the ids of all that there is.
 async fn filled(
     world: &World,
@@ -64,6 +71,10 @@ async fn filled(
                 let place = url.trim_end_matches('/');
                 let of = place.rsplit('/').next().unwrap();
                 let listed = readable(done.trim_end_matches('/'));
+                if !listed && !readable(&format!("/api/v1/{of}")) {
+                    next.push(format!("{url}{}{end}", of_the_log(world, key).await));
+                    continue;
+                }
                 let list = if listed { place.to_owned() } else { format!("/api/v1/{of}") };
                 let list = get(world, &list, ("authorization", key)).await;
                 let list: Value = serde_json::from_slice(&list).unwrap();

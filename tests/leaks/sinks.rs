@@ -108,11 +108,15 @@ impl Commands {
         let heads = folder.path().join("heads.jsonl");
         let text = format!(
             "database_url = \"{}\"\nmaster_key = \"{}\"\naudit_heads_file = \"{}\"\n\
+             erasure_list = \"{}\"\ndisclosure_approvers = [\"alice:{}\", \"bob:{}\"]\n\
              [log]\nfilter = \"trace\"\n\
              [[carriers]]\nid = \"sandbox\"\nkind = \"sandbox\"\nsecret = \"{SECRET}\"\n",
             database.url,
             STANDARD.encode(KEY),
-            heads.display()
+            heads.display(),
+            folder.path().join("erased").display(),
+            approver(folder.path(), "alice"),
+            approver(folder.path(), "bob"),
         );
         std::fs::write(folder.path().join("settings.toml"), text).unwrap();
         Self { folder, account: world.account.account.to_string() }
@@ -153,6 +157,57 @@ impl Commands {
         }
         (said, can.then_some(to))
     }
+}
+
+/// Makes the key of somebody who may ask for disclosures or approve them; the public one.
+fn approver(folder: &Path, name: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entremise"));
+    let made =
+        command.args(["disclosure", "key", "--out"]).arg(folder.join(name)).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+/// What commands about people print and write, at the end of the story: an export has their own words and no
+/// number, a receipt and the list neither, a disclosure numbers in its file alone, which is gone when this is over.
+fn of_people(commands: &Commands, watch: &mut Watch, dialled: &str, all: &Secrets) {
+    let account = commands.account.as_str();
+    let file = |name: &str| commands.folder.path().join(name).display().to_string();
+    let number = format!("+{}", NUMBERS[0].1);
+    std::fs::write(file("number"), &number).unwrap();
+    let of = |verb| ["persons", verb, "--account", account, "--number-file"];
+    let numbers = Secrets::new(&NUMBERS, &[], &[]);
+    let export = commands.run(&[&of("export")[..], &[&file("number")]].concat());
+    watch.look("an export", &export, &numbers);
+    assert!(String::from_utf8_lossy(&export).contains("Ada Canary"), "their own name is in it");
+
+    let now = jiff::Timestamp::now().to_string();
+    let by = |who: &str| ["--account", account, "--as", who, "--key"].map(str::to_owned);
+    let run = |verb: &str, who: &str, rest: &[&str]| {
+        let by = by(who);
+        let by: Vec<&str> = by.iter().map(String::as_str).collect();
+        commands.run(&[&["disclosure", verb][..], &by[..], &[&file(who)], rest].concat())
+    };
+    let case = ["--number", dialled, "--at", &now, "--case", "26/1", "--reason", "requisition"];
+    let asked = run("request", "alice", &case);
+    watch.look("a request for a disclosure", &asked, all);
+    let asked = String::from_utf8(asked).unwrap();
+    let id = asked.split('"').find(|word| word.starts_with("DI")).unwrap();
+    let approved = run("approve", "bob", &[id, "--out", &file("answer")]);
+    watch.look("an approval", &approved, all);
+    let answer = std::fs::read_to_string(file("answer")).unwrap();
+    assert!(answer.contains("had_the_number"), "{answer}");
+    std::fs::remove_file(file("answer")).unwrap();
+
+    let holds = commands.run(&["legal-hold", "list", "--account", account]);
+    let holds = String::from_utf8(holds).unwrap();
+    for hold in holds.split('"').filter(|word| word.starts_with("LH")) {
+        commands.run(&["legal-hold", "lift", "--account", account, hold]);
+    }
+    let receipt = commands.run(&[&of("erase")[..], &[&file("number")]].concat());
+    watch.look("a receipt", &receipt, all);
+    watch.look("the erasure list", &std::fs::read(file("erased")).unwrap(), all);
+    std::fs::remove_file(file("number")).unwrap();
 }
 
 /// What would be in a panic's message that prints what it has.
@@ -216,6 +271,9 @@ async fn the_story() {
         let receiver = Receiver::start().await;
         let mut config = receiver::settings(&database, &[&receiver], 5_000);
         config.master_key = Config::minimal(KEY).master_key;
+        // The commands' own list is theirs alone: each node has one.
+        let list = tempfile::tempdir().unwrap();
+        config.erasure_list = Some(list.path().join("erased"));
         let server = ServersFiles::of(&database).await;
         let world = World::with(config).await;
         let story = Story::begin(&world, &receiver.url()).await;
@@ -250,6 +308,7 @@ async fn the_story() {
         for (command, said) in &said {
             watch.look(command, said, &all);
         }
+        tokio::task::block_in_place(|| of_people(&commands, &mut watch, story.dialled(), &all));
         if database.name != "SQLite"
             && let Some(text) = backup.as_deref().and_then(unpacked)
         {

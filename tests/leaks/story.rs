@@ -132,6 +132,11 @@ impl<'w> Story<'w> {
         Heard { files, codes }
     }
 
+    /// The proxy number that Ada dialled.
+    pub(crate) fn dialled(&self) -> &str {
+        self.dials[0].expose()
+    }
+
     async fn idle(&self) {
         self.world.running.idle().await;
     }
@@ -360,6 +365,8 @@ impl<'w> Story<'w> {
         let people = [person(0, "buyer"), person(1, "seller")];
         let new = json!({ "service_id": self.service, "participants": people });
         done(self.world, "POST", "/sessions", Some(new)).await;
+        let stranger = json!({ "identifier": number(2).expose() });
+        done(self.world, "POST", "/persons/erase", Some(stranger)).await;
         self.idle().await;
     }
 

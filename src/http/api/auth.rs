@@ -61,6 +61,10 @@ permissions! {
     KeysWrite = Some(Scope::KeysWrite);
     /// Reads the audit log.
     AuditRead = Some(Scope::AuditRead);
+    /// Erases people.
+    PersonsErase = Some(Scope::PersonsErase);
+    /// Exports what is known of people.
+    PersonsExport = Some(Scope::PersonsExport);
     /// Reads verifications.
     VerificationsRead = Some(Scope::VerificationsRead);
     /// Sends codes and checks them.

@@ -49,6 +49,10 @@ impl From<Error> for Problem {
             | Error::CarrierUnable
             | Error::BuyingOff
             | Error::Carrier(_)) => at_carrier(&error),
+            error @ (Error::ErasingOff
+            | Error::LegalHold(_)
+            | Error::PersonErased
+            | Error::ExportTooLarge) => of_person(&error),
             error @ (Error::NoSender
             | Error::CodeHeld(..)
             | Error::VerificationEnded(_)
@@ -145,6 +149,28 @@ impl From<store::Error> for Problem {
 
 fn field_fault(fault: Fault) -> FieldFault {
     FieldFault::body(ours(fault.pointer), fault.code, fault.message)
+}
+
+/// Why nothing is done about a person's data.
+fn of_person(error: &Error) -> Problem {
+    let (code, detail) = match error {
+        Error::ErasingOff => (
+            Code::ErasingDisabled,
+            "The operator has not set `erasure_list`, without which a restore would bring people back.",
+        ),
+        Error::LegalHold(hold) => {
+            let detail = format!("The legal hold {hold} keeps it: lift that first.");
+            return Problem::new(Code::LegalHold, detail);
+        }
+        Error::PersonErased => {
+            (Code::PersonErased, "The session lacks somebody for good: open another one.")
+        }
+        _ => (
+            Code::ExportTooLarge,
+            "Ask for parts of it: `created_from` and `created_before` narrow it.",
+        ),
+    };
+    Problem::new(code, detail)
 }
 
 /// It is more than may be for now.

@@ -32,6 +32,7 @@ mod opt_outs;
 mod paging;
 mod participants;
 mod pauses;
+mod persons;
 mod reports;
 mod retention;
 mod routes;

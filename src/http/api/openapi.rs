@@ -195,6 +195,7 @@ fn parameters() -> Value {
         "session_or_name": path("session", "The session's id or unique name", text()),
         "participant": path("participant", "The participant's id", id("ParticipantId")),
         "number": path("number", "The number's id", id("NumberId")),
+        "erasure": path("erasure", "The erasure's id", id("ErasureId")),
         "move": path("move", "The move's id", id("MoveId")),
         "hold": path("hold", "The legal hold's id", id("HoldId")),
         "opt_out": path("opt_out", "The opt-out's id", id("OptOutId")),

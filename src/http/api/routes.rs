@@ -9,7 +9,8 @@ use utoipa::OpenApi;
 use super::{
     Api, account, assurance, audit, available, calls, carriers, deliveries, endpoints, events,
     interactions, keys, legal_holds, messages, number_moves, number_orders, numbers, opening,
-    opt_outs, participants, pauses, reports, services, sessions, usage, verifications, wire,
+    opt_outs, participants, pauses, persons, reports, services, sessions, usage, verifications,
+    wire,
 };
 
 /// Where a session is found by its own id.
@@ -86,6 +87,9 @@ routes! {
         get "/api/v1/number-orders" number_orders::list,
         post "/api/v1/number-orders" number_orders::create,
         get "/api/v1/number-orders/{order}" number_orders::read,
+        post "/api/v1/persons/erase" persons::erase,
+        post "/api/v1/persons/export" persons::export,
+        get "/api/v1/erasures/{erasure}" persons::read,
         get "/api/v1/opt-outs" opt_outs::list,
         post "/api/v1/opt-outs" opt_outs::create,
         post "/api/v1/opt-outs/lookup" opt_outs::look_up,

@@ -12,12 +12,12 @@ use utoipa::{
 use crate::{
     carrier::provisioning,
     domain::{
-        assurance, audit, content, event::EventKind, interaction, number_move, opt_out, phone,
-        policy, pool::Rule, report, session, time::Timestamp, verification,
+        assurance, audit, content, erasure, event::EventKind, interaction, number_move, opt_out,
+        phone, policy, pool::Rule, report, session, time::Timestamp, verification,
     },
     ids::{
-        AccountId, EndpointId, EventId, HoldId, InteractionId, KeyId, LegId, MoveId, NumberId,
-        NumberOrderId, OptOutId, ParticipantId, PauseId, ReportId, ServiceId, SessionId,
+        AccountId, EndpointId, ErasureId, EventId, HoldId, InteractionId, KeyId, LegId, MoveId,
+        NumberId, NumberOrderId, OptOutId, ParticipantId, PauseId, ReportId, ServiceId, SessionId,
         VerificationId,
     },
     relay,
@@ -197,6 +197,7 @@ words! {
     GeoMatch = policy::GeoMatch, "How near to a person's own number the proxy number must be";
     Kind = interaction::Kind, "A text or a call";
     Mode = session::Mode, "What a session relays";
+    ErasureState = erasure::ErasureState, "How far the erasure of a person has come";
     MoveReason = number_move::Why, "Why sessions leave a number";
     MoveState = number_move::MoveState, "How far a move has come";
     AtCarrier = relay::AtCarrier, "What becomes of a number at its carrier once it has left the pool";
@@ -272,6 +273,7 @@ ids! {
     EndpointId = "EndpointId", "EP";
     KeyId = "KeyId", "AK";
     MoveId = "MoveId", "MV";
+    ErasureId = "ErasureId", "ER";
     VerificationId = "VerificationId", "VE";
     HoldId = "HoldId", "LH";
     OptOutId = "OptOutId", "OO";

@@ -70,6 +70,9 @@ codes! {
     BuyingDisabled "buying_disabled" FORBIDDEN never
         "Accounts may not deal with this carrier's numbers"
         "Buying spends the operator's money, and adopting and giving back change their account at the carrier: they switch it on with `buying = true` in the carrier's settings.";
+    ErasingDisabled "erasing_disabled" FORBIDDEN never
+        "Nobody can be erased here yet"
+        "Erasing needs a list outside of the database, by which a restored backup is erased again: the operator sets `erasure_list`.";
     NotFound "not_found" NOT_FOUND never
         "There is no such thing"
         "Nothing has this address or id, or it belongs to another account.";
@@ -112,6 +115,15 @@ codes! {
     SessionNotClosed "session_not_closed" CONFLICT never
         "The session is not closed"
         "Only a closed session can do this.";
+    LegalHold "legal_hold" CONFLICT never
+        "A legal hold keeps it"
+        "Nobody is erased of whom, or of whose sessions, anything is held. The detail names the hold.";
+    PersonErased "person_erased" CONFLICT never
+        "Somebody in the session was erased"
+        "Their number is gone for good: open another session.";
+    ExportTooLarge "export_too_large" CONFLICT never
+        "There is more than one export holds"
+        "Narrow it by `created_from` and `created_before`, and ask for each part.";
     ModeNotAllowed "mode_not_allowed" CONFLICT never
         "The session's mode does not allow this"
         "A call needs a session that relays calls, a text one that relays texts.";

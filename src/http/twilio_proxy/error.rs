@@ -233,7 +233,8 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
         Error::NumberTaken => Code::BoundElsewhere,
         Error::NumberInUse => Code::PairInUse,
         Error::NumberHasSessions => Code::NumberHasSessions,
-        Error::SessionClosed | Error::SessionSuspended => Code::SessionClosed,
+        // Of a session that lacks somebody for good nothing but its end is left.
+        Error::SessionClosed | Error::SessionSuspended | Error::PersonErased => Code::SessionClosed,
         Error::SessionNotClosed => Code::BadStatus,
         Error::ModeNotAllowed => Code::MessageToVoiceOnly,
         Error::ParticipantDuplicate => Code::ParticipantExists,
@@ -255,6 +256,9 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
         | Error::Files(_)
         | Error::FilesBusy
         | Error::TrialUnderWay
+        | Error::ErasingOff
+        | Error::LegalHold(_)
+        | Error::ExportTooLarge
         | Error::PinNeeded
         | Error::Unadvised
         | Error::EndpointLimit

@@ -127,7 +127,7 @@ fn wire(
         "service_sid": service,
         "account_sid": account,
         "friendly_name": one.name(key)?,
-        "identifier": one.identifier(key)?.expose(),
+        "identifier": if one.erased { String::new() } else { one.identifier(key)?.expose().to_owned() },
         "proxy_identifier": one.number.as_str(),
         "proxy_identifier_sid": one.number_id,
         "date_deleted": maybe(one.removed_at),

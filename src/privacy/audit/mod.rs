@@ -24,6 +24,7 @@ pub const FORM: i64 = 1;
 
 const ROW: &str = "entremise audit row v1";
 const HEAD: &str = "entremise audit head v1";
+const DOCUMENT: &str = "entremise document v1";
 
 /// What a row holds, as it is stored: all but its own hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,13 +127,42 @@ impl Head {
     }
 }
 
+fn document(text: &str) -> Vec<u8> {
+    let mut bytes = Bytes::of(DOCUMENT);
+    bytes.text(text);
+    bytes.0
+}
+
 /// Signs heads with the installation's own key.
 pub struct HeadSigner(Ed25519KeyPair);
 
 impl HeadSigner {
+    /// The key of somebody who asks for disclosures or approves them: base64 of 32 random bytes.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else.
+    pub fn of_seed(seed: &str) -> Result<Self, Error> {
+        let seed = STANDARD.decode(seed.trim()).map_err(|_| Error::Malformed)?;
+        Ed25519KeyPair::from_seed_unchecked(&seed).map(Self).map_err(|_| Error::Malformed)
+    }
+
+    /// A new one: its seed and its public key.
+    ///
+    /// # Errors
+    /// As [`HeadSigner::of_seed`].
+    pub fn generate() -> Result<(String, PublicKey), Error> {
+        let seed = STANDARD.encode(super::aead::generate());
+        Ok((seed.clone(), Self::of_seed(&seed)?.public()))
+    }
+
     /// The signature of a head, in base64.
     pub fn sign(&self, head: &Head) -> String {
         STANDARD.encode(self.0.sign(&head.bytes()))
+    }
+
+    /// The signature of a document, in base64: of a receipt, an export or a disclosure.
+    pub fn sign_document(&self, text: &str) -> String {
+        STANDARD.encode(self.0.sign(&document(text)))
     }
 
     /// The public key: base64 of 32 bytes. Not secret.
@@ -163,9 +193,17 @@ impl PublicKey {
 
     /// Whether this key's owner signed the head.
     pub fn verifies(&self, head: &Head, signature: &str) -> bool {
+        self.made(&head.bytes(), signature)
+    }
+
+    /// Whether this key's owner signed the document.
+    pub fn verifies_document(&self, text: &str, signature: &str) -> bool {
+        self.made(&document(text), signature)
+    }
+
+    fn made(&self, bytes: &[u8], signature: &str) -> bool {
         let Ok(signature) = STANDARD.decode(signature) else { return false };
-        let key = UnparsedPublicKey::new(&signature::ED25519, &self.0);
-        key.verify(&head.bytes(), &signature).is_ok()
+        UnparsedPublicKey::new(&signature::ED25519, &self.0).verify(bytes, &signature).is_ok()
     }
 }
 

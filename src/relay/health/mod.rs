@@ -277,7 +277,10 @@ impl One {
         let rate = match kind {
             OutboxKind::Message => self.rates.texts.map(|each| self.texts.wait(each, now)),
             OutboxKind::Call => self.rates.calls.map(|each| self.calls.wait(each, now)),
-            OutboxKind::EndCall | OutboxKind::FetchRecording | OutboxKind::DropRecording => None,
+            OutboxKind::EndCall
+            | OutboxKind::FetchRecording
+            | OutboxKind::DropRecording
+            | OutboxKind::DropRecord => None,
         };
         closed.max(throttled).saturating_mul(1000).max(rate.unwrap_or(0))
     }
@@ -314,7 +317,10 @@ impl One {
                     work(&mut self.calls, each);
                 }
             }
-            OutboxKind::EndCall | OutboxKind::FetchRecording | OutboxKind::DropRecording => {}
+            OutboxKind::EndCall
+            | OutboxKind::FetchRecording
+            | OutboxKind::DropRecording
+            | OutboxKind::DropRecord => {}
         }
     }
 }

@@ -209,7 +209,8 @@ pub(in crate::relay) async fn cancel_owed(
             OutboxKind::Message
             | OutboxKind::EndCall
             | OutboxKind::FetchRecording
-            | OutboxKind::DropRecording => continue,
+            | OutboxKind::DropRecording
+            | OutboxKind::DropRecord => continue,
             OutboxKind::Call => calls::cancel_placed(tx, account, leg, reason, now).await?,
         }
         outbox::finish(tx, &entry, OutboxState::Done).await?;

@@ -78,6 +78,9 @@ pub(in crate::relay) fn is_unsent(entry: &Entry, leg: &Leg) -> bool {
                 && matches!(state, Some(MessageState::Queued | MessageState::Sending))
         }
         OutboxKind::Call => entry.attempts == 0,
-        OutboxKind::EndCall | OutboxKind::FetchRecording | OutboxKind::DropRecording => false,
+        OutboxKind::EndCall
+        | OutboxKind::FetchRecording
+        | OutboxKind::DropRecording
+        | OutboxKind::DropRecord => false,
     }
 }

@@ -246,6 +246,19 @@ async fn end(
     save(tx, account, session, now).await
 }
 
+/// Closes a session since somebody in it is erased; whether it was open. The caller holds its lock.
+pub(in crate::relay) async fn end_for_erasure(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &Session,
+) -> Result<bool, Error> {
+    if session.state == State::Closed {
+        return Ok(false);
+    }
+    end(tx, account, session.clone(), ClosedReason::Api).await?;
+    Ok(true)
+}
+
 /// Deletes a session, which ends it first: nobody is shown it any more, in either API or the console,
 /// nor what was relayed in it, and its name is free. Its holds stay in quarantine (I4). The rows stay
 /// where they are, sealed as they were, until they are erased. Whether it was still there, deleted
@@ -317,6 +330,9 @@ pub async fn reopen(
         return Err(past("/date_expiry"));
     }
     let mut people = participants::of_session(tx, account, id).await?;
+    if people.iter().any(|one| one.erased) {
+        return Err(Error::PersonErased);
+    }
     people.retain(|one| one.removed_at.is_none());
     let everyone = everyone(&people);
     people.sort_by(|a, b| a.person.cmp(&b.person));

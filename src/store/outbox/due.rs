@@ -67,7 +67,8 @@ macro_rules! free {
 /// nothing else back (I32).
 macro_rules! known {
     () => {
-        " kind IN ('message', 'call', 'end_call', 'fetch_recording', 'drop_recording') "
+        " kind IN ('message', 'call', 'end_call', 'fetch_recording', 'drop_recording', \
+          'drop_record') "
     };
 }
 pub(super) use known;
