@@ -31,6 +31,9 @@ mod persons;
 #[path = "api/problems.rs"]
 mod problems;
 #[cfg(test)]
+#[path = "api/recordings.rs"]
+mod recordings;
+#[cfg(test)]
 #[path = "api/resources.rs"]
 mod resources;
 #[cfg(test)]

@@ -41,6 +41,15 @@ mod clocks;
 #[path = "relay/commanded.rs"]
 mod commanded;
 #[cfg(test)]
+#[path = "relay/consent.rs"]
+mod consent;
+#[cfg(test)]
+#[path = "relay/consent_beside.rs"]
+mod consent_beside;
+#[cfg(test)]
+#[path = "relay/consent_over.rs"]
+mod consent_over;
+#[cfg(test)]
 #[path = "relay/content.rs"]
 mod content;
 #[cfg(test)]

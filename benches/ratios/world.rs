@@ -214,6 +214,7 @@ impl World {
             mode: Mode::VoiceAndMessage,
             ttl: None,
             date_expiry: None,
+            recording: None,
             metadata: "{}".to_owned(),
             participants: vec![one(seller, "seller")?, one(buyer, "buyer")?],
         })

@@ -38,6 +38,9 @@ pub struct Capabilities {
     pub voicemail: bool,
     /// Which of its records it deletes when it is asked.
     pub deletes: Deletes,
+    /// Whether it can be asked by API to begin recording two who talk, to pause that, to go on and to end it: what
+    /// a recording to which both agreed needs.
+    pub recording: bool,
     /// How many people can be rung at once.
     pub simultaneous: usize,
     /// How long it can be told to ring: least and most.

@@ -23,9 +23,6 @@ use crate::{
     ids::LegId,
 };
 
-/// How long a person has to press the key that accepts a call.
-const ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Silence so short that nobody hears it: its end is told.
 const BEAT: Duration = Duration::from_millis(100);
 
@@ -416,9 +413,13 @@ fn heard(news: &News) -> Inbound {
 }
 
 fn recorded(news: &News, id: &str, address: &str, length: Option<Duration>) -> Inbound {
-    let leg = news.memory.leg.clone().filter(|_| news.memory.on == On::Recorded);
-    let Some(leg) = leg else { return Inbound::Ignored("a recording that we did not ask for") };
-    Inbound::Recorded(Recorded { leg, id: id.to_owned(), address: address.to_owned(), length })
+    let Some(leg) = news.memory.leg.clone() else {
+        return Inbound::Ignored("a recording that we did not ask for");
+    };
+    let (id, address) = (id.to_owned(), address.to_owned());
+    // Where no message was asked for, it is what two said: whether that was asked for, the log knows.
+    let talk = news.memory.on != On::Recorded;
+    Inbound::Recorded(Recorded { leg, id, address, length, talk })
 }
 
 /// The keys that were pressed, without the key that ends them.
@@ -535,7 +536,7 @@ impl Steered<'_> {
         match (plan.say.as_ref().map(words), plan.accept.as_ref().map(words)) {
             (say, Some(accept)) => {
                 self.memory.on = On::Keys;
-                let (timeout, prompt) = (ACCEPT_TIMEOUT, Some(accept));
+                let (timeout, prompt) = (plan.patience(), Some(accept));
                 let accept = Act::Keys(Wanted { most: 1, timeout, end: None, prompt });
                 self.run(say.map(Act::Hear).into_iter().chain([accept]).collect())
             }

@@ -29,7 +29,7 @@ pub enum Inbound {
     PlacedCallAnswered(PlacedCallAnswered),
     /// What a script plays is over; the carrier waits for what comes next.
     Played(Played),
-    /// What a caller said was recorded. Where the carrier waits for what comes next, that is the end of the
+    /// What a caller, or two who talked, said was recorded. Where the carrier waits for what comes next, that is the end of the
     /// call; news of it alone gets the same answer.
     Recorded(Recorded),
     /// The dialling of a plan's `connect` is over; the carrier waits for what comes next.
@@ -153,6 +153,8 @@ pub struct Recorded {
     pub address: String,
     /// How long it is, where the carrier tells.
     pub length: Option<Duration>,
+    /// Whether it is of two who talked, and not a message that the caller left.
+    pub talk: bool,
 }
 
 /// A call that we placed was answered.

@@ -25,12 +25,21 @@ pub enum Step {
     Played,
     /// What a caller said was recorded.
     Recorded,
+    /// What two said who talked was recorded.
+    Talk,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: &'static [Self] =
-        &[Self::Whisper, Self::Keys, Self::Dialled, Self::Answered, Self::Played, Self::Recorded];
+    pub const ALL: &'static [Self] = &[
+        Self::Whisper,
+        Self::Keys,
+        Self::Dialled,
+        Self::Answered,
+        Self::Played,
+        Self::Recorded,
+        Self::Talk,
+    ];
 
     /// The value of the address's `step`.
     pub const fn as_str(self) -> &'static str {
@@ -41,6 +50,7 @@ impl Step {
             Self::Answered => "answered",
             Self::Played => "played",
             Self::Recorded => "recorded",
+            Self::Talk => "talk",
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
         interaction::Kind,
         message::Body,
         phone::{Identifier, ProxyNumber},
+        recording::RecordingAct,
     },
     ids::LegId,
 };
@@ -37,6 +38,21 @@ pub enum Outbound {
         /// The carrier's id of it.
         id: String,
     },
+    /// Begin, pause, go on with or end the recording of a call. Only where the capabilities say `recording`.
+    Recording(RecordingCommand),
+}
+
+/// What to do with the recording of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingCommand {
+    /// The leg that is recorded: in the address for news of it.
+    pub leg: LegId,
+    /// The carrier's id of that leg.
+    pub call: String,
+    /// The carrier's id of the recording, where it told one.
+    pub id: Option<String>,
+    /// What to do.
+    pub act: RecordingAct,
 }
 
 /// A text to send.
@@ -74,6 +90,6 @@ pub struct OutboundCall {
 /// The carrier took it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
-    /// The carrier's id of what it took.
+    /// The carrier's id of what it took; empty for a recording of which it tells none yet.
     pub id: String,
 }

@@ -199,6 +199,16 @@ pub struct Whisper {
     pub say: Option<Prompt>,
     /// Asked and waited for before the two are connected: "press 1 to accept".
     pub accept: Option<Prompt>,
+    /// Whether they are connected without a key too, once we were asked: only for carriers whose capabilities say
+    /// `recording`.
+    pub optional: bool,
+}
+
+impl Whisper {
+    /// How long a key is waited for: who needs to press none is not kept waiting.
+    pub(super) const fn patience(&self) -> Duration {
+        Duration::from_secs(if self.optional { 5 } else { 10 })
+    }
 }
 
 /// An answer in a carrier's dialect.

@@ -152,6 +152,12 @@ actions! {
     ReportCreated = "report.created" on Report,
     /// A report was decided.
     ReportResolved = "report.resolved" on Report,
+    /// A recording was paused.
+    RecordingPaused = "recording.paused" on Interaction,
+    /// A paused recording went on.
+    RecordingResumed = "recording.resumed" on Interaction,
+    /// A recording was ended before its call: consent was withdrawn.
+    RecordingStopped = "recording.stopped" on Interaction,
     /// Somebody got a link that lets them into the console.
     StaffInvited = "staff.invited" on Staff,
     /// A link was used: a browser is logged in.
@@ -369,6 +375,7 @@ mod tests {
             let target = action.target();
             let plain = noun == target.as_str()
                 || (noun == "number" && target == TargetKind::NumberOrder)
+                || (noun == "recording" && target == TargetKind::Interaction)
                 || (noun == "numbers" && target == TargetKind::Database)
                 // Whom it was is nowhere in the log: what was done has an id of its own.
                 || (noun == "person" && matches!(target, TargetKind::Erasure | TargetKind::Export))

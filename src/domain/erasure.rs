@@ -151,7 +151,7 @@ pub const TABLES: &[Table] = &[
             ("proxy", Rule::Stays(ACCOUNT)),
         ],
     ),
-    table("sessions", 21, &[("data_key", Rule::Gone)]),
+    table("sessions", 22, &[("data_key", Rule::Gone)]),
     table(
         "participants",
         15,
@@ -192,6 +192,7 @@ pub const TABLES: &[Table] = &[
     table("legs", 22, &[("carrier_id", Rule::Gone)]),
     table("text_findings", 7, &[("original", Rule::Resealed)]),
     table("media", 18, &[("address", Rule::Gone)]),
+    table("recordings", 15, &[("carrier_id", Rule::Gone)]),
     table("endpoints", 14, &[("url", Rule::Stays(ACCOUNT))]),
     table("endpoint_secrets", 6, &[("keys", Rule::Stays(ACCOUNT))]),
     table(
@@ -251,6 +252,7 @@ pub const NOBODY: &[&str] = &[
     "numbers",
     "pool_classes",
     "reconciled",
+    "recording_consents",
     "retention_runs",
     "staff",
     "volumes",

@@ -77,6 +77,18 @@ closed_set! {
         CallMissed = "call.missed",
         /// The caller of a call that nobody took left a message.
         CallVoicemail = "call.voicemail",
+        /// A call is recorded: all agreed, and its carrier says so.
+        RecordingStarted = "recording.started",
+        /// The carrier confirmed that nothing is recorded for now.
+        RecordingPaused = "recording.paused",
+        /// The carrier confirmed that it goes on.
+        RecordingResumed = "recording.resumed",
+        /// A recording was ended before its call.
+        RecordingStopped = "recording.stopped",
+        /// A recording is kept and can be heard.
+        RecordingReady = "recording.ready",
+        /// Nothing of a recording is kept.
+        RecordingFailed = "recording.failed",
         /// Nobody knows how a call ended.
         CallUnknown = "call.unknown",
         /// A call was refused.

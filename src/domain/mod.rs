@@ -53,6 +53,7 @@ pub mod policy;
 pub mod pool;
 pub mod price;
 pub mod rate;
+pub mod recording;
 pub mod redact;
 pub mod report;
 pub mod retention;

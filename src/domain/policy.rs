@@ -6,6 +6,7 @@ mod content;
 mod first_text;
 mod keywords;
 mod limited;
+mod recording;
 mod twilio_proxy;
 mod verified;
 mod voicemail;
@@ -24,6 +25,9 @@ pub use content::ContentRules;
 pub use first_text::FirstTextRules;
 pub use keywords::{Heeded, heeded_words};
 pub use limited::{busy_words, limited_words};
+pub use recording::{
+    ConsentWords, RECORDED_CALL_MAX, RecordingRule, RecordingRules, consent_key, consent_words,
+};
 pub use twilio_proxy::{OnInterceptFailure, ProxyRules, URLS as PROXY_URLS};
 pub use verified::VerifiedRules;
 pub use voicemail::{VoicemailRules, voicemail_text};
@@ -144,6 +148,8 @@ pub struct Rules {
     pub missed_call_text: String,
     /// What becomes of a call that nobody took.
     pub voicemail: VoicemailRules,
+    /// Whether calls are recorded, and what for.
+    pub recording: RecordingRules,
     /// How sure we must be that a person's number exists.
     pub identifier_check: Strictness,
     /// Whether what people write is kept, sealed, with the interaction.
@@ -206,6 +212,7 @@ impl Rules {
             out_of_session_url: String::new(),
             missed_call_text: String::new(),
             voicemail: VoicemailRules::default(),
+            recording: RecordingRules::default(),
             identifier_check: Strictness::Possible,
             keep_texts: false,
             stop_words: StopWords::Country,
@@ -287,6 +294,7 @@ impl Rules {
         }
         faults.extend(self.voicemail.faults());
         faults.extend(self.first_text.faults());
+        faults.extend(self.recording.faults());
         faults.extend(self.content.faults());
         faults.extend(self.verified.faults());
         faults.extend(self.retention.faults());
@@ -310,6 +318,7 @@ impl Rules {
             let why = "must be empty where callers are asked for PINs";
             lacking.push(("twilio_proxy/intercept_callback_url", why));
         }
+        lacking.extend(self.recording.lacking(self.call_max));
         match self.out_of_session {
             OutOfSession::Forward if self.out_of_session_number.is_none() => {
                 let why = "is needed where out_of_session is forward";

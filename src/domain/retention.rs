@@ -27,8 +27,10 @@ closed_set! {
         Sticky = "sticky",
         /// Events on their way to endpoints.
         Deliveries = "deliveries",
-        /// Pictures, files and messages of callers.
+        /// Pictures, files, messages of callers and recordings.
         Media = "media",
+        /// Who agreed to a recording, and what became of it.
+        Recordings = "recordings",
         /// What carriers told.
         Inbox = "inbox",
         /// What is owed to carriers.
@@ -109,6 +111,7 @@ impl DataClass {
             Self::Sticky => &["sticky_numbers"],
             Self::Deliveries => &["deliveries", "delivery_attempts"],
             Self::Media => &["media"],
+            Self::Recordings => &["recordings", "recording_consents"],
             Self::Inbox => &["inbox"],
             Self::Outbox => &["outbox"],
             Self::Day => &["idempotency", "answer_budgets", "call_scripts", "verification_limits"],
@@ -166,8 +169,10 @@ impl DataClass {
             Self::Deliveries => Term::Fixed("30 days after the event"),
             Self::Media => Term::Fixed(
                 "pictures and files 4 hours after their text came; messages of callers \
-                 `voicemail_days` of the service (7); at once when their session is deleted",
+                 `voicemail_days` of the service (7), recordings `recording_days` (30), as it was \
+                 when people were asked; at once when their session is deleted",
             ),
+            Self::Recordings => Term::Fixed("as long as the call in the log, and as the sound"),
             Self::Inbox => Term::Fixed("30 days"),
             Self::Outbox => {
                 Term::Fixed("7 days after it was done or given up; its words go at once")
@@ -214,7 +219,8 @@ impl DataClass {
             Self::Events => "what the marketplace was told",
             Self::Sticky => "which number a person had with whom",
             Self::Deliveries => "events on their way to endpoints",
-            Self::Media => "pictures, files and messages of callers",
+            Self::Media => "pictures, files, messages of callers and recordings",
+            Self::Recordings => "who agreed to a recording, and what became of it",
             Self::Inbox => "what carriers told, and what they were answered",
             Self::Outbox => "what is owed to carriers",
             Self::Day => {

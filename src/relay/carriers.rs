@@ -110,6 +110,11 @@ impl Carriers {
         self.keeps.store(keeps, Ordering::Relaxed);
     }
 
+    /// Whether there is a store for files.
+    pub(super) fn keep_files(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
+    }
+
     /// The one with that id.
     pub fn get(&self, id: &str) -> Option<&Configured> {
         self.by_id.get(id)

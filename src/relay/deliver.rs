@@ -9,8 +9,8 @@ use std::{
 use http::StatusCode;
 
 use super::{
-    Configured, Error, Relay, calls, messages, messages::Claimed, persons, twilio_proxy::Verdict,
-    voicemail,
+    Configured, Error, Relay, calls, messages, messages::Claimed, persons, recording,
+    twilio_proxy::Verdict, voicemail,
 };
 use crate::{
     carrier::{
@@ -179,6 +179,7 @@ impl Relay {
             OutboxKind::FetchRecording => self.fetch_recording(entry).await,
             OutboxKind::DropRecording => self.drop_recording(entry).await,
             OutboxKind::DropRecord => self.drop_record(entry).await,
+            OutboxKind::Record => self.record(entry).await,
         };
         match done {
             Err(error) if error.lasts() => {
@@ -209,6 +210,9 @@ impl Relay {
             OutboxKind::DropRecord => {
                 self.write_entry(entry.clone(), |tx, one| Box::pin(persons::set_aside(tx, one)))
                     .await
+            }
+            OutboxKind::Record => {
+                self.write_entry(entry.clone(), |tx, one| Box::pin(recording::park(tx, one))).await
             }
             // The call goes on: its own news will end it. A recording stays at its carrier.
             OutboxKind::EndCall | OutboxKind::DropRecording => {

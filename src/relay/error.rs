@@ -6,6 +6,7 @@ use crate::{
     carrier::SendError,
     domain::{
         pool::{Narrowing, Rule},
+        recording::RecordingState,
         time::Timestamp,
         verification::{Held, Status},
     },
@@ -150,6 +151,12 @@ pub enum Error {
     /// A carrier did not answer, or refused.
     #[error("the carrier: {0}")]
     Carrier(#[from] SendError),
+    /// A carrier can't record as it must, or nothing keeps recordings (`None`).
+    #[error("calls can't be recorded")]
+    RecordingUnsupported(Option<String>),
+    /// A recording is not in a state for what was asked.
+    #[error("the recording is {0}")]
+    RecordingState(RecordingState),
     /// Another dry run of the account's is under way.
     #[error("another dry run of the account's is under way")]
     TrialUnderWay,

@@ -6,7 +6,7 @@ use super::{
     Relay, calls,
     consult::{Advice, Given},
     error::Error,
-    messages, voicemail,
+    messages, recording, voicemail,
 };
 use crate::{
     carrier::{Inbound, plan::Answer},
@@ -169,6 +169,7 @@ impl Relay {
                     Inbound::CalleeAnswered(at) => calls::callee_answered(tx, source, at).await,
                     Inbound::Keys(at) => calls::keys(tx, source, at, &given).await,
                     Inbound::Played(at) => calls::played(tx, source, at, &given).await,
+                    Inbound::Recorded(at) if at.talk => recording::arrived(tx, source, at).await,
                     Inbound::Recorded(at) => voicemail::recorded(tx, source, at).await,
                     Inbound::DialEnded(at) => {
                         Box::pin(calls::dial_ended(tx, source, at, &given)).await

@@ -39,6 +39,7 @@ mod persons;
 mod pins;
 mod prices;
 mod reconcile;
+mod recording;
 mod rented;
 mod reports;
 mod retention;
@@ -100,6 +101,9 @@ pub use self::{
     },
     pins::{PinWanted, check_gather, check_shared, remove_pin, set_pin},
     prices::Prices,
+    recording::{
+        check_service_recording, check_session_recording, recording_address, wish_recording,
+    },
     rented::LookedUp,
     reports::{NewReport, report, resolve_report},
     retention::{Standing, Standings},

@@ -75,6 +75,8 @@ pub enum Refusal {
     Sold,
     /// There is no such call.
     NoCall,
+    /// The call's recording is not in a state for that.
+    NoRecording,
     /// Refused on purpose with this status; nothing was taken.
     Fault(u16),
     /// Taken, and the answer is lost on purpose.
@@ -219,7 +221,7 @@ impl Network {
         self.answer_api(admission, taken)
     }
 
-    async fn admit(&self) -> Result<Admission, Refusal> {
+    pub(super) async fn admit(&self) -> Result<Admission, Refusal> {
         let slow = self.faults().slow_ms;
         if slow > 0 {
             tokio::time::sleep(Duration::from_millis(slow)).await;
@@ -230,7 +232,7 @@ impl Network {
         }
     }
 
-    fn answer_api(&self, admission: Admission, taken: Taken) -> Result<Taken, Refusal> {
+    pub(super) fn answer_api(&self, admission: Admission, taken: Taken) -> Result<Taken, Refusal> {
         match admission {
             Admission::Lost => Err(Refusal::Lost { cut: self.faults().accept_then_reset }),
             Admission::Fine | Admission::Refused(_) => Ok(taken),

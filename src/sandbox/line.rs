@@ -302,6 +302,7 @@ impl Line {
                 call.ended_at = Some(now);
             }
         });
+        self.network.end_tape(&self.id);
         self.report(state);
     }
 

@@ -17,6 +17,7 @@ mod pictures;
 mod record;
 mod state;
 mod stock;
+mod tape;
 mod webhook;
 
 pub use self::{
@@ -32,4 +33,5 @@ pub use self::{
     record::CameIn,
     state::{CALLS_KEPT, TEXTS_KEPT},
     stock::{NoSale, Rented, Wish},
+    tape::TapeAct,
 };

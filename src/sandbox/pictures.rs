@@ -49,15 +49,25 @@ impl Network {
         self.lock().pictures.0.len()
     }
 
+    /// Keeps what two people said, for that many seconds, under that id; its address.
+    pub(super) fn keep_talk(&self, id: &str, seconds: u32) -> String {
+        self.keep_as(id, Bytes::from(tone(seconds)))
+    }
+
     fn keep_file(&self, prefix: &str, bytes: Bytes) -> (String, String) {
         let id = self.make_id(prefix);
+        let address = self.keep_as(&id, bytes);
+        (id, address)
+    }
+
+    fn keep_as(&self, id: &str, bytes: Bytes) -> String {
         let address = format!("{}/{id}", self.options.media_base);
         let pictures = &mut self.lock().pictures.0;
         if pictures.len() >= PICTURES_KEPT {
             pictures.pop_front();
         }
-        pictures.push_back((id.clone(), bytes));
-        (id, address)
+        pictures.push_back((id.to_owned(), bytes));
+        address
     }
 
     /// The picture or message with that id, while it is kept.

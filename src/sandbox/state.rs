@@ -12,6 +12,7 @@ use super::{
     pictures::Pictures,
     record::CameIn,
     stock::Stock,
+    tape::Tape,
     webhook::Job,
 };
 use crate::domain::{phone::Identifier, time::Timestamp};
@@ -41,6 +42,8 @@ pub(super) struct State {
     /// Texts and calls to the relay, the oldest first.
     pub(super) came_in: VecDeque<CameIn>,
     pub(super) pictures: Pictures,
+    /// Calls that are recorded.
+    pub(super) tapes: HashMap<CallId, Tape>,
     /// Numbers on sale, and what became of them.
     pub(super) stock: Stock,
     pub(super) faults: Faults,
@@ -68,6 +71,7 @@ impl State {
             keys: Keys::default(),
             came_in: VecDeque::new(),
             pictures: Pictures::default(),
+            tapes: HashMap::new(),
             stock: Stock::default(),
             faults: Faults::default(),
             dice: Dice::new(seed),

@@ -107,6 +107,7 @@ pub async fn participant(
     tombstone(tx, account, id, now).await?;
     rekey(tx, account, session, &new, now).await?;
     run(tx, ECHOES, &ids[..2]).await?;
+    recordings(tx, account, &session.id, now).await?;
     Ok(Went {
         texts,
         originals,
@@ -267,6 +268,31 @@ async fn rekey(
             .bind(now.millis())
             .execute(conn)
             .await?;
+    });
+    Ok(())
+}
+
+/// Withdraws recordings of calls: what was kept is gone with its file, and what is still to come is deleted at its
+/// carrier as soon as that tells of it. Whose carrier may still have it keeps its id until then.
+async fn recordings(
+    tx: &mut Tx,
+    account: &AccountId,
+    session: &SessionId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const SQL: &str = "
+        UPDATE recordings SET
+            loss = CASE WHEN state IN ('asked', 'declined') THEN loss ELSE COALESCE(loss, 'erased') END,
+            carrier_id = CASE WHEN state IN ('ready', 'failed') OR (state = 'stopped' AND EXISTS (
+                SELECT 1 FROM media m WHERE m.account = $1 AND m.interaction = recordings.interaction
+                    AND m.purpose = 'recording')) THEN NULL ELSE carrier_id END,
+            state = CASE WHEN state = 'ready' OR (state = 'stopped' AND EXISTS (
+                SELECT 1 FROM media m WHERE m.account = $1 AND m.interaction = recordings.interaction
+                    AND m.purpose = 'recording')) THEN 'failed' ELSE state END,
+            updated_at = $3
+        WHERE account = $1 AND session = $2";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(account).bind(session).bind(now.millis()).execute(conn).await?;
     });
     Ok(())
 }

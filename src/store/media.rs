@@ -31,6 +31,8 @@ closed_set! {
         File = "file",
         /// A call that nobody took: what its caller said.
         Voicemail = "voicemail",
+        /// A call whose people agreed to it: what they said.
+        Recording = "recording",
     }
 }
 
@@ -229,6 +231,16 @@ pub async fn voicemail(
 ) -> Result<Option<Medium>, Error> {
     let all = of_interaction(tx, account, interaction).await?;
     Ok(all.into_iter().find(|one| one.purpose == Purpose::Voicemail))
+}
+
+/// The recording of this call, if there is one still.
+pub async fn recording(
+    tx: &mut Tx,
+    account: &AccountId,
+    interaction: &InteractionId,
+) -> Result<Option<Medium>, Error> {
+    let all = of_interaction(tx, account, interaction).await?;
+    Ok(all.into_iter().find(|one| one.purpose == Purpose::Recording))
 }
 
 /// The one with that id.

@@ -61,6 +61,7 @@ pub mod pauses;
 pub mod pins;
 pub mod probes;
 pub mod reconciled;
+pub mod recordings;
 pub mod reports;
 pub mod retention;
 pub mod rewrap;

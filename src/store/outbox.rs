@@ -31,6 +31,8 @@ closed_set! {
         DropRecording = "drop_recording",
         /// What its carrier has on record of a text or a call, to be deleted there.
         DropRecord = "drop_record",
+        /// Something to ask of a carrier about the recording of a call.
+        Record = "record",
     }
 }
 
@@ -40,7 +42,7 @@ impl OutboxKind {
     pub const fn waits_for_its_carrier(self) -> bool {
         match self {
             Self::Message | Self::Call | Self::DropRecording | Self::DropRecord => true,
-            Self::EndCall | Self::FetchRecording => false,
+            Self::EndCall | Self::FetchRecording | Self::Record => false,
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Session {
     pub closed_reason: Option<ClosedReason>,
     /// When a restore put it on hold (I31); `None` once it was confirmed.
     pub suspended_at: Option<Timestamp>,
+    /// Whether its calls may be recorded; `None` leaves it to the service.
+    pub recording: Option<bool>,
     /// The marketplace's own words: a JSON object.
     pub metadata: String,
     /// How many events it has had.
@@ -88,6 +90,8 @@ pub struct NewSession<'a> {
     pub mode: Mode,
     /// How long it lives.
     pub lifetime: Lifetime,
+    /// Whether its calls may be recorded; `None` leaves it to the service.
+    pub recording: Option<bool>,
     /// The marketplace's own words: a JSON object.
     pub metadata: &'a str,
     /// Its data key.
@@ -111,6 +115,7 @@ struct Row {
     last_interaction_at: Option<i64>,
     closed_reason: Option<String>,
     suspended_at: Option<i64>,
+    recording: Option<bool>,
     metadata: String,
     data_key: String,
     events: i64,
@@ -133,7 +138,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, service, unique_name, state, mode, ttl, date_expiry, expires_at, started_at, \
-             ended_at, last_interaction_at, closed_reason, suspended_at, metadata, data_key, events, version, \
+             ended_at, last_interaction_at, closed_reason, suspended_at, recording, metadata, data_key, events, version, \
              created_at, updated_at, deleted_at, ",
             service_gone!(),
             " AS service_gone FROM sessions ",
@@ -165,6 +170,7 @@ impl TryFrom<Row> for Session {
                 .map(|text| from_text!("sessions"."closed_reason", ClosedReason::parse, &text))
                 .transpose()?,
             suspended_at: row.suspended_at.map(Timestamp::from_millis),
+            recording: row.recording,
             metadata: row.metadata,
             events: row.events,
             version: row.version,
@@ -189,8 +195,8 @@ pub(super) fn millis(length: Duration) -> i64 {
 pub async fn insert(tx: &mut Tx, account: &AccountId, new: &NewSession<'_>) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO sessions (account, id, service, unique_name, state, mode, ttl, date_expiry,
-            expires_at, metadata, data_key, events, version, created_at, updated_at)
-        SELECT $1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, 0, 1, $11, $11
+            expires_at, metadata, data_key, events, version, created_at, updated_at, recording)
+        SELECT $1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, 0, 1, $11, $11, $13
         WHERE NOT EXISTS (SELECT 1 FROM master_keys WHERE id = $12 AND retired_at IS NOT NULL)
         ON CONFLICT DO NOTHING";
     let ring = tx.keyring();
@@ -208,6 +214,7 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &NewSession<'_>) -> R
         .bind(&key)
         .bind(new.now.millis())
         .bind(ring.key_id())
+        .bind(new.recording)
         .execute(conn)
         .await?
         .rows_affected());

@@ -127,6 +127,9 @@ metrics_table! {
         "Bytes of pictures and files that were kept to be passed on.";
     PEOPLE_MOVED = Counter "entremise_number_move_people_total" Count ["outcome"]
         "People in sessions that were moved off a number: moved, kept, undone, not_undone.";
+    RECORDINGS = Counter "entremise_recordings_total" Count ["outcome"]
+        "Recordings of calls: asked, agreed, declined; recording, paused, stopped: confirmed by their carrier; \
+         unconfirmed; kept, lost, unwanted.";
     VOICEMAIL = Counter "entremise_voicemail_total" Count ["outcome"]
         "Voicemail: offered to callers; messages kept, retry, lost, unwanted; dropped: deleted at their \
          carrier.";
@@ -413,6 +416,11 @@ pub fn media_bytes(bytes: u64) {
 /// So many people in sessions that were moved off a number came to that, of the metric's help.
 pub fn people_moved(outcome: &'static str, people: u64) {
     counter(&PEOPLE_MOVED, [outcome.into()]).increment(people);
+}
+
+/// A recording came to that, of the metric's help.
+pub fn recording(outcome: &'static str) {
+    counter(&RECORDINGS, [outcome.into()]).increment(1);
 }
 
 /// Voicemail came to that, of the metric's help.

@@ -61,6 +61,9 @@ const OPERATIONS: &[(&str, Leaves)] = &[
     ("POST /api/v1/opt-outs/lookup", Leaves::Nothing(READS)),
     ("PUT {session}/participants/{participant}/pin", Leaves::Row("session.pin_set")),
     ("DELETE {session}/participants/{participant}/pin", Leaves::Row("session.pin_removed")),
+    ("POST /api/v1/interactions/{interaction}/recording/pause", Leaves::Row("recording.paused")),
+    ("POST /api/v1/interactions/{interaction}/recording/resume", Leaves::Row("recording.resumed")),
+    ("POST /api/v1/interactions/{interaction}/recording/stop", Leaves::Row("recording.stopped")),
     ("POST {session}/messages", Leaves::Nothing(LOG)),
     ("POST {session}/calls", Leaves::Nothing(LOG)),
 ];
@@ -302,6 +305,50 @@ pub(crate) async fn held_back(world: &World) -> PauseId {
     done.await.unwrap()
 }
 
+/// A call that is recorded: it is paused, goes on and is ended.
+async fn recording(stage: &mut Stage<'_>, session: &Value, call: &Value) {
+    use entremise::{
+        domain::{recording::RecordingState, time::Timestamp},
+        ids::{InteractionId, LegId, SessionId},
+        store::recordings::{self, Recording},
+    };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let one = Recording {
+        interaction: InteractionId::parse(&text(&call["id"])).unwrap(),
+        session: SessionId::parse(&text(session)).unwrap(),
+        leg: LegId::parse(&text(&call["legs"][0]["id"])).unwrap(),
+        carrier: "sandbox".into(),
+        state: RecordingState::Recording,
+        loss: None,
+        purpose: "disputes".into(),
+        kept: std::time::Duration::from_hours(24),
+        carrier_id: None,
+        busy_until: Timestamp::EPOCH,
+        started_at: None,
+        ended_at: None,
+        created_at: Timestamp::EPOCH,
+        updated_at: Timestamp::EPOCH,
+    };
+    let account = stage.world.account().clone();
+    let states = [RecordingState::Recording, RecordingState::Paused, RecordingState::Recording];
+    for (what, state) in ["pause", "resume", "stop"].into_iter().zip(states) {
+        let (account, one) = (account.clone(), Recording { state, ..one.clone() });
+        let written = stage.world.relay.db().write(move |tx| {
+            let (account, one) = (account.clone(), one.clone());
+            Box::pin(async move {
+                recordings::insert(tx, &account, &one).await?;
+                recordings::update(tx, &account, &one).await?;
+                Ok::<_, entremise::relay::Error>(())
+            })
+        });
+        written.await.unwrap();
+        let at = format!("{}/recording/{what}", at("interactions", call));
+        let end = format!("/recording/{what}");
+        let mut names = OPERATIONS.iter().map(|(name, _)| *name);
+        stage.does(names.find(|name| name.ends_with(&end)).unwrap(), &at, json!({})).await;
+    }
+}
+
 async fn sessions(stage: &mut Stage<'_>) {
     let new = super::world::between("trips", super::world::BUYER, super::world::SELLER);
     let session = stage.does("POST /api/v1/sessions", "/api/v1/sessions", new).await;
@@ -317,7 +364,8 @@ async fn sessions(stage: &mut Stage<'_>) {
     let text = json!({ "participant_id": id, "body": "x" });
     stage.does("POST {session}/messages", &format!("{path}/messages"), text).await;
     let call = json!({ "participant_id": id });
-    stage.does("POST {session}/calls", &format!("{path}/calls"), call).await;
+    let call = stage.does("POST {session}/calls", &format!("{path}/calls"), call).await;
+    recording(stage, &session["id"], &call).await;
     let person = format!("{path}/participants/{}", id.as_str().unwrap());
     let block = format!("{person}/block");
     stage.does("PUT {session}/participants/{participant}/block", &block, Value::Null).await;

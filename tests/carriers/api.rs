@@ -125,7 +125,9 @@ impl Api {
 
     fn body(&self, operation: &Operation, request: &Request, faults: &mut Vec<String>) {
         if request.body.is_empty() {
-            if operation.body_required {
+            // A form that must have a field can't be empty, whether or not the source says that twice.
+            let needs = |schema: &Value| schema["required"].is_array();
+            if operation.body_required || operation.body.values().any(needs) {
                 faults.push("the body is missing".to_owned());
             }
             return;
@@ -303,7 +305,8 @@ fn outbounds(facts: &Facts) -> Vec<(String, Outbound)> {
             }
             Outbound::EndCall { .. }
             | Outbound::DeleteRecording { .. }
-            | Outbound::DeleteRecord { .. } => {}
+            | Outbound::DeleteRecord { .. }
+            | Outbound::Recording(_) => {}
         }
         all.push((name.to_owned(), outbound));
     }

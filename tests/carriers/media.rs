@@ -99,3 +99,27 @@ fn recordings_are_told_of_where_they_are_asked_for() {
         assert_eq!(carrier.capabilities().voicemail, told, "{}", fixtures.name);
     }
 }
+
+/// A carrier that records calls has a webhook that tells of two who talked, and words the start, the pause, the
+/// resumption and the end; one that does not refuses each.
+#[test]
+fn recordings_of_calls_are_asked_for_where_the_capabilities_say_so() {
+    for fixtures in fixtures::all() {
+        let carrier = fixtures.carrier();
+        let can = carrier.capabilities().recording;
+        let asked = samples::outbounds(&fixtures.facts).into_iter();
+        let asked: Vec<_> =
+            asked.filter(|(_, one)| matches!(one, Outbound::Recording(_))).collect();
+        assert_eq!(asked.len(), 4);
+        for (name, outbound) in asked {
+            let worded = carrier.request(&outbound, &fixtures.links()).is_ok();
+            assert_eq!(worded, can, "{}: {name}", fixtures.name);
+        }
+        let told = fixtures.requests.iter().any(|(_, request)| {
+            let events = carrier.parse_with(request, &fixtures.links());
+            let talk = |event: &Inbound| matches!(event, Inbound::Recorded(one) if one.talk);
+            events.iter().flatten().any(talk)
+        });
+        assert_eq!(told, can, "{}", fixtures.name);
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use entremise::{
     carrier::{
         Answer, Plan,
-        outbound::{Outbound, OutboundCall, OutboundMessage},
+        outbound::{Outbound, OutboundCall, OutboundMessage, RecordingCommand},
         plan::{
             Connect, Gather, Prompt, Record, RejectReason, Script, Sound, Target, Then, Whisper,
         },
@@ -14,6 +14,7 @@ use entremise::{
         interaction::Kind,
         message::Body,
         phone::{Identifier, ProxyNumber},
+        recording::RecordingAct,
     },
     ids::LegId,
 };
@@ -76,7 +77,9 @@ fn sounds(words: &str) -> Vec<Sound> {
 /// Every answer by name, its prompts saying `words`.
 pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
     let say = || Some(prompt(words));
-    let whisper = |say, accept| Plan::Whisper(Whisper { leg: leg(2), say, accept });
+    let whisper =
+        |say, accept| Plan::Whisper(Whisper { leg: leg(2), say, accept, optional: false });
+    let asks = Whisper { leg: leg(2), say: None, accept: say(), optional: true };
     let forever = Duration::from_hours(1000);
     let keys = |prompts, finish| {
         let timeout = Duration::from_secs(5);
@@ -119,6 +122,7 @@ pub(crate) fn answers(words: &str) -> Vec<(&'static str, Answer)> {
         ("whisper, accept", whisper(None, say())),
         ("whisper, say and accept", whisper(say(), Some(prompt("Press 1 to take the call.")))),
         ("whisper, nothing", whisper(None, None)),
+        ("whisper, to be agreed to", Plan::Whisper(asks)),
         ("proceed", Plan::Proceed),
         ("hangup", Plan::Hangup),
     ];
@@ -156,6 +160,10 @@ pub(crate) fn outbounds(facts: &Facts) -> Vec<(&'static str, Outbound)> {
             validity: Duration::from_millis(7_200_500),
         })
     };
+    let recording = |act, id: Option<&str>| {
+        let (call, id) = (call_id.clone(), id.map(str::to_owned));
+        Outbound::Recording(RecordingCommand { leg: leg(1), call, id, act })
+    };
     let outbounds = vec![
         ("text", text("a+b=c & 100% “né” ☃\n&To=+14155550199", &[])),
         ("text with pictures", text("", &["https://relay.example.com/media/1?t=a&b=c"])),
@@ -174,6 +182,10 @@ pub(crate) fn outbounds(facts: &Facts) -> Vec<(&'static str, Outbound)> {
         ("deletion of a text's record", record(Kind::Message, false, message_id)),
         ("deletion of the record of a text that came in", record(Kind::Message, true, message_id)),
         ("deletion of a call's record", record(Kind::Call, true, call_id)),
+        ("recording, start", recording(RecordingAct::Start, None)),
+        ("recording, pause", recording(RecordingAct::Pause, Some(recording_id))),
+        ("recording, resume", recording(RecordingAct::Resume, Some(recording_id))),
+        ("recording, stop", recording(RecordingAct::Stop, Some(recording_id))),
     ];
     for (_, outbound) in &outbounds {
         match outbound {
@@ -181,7 +193,15 @@ pub(crate) fn outbounds(facts: &Facts) -> Vec<(&'static str, Outbound)> {
             | Outbound::Call(_)
             | Outbound::EndCall { .. }
             | Outbound::DeleteRecording { .. }
-            | Outbound::DeleteRecord { .. } => {}
+            | Outbound::DeleteRecord { .. }
+            | Outbound::Recording(RecordingCommand {
+                act:
+                    RecordingAct::Start
+                    | RecordingAct::Pause
+                    | RecordingAct::Resume
+                    | RecordingAct::Stop,
+                ..
+            }) => {}
         }
     }
     outbounds

@@ -49,7 +49,7 @@ fn the_readme_s_table_of_carriers_is_true() {
         let (before, rest) =
             there.split_once(BEGIN).expect("the README's table begins with a mark");
         let (_, after) = rest.split_once(END).expect("the README's table ends with a mark");
-        let shown: &[Column] = &[CALLS, TEXTS, PICTURES, VOICEMAIL, NUMBERS];
+        let shown: &[Column] = &[CALLS, TEXTS, PICTURES, VOICEMAIL, RECORDING, NUMBERS];
         let table = table(&fixtures::all(), "docs/", shown);
         format!("{before}{BEGIN}{table}{END}{after}")
     });
@@ -75,6 +75,8 @@ const PICTURES: Column = ("pictures in a text that is sent", |can, fixtures| {
     let most = fixtures.carrier().media_max();
     if can.mms { most.to_string() } else { "none".into() }
 });
+const ATTESTATION: Column =
+    ("tells what the network says of callers (STIR/SHAKEN)", |can, _| yes(can.attestation));
 const VOICEMAIL: Column = ("records messages (voicemail)", |can, _| yes(can.voicemail));
 const DELETES: Column = ("deletes its records when it is asked", |can, _| {
     match (can.deletes.texts, can.deletes.calls) {
@@ -84,6 +86,7 @@ const DELETES: Column = ("deletes its records when it is asked", |can, _| {
         (false, false) => "no".into(),
     }
 });
+const RECORDING: Column = ("records calls with consent", |can, _| yes(can.recording));
 const NUMBERS: Column = ("its numbers, by API", |can, _| numbers(can).into());
 
 fn page(all: &[Fixtures]) -> String {
@@ -99,12 +102,11 @@ fn page(all: &[Fixtures]) -> String {
                 ("calls are steered by", |can, _| control(can).into()),
                 ("speaks to who answers (whisper, press 1)", |can, _| yes(can.whisper)),
                 ("tells keys that callers press (PINs)", |can, _| yes(can.gather)),
-                ("tells what the network says of callers (STIR/SHAKEN)", |can, _| {
-                    yes(can.attestation)
-                }),
+                ATTESTATION,
                 ("rings before it answers the caller", |can, _| yes(can.answer_on_bridge)),
                 VOICEMAIL,
                 DELETES,
+                RECORDING,
                 ("people rung at once", |can, _| can.simultaneous.to_string()),
                 NUMBERS,
             ],

@@ -123,6 +123,7 @@ impl World {
             mode: Mode::VoiceAndMessage,
             ttl: None,
             date_expiry: None,
+            recording: None,
             metadata: r#"{"note":"ring twice"}"#.to_owned(),
             participants: vec![
                 person(buyer, "buyer", PRIVATE[2]),

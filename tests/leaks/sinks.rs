@@ -176,7 +176,7 @@ fn of_people(commands: &Commands, watch: &mut Watch, dialled: &str, all: &Secret
     let number = format!("+{}", NUMBERS[0].1);
     std::fs::write(file("number"), &number).unwrap();
     let of = |verb| ["persons", verb, "--account", account, "--number-file"];
-    let numbers = Secrets::new(&NUMBERS, &[], &[]);
+    let numbers = Secrets::new(&NUMBERS, &[], &[], &[]);
     let export = commands.run(&[&of("export")[..], &[&file("number")]].concat());
     watch.look("an export", &export, &numbers);
     assert!(String::from_utf8_lossy(&export).contains("Ada Canary"), "their own name is in it");

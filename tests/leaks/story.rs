@@ -1,4 +1,4 @@
-//! Texts, calls, a message, pictures, refusals, failures, moves and a close: whatever a relay may come to log
+//! Texts, calls, a message, a recording, pictures, refusals, failures, moves and a close: whatever a relay may come to log
 //! or keep, of people whose numbers, names and words are nowhere else in the tests.
 
 use std::sync::Arc;
@@ -120,9 +120,10 @@ impl<'w> Story<'w> {
 
     /// All of it.
     pub(crate) async fn play(&self) -> Heard {
-        let files = self.texts().await;
+        let mut files = self.texts().await;
         self.calls().await;
         let mut codes = self.proved().await;
+        files.push(self.recorded().await);
         self.misplaced().await;
         self.asked_by_the_marketplace().await;
         self.moved().await;
@@ -229,6 +230,40 @@ impl<'w> Story<'w> {
             ("a chosen PIN", CHOSEN_PIN.to_owned()),
             ("a wrong PIN", WRONG_PIN.to_owned()),
         ]
+    }
+
+    /// Both agree to be recorded; a piece of what is kept of it.
+    async fn recorded(&self) -> Vec<u8> {
+        let (world, network) = (self.world, &self.world.network);
+        let [ada, grace, ..] = self.phones;
+        let service = format!("/services/{}", self.service);
+        let on = json!({
+            "recording": "consent", "recording_purpose": "bikes that break", "call_max_seconds": 600,
+        });
+        done(world, "PATCH", &service, Some(on)).await;
+        let asked = |view: &PhoneView| {
+            let asks = |sound: &Sound| matches!(sound, Sound::Words { text, question: true, .. } if text.contains("bikes that break"));
+            view.call().is_some_and(|call| call.heard.iter().any(asks))
+        };
+        let call = network.dial(ada, &self.dials[0]).unwrap();
+        network.until(ada, asked).await;
+        network.press(ada, &call, '1').unwrap();
+        let view = network.until(grace, rings).await;
+        let rung = view.call().unwrap().id.clone();
+        network.answer(grace, &rung).unwrap();
+        network.until(grace, asked).await;
+        network.press(grace, &rung, '1').unwrap();
+        let calls = done(world, "GET", "/interactions?kind=call&limit=1", None).await;
+        let path = format!("/interactions/{}", calls["data"][0]["id"].as_str().unwrap());
+        let state = async || done(world, "GET", &path, None).await["recording"]["state"].clone();
+        support::until(async || state().await == "recording").await;
+        network.hang_up(ada, &call).unwrap();
+        support::until(async || state().await == "ready").await;
+        self.idle().await;
+        let answer = receiver::get(world, &format!("/api/v1{path}/recording")).await;
+        assert_eq!((answer.status, &answer.body[..4]), (http::StatusCode::OK, &b"RIFF"[..]));
+        done(world, "PATCH", &service, Some(json!({ "recording": "off" }))).await;
+        answer.body[answer.body.len() / 2 + 1..][..40].to_vec()
     }
 
     /// Words and numbers in places where they do not belong: what answers them is a sink too.

@@ -163,6 +163,7 @@ impl Quiet {
             mode: Mode::VoiceAndMessage,
             ttl: Some(std::time::Duration::from_secs(ttl_s)),
             date_expiry: None,
+            recording: None,
             metadata: "{}".into(),
             participants: places
                 .iter()

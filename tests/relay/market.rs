@@ -133,6 +133,7 @@ impl Market {
             mode,
             ttl: Some(std::time::Duration::from_secs(ttl_s)),
             date_expiry: None,
+            recording: None,
             metadata: "{}".into(),
             participants: people
                 .iter()

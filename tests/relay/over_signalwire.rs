@@ -25,9 +25,9 @@ use crate::{
 const FIXTURES: &str = include_str!("../../fixtures/signalwire/carrier.toml");
 const CALL: &str = "b5d63b2e-f75b-4dc8-b6d4-269b635f96c0";
 /// The call that a dialect's first is.
-const CALLS: &str = "b5d63b2e-f75b-4dc8-b6d4-000000000001";
+pub(crate) const CALLS: &str = "b5d63b2e-f75b-4dc8-b6d4-000000000001";
 const RECORDING: &str = "3b2d1c8e-8f2a-4a53-8a31-0d9c8a6f7e10";
-const RUNG: &str = "0a059168-ead0-41af-9d1f-343dae832527";
+pub(crate) const RUNG: &str = "0a059168-ead0-41af-9d1f-343dae832527";
 
 fn values() -> toml::Table {
     fixtures(FIXTURES)
@@ -50,7 +50,7 @@ async fn post(world: &World, path: &str, kind: &str, signature: String, body: St
 }
 
 /// Posts a form as `SignalWire` does, to one of our addresses.
-async fn webhook(world: &World, path: &str, fields: &[(&str, &str)]) -> Answered {
+pub(crate) async fn webhook(world: &World, path: &str, fields: &[(&str, &str)]) -> Answered {
     let mut sorted = fields.to_vec();
     sorted.sort_by_key(|(name, _)| *name);
     let parameters: String = sorted.iter().flat_map(|(name, value)| [*name, value]).collect();

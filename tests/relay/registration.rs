@@ -111,6 +111,7 @@ impl Shop {
             mode,
             ttl: None,
             date_expiry: None,
+            recording: None,
             metadata: "{}".into(),
             participants: participants
                 .map(|(place, number)| AddParticipant {

@@ -40,6 +40,7 @@ impl Shop {
             mode: Mode::VoiceAndMessage,
             ttl: None,
             date_expiry: None,
+            recording: None,
             metadata: "{}".into(),
             participants: (0..3)
                 .map(|place| AddParticipant {

@@ -160,6 +160,7 @@ async fn a_screened_call_waits_for_a_key() {
             Inbound::CalleeAnswered(callee) => Answer::Plan(Plan::Whisper(Whisper {
                 leg: callee.leg.clone(),
                 say: Some(prompt("A call about a bike.")),
+                optional: false,
                 accept: Some(prompt("Press 1 to take it.")),
             })),
             Inbound::Keys(keys) if keys.digits == "1" => Answer::Plan(Plan::Proceed),

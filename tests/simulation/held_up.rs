@@ -92,6 +92,7 @@ impl Stage {
                     mode: Mode::VoiceAndMessage,
                     ttl: None,
                     date_expiry: None,
+                    recording: None,
                     metadata: "{}".into(),
                     participants: [(0, "buyer"), (1, "seller")]
                         .map(|(place, role)| AddParticipant {

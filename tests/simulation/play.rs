@@ -132,15 +132,15 @@ impl Play {
     /// Opens a session, again and again under one key until an answer is heard (I15).
     async fn open(&mut self) {
         let people = [self.rng.below(PEOPLE / 2) * 2, self.rng.below(PEOPLE / 2) * 2 + 1];
-        let ttl = [0, 600, 86_400][self.rng.below(3)];
         self.keys += 1;
         let key = Key { key: format!("key-{}", self.keys), fingerprint: "open".into() };
         let new = OpenSession {
             service: self.service.clone(),
             unique_name: None,
             mode: Mode::VoiceAndMessage,
-            ttl: Some(Duration::from_secs(ttl)),
+            ttl: Some(Duration::from_secs([0, 600, 86_400][self.rng.below(3)])),
             date_expiry: None,
+            recording: None,
             metadata: "{}".into(),
             participants: [(people[0], "buyer"), (people[1], "seller")]
                 .map(|(place, role)| {
@@ -154,10 +154,10 @@ impl Play {
                 let (account, new) = (account.clone(), new.clone());
                 Box::pin(async move {
                     let view = relay::open(tx, &account, &new).await?;
-                    let proxies: Vec<&str> =
-                        view.participants.iter().map(|one| one.number.as_str()).collect();
-                    let body = json!({ "id": view.session.id, "proxies": proxies }).to_string();
-                    Ok(relay::Answer { body, ..relay::Answer::empty(201) })
+                    let seen = view.participants.iter().map(|one| one.number.as_str());
+                    let body =
+                        json!({ "id": view.session.id, "proxies": seen.collect::<Vec<_>>() });
+                    Ok(relay::Answer { body: body.to_string(), ..relay::Answer::empty(201) })
                 })
             });
             match asked.await {
@@ -183,7 +183,7 @@ impl Play {
             open: true,
             ended_at: None,
         };
-        self.story.tell(format!("open {people:?} ttl {ttl}: {:?}", session.proxies));
+        self.story.tell(format!("open {people:?} for {:?}: {:?}", new.ttl, session.proxies));
         self.judge_claims(&session).await;
         self.story.sessions.push(session);
     }

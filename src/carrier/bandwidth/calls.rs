@@ -72,6 +72,7 @@ fn recorded(event: &Value, leg: LegId) -> Result<Inbound, WebhookError> {
         id: format!("{}/{id}", call_id(event)?),
         address: address.to_owned(),
         length: length.and_then(|length| length.try_into().ok()),
+        talk: false,
     }))
 }
 

@@ -44,6 +44,7 @@ static LIMITS: Capabilities = Capabilities {
     attestation: true,
     voicemail: true,
     deletes: Deletes::NONE,
+    recording: false,
     simultaneous: 8,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(5)),
     duration_max: None,

@@ -74,8 +74,11 @@ pub(super) fn request(
             let url = config.voice_url(&format!("/calls/{call}/recordings/{id}"));
             return Ok(authorized(config, Request::new(Method::DELETE, url)));
         }
-        // Bandwidth documents no way to delete what it has on record of a text or a call.
-        Outbound::DeleteRecord { .. } => return Err(SendError::new(Unsupported, Retry::Never)),
+        // Bandwidth documents no way to delete what it has on record of a text or a call; recordings are asked
+        // of those whose capabilities say so.
+        Outbound::DeleteRecord { .. } | Outbound::Recording(_) => {
+            return Err(SendError::new(Unsupported, Retry::Never));
+        }
     };
     Ok(authorized(config, Request::post(url, JSON, body.to_string())))
 }

@@ -50,6 +50,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     attestation: false,
     voicemail: false,
     deletes: Deletes::NONE,
+    recording: false,
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(1)),
     duration_max: Some(Duration::from_hours(8)),

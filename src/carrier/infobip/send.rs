@@ -47,9 +47,10 @@ pub(super) fn request(
         Outbound::Message(text) if text.media.is_empty() => {
             Ok(post(config, "/sms/3/messages", &message(text)))
         }
-        Outbound::Message(_) | Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
-            Err(SendError::new(Unsupported, Retry::Never))
-        }
+        Outbound::Message(_)
+        | Outbound::DeleteRecording { .. }
+        | Outbound::DeleteRecord { .. }
+        | Outbound::Recording(_) => Err(SendError::new(Unsupported, Retry::Never)),
         Outbound::Call(plan) => {
             let call = call(config, plan, links);
             let call = call.ok_or(SendError::new(Misconfigured, Retry::Never))?;
@@ -100,9 +101,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
         Outbound::EndCall { id } => ended(id, response, || error(response, &json)),
-        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
-            Err(SendError::new(Unsupported, Retry::Never))
-        }
+        Outbound::DeleteRecording { .. }
+        | Outbound::DeleteRecord { .. }
+        | Outbound::Recording(_) => Err(SendError::new(Unsupported, Retry::Never)),
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["id"]),
         Outbound::Message(_) => sent(&json["messages"][0]),

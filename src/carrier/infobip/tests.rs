@@ -201,6 +201,7 @@ fn who_is_screened_is_connected_last() {
         leg: leg(2),
         say: Some(say("Bikes.")),
         accept: Some(say("Press 1.")),
+        optional: false,
     }));
     let (events, commands) = told("CALL_ESTABLISHED", CHILD, data, &ask);
     let answered = CalleeAnswered { leg: leg(2), id: CHILD.to_owned() };
@@ -238,7 +239,8 @@ fn a_whisper_without_a_question_connects() {
         ..Memory::default()
     };
     let data = custom_data(&data, None, &links()).unwrap();
-    let whisper = |say| plan(Plan::Whisper(Whisper { leg: leg(2), say, accept: None }));
+    let whisper =
+        |say| plan(Plan::Whisper(Whisper { leg: leg(2), say, accept: None, optional: false }));
     let bridge = format!("dialogs/parent-call/{CALL}/child-call/{CHILD}");
     let tell = whisper(Some(say("Bikes.")));
     let (_, commands) = told("CALL_ESTABLISHED", CHILD, &data, &tell);

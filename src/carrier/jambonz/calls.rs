@@ -34,7 +34,7 @@ pub(super) fn asked(step: Step, at: At, fields: &Fields) -> Result<Inbound, Webh
         }
         Step::Keys => Inbound::Keys(Keys { leg, digits: digits(fields)?, turn }),
         Step::Played => Inbound::Played(Played { leg, turn }),
-        Step::Recorded => Inbound::Ignored("a recording that we did not ask for"),
+        Step::Recorded | Step::Talk => Inbound::Ignored("a recording that we did not ask for"),
         Step::Dialled => {
             let caller_gone = fields
                 .text("call_status")

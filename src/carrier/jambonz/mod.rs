@@ -47,6 +47,7 @@ static VOICE: Capabilities = Capabilities {
     attestation: false,
     voicemail: false,
     deletes: Deletes::NONE,
+    recording: false,
     // It rings ten, but tells of all of them at one address.
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),

@@ -42,7 +42,9 @@ pub(super) fn request(config: &Config, outbound: &Outbound) -> Result<Request, S
             (format!("/Calls/{id}"), json!({ "call_status": "completed" }))
         }
         Outbound::EndCall { .. } => return Err(SendError::new(Rejected, Retry::Never)),
-        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+        Outbound::DeleteRecording { .. }
+        | Outbound::DeleteRecord { .. }
+        | Outbound::Recording(_) => {
             return Err(SendError::new(Unsupported, Retry::Never));
         }
     };
@@ -97,9 +99,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
         Outbound::EndCall { id } => ended(id, response, &json),
-        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
-            Err(SendError::new(Unsupported, Retry::Never))
-        }
+        Outbound::DeleteRecording { .. }
+        | Outbound::DeleteRecord { .. }
+        | Outbound::Recording(_) => Err(SendError::new(Unsupported, Retry::Never)),
         // What the SMS centre refused is an error, whatever status it comes with.
         Outbound::Message(text) if json["smpp_err_code"].is_u64() => {
             let mut error = smpp(&json);

@@ -257,7 +257,8 @@ fn keys_are_waited_for() {
 fn i3_who_is_asked_is_connected_only_by_an_acceptance() {
     let carrier = carrier(|_| {});
     let accept = Some(prompt("Press 1.", "en-US"));
-    let asks = word(&carrier, Plan::Whisper(Whisper { leg: leg(), say: None, accept }));
+    let asks =
+        word(&carrier, Plan::Whisper(Whisper { leg: leg(), say: None, accept, optional: false }));
     assert_eq!(asks[0]["verb"], "gather");
     assert_eq!(asks[1], json!({ "verb": "hangup" }));
     let id = "7e1f3b9a-0000-4000-8000-000000000002".to_owned();

@@ -47,6 +47,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     attestation: true,
     voicemail: true,
     deletes: Deletes::NONE,
+    recording: false,
     // Plivo rings twenty, and tells of all of them at one address.
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),

@@ -57,8 +57,11 @@ pub(super) fn request(
             return Ok(authorized(config, Request::new(Method::DELETE, url)));
         }
         Outbound::DeleteRecording { .. } => return Err(SendError::new(Rejected, Retry::Never)),
-        // Plivo documents no way to delete what it has on record of a text or a call.
-        Outbound::DeleteRecord { .. } => return Err(SendError::new(Unsupported, Retry::Never)),
+        // Plivo documents no way to delete what it has on record of a text or a call; recordings are asked of
+        // those whose capabilities say so.
+        Outbound::DeleteRecord { .. } | Outbound::Recording(_) => {
+            return Err(SendError::new(Unsupported, Retry::Never));
+        }
     };
     Ok(authorized(config, Request::post(config.url(path), JSON, body.to_string())))
 }
@@ -130,7 +133,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
         Outbound::DeleteRecording { id } => {
             return deleted(id, response, || error(response, &json));
         }
-        Outbound::DeleteRecord { .. } => return Err(SendError::new(Unsupported, Retry::Never)),
+        Outbound::DeleteRecord { .. } | Outbound::Recording(_) => {
+            return Err(SendError::new(Unsupported, Retry::Never));
+        }
         Outbound::Message(_) => &json["message_uuid"],
         Outbound::Call(_) => &json["request_uuid"],
     };

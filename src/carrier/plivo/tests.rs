@@ -307,7 +307,8 @@ fn languages_are_those_that_plivo_speaks() {
         ("", "en-US"),
     ] {
         let say = Some(Prompt { text: "Hello".into(), language: wanted.into() });
-        let plan = Answer::Plan(Plan::Whisper(Whisper { leg: leg(), say, accept: None }));
+        let plan =
+            Answer::Plan(Plan::Whisper(Whisper { leg: leg(), say, accept: None, optional: false }));
         let reply = carrier("t").reply(&plan, &links());
         let document = String::from_utf8(reply.response.body.to_vec()).unwrap();
         assert!(

@@ -64,6 +64,7 @@ fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, Webh
         Step::Keys => Inbound::Keys(Keys { leg, digits: form.keys("Digits")?, turn }),
         Step::Played => Inbound::Played(Played { leg, turn }),
         Step::Recorded => recorded(leg, form)?,
+        Step::Talk => Inbound::Ignored("a recording that we did not ask for"),
         Step::Dialled => {
             let state = dial_state(form)?;
             let over = form.one("CallStatus")?.and_then(news::call_state);
@@ -86,6 +87,7 @@ fn recorded(leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
         address: address.to_owned(),
         // -1 while it is not known.
         length: form.seconds("RecordingDuration")?,
+        talk: false,
     }))
 }
 

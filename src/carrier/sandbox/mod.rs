@@ -47,6 +47,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     attestation: true,
     voicemail: true,
     deletes: Deletes { texts: true, calls: true },
+    recording: true,
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(10)),
     duration_max: Some(Duration::from_hours(4)),

@@ -20,7 +20,7 @@ use crate::{
         error::{Retry, SendErrorKind, deleted},
         links::Step,
     },
-    domain::{interaction::Kind, media::MEDIA_MAX},
+    domain::{interaction::Kind, media::MEDIA_MAX, recording::RecordingAct},
     ids::LegId,
 };
 
@@ -88,6 +88,17 @@ pub(super) fn request(
             };
             let url = format!("{}/v1/{records}/{id}", config.api_base);
             Request::new(Method::DELETE, url).with_header(AUTHORIZATION, &config.bearer())
+        }
+        Outbound::Recording(asked) => {
+            if !is_id(&asked.call) || matches!(&*asked.call, "." | "..") {
+                return Err(SendError::new(SendErrorKind::Rejected, Retry::Never));
+            }
+            let call: String = form_urlencoded::byte_serialize(asked.call.as_bytes()).collect();
+            let mut body = json!({ "act": asked.act.as_str() });
+            if asked.act == RecordingAct::Start {
+                body["recorded_url"] = links.step(Step::Talk, &asked.leg).into();
+            }
+            post(config, &format!("/v1/calls/{call}/recording"), &body, None)
         }
     })
 }

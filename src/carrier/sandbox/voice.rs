@@ -14,9 +14,6 @@ use crate::carrier::{
 
 const JSON: &str = "application/json";
 
-/// How long somebody who was asked for a key may think.
-const KEY_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The HTTP answer that says `answer`.
 pub(super) fn reply(answer: &Answer, links: &Links) -> Response {
     match answer {
@@ -125,7 +122,7 @@ fn whisper(whisper: &Whisper, links: &Links) -> Vec<Value> {
             "do": "ask",
             "text": prompt.text,
             "language": prompt.language,
-            "timeout_ms": millis(KEY_TIMEOUT),
+            "timeout_ms": millis(whisper.patience()),
             "keys_url": links.step(Step::Keys, &whisper.leg),
         })
     });

@@ -106,6 +106,7 @@ pub(super) fn parse(request: &Request) -> Result<Inbound, WebhookError> {
             id: fields.recording()?,
             address: fields.text("url")?.to_owned(),
             length: fields.duration(),
+            talk: step == Some(Step::Talk),
         }),
         ("played", _) => Inbound::Played(Played { leg: needed(leg)?, turn }),
         ("dialled", _) => Inbound::DialEnded(DialEnded {

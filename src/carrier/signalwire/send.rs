@@ -18,6 +18,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     over: &[21220, 10000],
     // It documents that what is in progress can't be deleted, and no code for that.
     unfinished: &[],
+    current_recording: None,
     kind_of,
 };
 

@@ -48,6 +48,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     attestation: false,
     voicemail: false,
     deletes: Deletes::NONE,
+    recording: false,
     simultaneous: 1,
     // No bound is documented.
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),

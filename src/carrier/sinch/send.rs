@@ -52,9 +52,9 @@ pub(super) fn request(config: &Config, outbound: &Outbound) -> Result<Request, S
             Ok(of_application(config, Request { method: Method::PATCH, ..request }))
         }
         Outbound::EndCall { .. } => Err(SendError::new(Rejected, Retry::Never)),
-        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
-            Err(SendError::new(Unsupported, Retry::Never))
-        }
+        Outbound::DeleteRecording { .. }
+        | Outbound::DeleteRecord { .. }
+        | Outbound::Recording(_) => Err(SendError::new(Unsupported, Retry::Never)),
     }
 }
 
@@ -119,9 +119,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
         Outbound::EndCall { id } => ended(id, response, || error(response, &json)),
-        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
-            Err(SendError::new(Unsupported, Retry::Never))
-        }
+        Outbound::DeleteRecording { .. }
+        | Outbound::DeleteRecord { .. }
+        | Outbound::Recording(_) => Err(SendError::new(Unsupported, Retry::Never)),
         _ if !response.status.is_success() => Err(error(response, &json)),
         Outbound::Call(_) => taken(&json["callId"]),
         Outbound::Message(_) => taken(&json["id"]),

@@ -17,11 +17,14 @@ use crate::{
         acts::{Heard, Wanted, silence},
         commanded::{News, Ring, Step},
         memory::{Memory, On},
-        outbound::OutboundCall,
+        outbound::{OutboundCall, RecordingCommand},
         plan::RejectReason,
         signature,
     },
-    domain::phone::{Identifier, ProxyNumber},
+    domain::{
+        phone::{Identifier, ProxyNumber},
+        recording::RecordingAct,
+    },
     ids::hex,
 };
 
@@ -156,6 +159,27 @@ fn command(config: &Config, path: &str, mut body: Value) -> Request {
 pub(super) fn hang_up(config: &Config, call: &str) -> Option<Request> {
     let path = config.url(&format!("/calls/{call}/actions/hangup"));
     is_call_id(call).then(|| Request::post(path, "application/json", "{}"))
+}
+
+/// What is asked about the recording of a call. Its news brings back what the call keeps, which nothing here changes.
+/// Without an id of the command: what is paused again after it went on is no repetition.
+pub(super) fn recording(config: &Config, asked: &RecordingCommand) -> Option<Request> {
+    let (verb, body) = match asked.act {
+        RecordingAct::Start => {
+            let body = json!({
+                "format": "mp3",
+                "channels": "single",
+                "recording_track": "both",
+                "play_beep": false,
+            });
+            ("record_start", body)
+        }
+        RecordingAct::Pause => ("record_pause", json!({})),
+        RecordingAct::Resume => ("record_resume", json!({})),
+        RecordingAct::Stop => ("record_stop", json!({})),
+    };
+    let url = config.url(&format!("/calls/{}/actions/{verb}", asked.call));
+    is_call_id(&asked.call).then(|| Request::post(url, "application/json", body.to_string()))
 }
 
 /// Rings somebody for a caller. Nothing of the caller is in it: neither their number nor a link between the

@@ -261,6 +261,7 @@ fn who_is_screened_is_connected_last() {
         leg: leg(2),
         say: Some(say("Bikes.")),
         accept: Some(say("Press 1.")),
+        optional: false,
     }));
     let (_, commands) = told("call.answered", B, &dialled["client_state"], &ask);
     let spoken = only(commands, &on(B, "speak"));
@@ -441,7 +442,12 @@ fn calls_are_placed_and_ended() {
 fn what_a_call_keeps_is_sealed() {
     let (carrier, links) = (carrier(), links());
     let dialled = only(came_in(&plan(Plan::Connect(connect()))), "POST ");
-    let ask = plan(Plan::Whisper(Whisper { leg: leg(2), say: None, accept: Some(say("1?")) }));
+    let ask = plan(Plan::Whisper(Whisper {
+        leg: leg(2),
+        say: None,
+        accept: Some(say("1?")),
+        optional: false,
+    }));
     let (_, commands) = told("call.answered", B, &dialled["client_state"], &ask);
     let asked = only(commands, &on(B, "gather_using_speak"));
     let more = json!({ "digits": "1", "status": "valid" });

@@ -49,6 +49,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     attestation: true,
     voicemail: true,
     deletes: Deletes::NONE,
+    recording: true,
     simultaneous: 10,
     ring_timeout: (Duration::from_secs(5), Duration::from_mins(2)),
     duration_max: Some(Duration::from_hours(4)),

@@ -23,9 +23,9 @@ use crate::{
             deleted,
         },
         links::Step,
-        outbound::{OutboundCall, OutboundMessage},
+        outbound::{OutboundCall, OutboundMessage, RecordingCommand},
     },
-    domain::message::MessageState,
+    domain::{message::MessageState, recording::RecordingAct},
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -94,8 +94,62 @@ pub(super) fn request(
         }
         // Telnyx documents no way to delete what it has on record of a text or a call.
         Outbound::DeleteRecord { .. } => return Err(SendError::new(Unsupported, Retry::Never)),
+        Outbound::Recording(asked) => {
+            let request = match config.voice {
+                Voice::CallControl => command::recording(config, asked),
+                Voice::Texml => recording(config, asked, links),
+            };
+            request.ok_or(SendError::new(Rejected, Retry::Never))?
+        }
     };
     Ok(authorized(config, request))
+}
+
+/// What is asked of `TeXML` about the recording of a call; none where an id is none: it becomes a part of the path.
+fn recording(config: &Config, asked: &RecordingCommand, links: &Links) -> Option<Request> {
+    let call = Some(&asked.call).filter(|id| is_call_id(id))?;
+    let base = format!("/texml/Accounts/{}/Calls/{call}/Recordings", config.account_sid);
+    let mut form = Serializer::new(String::new());
+    let status = match asked.act {
+        RecordingAct::Start => {
+            form.append_pair("PlayBeep", "false")
+                .append_pair("RecordingChannels", "single")
+                .append_pair("RecordingTrack", "both")
+                .append_pair("RecordingStatusCallback", &links.step(Step::Talk, &asked.leg))
+                .append_pair("RecordingStatusCallbackMethod", "POST")
+                .append_pair("SendRecordingUrl", "true");
+            return Some(Request::post(config.url(&format!("{base}.json")), FORM, form.finish()));
+        }
+        RecordingAct::Pause => "paused",
+        RecordingAct::Resume => "in-progress",
+        RecordingAct::Stop => "stopped",
+    };
+    let id = asked.id.as_ref().filter(|id| is_id(id))?;
+    form.append_pair("Status", status);
+    Some(Request::post(config.url(&format!("{base}/{id}.json")), FORM, form.finish()))
+}
+
+/// What the answer to that means. Telnyx tells no id where we steer by commands.
+fn recorded(
+    asked: &RecordingCommand,
+    response: &Response,
+    json: &Value,
+) -> Result<Sent, SendError> {
+    let code = text_code(json);
+    let known = asked.id.clone().unwrap_or_default();
+    if asked.act == RecordingAct::Stop && code.as_deref() == Some(CALL_OVER) {
+        return Ok(Sent { id: known });
+    }
+    if !response.status.is_success() {
+        return Err(error(response, code.as_deref()));
+    }
+    if json["data"]["result"] == "ok" {
+        return Ok(Sent { id: known });
+    }
+    match json["sid"].as_str() {
+        Some(id) if is_id(id) => Ok(Sent { id: id.to_owned() }),
+        _ => Err(SendError::new(Unreachable, Retry::Unknown)),
+    }
 }
 
 /// The same request with the account's credentials.
@@ -154,6 +208,9 @@ pub(super) fn response(outbound: &Outbound, response: &Response) -> Result<Sent,
     }
     if let Outbound::DeleteRecording { id } = outbound {
         return deleted(id, response, || error(response, text_code(&json).as_deref()));
+    }
+    if let Outbound::Recording(asked) = outbound {
+        return recorded(asked, response, &json);
     }
     if !response.status.is_success() {
         return Err(error(response, text_code(&json).as_deref()));

@@ -12,9 +12,6 @@ use crate::carrier::{
     twiml::{empty, numbers, reason, recording, response, seconds},
 };
 
-/// How long a person has to press the key that accepts a call.
-const ACCEPT_SECONDS: &str = "10";
-
 /// The least and the longest that Telnyx waits for a key, is silent, and lets two people talk.
 const KEYS_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(2));
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(3));
@@ -163,7 +160,7 @@ fn whisper(doc: &mut Document, plan: &Whisper, links: &Links) {
         let attributes = [
             ("input", "dtmf"),
             ("action", action.as_str()),
-            ("timeout", ACCEPT_SECONDS),
+            ("timeout", &plan.patience().as_secs().to_string()),
             ("numDigits", "1"),
         ];
         gather(doc, &attributes, &action, |doc| say(doc, prompt));

@@ -16,7 +16,7 @@ use crate::{
         error::plain_code,
         event::{
             CallStatus, CalleeAnswered, DialEnded, InboundCall, InboundMessage, Keys,
-            MessageStatus, PlacedCallAnswered, Played,
+            MessageStatus, PlacedCallAnswered, Played, Recorded,
         },
         fields::Fields,
         form::Form,
@@ -238,6 +238,15 @@ fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, Webh
         Step::Played => Inbound::Played(Played { leg, turn }),
         Step::Dialled => dial_ended(leg, turn, form)?,
         Step::Recorded => recorded(leg, form)?,
+        Step::Talk => talk(leg, form)?,
+    })
+}
+
+/// The recording of two who talked: Telnyx makes an MP3 of it.
+fn talk(leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
+    Ok(match recorded(leg, form)? {
+        Inbound::Recorded(one) => Inbound::Recorded(Recorded { talk: true, ..one }),
+        other => other,
     })
 }
 

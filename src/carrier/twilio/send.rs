@@ -13,6 +13,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     is_call: |id| is_sid("CA", id),
     over: &[21220],
     unfinished: &[20009],
+    current_recording: Some("Twilio.CURRENT"),
     kind_of,
 };
 

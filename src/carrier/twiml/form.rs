@@ -126,6 +126,7 @@ fn asked(step: Step, leg: LegId, turn: u32, form: &Form) -> Result<Inbound, Webh
         Step::Keys => Inbound::Keys(Keys { leg, digits: form.keys("Digits")?, turn }),
         Step::Played => Inbound::Played(Played { leg, turn }),
         Step::Recorded => recorded(leg, form)?,
+        Step::Talk => talk(leg, form)?,
         Step::Dialled => {
             let state = dial_state(form)?;
             let duration = match state {
@@ -149,9 +150,26 @@ pub(in crate::carrier) fn recorded(leg: LegId, form: &Form) -> Result<Inbound, W
             id: form.id(&["RecordingSid"])?,
             address: address.to_owned(),
             length: form.seconds("RecordingDuration")?,
+            talk: false,
         })),
         _ => Ok(Inbound::Ignored("a recording that is not there")),
     }
+}
+
+/// The recording of two who talked, as MP3: an hour of it is still a file that is taken.
+fn talk(leg: LegId, form: &Form) -> Result<Inbound, WebhookError> {
+    Ok(match recorded(leg, form)? {
+        Inbound::Recorded(one) => {
+            let name = one.address.rsplit('/').next().unwrap_or_default();
+            let end = if name.contains('.') { "" } else { ".mp3" };
+            Inbound::Recorded(Recorded {
+                address: format!("{}{end}", one.address),
+                talk: true,
+                ..one
+            })
+        }
+        other => other,
+    })
 }
 
 /// How a `<Dial>` ended.

@@ -24,9 +24,6 @@ use super::{
 };
 use crate::domain::call::CallState;
 
-/// How long a person has to press the key that accepts a call.
-const ACCEPT_SECONDS: &str = "10";
-
 /// The least that ringing, a call and silence can last.
 const LEAST: Duration = Duration::from_secs(1);
 
@@ -190,13 +187,14 @@ impl Writer<'_> {
         }
         if let Some(prompt) = &plan.accept {
             let action = self.links.step(Step::Keys, &plan.leg);
+            let patience = plan.patience().as_secs().to_string();
             let mut attributes = vec![
                 ("numDigits", "1"),
                 ("action", action.as_str()),
                 ("method", "POST"),
-                ("timeout", ACCEPT_SECONDS),
+                ("timeout", &patience),
             ];
-            if self.dialect.tells_no_key {
+            if self.dialect.tells_no_key || plan.optional {
                 attributes.push(("actionOnEmptyResult", "true"));
             }
             self.inside("Gather", &attributes, |inside| inside.say(prompt));

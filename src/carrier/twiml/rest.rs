@@ -19,9 +19,9 @@ use crate::carrier::{
     form::FORM,
     is_id,
     links::Step,
-    outbound::{OutboundCall, OutboundMessage},
+    outbound::{OutboundCall, OutboundMessage, RecordingCommand},
 };
-use crate::domain::interaction::Kind;
+use crate::domain::{interaction::Kind, recording::RecordingAct};
 
 /// The least that ringing, a call and a text's validity can last.
 const LEAST: Duration = Duration::from_secs(1);
@@ -49,6 +49,8 @@ pub(in crate::carrier) struct Dialect {
     pub(in crate::carrier) over: &'static [u64],
     /// The codes which say that a record is not complete yet, and can be deleted later.
     pub(in crate::carrier) unfinished: &'static [u64],
+    /// What stands in a path for the recording of a call whose id we do not know, where something does.
+    pub(in crate::carrier) current_recording: Option<&'static str>,
     /// The codes that say more than their status. Carriers warn that codes may change, so any other is
     /// judged by its status.
     pub(in crate::carrier) kind_of: fn(u64) -> Option<SendErrorKind>,
@@ -81,6 +83,7 @@ pub(in crate::carrier) fn request(
         }
         Outbound::DeleteRecording { .. } => return Err(SendError::new(Rejected, Retry::Never)),
         Outbound::DeleteRecord { kind, id, .. } => return delete_record(account, *kind, id),
+        Outbound::Recording(asked) => recording(dialect, asked, links)?,
     };
     Ok(authorized(account, Request::post(account.url(&path), FORM, form)))
 }
@@ -139,6 +142,75 @@ fn call(dialect: &Dialect, plan: &OutboundCall, links: &Links) -> String {
     form.finish()
 }
 
+/// What is asked about the recording of a call: where, and in which words.
+fn recording(
+    dialect: &Dialect,
+    asked: &RecordingCommand,
+    links: &Links,
+) -> Result<(String, String), SendError> {
+    let refused = SendError::new(Rejected, Retry::Never);
+    if !(dialect.is_call)(&asked.call) {
+        return Err(refused);
+    }
+    let base = format!("/Calls/{}/Recordings", asked.call);
+    let mut form = Serializer::new(String::new());
+    let status = match asked.act {
+        RecordingAct::Start => {
+            form.append_pair("RecordingChannels", "mono")
+                .append_pair("RecordingTrack", "both")
+                .append_pair("Trim", "do-not-trim")
+                .append_pair("RecordingStatusCallback", &links.step(Step::Talk, &asked.leg))
+                .append_pair("RecordingStatusCallbackMethod", "POST");
+            return Ok((base, form.finish()));
+        }
+        RecordingAct::Pause => "paused",
+        RecordingAct::Resume => "in-progress",
+        RecordingAct::Stop => "stopped",
+    };
+    let id = match &asked.id {
+        Some(id) if is_id(id) => id,
+        Some(_) => return Err(refused),
+        None => dialect.current_recording.ok_or(refused)?,
+    };
+    form.append_pair("Status", status);
+    if asked.act == RecordingAct::Pause {
+        form.append_pair("PauseBehavior", "skip");
+    }
+    Ok((format!("{base}/{id}"), form.finish()))
+}
+
+/// What the answer to that means. Of what is asked of a recording that runs, the answer says how it is then: an
+/// answer that says otherwise confirms nothing.
+fn recorded(
+    dialect: &Dialect,
+    asked: &RecordingCommand,
+    response: &Response,
+    json: &Value,
+) -> Result<Sent, SendError> {
+    let code = code_of(json);
+    let over = code.is_some_and(|code| dialect.over.contains(&code));
+    if asked.act == RecordingAct::Stop && over {
+        return Ok(Sent { id: asked.id.clone().unwrap_or_default() });
+    }
+    if !response.status.is_success() {
+        return Err(error(dialect, response, code));
+    }
+    let expected: &[&str] = match asked.act {
+        RecordingAct::Start => &["in-progress", "queued", "processing"],
+        RecordingAct::Pause => &["paused"],
+        RecordingAct::Resume => &["in-progress", "resumed"],
+        RecordingAct::Stop => &["stopped", "processing", "completed"],
+    };
+    match (json["status"].as_str(), json["sid"].as_str()) {
+        (Some(status), _) if !expected.contains(&status) => {
+            Err(SendError::new(Rejected, Retry::Never))
+        }
+        (Some(_), Some(id)) if is_id(id) => Ok(Sent { id: id.to_owned() }),
+        // What can't be read confirms nothing, and what can't be named can't be paused.
+        _ => Err(SendError::new(Unreachable, Retry::Unknown)),
+    }
+}
+
 /// What the API's answer means.
 ///
 /// # Errors
@@ -167,6 +239,9 @@ pub(in crate::carrier) fn response(
             return Err(with_code(later, code));
         }
         return deleted(id, response, || error(dialect, response, code));
+    }
+    if let Outbound::Recording(asked) = outbound {
+        return recorded(dialect, asked, response, &json);
     }
     if !response.status.is_success() {
         return Err(error(dialect, response, code_of(&json)));

@@ -64,6 +64,7 @@ pub(super) fn asked(
         }
         Step::Played => vec![Inbound::Played(Played { leg, turn })],
         Step::Recorded => vec![recorded(fields, leg)?],
+        Step::Talk => vec![Inbound::Ignored("a recording that we did not ask for")],
         Step::Dialled => dialled(fields, leg, links::read_rung(request.query()), turn)?,
     })
 }
@@ -82,6 +83,7 @@ fn recorded(fields: &Fields, leg: LegId) -> Result<Inbound, WebhookError> {
         id: fields.id("recording_uuid")?,
         address: address.to_owned(),
         length,
+        talk: false,
     }))
 }
 

@@ -48,6 +48,7 @@ static MESSAGES: Capabilities = Capabilities {
     attestation: false,
     voicemail: true,
     deletes: Deletes { texts: true, calls: true },
+    recording: false,
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(1), Duration::from_mins(2)),
     duration_max: Some(Duration::from_hours(2)),

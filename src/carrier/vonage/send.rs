@@ -75,7 +75,9 @@ pub(super) fn request(
             hang_up(config, id).ok_or(SendError::new(Rejected, Retry::Never))
         }
         // Vonage documents no way: it deletes them itself after a month.
-        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
+        Outbound::DeleteRecording { .. } | Outbound::Recording(_) => {
+            Err(SendError::new(Unsupported, Retry::Never))
+        }
         Outbound::DeleteRecord { kind, inbound, id } => redact(config, *kind, *inbound, id),
     }
 }
@@ -198,7 +200,9 @@ pub(super) fn response(
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match outbound {
         Outbound::EndCall { id } => ended(id, response, || error(response, &json)),
-        Outbound::DeleteRecording { .. } => Err(SendError::new(Unsupported, Retry::Never)),
+        Outbound::DeleteRecording { .. } | Outbound::Recording(_) => {
+            Err(SendError::new(Unsupported, Retry::Never))
+        }
         // An hour must have gone by since it was made.
         Outbound::DeleteRecord { .. } if error_code(&json).as_deref() == Some(PREMATURE) => {
             Err(SendError::new(Rejected, Retry::After(PREMATURE_FOR)).with_code(PREMATURE))

@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use crate::{
+    carrier::Capabilities,
     domain::policy::Warning,
     relay::Carriers,
     store::{
@@ -33,11 +34,20 @@ pub(super) async fn check(
                 for Warning { words, fix } in service.rules.warnings() {
                     report.warn(&check, format!("{name}: {words}"), fix);
                 }
-                if !service.rules.voicemail.on {
-                    continue;
-                }
+                let (voicemail, asks) =
+                    (service.rules.voicemail.on, service.rules.recording.asks());
+                let Some(all) = carriers.filter(|_| voicemail || asks) else { continue };
                 let of_calls = numbers::carriers_of_calls(tx, &account.id, &service.id).await?;
-                for carrier in carriers.map(|all| silent(all, &of_calls)).unwrap_or_default() {
+                let lacking = |can: fn(&Capabilities) -> bool| lacking(all, &of_calls, can);
+                for carrier in lacking(|can| can.recording).into_iter().filter(|_| asks) {
+                    report.warn(
+                        &check,
+                        format!("{name}: calls to its numbers at {carrier} are not recorded"),
+                        "docs/recording.md says which carriers can; give the service numbers of one, \
+                         or switch its recording off",
+                    );
+                }
+                for carrier in lacking(|can| can.voicemail).into_iter().filter(|_| voicemail) {
                     report.warn(
                         &check,
                         format!("{name}: callers of its numbers at {carrier} can leave no message"),
@@ -55,9 +65,12 @@ pub(super) async fn check(
     Ok(format!("{} accounts, {total} services", accounts.len()))
 }
 
-/// Which of these can't record what a caller says.
-fn silent<'a>(carriers: &Carriers, of_calls: &'a [String]) -> Vec<&'a str> {
-    let records =
-        |id: &str| carriers.get(id).is_none_or(|one| one.adapter.capabilities().voicemail);
-    of_calls.iter().map(String::as_str).filter(|id| !records(id)).collect()
+/// Which of these can't do that.
+fn lacking<'a>(
+    carriers: &Carriers,
+    of_calls: &'a [String],
+    can: fn(&Capabilities) -> bool,
+) -> Vec<&'a str> {
+    let can = |id: &str| carriers.get(id).is_none_or(|one| can(one.adapter.capabilities()));
+    of_calls.iter().map(String::as_str).filter(|id| !can(id)).collect()
 }

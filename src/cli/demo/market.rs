@@ -102,6 +102,7 @@ impl Market {
             mode: Mode::VoiceAndMessage,
             ttl: None,
             date_expiry: None,
+            recording: None,
             metadata: "{}".into(),
             participants: vec![person(BUYER, "buyer")?, person(SELLER, "seller")?],
         };

@@ -1,6 +1,6 @@
 //! Which of a service's rules two versions differ in, by the names that the API has for them.
 
-use super::{FirstTextRules, ProxyRules, Rules, VerifiedRules, VoicemailRules};
+use super::{FirstTextRules, ProxyRules, RecordingRules, Rules, VerifiedRules, VoicemailRules};
 use crate::domain::{assurance::AssuranceRules, audit::changed_fields};
 
 impl Rules {
@@ -28,6 +28,7 @@ impl Rules {
             out_of_session_url => "out_of_session_url",
             missed_call_text => "missed_call_text",
             voicemail => "voicemail",
+            recording => "recording",
             identifier_check => "identifier_check",
             keep_texts => "keep_texts",
             content => "content",
@@ -49,6 +50,7 @@ impl Rules {
         let parts = |name: &'static str| match name {
             "verified_participants" => verified(&self.verified, &after.verified),
             "voicemail" => voicemail(&self.voicemail, &after.voicemail),
+            "recording" => recording(&self.recording, &after.recording),
             "first_text" => first_text(&self.first_text, &after.first_text),
             "assurance" => assurance(self.assurance, after.assurance),
             "twilio_proxy" => proxy(&self.proxy, &after.proxy),
@@ -92,6 +94,14 @@ fn assurance(before: AssuranceRules, after: AssuranceRules) -> Vec<&'static str>
         pin_for_withheld => "pin_for_withheld",
         pin_from_any_phone => "pin_from_any_phone",
         pin_fallback => "pin_fallback",
+    })
+}
+
+fn recording(before: &RecordingRules, after: &RecordingRules) -> Vec<&'static str> {
+    changed_fields!(RecordingRules, before, after, {
+        rule => "recording",
+        purpose => "recording_purpose",
+        kept => "recording_days",
     })
 }
 

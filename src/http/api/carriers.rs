@@ -46,6 +46,8 @@ pub(super) struct Abilities {
     receipts: bool,
     /// Whether it can be asked for texts and calls that no webhook told of.
     lists: bool,
+    /// Whether it can record calls whose people agreed: begin by API, pause, go on, end.
+    recording: bool,
     /// Whether a text whose answer was lost is known for certain: by a key, or by asking.
     resends_safely: bool,
 }
@@ -103,6 +105,7 @@ impl From<&Capabilities> for Abilities {
             mms: can.mms,
             receipts: can.receipts,
             lists: can.lists,
+            recording: can.recording,
             resends_safely: can.dedupe != Dedupe::None,
         }
     }

@@ -57,6 +57,9 @@ impl From<Error> for Problem {
             | Error::CodeHeld(..)
             | Error::VerificationEnded(_)
             | Error::NotVerified(_)) => of_verification(error),
+            error @ (Error::RecordingUnsupported(_) | Error::RecordingState(_)) => {
+                of_recording(&error)
+            }
             Error::TrialUnderWay => Self::new(
                 Code::Conflict,
                 "Another dry run of this account's is under way: wait until it has been answered.",
@@ -177,6 +180,22 @@ fn of_person(error: &Error) -> Problem {
 fn limited(wait: Duration) -> Problem {
     let detail = "It is more than the limits of docs/abuse.md allow for now.";
     Problem::new(Code::RateLimited, detail).retry_after(wait.max(Duration::from_secs(1)))
+}
+
+/// Why a call is not recorded, or its recording not changed.
+fn of_recording(error: &Error) -> Problem {
+    match error {
+        Error::RecordingUnsupported(Some(carrier)) => Problem::new(
+            Code::RecordingNotSupported,
+            "The carrier can't begin a recording once all agreed, or can't pause it: docs/recording.md says which can.",
+        )
+        .member("carrier", carrier.clone()),
+        Error::RecordingState(state) => {
+            Problem::new(Code::RecordingNotRunning, "The recording is not in a state for this.")
+                .member("state", state.as_str())
+        }
+        _ => Problem::new(Code::RecordingNotSupported, "The operator has set no store for files."),
+    }
 }
 
 /// Why nothing is done about an endpoint or what it is sent.

@@ -12,6 +12,7 @@ use super::{
     error::not_found,
     input::bad_parameters,
     paging::{Listing, Page, Paging},
+    recordings::{self, Recording},
     sessions::check_words,
     usage::{self, Amount, LegPrice},
     wire::{Attestation, Direction, Kind, Origin, Outcome, Reason, Time},
@@ -24,7 +25,7 @@ use crate::{
         problem::{FieldFault, Path, Problem},
     },
     ids::{AccountId, InteractionId, LegId, ParticipantId, ServiceId, SessionId},
-    relay::{self, Answer, Error},
+    relay::{self, Answer, Carriers, Error},
     store::{Tx, charges, interactions, legs, media, sessions, text_findings},
 };
 
@@ -58,6 +59,9 @@ pub(super) struct Interaction {
     /// What the caller said whom nobody answered, while it is kept; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     voicemail: Option<Voicemail>,
+    /// Whether the call is, or was, recorded, and who agreed; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<Recording>,
     /// What was found in a text whose service looks for it; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     moderation: Option<Moderation>,
@@ -164,6 +168,7 @@ impl From<interactions::Interaction> for Interaction {
             media_refused: one.media_refused,
             duration_seconds: one.duration.map(|length| length.as_secs()),
             voicemail: None,
+            recording: None,
             moderation: None,
             prices: Vec::new(),
             legs: None,
@@ -205,6 +210,7 @@ impl From<legs::Leg> for Leg {
 async fn whole(
     tx: &mut Tx,
     account: &AccountId,
+    carriers: &Carriers,
     one: interactions::Interaction,
 ) -> Result<Interaction, Error> {
     let legs = legs::of_interaction(tx, account, &one.id).await?;
@@ -219,14 +225,17 @@ async fn whole(
         }
     });
     let legs = Some(legs.collect());
-    let (mut voicemail, mut moderation) = (None, None);
+    let (mut voicemail, mut recording, mut moderation) = (None, None, None);
     match one.kind {
-        interaction::Kind::Call => voicemail = message_of(tx, account, &one.id).await?,
+        interaction::Kind::Call => {
+            voicemail = message_of(tx, account, &one.id).await?;
+            recording = recordings::of_call(tx, carriers, account, &one.id).await?;
+        }
         interaction::Kind::Message => {
             moderation = text_findings::of_text(tx, account, &one.id).await?.map(Moderation::from);
         }
     }
-    Ok(Interaction { voicemail, moderation, prices, legs, ..Interaction::from(one) })
+    Ok(Interaction { voicemail, recording, moderation, prices, legs, ..Interaction::from(one) })
 }
 
 /// What the caller said whom nobody answered, while it is kept.
@@ -340,7 +349,7 @@ pub(super) async fn read(
     let mut tx = api.0.relay.db().read().await?;
     let found = interactions::get(&mut tx, &caller.account, &id).await?;
     let found = found.ok_or_else(|| not_found("interaction"))?;
-    let interaction = whole(&mut tx, &caller.account, found).await?;
+    let interaction = whole(&mut tx, &caller.account, api.0.relay.carriers(), found).await?;
     Ok(write::read(&headers, &interaction, &interaction.etag()))
 }
 
@@ -377,6 +386,7 @@ impl Interaction {
         let legs = self.legs.iter().flatten().map(|leg| leg.updated_at.0.millis());
         let prices = self.prices.iter().map(Amount::to_string).collect::<Vec<_>>().concat();
         let voicemail = self.voicemail.as_ref().map_or("", |one| one.state);
-        format!("{}-{}{prices}{voicemail}", self.version, legs.max().unwrap_or(0))
+        let recording = self.recording.as_ref().map(Recording::tag).unwrap_or_default();
+        format!("{}-{}{prices}{voicemail}{recording}", self.version, legs.max().unwrap_or(0))
     }
 }

@@ -33,6 +33,7 @@ mod paging;
 mod participants;
 mod pauses;
 mod persons;
+mod recordings;
 mod reports;
 mod retention;
 mod routes;

@@ -48,6 +48,9 @@ pub(super) struct NewSession {
     ttl_seconds: Option<Seconds>,
     /// When it ends, whatever happens; wins over `ttl_seconds`.
     ends_at: Option<Time>,
+    /// Whether its calls may be recorded: `false` never, `true` only where its service records; the service's rule
+    /// by default.
+    recording: Option<bool>,
     /// At most 50 texts of at most 500 characters under names of at most 40. Telephone numbers are
     /// refused.
     metadata: Option<BTreeMap<String, String>>,
@@ -129,6 +132,7 @@ impl NewSession {
             mode: self.mode.map_or(session::Mode::VoiceAndMessage, |mode| mode.0),
             ttl: self.ttl_seconds.map(|ttl| Duration::from_secs(ttl.0)),
             date_expiry: self.ends_at.map(|at| at.0),
+            recording: self.recording,
             metadata: metadata.clone(),
             participants: participants.clone(),
         };
@@ -188,6 +192,7 @@ pub(super) async fn create(
             let service = relay::find_service(tx, account, service).await?.id;
             let view = relay::open(tx, account, &new(service)).await?;
             relay::check_gather(tx, account, relay.carriers(), &view).await?;
+            relay::check_session_recording(tx, relay.carriers(), account, &view).await?;
             if *dry {
                 return Err(Error::DryRun(explained(&view)));
             }

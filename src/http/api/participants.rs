@@ -196,6 +196,7 @@ pub(super) async fn create(
                 expect_session(tx, account, &id, *version).await?;
                 let (view, _) = relay::add_participant(tx, account, &id, new).await?;
                 relay::check_gather(tx, account, relay.carriers(), &view).await?;
+                relay::check_session_recording(tx, relay.carriers(), account, &view).await?;
                 Ok(shown(StatusCode::CREATED, view, true))
             })
         });

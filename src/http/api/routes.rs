@@ -9,8 +9,8 @@ use utoipa::OpenApi;
 use super::{
     Api, account, assurance, audit, available, calls, carriers, deliveries, endpoints, events,
     interactions, keys, legal_holds, messages, number_moves, number_orders, numbers, opening,
-    opt_outs, participants, pauses, persons, reports, services, sessions, usage, verifications,
-    wire,
+    opt_outs, participants, pauses, persons, recordings, reports, services, sessions, usage,
+    verifications, wire,
 };
 
 /// Where a session is found by its own id.
@@ -103,6 +103,10 @@ routes! {
         get "/api/v1/interactions" interactions::list,
         get "/api/v1/interactions/{interaction}" interactions::read,
         get "/api/v1/interactions/{interaction}/voicemail" interactions::voicemail,
+        get "/api/v1/interactions/{interaction}/recording" recordings::sound,
+        post "/api/v1/interactions/{interaction}/recording/pause" recordings::pause,
+        post "/api/v1/interactions/{interaction}/recording/resume" recordings::resume,
+        post "/api/v1/interactions/{interaction}/recording/stop" recordings::stop,
         get "/api/v1/usage" usage::list,
         get "/api/v1/verifications" verifications::list,
         post "/api/v1/verifications" verifications::create,

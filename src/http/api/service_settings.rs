@@ -13,8 +13,8 @@ use super::{
     retention::{self, RetentionSettings},
     twilio_proxy::ProxySettings,
     wire::{
-        Count, GeoMatch, IdentifierCheck, MediaRule, OutOfSession, Seconds, Selection, StopWords,
-        TeamRing,
+        Count, GeoMatch, IdentifierCheck, MediaRule, OutOfSession, RecordingRule, Seconds,
+        Selection, StopWords, TeamRing,
     },
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         abuse::Countries,
         assurance::AssuranceRules,
         phone::Identifier,
-        policy::{Rules, VerifiedRules, VoicemailRules},
+        policy::{RecordingRules, Rules, VerifiedRules, VoicemailRules},
     },
     relay::{self, Relay},
 };
@@ -139,6 +139,18 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 30)]
     #[serde(default)]
     pub(super) voicemail_days: Patch<Count>,
+    /// Whether calls are recorded: `off`, or `consent` where both sides agreed by a key. Take counsel.
+    #[schema(value_type = Option<RecordingRule>)]
+    #[serde(default)]
+    pub(super) recording: Patch<RecordingRule>,
+    /// What for, as people are told; needed with `consent`.
+    #[schema(value_type = Option<String>, max_length = 200)]
+    #[serde(default)]
+    pub(super) recording_purpose: Patch<String>,
+    /// How long a recording is kept, 1 to 365.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 365)]
+    #[serde(default)]
+    pub(super) recording_days: Patch<Count>,
     #[schema(value_type = Option<IdentifierCheck>)]
     #[serde(default)]
     pub(super) identifier_check: Patch<IdentifierCheck>,
@@ -257,6 +269,7 @@ impl ServiceSettings {
             (&self.out_of_session_url, &mut rules.out_of_session_url),
             (&self.missed_call_text, &mut rules.missed_call_text),
             (&self.voicemail_greeting, &mut rules.voicemail.greeting),
+            (&self.recording_purpose, &mut rules.recording.purpose),
             (&self.first_text_words, &mut rules.first_text.words),
             (&self.help_text, &mut rules.help_text),
         ] {
@@ -273,6 +286,7 @@ impl ServiceSettings {
         let first = &mut rules.first_text.on;
         set(&self.first_text, &default.first_text.on, first, bool::clone);
         self.apply_voicemail(&mut rules.voicemail);
+        self.apply_recording(&mut rules.recording);
         self.apply_verified(&mut rules.verified);
         self.apply_assurance(&mut rules.assurance);
         match &self.content {
@@ -326,6 +340,13 @@ impl ServiceSettings {
         set(&self.voicemail_seconds, &default.longest, &mut rules.longest, length);
         set(&self.voicemail_text, &default.text, &mut rules.text, bool::clone);
         set(&self.voicemail_days, &default.kept, &mut rules.kept, days);
+    }
+
+    fn apply_recording(&self, rules: &mut RecordingRules) {
+        let default = RecordingRules::default();
+        let days = |days: &Count| Duration::from_secs(days.0.saturating_mul(DAY_S));
+        set(&self.recording, &default.rule, &mut rules.rule, |one| one.0);
+        set(&self.recording_days, &default.kept, &mut rules.kept, days);
     }
 
     fn apply_verified(&self, rules: &mut VerifiedRules) {

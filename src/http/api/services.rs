@@ -18,7 +18,8 @@ use super::{
     service_settings::ServiceSettings,
     twilio_proxy::TwilioProxy,
     wire::{
-        GeoMatch, IdentifierCheck, MediaRule, OutOfSession, Selection, StopWords, TeamRing, Time,
+        GeoMatch, IdentifierCheck, MediaRule, OutOfSession, RecordingRule, Selection, StopWords,
+        TeamRing, Time,
     },
     write::{self, Write, answer},
 };
@@ -92,6 +93,12 @@ pub(super) struct Service {
     voicemail_text: bool,
     /// How long a message is kept.
     voicemail_days: u64,
+    /// Whether calls are recorded: `off`, or `consent` where both sides agreed by a key. Take counsel.
+    recording: RecordingRule,
+    /// What for, as people are told.
+    recording_purpose: String,
+    /// How long a recording is kept.
+    recording_days: u64,
     /// Whether people's numbers must be possible ones, or ones that a numbering plan has.
     identifier_check: IdentifierCheck,
     /// Whether what people write is kept, sealed, with the interaction: the Twilio Proxy API shows
@@ -188,6 +195,9 @@ impl Service {
             voicemail_seconds: rules.voicemail.longest.as_secs(),
             voicemail_text: rules.voicemail.text,
             voicemail_days: rules.voicemail.kept.as_secs() / DAY_S,
+            recording: RecordingRule(rules.recording.rule),
+            recording_purpose: rules.recording.purpose,
+            recording_days: rules.recording.kept.as_secs() / DAY_S,
             identifier_check: IdentifierCheck(rules.identifier_check),
             keep_texts: rules.keep_texts,
             stop_words: StopWords(rules.stop_words),
@@ -264,13 +274,15 @@ pub(super) async fn create(
     };
     let unique_name = faults.required(unique_name, "/unique_name");
     let unique_name = faults.done(unique_name)?;
-    api.write(&caller, terms.key, (unique_name, body), |tx, account, (unique_name, body)| {
+    let input = (unique_name, body, api.0.relay.clone());
+    api.write(&caller, terms.key, input, |tx, account, (unique_name, body, relay)| {
         Box::pin(async move {
             let brand = relay::default_brand(tx, account).await?;
             let mut rules = Rules::new(brand.clone());
             body.apply(&mut rules, &brand);
             let new = NewService { unique_name: unique_name.clone(), rules };
             let service = relay::create_service(tx, account, &new).await?;
+            relay::check_service_recording(tx, relay.carriers(), account, &service).await?;
             let secret = service.callback_secret.as_ref().map(WebhookSecret::expose);
             let mut service = Service::shown(tx, account, service).await?;
             service.out_of_session_secret = secret;
@@ -321,8 +333,8 @@ pub(super) async fn update(
     let Write { body, mut faults, terms } = request;
     body.check(&mut faults, false, &api.0.relay);
     let body = faults.done(Some(body))?;
-    let input = (service, terms.version, body);
-    api.write(&caller, terms.key, input, |tx, account, (service, version, body)| {
+    let input = (service, terms.version, body, api.0.relay.clone());
+    api.write(&caller, terms.key, input, |tx, account, (service, version, body, relay)| {
         Box::pin(async move {
             let before = relay::find_service(tx, account, service).await?;
             let brand = relay::default_brand(tx, account).await?;
@@ -333,6 +345,9 @@ pub(super) async fn update(
                 body.apply(rules, &brand);
             };
             let changed = relay::update_service(tx, account, &before.id, *version, &change).await?;
+            if changed.rules.recording != before.rules.recording {
+                relay::check_service_recording(tx, relay.carriers(), account, &changed).await?;
+            }
             let new = before.callback_secret.is_none();
             let secret = changed.callback_secret.as_ref().filter(|_| new);
             let secret = secret.map(WebhookSecret::expose);

@@ -50,6 +50,8 @@ pub(super) struct Session {
     closed_reason: Option<ClosedReason>,
     /// When a restore put it on hold: nobody is put through until it is resumed. Null otherwise.
     suspended_at: Option<Time>,
+    /// Whether its calls may be recorded; null leaves it to the service.
+    recording: Option<bool>,
     /// Your own words. Put no personal data here: it is kept in clear.
     metadata: BTreeMap<String, String>,
     /// Everybody who is or was in it.
@@ -133,6 +135,7 @@ impl From<SessionView> for Session {
             closed_at: session.ended_at.map(Time),
             closed_reason: session.closed_reason.map(ClosedReason),
             suspended_at: session.suspended_at.map(Time),
+            recording: session.recording,
             metadata: metadata_of(&session.metadata),
             participants: participants
                 .into_iter()

@@ -13,7 +13,7 @@ use crate::{
     carrier::provisioning,
     domain::{
         assurance, audit, content, erasure, event::EventKind, interaction, number_move, opt_out,
-        phone, policy, pool::Rule, report, session, time::Timestamp, verification,
+        phone, policy, pool::Rule, recording, report, session, time::Timestamp, verification,
     },
     ids::{
         AccountId, EndpointId, ErasureId, EventId, HoldId, InteractionId, KeyId, LegId, MoveId,
@@ -235,6 +235,9 @@ words! {
     Selection = policy::Selection, "Which number a person gets for counterparts had before";
     StepState = number_move::StepState, "What became of a participant in a move";
     State = session::State, "Where a session is in its life";
+    RecordingRule = policy::RecordingRule, "Whether calls are recorded";
+    RecordingState = recording::RecordingState, "How far a recording has come";
+    RecordingLoss = recording::RecordingLoss, "Why nothing of a recording is kept";
     VerificationChannel = verification::Channel, "How a code is sent";
     VerificationStatus = verification::Status, "How far a verification has come";
     TeamRing = policy::TeamRing, "In which order the members of a team are rung";

@@ -157,6 +157,12 @@ codes! {
     VerificationEnded "verification_ended" CONFLICT never
         "The verification waits for no code any more"
         "It was verified, failed, cancelled, or its time was up; `verification_status` says which. Begin another one.";
+    RecordingNotSupported "recording_not_supported" CONFLICT never
+        "Calls can't be recorded here"
+        "A service or session asks for recordings, and `carrier`, where its numbers are, can't begin one only once all agreed, or can't pause one; or no store for files is set.";
+    RecordingNotRunning "recording_not_running" CONFLICT never
+        "The recording is not in a state for this"
+        "`state` says how far it has come: only one that runs can be paused, and only a paused one goes on.";
     EndpointLimit "endpoint_limit" CONFLICT never
         "The account has all its endpoints"
         "Delete one first, or let one get the events of several services.";

@@ -23,7 +23,7 @@ use crate::{
         phone::{Identifier, ProxyNumber},
         time::Timestamp,
     },
-    sandbox::{NewCall, NewMessage, Refusal, Taken},
+    sandbox::{NewCall, NewMessage, Refusal, Taken, TapeAct},
 };
 
 /// Proof that the request carries the secret.
@@ -142,6 +142,32 @@ pub(super) async fn end(
     answer(app.network.end_call(&id).await)
 }
 
+/// What becomes of a call's recording.
+#[derive(Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub(super) enum TapeJson {
+    Start { recorded_url: String },
+    Pause,
+    Resume,
+    Stop,
+}
+
+pub(super) async fn recording(
+    State(app): State<App>,
+    _: Opened,
+    path: Result<Path<String>, axum::extract::rejection::PathRejection>,
+    Body(json): Body<TapeJson>,
+) -> Response {
+    let id = path.map(|Path(id)| id).unwrap_or_default();
+    let act = match json {
+        TapeJson::Start { recorded_url } => TapeAct::Start(recorded_url),
+        TapeJson::Pause => TapeAct::Pause,
+        TapeJson::Resume => TapeAct::Resume,
+        TapeJson::Stop => TapeAct::Stop,
+    };
+    answer(app.network.tape(&id, act).await)
+}
+
 /// Which part of a list.
 #[derive(Deserialize)]
 pub(super) struct Part {
@@ -211,6 +237,10 @@ pub(super) fn answer(result: Result<Taken, Refusal>) -> Response {
         }
         Refusal::NoCall => {
             Fault::new(StatusCode::NOT_FOUND, "there is no such call").with_code("no-call")
+        }
+        Refusal::NoRecording => {
+            Fault::new(StatusCode::CONFLICT, "the recording is not in a state for that")
+                .with_code("no-recording")
         }
         Refusal::Fault(status) => Fault::new(
             StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),

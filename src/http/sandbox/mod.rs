@@ -70,6 +70,7 @@ pub fn router(network: Arc<Network>) -> Router {
         .route("/carrier/v1/messages/{id}", delete(carrier::forget_text))
         .route("/carrier/v1/calls/{id}", delete(carrier::forget_call))
         .route("/carrier/v1/calls/{id}/end", post(carrier::end))
+        .route("/carrier/v1/calls/{id}/recording", post(carrier::recording))
         .route("/carrier/v1/media/{id}", get(pictures::fetched).delete(pictures::forgotten))
         .fallback(async || Fault::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || {

@@ -275,6 +275,8 @@ pub(super) fn refusal(error: Error, about: About) -> Refusal {
         | Error::Carrier(_)
         | Error::IdempotencyReused
         | Error::IdempotencyInProgress
+        | Error::RecordingUnsupported(_)
+        | Error::RecordingState(_)
         | Error::DryRun(_)) => return Refusal::new(Code::Internal).caused_by(other),
     };
     Refusal::new(code)

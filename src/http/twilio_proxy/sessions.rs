@@ -141,6 +141,7 @@ pub(super) async fn create(
                     mode: new.mode,
                     ttl: new.ttl,
                     date_expiry: new.date_expiry,
+                    recording: None,
                     metadata: "{}".to_owned(),
                     participants: resolve(tx, account, &service.id, &new.participants).await?,
                     service: service.id,

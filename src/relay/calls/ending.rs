@@ -8,7 +8,7 @@ use super::{
     limit, pin, place,
     steps::{Live, live},
 };
-use crate::relay::{abuse, error::Error, inbound::Source, messages};
+use crate::relay::{abuse, error::Error, inbound::Source, messages, recording};
 use crate::{
     carrier::event::CallStatus,
     domain::{
@@ -198,6 +198,7 @@ pub(super) async fn finish(
     if !interactions::finish(tx, account, id, &end).await? {
         return Ok(());
     }
+    recording::call_over(tx, account, id, now).await?;
     let Some(interaction) = interactions::get_any(tx, account, id).await? else { return Ok(()) };
     // What is told of a code is told by its verification.
     if alone.is_some() && interaction.session.is_none() {
@@ -236,6 +237,7 @@ pub(in crate::relay) async fn give_up(
     let reason = Reason::CarrierUnknown;
     let end = End { outcome: Outcome::Unknown, reason: Some(reason), duration: None, at };
     if interactions::finish(tx, account, id, &end).await? {
+        recording::call_over(tx, account, id, at).await?;
         abuse::over(tx, account, &interaction, None, at).await?;
         let data = json!({ "reason": reason.as_str(), "role": interaction.from_role }).to_string();
         events::insert(tx, account, EventKind::CallUnknown, place(&interaction), &data, at).await?;

@@ -28,7 +28,7 @@ use crate::relay::{
     consult::Given,
     error::Error,
     inbound::{self, Event, Refused, Route, Routed, Source},
-    stored_plan, twilio_proxy,
+    recording, stored_plan, twilio_proxy,
 };
 use crate::{
     carrier::{
@@ -67,10 +67,11 @@ pub(super) const NOWHERE: Plan = Plan::Reject(RejectReason::Declined);
 /// Takes in a call and says what to do with it (M2).
 pub(in crate::relay) async fn receive(
     tx: &mut Tx,
-    Source { carrier, adapter, .. }: Source<'_>,
+    source: Source<'_>,
     call: &InboundCall,
     given: &Given,
 ) -> Result<(Answer, Option<Reason>), Error> {
+    let Source { carrier, adapter, .. } = source;
     let key = EventKey { carrier, kind: "call", event: &call.id };
     let event = Event {
         kind: Kind::Call,
@@ -95,7 +96,8 @@ pub(in crate::relay) async fn receive(
         Route::Refused(refused) if is_asked(event, &refused) => {
             let Refused { account, service, number, now, .. } = &*refused;
             let person = refused.person();
-            let asking = pin::Asking { event, account, service, number, person, now: *now };
+            let now = *now;
+            let asking = pin::Asking { source, event, account, service, number, person, now };
             let (id, plan) = pin::begin(tx, asking).await?;
             (refused.account, id, plan, None)
         }
@@ -107,7 +109,7 @@ pub(in crate::relay) async fn receive(
         Route::To(routed) => {
             let account = routed.account.clone();
             let ids = given.verdict.as_ref().and_then(|verdict| verdict.ids.clone());
-            let (id, plan) = connect(tx, event, *routed, ids).await?;
+            let (id, plan) = connect(tx, source, event, *routed, ids).await?;
             (account, id, plan, None)
         }
     };
@@ -251,6 +253,7 @@ fn place(interaction: &Interaction) -> Place<'_> {
 
 async fn connect(
     tx: &mut Tx,
+    source: Source<'_>,
     event: Event<'_>,
     routed: Routed,
     ids: Option<(InteractionId, LegId)>,
@@ -266,7 +269,7 @@ async fn connect(
         leg.id = id;
     }
     legs::insert(tx, &account, &leg).await?;
-    let plan = connect_logged(tx, event, routed, &interaction, &leg).await?;
+    let plan = connect_logged(tx, source, event, routed, (&interaction, &leg)).await?;
     if let Some(plan) = plan {
         return Ok((interaction.id, plan));
     }
@@ -274,13 +277,14 @@ async fn connect(
     Ok((interaction.id, NOWHERE))
 }
 
-/// Rings the other side of a call whose own leg and interaction are in the log; `None` where nobody can be rung.
+/// Rings the other side of a call whose own leg and interaction are in the log, or first asks whether it may be
+/// recorded; `None` where nobody can be rung.
 async fn connect_logged(
     tx: &mut Tx,
+    source: Source<'_>,
     event: Event<'_>,
     mut routed: Routed,
-    interaction: &Interaction,
-    leg: &Leg,
+    (interaction, leg): (&Interaction, &Leg),
 ) -> Result<Option<Plan>, Error> {
     let (account, now) = (routed.account.clone(), routed.now);
     inbound::touch(tx, &account, &mut routed.session, now).await?;
@@ -304,6 +308,11 @@ async fn connect_logged(
     let in_session = (&routed.session, &routed.service.rules);
     let caller = (&routed.sender.person, routed.recipients.len());
     abuse::began(tx, &account, &interaction.id, in_session, caller, now).await?;
+    if recording::asks(source, &routed.service.rules, &routed.session) {
+        let of = (&account, &routed.service, &routed.session);
+        let plan = recording::ask_first(tx, of, leg, &routed.number.country, now).await?;
+        return Ok(Some(plan));
+    }
     let step = Step {
         account: &account,
         service: &routed.service,
@@ -392,9 +401,12 @@ async fn ring(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Option<P
     }
     let Some(head) = waiting.first() else { return Ok(None) };
     let caller_id = head.number.clone();
+    let call = &step.caller.interaction;
+    let asks = rules.recording.asks() && recording::open_question(tx, step.account, call).await?;
     let most = match rules.team_ring {
-        TeamRing::All => step.at_once,
-        TeamRing::InOrder => 1,
+        // Whoever agrees must be the one who is connected.
+        TeamRing::All if !asks => step.at_once,
+        TeamRing::All | TeamRing::InOrder => 1,
     };
     let mut to = Vec::new();
     for leg in waiting.into_iter().filter(|leg| leg.number == caller_id).take(most) {
@@ -415,7 +427,7 @@ async fn ring(tx: &mut Tx, step: Step<'_>, waiting: Vec<Leg>) -> Result<Option<P
         announce: said(&rules.caller_announcement).filter(|_| step.first),
         ring_timeout: rules.ring_timeout,
         duration_max: limit::longest(rules, step.session, step.now).min(left),
-        screen: accept || !rules.callee_whisper.is_empty(),
+        screen: accept || !rules.callee_whisper.is_empty() || asks,
         accept,
         turn: 0,
     })))

@@ -71,6 +71,7 @@ struct Asked {
 /// A call whose caller is asked.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
+    pub(super) source: Source<'a>,
     pub(super) event: Event<'a>,
     pub(super) account: &'a AccountId,
     pub(super) service: &'a Service,
@@ -81,7 +82,7 @@ pub(super) struct Asking<'a> {
 
 /// Asks a caller for their PIN for the first time.
 pub(super) async fn begin(tx: &mut Tx, call: Asking<'_>) -> Result<(InteractionId, Plan), Error> {
-    let Asking { event, account, service, number, person, now } = call;
+    let Asking { event, account, service, number, person, now, .. } = call;
     let interaction = Interaction {
         id: tx.id_at(now),
         service: Some(service.id.clone()),
@@ -196,7 +197,7 @@ pub(super) async fn go_on(
         Caller::Withheld => None,
     };
     let (number, service, person) = (&number, &service, person.as_ref());
-    let call = Asking { event, account, service, number, person, now: *now };
+    let call = Asking { source, event, account, service, number, person, now: *now };
     let plan = match told {
         // It has ended meanwhile, or was put through.
         _ if asked.tries >= TRIES_MAX || leg.session.is_some() || leg.outcome.is_some() => {
@@ -205,7 +206,8 @@ pub(super) async fn go_on(
         Told::Keys(digits) => heard(tx, call, leg, asked.tries, digits, given).await?,
         Told::Played | Told::Dialled(_) => turn_away(tx, call, leg, Reason::PinMissing).await?,
     };
-    if plan.connects().is_none() && matches!(plan, Plan::Script(_)) {
+    // A question for a PIN is kept already; that for a recording is turn 0.
+    if matches!(&plan, Plan::Script(script) if script.turn > 0) && plan.connects().is_none() {
         return Ok(Some(Answer::Plan(plan)));
     }
     keep(tx, call, leg, asked.tries + 1, &plan).await?;
@@ -244,7 +246,7 @@ async fn heard(
     digits: &str,
     given: &Given,
 ) -> Result<Plan, Error> {
-    let Asking { event, account, service, number, person, now } = call;
+    let Asking { event, account, service, number, person, now, .. } = call;
     let pin = Pin::parse(digits.trim_end_matches(FINISH));
     let proof = match &pin {
         None => Proof::Nothing,
@@ -299,7 +301,7 @@ async fn put_through(
     };
     let interaction = interactions::get_any(tx, account, &leg.interaction).await?;
     let interaction = interaction.ok_or(Error::NotFound("interaction"))?;
-    let plan = connect_logged(tx, call.event, routed, &interaction, &leg).await?;
+    let plan = connect_logged(tx, call.source, call.event, routed, (&interaction, &leg)).await?;
     Ok(plan.map_or(Plan::Hangup, |plan| if plan == NOWHERE { Plan::Hangup } else { plan }))
 }
 

@@ -460,7 +460,8 @@ async fn hand_over(tx: &mut Tx, call: &Steered<'_>) -> Result<Plan, Error> {
     let legs = legs::of_interaction(tx, call.account, &call.leg.interaction).await?;
     let own = legs.into_iter().find(|leg| leg.id == call.leg.id).ok_or(Error::NotFound("leg"))?;
     legs::update(tx, call.account, &Leg { carrier_id: None, ..own }).await?;
-    let (_, plan) = connect(tx, call.event, *routed, None).await?;
+    let source = Source { carrier: call.event.carrier, adapter: call.event.adapter, keeps: false };
+    let (_, plan) = Box::pin(connect(tx, source, call.event, *routed, None)).await?;
     keep(tx, call, On::Rest, Vec::new(), &plan).await?;
     Ok(plan)
 }

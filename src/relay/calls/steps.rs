@@ -11,7 +11,7 @@ use super::{
     wants_one,
 };
 use crate::relay::{
-    abuse, consult::Given, error::Error, inbound::Source, verifications, voicemail,
+    abuse, consult::Given, error::Error, inbound::Source, recording, verifications, voicemail,
 };
 use crate::{
     carrier::{
@@ -21,7 +21,7 @@ use crate::{
     domain::{
         call::CallState,
         interaction::{Kind, Reason},
-        policy::{self},
+        policy::{self, consent_words},
         time::Timestamp,
     },
     ids::{AccountId, LegId},
@@ -139,13 +139,24 @@ pub(in crate::relay) async fn callee_answered(
     let prompt = |text: &str| Prompt { text: text.to_owned(), language: language.to_owned() };
     let whisper = &rules.callee_whisper;
     let accept = wants_one(tx, &live.account, rules, &live.leg.interaction).await?;
-    if whisper.is_empty() && !accept {
+    let call = &live.leg.interaction;
+    let asks = rules.recording.asks()
+        && live.leg.position > 0
+        && recording::open_question(tx, &live.account, call).await?;
+    if whisper.is_empty() && !accept && !asks {
         return Ok(Answer::Plan(Plan::Proceed));
     }
+    let question = if asks {
+        let purpose = &rules.recording.purpose;
+        Some(prompt(&consent_words(purpose, language, accept).text))
+    } else {
+        accept.then(|| prompt(policy::press_one_words(language)))
+    };
     Ok(Answer::Plan(Plan::Whisper(Whisper {
         leg: live.leg.id.clone(),
         say: (!whisper.is_empty()).then(|| prompt(whisper)),
-        accept: accept.then(|| prompt(policy::press_one_words(language))),
+        accept: question,
+        optional: asks && !accept,
     })))
 }
 
@@ -172,6 +183,9 @@ pub(in crate::relay) async fn keys(
     let Some(live) = live(tx, carrier, &event.leg).await? else {
         return Ok(Answer::Plan(Plan::Hangup));
     };
+    if let Some(answer) = Box::pin(consent(tx, source, &live, &event.digits)).await? {
+        return Ok(answer);
+    }
     if live.open && event.digits == "1" && !is_over(&live.leg) {
         return Ok(Answer::Plan(Plan::Proceed));
     }
@@ -179,6 +193,65 @@ pub(in crate::relay) async fn keys(
         News { state: CallState::NoAnswer, reason: Some(Reason::NotAccepted), ..News::default() };
     settle(tx, &live.account, live.leg, news, live.now).await?;
     Ok(Answer::Plan(Plan::Hangup))
+}
+
+/// What follows a key that was pressed, or not, where somebody was asked whether they agree to a recording;
+/// `None` where nobody was.
+async fn consent(
+    tx: &mut Tx,
+    source: Source<'_>,
+    live: &Live,
+    digits: &str,
+) -> Result<Option<Answer>, Error> {
+    let Some(session) = &live.session else { return Ok(None) };
+    let service = service_of(tx, &live.account, session).await?;
+    let (account, leg) = (&live.account, &live.leg);
+    if !service.rules.recording.asks() {
+        return Ok(None);
+    }
+    let open = live.open && !is_over(leg);
+    if leg.position > 0 {
+        let asked = recording::was_asked(tx, account, leg).await?;
+        if !open || !asked {
+            return Ok(None);
+        }
+        let accept = wants_one(tx, account, &service.rules, &leg.interaction).await?;
+        let rules = (&service.rules, accept);
+        let takes = recording::callee_answered(tx, live, rules, digits).await?;
+        return Ok(takes.then_some(Answer::Plan(Plan::Proceed)));
+    }
+    let hangup = Some(Answer::Plan(Plan::Hangup));
+    if !open {
+        return Ok(hangup);
+    }
+    let new = recording::first_answered(tx, live, &service.rules, digits).await?;
+    let Some(new) = new else { return Ok(hangup) };
+    let country = country_of(tx, leg).await?;
+    let step = Step {
+        account,
+        service: &service,
+        session,
+        caller: leg,
+        country: &country,
+        first: false,
+        at_once: at_once(source.adapter),
+        now: live.now,
+    };
+    let plan = if new {
+        next(tx, step).await?
+    } else {
+        let legs = legs::of_interaction(tx, account, &leg.interaction).await?;
+        let dialled = |one: &Leg| one.state != CallState::Queued.as_str();
+        let rung = legs.into_iter().filter(|one| one.position > 0 && dialled(one)).collect();
+        match ring_again(tx, step, rung).await? {
+            None if source.adapter.is_some_and(is_commanded) => return Ok(Some(Answer::Ack)),
+            plan => plan,
+        }
+    };
+    if plan.is_none() {
+        end(tx, account, &leg.interaction, Ending::default(), live.now).await?;
+    }
+    Ok(plan.map(Answer::Plan).or(hangup))
 }
 
 /// What a script plays is over: its next turn, or the end of the call.
@@ -218,7 +291,10 @@ pub(in crate::relay) async fn dial_ended(
     // is told again.
     let again = source.adapter.is_some_and(is_commanded) && rung.iter().any(|leg| !is_over(leg));
     let connected = !again && settle_rung(tx, &account, &rung, event, now).await?;
-    let ended = event.state == CallState::Completed || event.caller_gone || !open;
+    // Somebody agreed and was not connected: nobody else is, and nothing else heard, while it may be recorded.
+    let taped =
+        !connected && !again && recording::was_begun(tx, &account, &leg.interaction, now).await?;
+    let ended = event.state == CallState::Completed || event.caller_gone || !open || taped;
     if let Some(session) = session.as_ref().filter(|_| !ended) {
         let service = service_of(tx, &account, session).await?;
         let country = country_of(tx, &leg).await?;
@@ -296,9 +372,10 @@ pub(super) async fn settle_rung(
 /// A call that we placed was answered: now the other side is rung.
 pub(in crate::relay) async fn placed_answered(
     tx: &mut Tx,
-    Source { carrier, adapter, .. }: Source<'_>,
+    source: Source<'_>,
     event: &PlacedCallAnswered,
 ) -> Result<Answer, Error> {
+    let Source { carrier, adapter, .. } = source;
     let hangup = Answer::Plan(Plan::Hangup);
     let Some(live) = live(tx, carrier, &event.leg).await? else { return Ok(hangup) };
     let ours = live.leg.session.is_none() && live.leg.direction == Direction::Outbound;
@@ -327,5 +404,10 @@ pub(in crate::relay) async fn placed_answered(
         at_once: at_once(adapter),
         now,
     };
+    if recording::asks(source, &service.rules, &session) {
+        let of = (&account, &service, &session);
+        let plan = recording::ask_first(tx, of, &leg, &country, now).await?;
+        return Ok(Answer::Plan(plan));
+    }
     Ok(next(tx, step).await?.map_or(hangup, Answer::Plan))
 }

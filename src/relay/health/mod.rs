@@ -280,7 +280,8 @@ impl One {
             OutboxKind::EndCall
             | OutboxKind::FetchRecording
             | OutboxKind::DropRecording
-            | OutboxKind::DropRecord => None,
+            | OutboxKind::DropRecord
+            | OutboxKind::Record => None,
         };
         closed.max(throttled).saturating_mul(1000).max(rate.unwrap_or(0))
     }
@@ -320,7 +321,8 @@ impl One {
             OutboxKind::EndCall
             | OutboxKind::FetchRecording
             | OutboxKind::DropRecording
-            | OutboxKind::DropRecord => {}
+            | OutboxKind::DropRecord
+            | OutboxKind::Record => {}
         }
     }
 }

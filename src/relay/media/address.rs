@@ -124,6 +124,27 @@ impl Relay {
         }
     }
 
+    /// What was recorded of this call, with its bytes; `None` where there is nothing, or nothing any more.
+    ///
+    /// # Errors
+    /// As [`Relay::offered`].
+    pub async fn recording(
+        &self,
+        account: &AccountId,
+        call: &InteractionId,
+    ) -> Result<Option<Offered>, Error> {
+        let mut tx = self.db.read().await?;
+        let now = tx.now().await?;
+        let one = media::recording(&mut tx, account, call).await?;
+        let one = one.filter(|one| now < one.expires_at);
+        let token = one.map(|one| token(&tx, &one));
+        drop(tx);
+        match token {
+            Some(token) => self.offered(&token, true).await,
+            None => Ok(None),
+        }
+    }
+
     /// The file that an address of ours names, with its bytes where those are `wanted`; `None` for
     /// whatever is wrong: forged, over, withdrawn, gone.
     ///

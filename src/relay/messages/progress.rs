@@ -210,7 +210,8 @@ pub(in crate::relay) async fn cancel_owed(
             | OutboxKind::EndCall
             | OutboxKind::FetchRecording
             | OutboxKind::DropRecording
-            | OutboxKind::DropRecord => continue,
+            | OutboxKind::DropRecord
+            | OutboxKind::Record => continue,
             OutboxKind::Call => calls::cancel_placed(tx, account, leg, reason, now).await?,
         }
         outbox::finish(tx, &entry, OutboxState::Done).await?;

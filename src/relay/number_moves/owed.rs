@@ -81,6 +81,7 @@ pub(in crate::relay) fn is_unsent(entry: &Entry, leg: &Leg) -> bool {
         OutboxKind::EndCall
         | OutboxKind::FetchRecording
         | OutboxKind::DropRecording
-        | OutboxKind::DropRecord => false,
+        | OutboxKind::DropRecord
+        | OutboxKind::Record => false,
     }
 }

@@ -89,6 +89,7 @@ pub async fn adopt_session(
         unique_name: new.unique_name.as_deref(),
         mode: new.mode,
         lifetime: new.lifetime,
+        recording: None,
         metadata: "{}",
         key: &key,
         now: new.created_at,

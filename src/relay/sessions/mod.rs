@@ -61,6 +61,8 @@ pub struct OpenSession {
     pub ttl: Option<Duration>,
     /// When it ends, whatever happens.
     pub date_expiry: Option<Timestamp>,
+    /// Whether its calls may be recorded; `None` leaves it to the service.
+    pub recording: Option<bool>,
     /// The marketplace's own words: a JSON object.
     pub metadata: String,
     /// Who is in it.
@@ -136,6 +138,7 @@ pub async fn open(
         unique_name: new.unique_name.as_deref(),
         mode: new.mode,
         lifetime,
+        recording: new.recording,
         metadata: &new.metadata,
         key: &key,
         now,

@@ -438,6 +438,7 @@ async fn open(
         mode: wanted.mode,
         ttl: wanted.ttl,
         date_expiry: wanted.date_expiry,
+        recording: None,
         metadata: "{}".to_owned(),
         participants: vec![
             person(caller, Some(refused.number.id.clone())),

@@ -11,6 +11,7 @@ use crate::relay::{
     deliver::settle_asked,
     media::{Miss, sealed_as, token},
     messages::send_after_call,
+    recording,
 };
 use crate::{
     carrier::{
@@ -28,7 +29,7 @@ use crate::{
     store::{
         Tx,
         events::{self, Place},
-        media::{self, MediaState, Medium},
+        media::{self, MediaState, Medium, Purpose},
         numbers,
         outbox::{self, Entry, NewEntry, OutboxKind, OutboxState},
         services, sessions,
@@ -140,7 +141,7 @@ async fn take_on(tx: &mut Tx, entry: &Entry) -> Result<Option<Errand>, Error> {
     };
     let now = tx.now().await?;
     let Some(entry) = outbox::claim(tx, entry, now, now + LEASE).await? else { return Ok(None) };
-    let medium = media::voicemail(tx, &entry.account, &entry.interaction).await?;
+    let medium = wanted(tx, &entry).await?;
     let medium = medium.filter(|one| one.state == MediaState::Wanted && now < one.expires_at);
     let (Some(medium), Some(session)) = (medium, session.filter(|one| !one.gone)) else {
         owe_drop(tx, &entry, now).await?;
@@ -154,6 +155,12 @@ async fn take_on(tx: &mut Tx, entry: &Entry) -> Result<Option<Errand>, Error> {
     let key = session.data_key(tx)?;
     let address = medium.address(&key)?;
     Ok(Some(Errand { entry, medium, address, key: Arc::new(key) }))
+}
+
+/// What an entry is about: the message of a caller, or what two said who talked. No call has both.
+async fn wanted(tx: &mut Tx, entry: &Entry) -> Result<Option<Medium>, Error> {
+    let all = media::of_interaction(tx, &entry.account, &entry.interaction).await?;
+    Ok(all.into_iter().find(|one| one.purpose != Purpose::File))
 }
 
 /// Ends the fetching of a recording, and owes its deletion at the carrier.
@@ -190,8 +197,10 @@ async fn note(
     let refusal = match found {
         Ok((kind, bytes)) => {
             if media::keep(tx, medium, kind, bytes).await? {
-                tx.on_commit(|| metrics::voicemail("kept"));
-                if let Some(call) = call {
+                if medium.purpose == Purpose::Recording {
+                    recording::kept(tx, medium).await?;
+                } else if let Some(call) = call {
+                    tx.on_commit(|| metrics::voicemail("kept"));
                     tell(tx, carriers, &call, medium).await?;
                 }
             }
@@ -228,7 +237,11 @@ async fn leave_there(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
 }
 
 async fn lose(tx: &mut Tx, medium: &Medium, refusal: MediaRefusal) -> Result<(), Error> {
-    if media::refuse(tx, medium, refusal).await? {
+    if medium.purpose == Purpose::Recording {
+        if media::refuse(tx, medium, refusal).await? {
+            recording::lost(tx, medium, refusal).await?;
+        }
+    } else if media::refuse(tx, medium, refusal).await? {
         tracing::warn!(reason = refusal.as_str(), "a message that a caller left is lost");
         tx.on_commit(|| metrics::voicemail("lost"));
     }
@@ -237,7 +250,7 @@ async fn lose(tx: &mut Tx, medium: &Medium, refusal: MediaRefusal) -> Result<(),
 
 /// Gives up on a message that stopped our workers (I32): its recording stays at the carrier.
 pub(in crate::relay) async fn set_aside(tx: &mut Tx, entry: &Entry) -> Result<(), Error> {
-    if let Some(medium) = media::voicemail(tx, &entry.account, &entry.interaction).await? {
+    if let Some(medium) = wanted(tx, entry).await? {
         lose(tx, &medium, MediaRefusal::Unavailable).await?;
     }
     outbox::finish(tx, entry, OutboxState::Parked).await?;

@@ -42,8 +42,8 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// The key that ends it.
 const FINISH: char = '#';
 /// How long a message is tried to be fetched, and then to be deleted at its carrier.
-const FETCHED_FOR: Duration = Duration::from_hours(12);
-const DROPPED_FOR: Duration = Duration::from_hours(72);
+pub(super) const FETCHED_FOR: Duration = Duration::from_hours(12);
+pub(super) const DROPPED_FOR: Duration = Duration::from_hours(72);
 
 /// What a caller hears whose call has just ended without anybody taking it; `None` where the call is over.
 /// The same question gets the same answer, until a message was left.

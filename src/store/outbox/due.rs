@@ -68,7 +68,7 @@ macro_rules! free {
 macro_rules! known {
     () => {
         " kind IN ('message', 'call', 'end_call', 'fetch_recording', 'drop_recording', \
-          'drop_record') "
+          'drop_record', 'record') "
     };
 }
 pub(super) use known;

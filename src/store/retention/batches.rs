@@ -257,7 +257,7 @@ impl Logged {
     }
 }
 
-/// Calls and texts with their legs and findings; what they were is counted.
+/// Calls and texts with their legs, their findings, and who agreed to be recorded; what they were is counted.
 async fn log(tx: &mut Tx, account: &AccountId, ids: &[String], dry: bool) -> Result<u64, Error> {
     let free: Vec<Logged> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(
@@ -275,7 +275,12 @@ async fn log(tx: &mut Tx, account: &AccountId, ids: &[String], dry: bool) -> Res
     let cells = free.iter().map(Logged::cell).collect::<Result<Vec<_>, _>>()?;
     counts::add(tx, cells).await?;
     let ids: Vec<InteractionId> = free.into_iter().map(|one| one.id).collect();
-    for sql in ["DELETE FROM legs WHERE account = ", "DELETE FROM text_findings WHERE account = "] {
+    for sql in [
+        "DELETE FROM legs WHERE account = ",
+        "DELETE FROM text_findings WHERE account = ",
+        "DELETE FROM recording_consents WHERE account = ",
+        "DELETE FROM recordings WHERE account = ",
+    ] {
         on!(tx, |conn| {
             let mut q = sqlx::QueryBuilder::new(sql);
             q.push_bind(account).push(" AND interaction");

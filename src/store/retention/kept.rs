@@ -21,7 +21,8 @@ pub(super) const WORDS: &str =
 /// A text as it was written, of `text_findings`.
 pub(super) const ORIGINAL: &str = held!("text_findings.account", "text_findings.session");
 
-/// A call or text in the log, of `interactions`: also a file or message of it that is still there.
+/// A call or text in the log, of `interactions`: also a file, message or recording of it that is still there. Who
+/// agreed to be recorded goes with it.
 pub(super) const INTERACTION: &str = concat!(
     held!("interactions.account", "interactions.session", "interactions.person"),
     " OR EXISTS (SELECT 1 FROM media m WHERE m.account = interactions.account \

@@ -14,7 +14,8 @@ use crate::{
         phone::Strictness,
         policy::{
             ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
-            ProxyRules, Rules, Selection, TeamRing, VerifiedRules, VoicemailRules,
+            ProxyRules, RecordingRule, RecordingRules, Rules, Selection, TeamRing, VerifiedRules,
+            VoicemailRules,
         },
         retention::RetentionRules,
     },
@@ -64,6 +65,8 @@ struct StoredRules {
     first_text: Option<StoredFirstText>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     voicemail: Option<StoredVoicemail>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recording: Option<StoredRecording>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content: Option<StoredContent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +141,21 @@ struct StoredVoicemail {
     longest_ms: u64,
     text: bool,
     kept_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRecording {
+    rule: String,
+    purpose: String,
+    kept_ms: u64,
+}
+
+impl StoredRecording {
+    fn read(self) -> Option<RecordingRules> {
+        let rule = RecordingRule::parse(&self.rule)?;
+        let kept = Duration::from_millis(self.kept_ms);
+        Some(RecordingRules { rule, purpose: self.purpose, kept })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -221,6 +239,11 @@ pub(super) fn to_text(rules: &Rules) -> Result<String, Error> {
             text: rules.voicemail.text,
             kept_ms: ms(rules.voicemail.kept),
         }),
+        recording: (rules.recording != RecordingRules::default()).then(|| StoredRecording {
+            rule: rules.recording.rule.as_str().into(),
+            purpose: rules.recording.purpose.clone(),
+            kept_ms: ms(rules.recording.kept),
+        }),
         content: (rules.content != ContentRules::default())
             .then(|| StoredContent::new(&rules.content)),
         verified: (rules.verified != VerifiedRules::default()).then(|| StoredVerified {
@@ -290,6 +313,10 @@ pub(super) fn from_text(text: &str) -> Option<Rules> {
             text: stored.text,
             kept: Duration::from_millis(stored.kept_ms),
         }),
+        recording: match stored.recording {
+            Some(stored) => stored.read()?,
+            None => RecordingRules::default(),
+        },
         content: match stored.content {
             Some(stored) => stored.read()?,
             None => ContentRules::default(),

@@ -12,7 +12,8 @@ use crate::{
         phone::Strictness,
         policy::{
             ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
-            ProxyRules, Rules, Selection, TeamRing, VerifiedRules, VoicemailRules,
+            ProxyRules, RecordingRule, RecordingRules, Rules, Selection, TeamRing, VerifiedRules,
+            VoicemailRules,
         },
         retention::RetentionRules,
     },
@@ -65,6 +66,11 @@ fn unusual() -> Rules {
             legal_basis: "g".into(),
             notice: "h".into(),
             keep_originals: true,
+        },
+        recording: RecordingRules {
+            rule: RecordingRule::Consent,
+            purpose: "disputes".into(),
+            kept: Duration::from_hours(24 * 90),
         },
         voicemail: VoicemailRules {
             on: true,

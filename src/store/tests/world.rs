@@ -136,6 +136,7 @@ impl World {
             unique_name: None,
             mode: Mode::VoiceAndMessage,
             lifetime: Lifetime { ttl: Duration::from_mins(1), date_expiry: None },
+            recording: None,
             metadata: "{}",
             key: &made.key,
             now,

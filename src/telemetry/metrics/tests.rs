@@ -33,6 +33,7 @@ fn record_everything() {
     media_bytes(1);
     people_moved("moved", 1);
     voicemail("kept");
+    recording("kept");
     content("redacted");
     verification("sms", "sent");
     relayed("main", second);

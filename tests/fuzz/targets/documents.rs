@@ -185,8 +185,13 @@ fn whisper(plan: &Whisper) -> Vec<Element> {
     let mut verbs: Vec<Element> = plan.say.iter().map(say).collect();
     if let Some(prompt) = &plan.accept {
         let action = TWILIO.links.step(Step::Keys, &plan.leg);
-        let attributes =
-            [("numDigits", "1"), ("action", &*action), ("method", "POST"), ("timeout", "10")];
+        let timeout = if plan.optional { "5" } else { "10" };
+        let mut attributes =
+            vec![("numDigits", "1"), ("action", &*action), ("method", "POST"), ("timeout", timeout)];
+        if plan.optional {
+            // Who need not accept is put through without a key, and that is for us to say.
+            attributes.push(("actionOnEmptyResult", "true"));
+        }
         verbs.push(element("Gather", &attributes, vec![say(prompt)]));
         verbs.push(element("Hangup", &[], Vec::new()));
     }
@@ -268,7 +273,7 @@ fn steps(answer: &Answer, reply: &Reply) {
         Plan::Whisper(plan) => {
             let ask = plan.accept.as_ref().map(|prompt| {
                 json!({ "do": "ask", "text": prompt.text, "language": prompt.language,
-                    "timeout_ms": 10_000, "keys_url": links.step(Step::Keys, &plan.leg) })
+                    "timeout_ms": if plan.optional { 5_000 } else { 10_000 }, "keys_url": links.step(Step::Keys, &plan.leg) })
             });
             plan.say.as_ref().map(say).into_iter().chain(ask).collect()
         }

@@ -46,7 +46,12 @@ pub(crate) fn answer(input: &mut Input<'_>) -> Answer {
         1 => Plan::Reject(RejectReason::Declined),
         2 => Plan::Announce(one),
         3 => Plan::Connect(Connect { announce: one_said, ..dial(callees, ring, most, screen) }),
-        4 => Plan::Whisper(Whisper { leg: leg(0), say: one_said, accept: two_said }),
+        4 => Plan::Whisper(Whisper {
+            leg: leg(0),
+            say: one_said,
+            accept: two_said,
+            optional: screen,
+        }),
         5 => Plan::Proceed,
         6 => Plan::Hangup,
         7 => return Answer::Ack,

@@ -80,7 +80,7 @@ fn form(outbound: &Outbound, request: &Request, call: &str, words: &str, media: 
             assert_eq!(segments[3..], ["Calls".to_owned(), format!("{call}.json")]);
             expected.push(("Status", "completed".to_owned()));
         }
-        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } | Outbound::Recording(_) => {
             panic!("none is made")
         }
     }
@@ -125,7 +125,7 @@ fn texml(outbound: &Outbound, request: &Request, call: &str, words: &str, media:
             assert_eq!(segments, ["v2", "texml", "Accounts", ORGANIZATION, "Calls", call]);
             assert_eq!(request.body, "Status=completed");
         }
-        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } | Outbound::Recording(_) => {
             panic!("none is made")
         }
     }
@@ -155,7 +155,7 @@ fn api(outbound: &Outbound, request: &Request, call: &str, words: &str, media: &
             assert_eq!(decoded, call.as_bytes());
             json!({})
         }
-        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } => {
+        Outbound::DeleteRecording { .. } | Outbound::DeleteRecord { .. } | Outbound::Recording(_) => {
             panic!("none is made")
         }
     };
