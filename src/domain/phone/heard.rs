@@ -17,14 +17,14 @@ const KEYPAD: &[&str] = &["266696687", "7378742833", "2562533", "8656696", "8628
 /// `unknown`, nothing, and their keypad spellings.
 pub fn parse_carrier(text: &str, national: Option<Country>) -> Caller {
     let user = user_part(text);
-    let plus = user.starts_with('+') || user.starts_with("%2B") || user.starts_with("%2b");
-    let Some(digits) = digits(user.trim_start_matches("%2B").trim_start_matches("%2b")) else {
+    let after_plus = ["+", "%2B", "%2b"].iter().find_map(|plus| user.strip_prefix(plus));
+    let Some(digits) = digits(after_plus.unwrap_or(user)) else {
         return Caller::Withheld;
     };
     if KEYPAD.contains(&digits.as_str()) {
         return Caller::Withheld;
     }
-    let own = national.filter(|_| !plus).and_then(|country| from_national(&digits, country));
+    let own = national.filter(|_| after_plus.is_none()).and_then(|country| from_national(&digits, country));
     let whole = own.unwrap_or_else(|| format!("+{digits}"));
     Identifier::parse(&whole).map_or(Caller::Withheld, Caller::Number)
 }
@@ -57,9 +57,8 @@ fn user_part(text: &str) -> &str {
     rest.split(['@', ';', '?']).next().unwrap_or_default().trim()
 }
 
-/// The digits, where there is nothing else but a leading plus and RFC 3966's visual separators.
-fn digits(user: &str) -> Option<String> {
-    let rest = user.strip_prefix('+').unwrap_or(user);
+/// The digits, where there is nothing else but RFC 3966's visual separators.
+fn digits(rest: &str) -> Option<String> {
     let digits: String =
         rest.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
     (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some(digits)
@@ -156,6 +155,8 @@ mod tests {
             "<+14155550100",
             "+1<4155550100>",
             "+1<14155550100",
+            "++14155550100",
+            "%2B+14155550100",
             "sip:",
         ] {
             assert_eq!(read(text, ""), None, "{text:?}");

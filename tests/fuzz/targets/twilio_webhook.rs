@@ -138,6 +138,14 @@ fn bits(request: &Request, bit: u64) {
     }
 }
 
+/// What is left of a caller without scheme, host, parameters and RFC 3966's visual separators.
+fn digits(said: &str) -> String {
+    let user = said.split(['@', ';', '?']).next().unwrap_or_default();
+    let user = user.rsplit(':').next().unwrap_or_default().trim();
+    let user = ["%2B", "%2b", "+"].iter().find_map(|plus| user.strip_prefix(plus)).unwrap_or(user);
+    user.replace(['-', '.', '(', ')', ' '], "")
+}
+
 struct Sent(BTreeMap<String, Vec<String>>);
 
 impl Sent {
@@ -162,7 +170,7 @@ impl Sent {
         match from {
             // A name may stand before an address in angle brackets.
             Caller::Number(_) if said.contains(['<', '"']) => {}
-            Caller::Number(number) => assert_eq!(number.expose(), said),
+            Caller::Number(number) => assert_eq!(&number.expose()[1..], digits(said)),
             // On a keypad the words spell ANONYMOUS, RESTRICTED, UNAVAILABLE, UNKNOWN, BLOCKED.
             Caller::Withheld => assert!(
                 !is_e164(said)
