@@ -39,7 +39,7 @@ use entremise::{
         Answer, Carrier, Inbound, SendError, WebhookError,
         capabilities::Control,
         error::{Retry, SendErrorKind},
-        outbound::Outbound,
+        outbound::{Outbound, OutboundMessage},
         wire::{Request, Response},
     },
     domain::time::Timestamp,
@@ -337,6 +337,34 @@ fn what_may_have_been_sent_is_unknown() {
             }
         }
     }
+}
+
+/// A text goes under a name where the carrier says so, and only with words; elsewhere it is refused, and never sent from
+/// something else instead.
+#[test]
+fn names_are_sent_as_it_says() {
+    let mut sent = 0;
+    for fixtures in fixtures::all() {
+        let (carrier, links) = (fixtures.carrier(), fixtures.links());
+        for (name, outbound) in samples::outbounds(&fixtures.facts) {
+            let Outbound::Message(text) = &outbound else { continue };
+            let Some(id) = text.from.id() else { continue };
+            let what = format!("{}: {name}", fixtures.name);
+            let request = carrier.request(&outbound, &links);
+            if carrier.capabilities().sends_as(id) {
+                sent += 1;
+                let body = String::from_utf8(request.unwrap().body.to_vec()).unwrap();
+                assert!(body.contains(samples::NAME), "{what}: {body}");
+            } else {
+                assert_eq!(request.unwrap_err().kind, SendErrorKind::Unsupported, "{what}");
+            }
+            let media = vec!["https://relay.example.com/media/1".to_owned()];
+            let pictures = Outbound::Message(OutboundMessage { media, ..text.clone() });
+            let refused = carrier.request(&pictures, &links).unwrap_err();
+            assert_eq!(refused.kind, SendErrorKind::Unsupported, "{what}");
+        }
+    }
+    assert!(sent >= 7, "{sent}");
 }
 
 /// A carrier is asked to delete its records of what it says that it deletes, and of nothing else: it is never

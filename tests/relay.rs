@@ -226,6 +226,9 @@ mod unknown;
 #[path = "relay/verification.rs"]
 mod verification;
 #[cfg(test)]
+#[path = "relay/verification_names.rs"]
+mod verification_names;
+
 #[path = "relay/verification_senders.rs"]
 mod verification_senders;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::domain::{
     interaction::Kind,
     phone::{ProxyNumber, nanp},
     pool,
+    sender::SenderId,
 };
 
 /// What a carrier can do.
@@ -57,6 +58,8 @@ pub struct Capabilities {
     pub answers: Answers,
     /// Its codes in receipts that say that the recipient has opted out of texts.
     pub opted_out: &'static [&'static str],
+    /// Under which names of letters it sends texts; `None` for under none that is documented.
+    pub sender_ids: Option<SenderIds>,
     /// What can be done about numbers by API.
     pub numbers: Numbers,
 }
@@ -65,6 +68,27 @@ impl Capabilities {
     /// All that a number of this carrier may do.
     pub const fn of_numbers(&self) -> pool::Capabilities {
         pool::Capabilities { voice: self.voice, sms: self.sms, mms: self.mms }
+    }
+
+    /// Whether it sends texts under that name.
+    pub fn sends_as(&self, id: &SenderId) -> bool {
+        self.sms && self.sender_ids.is_some_and(|ids| ids.take(id))
+    }
+}
+
+/// Which names of letters a carrier sends texts under, of those that we take, as it documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SenderIds {
+    /// The fewest characters.
+    pub chars_min: usize,
+    /// Whether there may be spaces in them.
+    pub spaces: bool,
+}
+
+impl SenderIds {
+    /// Whether a name is one of them.
+    pub fn take(self, id: &SenderId) -> bool {
+        id.chars() >= self.chars_min && (self.spaces || !id.has_space())
     }
 }
 
@@ -167,6 +191,16 @@ pub enum CallerIdRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A name is sent where its length and its spaces are taken, and nowhere that none is.
+    #[test]
+    fn names_that_carriers_send_under() {
+        let id = |text: &str| SenderId::parse(text).unwrap();
+        let strict = SenderIds { chars_min: 3, spaces: false };
+        assert!(strict.take(&id("ABC")) && strict.take(&id("Bikes24")));
+        assert!(!strict.take(&id("AB")) && !strict.take(&id("Bikes 24")));
+        assert!(SenderIds { chars_min: 1, spaces: true }.take(&id("A B")));
+    }
 
     /// A carrier is left its own words, where it documents them; and the network its toll-free numbers.
     #[test]

@@ -6,19 +6,20 @@
 use super::{Inbound, Request};
 use crate::domain::{
     message::{Body, MessageState},
-    phone::{Identifier, ProxyNumber},
+    phone::Identifier,
     price::Price,
+    sender::Sender,
     time::Timestamp,
 };
 
 /// What is listed. An answer may hold more than was asked for, and older things.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
-    /// Texts that were sent from a proxy number. Not narrowed by recipient: a person's number stands
+    /// Texts that were sent from a proxy number, or under a name. Not narrowed by recipient: a person's number stands
     /// in no address.
     Sent {
-        /// The proxy number.
-        from: ProxyNumber,
+        /// The proxy number, or the name.
+        from: Sender,
         /// Taken by the carrier at this time or later.
         since: Timestamp,
     },

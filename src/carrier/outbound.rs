@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::Capabilities;
 use crate::{
     domain::{
         interaction::Kind,
         message::Body,
         phone::{Identifier, ProxyNumber},
         recording::RecordingAct,
+        sender::Sender,
     },
     ids::LegId,
 };
@@ -60,8 +62,8 @@ pub struct RecordingCommand {
 pub struct OutboundMessage {
     /// The leg: in the status address, and the key where a carrier dedupes by key.
     pub leg: LegId,
-    /// What the recipient sees.
-    pub from: ProxyNumber,
+    /// What the recipient sees. A name has words alone with it, and only where the capabilities say `sender_ids`.
+    pub from: Sender,
     /// The recipient.
     pub to: Identifier,
     /// What it says.
@@ -70,6 +72,14 @@ pub struct OutboundMessage {
     pub media: Vec<String>,
     /// How long the carrier may hold it: a text must not arrive after its session has ended.
     pub validity: Duration,
+}
+
+impl OutboundMessage {
+    /// Whether a carrier that can do this sends it from what it is to come from: a name it must know how to send
+    /// under, and pictures never go with one.
+    pub fn is_sent_by(&self, can: &Capabilities) -> bool {
+        self.from.id().is_none_or(|id| self.media.is_empty() && can.sends_as(id))
+    }
 }
 
 /// Somebody to ring.

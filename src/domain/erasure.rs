@@ -189,7 +189,7 @@ pub const TABLES: &[Table] = &[
     table("statutory_keys", 3, &[("data_key", Rule::Stays(LAW))]),
     table("statutory_records", 7, &[("person", Rule::Stays(LAW)), ("facts", Rule::Stays(LAW))]),
     table("interactions", 23, &[("person", Rule::Gone), ("words", Rule::Resealed)]),
-    table("legs", 22, &[("carrier_id", Rule::Gone)]),
+    table("legs", 23, &[("carrier_id", Rule::Gone)]),
     table("text_findings", 7, &[("original", Rule::Resealed)]),
     table("media", 18, &[("address", Rule::Gone)]),
     table("recordings", 15, &[("carrier_id", Rule::Gone)]),

@@ -59,6 +59,7 @@ pub mod report;
 pub mod retention;
 pub mod route;
 pub mod segments;
+pub mod sender;
 pub mod session;
 pub mod time;
 pub mod verification;

@@ -19,6 +19,7 @@ use super::{
     opt_out::StopWords,
     phone::{Identifier, Strictness},
     retention::RetentionRules,
+    sender::SenderId,
 };
 pub use assurance::{pin_help, pin_wanted};
 pub use content::ContentRules;
@@ -173,6 +174,8 @@ pub struct Rules {
     pub content: ContentRules,
     /// Whether people must have shown that their number is theirs.
     pub verified: VerifiedRules,
+    /// The name under which codes are texted, where country and carrier take names; `None` for a proxy number.
+    pub sender_id: Option<SenderId>,
     /// What is kept for a shorter time than the operator keeps it.
     pub retention: RetentionRules,
     /// Which countries' numbers may join its sessions and be reached.
@@ -224,6 +227,7 @@ impl Rules {
             first_text: FirstTextRules::default(),
             content: ContentRules::default(),
             verified: VerifiedRules::default(),
+            sender_id: None,
             retention: RetentionRules::default(),
             countries: Countries::default(),
             limits: Limits::default(),

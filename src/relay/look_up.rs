@@ -187,7 +187,7 @@ mod tests {
     fn ours(body: &str) -> OutboundMessage {
         OutboundMessage {
             leg: LegId::parse("LG0123456789abcdef0123456789abcdef").unwrap(),
-            from: ProxyNumber::parse("+14155550100").unwrap(),
+            from: ProxyNumber::parse("+14155550100").unwrap().into(),
             to: Identifier::parse("+12125550100").unwrap(),
             body: Body::new(body.to_owned()),
             media: Vec::new(),

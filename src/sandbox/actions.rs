@@ -8,7 +8,7 @@ use super::{
     document::Connect,
     line::Act,
     network::Network,
-    phone::{CallEnd, CallId, CallStage, CallView, Direction, PhoneId, TextState, TextView},
+    phone::{CallEnd, CallId, CallStage, CallView, Direction, PhoneId, Shown, TextState, TextView},
     record::CameIn,
 };
 use crate::domain::{assurance::Attestation, message::Body, phone::Identifier};
@@ -88,7 +88,7 @@ impl Network {
         let text = TextView {
             id: id.clone(),
             direction: Direction::Out,
-            other: to.clone(),
+            other: to.clone().into(),
             body: body.clone(),
             media: media.clone(),
             at: self.now(),
@@ -96,7 +96,7 @@ impl Network {
         };
         self.change(phone, |view| view.add_text(text)).ok_or(ActionError::NoPhone)?;
         if let (Some(other), Some(from)) = (straight, &from) {
-            self.put_text(other, id.clone(), from.clone(), body, media);
+            self.put_text(other, id.clone(), from.clone().into(), body, media);
             return Ok(id);
         }
         self.remember(CameIn {
@@ -130,7 +130,7 @@ impl Network {
         &self,
         phone: PhoneId,
         id: String,
-        from: Identifier,
+        from: Shown,
         body: Body,
         media: Vec<String>,
     ) {

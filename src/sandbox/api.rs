@@ -7,7 +7,12 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    dial::Rung, faults::Admission, line::Act, network::Network, phone::CallId, state::Known,
+    dial::Rung,
+    faults::Admission,
+    line::Act,
+    network::Network,
+    phone::{CallId, Shown},
+    state::Known,
 };
 use crate::domain::{
     message::{Body, MessageState},
@@ -20,8 +25,8 @@ const KEY_MAX: usize = 255;
 /// A text to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
-    /// What the recipient sees.
-    pub from: Identifier,
+    /// What the recipient sees: any name, but no number of a person.
+    pub from: Shown,
     /// The recipient.
     pub to: Identifier,
     /// The words.
@@ -98,7 +103,7 @@ impl Network {
         message: NewMessage,
     ) -> Result<Taken, Refusal> {
         let admission = self.admit().await?;
-        self.allowed(&message.from, [message.status_url.as_deref()])?;
+        self.allowed(message.from.number(), [message.status_url.as_deref()])?;
         if message.body.is_empty() && message.media.is_empty() {
             return Err(Refusal::Empty);
         }
@@ -162,7 +167,10 @@ impl Network {
         call: NewCall,
     ) -> Result<Taken, Refusal> {
         let admission = self.admit().await?;
-        self.allowed(&call.from, [Some(call.answer_url.as_str()), call.status_url.as_deref()])?;
+        self.allowed(
+            Some(&call.from),
+            [Some(call.answer_url.as_str()), call.status_url.as_deref()],
+        )?;
         let request =
             json!(
                 ["call", call.from.expose(), call.to.expose(), call.answer_url, call.status_url,]
@@ -241,10 +249,10 @@ impl Network {
 
     fn allowed<const N: usize>(
         &self,
-        from: &Identifier,
+        from: Option<&Identifier>,
         urls: [Option<&str>; N],
     ) -> Result<(), Refusal> {
-        if self.phone_of(from).is_some() {
+        if from.is_some_and(|from| self.phone_of(from).is_some()) {
             return Err(Refusal::NotYours);
         }
         if urls.into_iter().flatten().all(|url| self.is_hook(url)) {

@@ -26,7 +26,7 @@ pub use self::{
     faults::Faults,
     network::{Network, Options, Pace},
     phone::{
-        CallEnd, CallId, CallStage, CallView, Contact, Direction, PhoneId, PhoneView, Sound,
+        CallEnd, CallId, CallStage, CallView, Contact, Direction, PhoneId, PhoneView, Shown, Sound,
         TextState, TextView,
     },
     pictures::PICTURE_MAX,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::domain::{message::Body, phone::Identifier, time::Timestamp};
+use crate::domain::{message::Body, phone::Identifier, sender::SenderId, time::Timestamp};
 
 /// A phone: `p1`, `p2` and so on, in order of registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +100,45 @@ pub enum Direction {
     Out,
 }
 
+/// Who is at the other end of a text, as a phone shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// A number.
+    Number(Identifier),
+    /// A name of letters, which can't be answered.
+    Name(SenderId),
+}
+
+impl Shown {
+    /// The number, `+` first, or the name.
+    pub fn expose(&self) -> &str {
+        match self {
+            Self::Number(number) => number.expose(),
+            Self::Name(name) => name.as_str(),
+        }
+    }
+
+    /// The number, if it is one.
+    pub const fn number(&self) -> Option<&Identifier> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Name(_) => None,
+        }
+    }
+}
+
+impl From<Identifier> for Shown {
+    fn from(number: Identifier) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl PartialEq<Identifier> for Shown {
+    fn eq(&self, other: &Identifier) -> bool {
+        self.number() == Some(other)
+    }
+}
+
 /// One text on a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextView {
@@ -107,8 +146,8 @@ pub struct TextView {
     pub id: String,
     /// Which way.
     pub direction: Direction,
-    /// The number at the other end, as this phone shows it.
-    pub other: Identifier,
+    /// Who is at the other end, as this phone shows it.
+    pub other: Shown,
     /// The words.
     pub body: Body,
     /// Addresses of pictures and files.

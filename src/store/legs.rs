@@ -16,6 +16,7 @@ use crate::{
         closed_set,
         interaction::{Kind, Outcome, Reason},
         phone::ProxyNumber,
+        sender::SenderId,
         time::Timestamp,
     },
     ids::{AccountId, InteractionId, LegId, ParticipantId, SessionId},
@@ -50,8 +51,10 @@ pub struct Leg {
     pub participant: Option<ParticipantId>,
     /// Their role.
     pub role: Option<String>,
-    /// The proxy number that this person dialled or sees.
+    /// The proxy number that this person dialled or sees; of a text with a name, the one whose carrier sent it.
     pub number: ProxyNumber,
+    /// The name that the recipient sees instead, of a text that belongs to no session.
+    pub sender_id: Option<SenderId>,
     /// Its carrier.
     pub carrier: String,
     /// The carrier's id of it.
@@ -90,6 +93,7 @@ struct Row {
     participant: Option<ParticipantId>,
     role: Option<String>,
     number: String,
+    sender_id: Option<String>,
     carrier: String,
     carrier_id: Option<String>,
     state: String,
@@ -108,7 +112,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT account, id, interaction, session, position, kind, direction, participant, role, \
-             number, carrier, carrier_id, state, outcome, reason, carrier_code, \
+             number, sender_id, carrier, carrier_id, state, outcome, reason, carrier_code, \
              possible_duplicate, duration, \
              created_at, updated_at, answered_at, ended_at FROM legs WHERE ",
             $rest
@@ -130,6 +134,10 @@ impl TryFrom<Row> for Leg {
             participant: row.participant,
             role: row.role,
             number: proxy(&row.number)?,
+            sender_id: row
+                .sender_id
+                .map(|text| from_text!("legs"."sender_id", SenderId::parse, &text))
+                .transpose()?,
             carrier: row.carrier,
             carrier_id: row.carrier_id,
             state: row.state,
@@ -157,9 +165,9 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, leg: &Leg) -> Result<(), E
     const SQL: &str = "
         INSERT INTO legs (account, id, interaction, session, position, kind, direction,
             participant, role, number, carrier, carrier_id, state, outcome, reason, carrier_code,
-            possible_duplicate, duration, created_at, updated_at, answered_at, ended_at)
+            possible_duplicate, duration, created_at, updated_at, answered_at, ended_at, sender_id)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21, $22)";
+            $19, $20, $21, $22, $23)";
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
@@ -184,6 +192,7 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, leg: &Leg) -> Result<(), E
             .bind(leg.updated_at.millis())
             .bind(leg.answered_at.map(Timestamp::millis))
             .bind(leg.ended_at.map(Timestamp::millis))
+            .bind(leg.sender_id.as_ref().map(SenderId::as_str))
             .execute(conn)
             .await?;
     });

@@ -286,7 +286,7 @@ class Phone {
     const field = this.part("to");
     if (this.edited || document.activeElement === field) return;
     const came = [...this.view.texts, ...this.view.calls]
-      .filter((one) => one.direction === "in" && one.other)
+      .filter((one) => one.direction === "in" && one.other?.startsWith("+"))
       .sort((a, b) => b.at_ms - a.at_ms)[0];
     const number = came?.other ?? this.view.contacts[0]?.number ?? "";
     if (field.value !== pretty(number)) field.value = number && pretty(number);

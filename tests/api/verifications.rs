@@ -1,5 +1,6 @@
 //! Codes by the API: what is refused, who may, and what a service says of verified people.
 
+use entremise::domain::sender::REFUSING;
 use serde_json::{Value, json};
 
 use super::world::{BUYER, World, at, each, proxy};
@@ -202,6 +203,52 @@ async fn rules_on_verified_people() {
         assert!(details.contains("verified_participants") && details.contains("verified_for_days"));
         let back = world.patch(path, json!({ "verified_for_days": null })).await.is(200);
         assert_eq!(back["verified_for_days"], 365);
+    })
+    .await;
+}
+
+/// The page has every country that takes no names, with what becomes of one there and where that is written.
+#[test]
+fn countries_without_names_are_documented() {
+    let page = include_str!("../../docs/verification.md");
+    let rows: Vec<String> = REFUSING
+        .iter()
+        .map(|one| format!("| {} | {} | <{}> |", one.country, one.why, one.source))
+        .collect();
+    let shown: Vec<&str> = page.lines().filter(|line| line.contains("| <https://")).collect();
+    assert_eq!(shown, rows);
+}
+
+/// A service's name for codes is letters, digits and inner spaces, eleven at most; the audit log says that it was
+/// changed, and a request chooses no other.
+#[tokio::test]
+async fn a_name_for_codes() {
+    each(async |world| {
+        world.pool("rides", 1).await;
+        let path = "/api/v1/services/rides";
+        assert_eq!(world.get(path).await.is(200)["sender_id"], "");
+        for bad in ["123456", "Rides of Lyon", " Rides", "Rides!", "Vélos", "+33639980001"] {
+            let problem = world.patch(path, json!({ "sender_id": bad })).await;
+            let problem = problem.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["pointer"], "/sender_id", "{bad}");
+            assert!(!problem.to_string().contains(bad), "{problem}");
+        }
+        for bad in [json!(7), json!(["Rides"])] {
+            let problem = world.patch(path, json!({ "sender_id": bad })).await;
+            problem.problem(422, "validation_failed");
+        }
+        let after = world.patch(path, json!({ "sender_id": "Rides 24" })).await.is(200);
+        assert_eq!(after["sender_id"], "Rides 24");
+        let audit = world.get("/api/v1/audit").await.is(200);
+        let details = audit["data"][0].to_string();
+        assert!(details.contains("sender_id") && !details.contains("Rides 24"), "{details}");
+        let other = json!({ "to": BUYER, "channel": "sms", "sender_id": "Bank" });
+        world.post("/api/v1/verifications", other).await.problem(422, "validation_failed");
+        for none in [json!(""), json!(null)] {
+            world.patch(path, json!({ "sender_id": "Rides" })).await.is(200);
+            let back = world.patch(path, json!({ "sender_id": none })).await.is(200);
+            assert_eq!(back["sender_id"], "");
+        }
     })
     .await;
 }

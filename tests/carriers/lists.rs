@@ -26,7 +26,7 @@ const SINCE: Duration = Duration::from_mins(15);
 /// Everything that can be asked for, by the word with which its cases begin.
 pub(crate) fn queries(fixtures: &Fixtures) -> [(&'static str, Query); 3] {
     let since = fixtures.now() - SINCE;
-    let from = ProxyNumber::parse("+14155550150").unwrap();
+    let from = ProxyNumber::parse("+14155550150").unwrap().into();
     [
         ("sent", Query::Sent { from, since }),
         ("texts", Query::Texts(since)),

@@ -15,6 +15,7 @@ use entremise::{
         message::Body,
         phone::{Identifier, ProxyNumber},
         recording::RecordingAct,
+        sender::{CodeSender, Sender, SenderId},
     },
     ids::LegId,
 };
@@ -38,6 +39,14 @@ fn leg(number: u8) -> LegId {
 
 fn proxy() -> ProxyNumber {
     ProxyNumber::parse(PROXY).unwrap()
+}
+
+/// A name that every carrier takes that takes any.
+pub(crate) const NAME: &str = "Bikes24";
+
+fn name() -> Sender {
+    let id = SenderId::parse(NAME).unwrap();
+    Sender::Code(CodeSender::new(&id, None::<&LegId>).unwrap())
 }
 
 fn person(number: usize) -> Identifier {
@@ -150,10 +159,10 @@ pub(crate) fn outbounds(facts: &Facts) -> Vec<(&'static str, Outbound)> {
     let Facts { call_id, recording_id, message_id, .. } = facts;
     let record =
         |kind, inbound, id: &String| Outbound::DeleteRecord { kind, inbound, id: id.clone() };
-    let text = |body: &str, media: &[&str]| {
+    let text = |from: Sender, body: &str, media: &[&str]| {
         Outbound::Message(OutboundMessage {
             leg: leg(2),
-            from: proxy(),
+            from,
             to: person(0),
             body: Body::new(body.to_owned()),
             media: media.iter().map(|address| (*address).to_owned()).collect(),
@@ -165,8 +174,12 @@ pub(crate) fn outbounds(facts: &Facts) -> Vec<(&'static str, Outbound)> {
         Outbound::Recording(RecordingCommand { leg: leg(1), call, id, act })
     };
     let outbounds = vec![
-        ("text", text("a+b=c & 100% “né” ☃\n&To=+14155550199", &[])),
-        ("text with pictures", text("", &["https://relay.example.com/media/1?t=a&b=c"])),
+        ("text", text(proxy().into(), "a+b=c & 100% “né” ☃\n&To=+14155550199", &[])),
+        (
+            "text with pictures",
+            text(proxy().into(), "", &["https://relay.example.com/media/1?t=a&b=c"]),
+        ),
+        ("text under a name", text(name(), "123456 is your Bikes code.", &[])),
         (
             "call",
             Outbound::Call(OutboundCall {

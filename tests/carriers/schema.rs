@@ -319,8 +319,10 @@ fn formatted(format: &str, text: &str) -> bool {
             text,
         ),
         "date" => matches("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", text),
-        // Of Twilio: with or without a plus.
-        "phone-number" => matches(r"^\+?[0-9]{3,15}$", text),
+        // Of Twilio: with or without a plus; of a sender, for which its words allow a name of letters, the same.
+        "phone-number" => {
+            matches(r"^\+?[0-9]{3,15}$", text) || matches("^[A-Za-z0-9 ]{2,11}$", text)
+        }
         // Of Twilio: a number or an address of SIP.
         "endpoint" => matches(r"^\+?[0-9]{3,15}$", text) || text.starts_with("sip:"),
         "iso-country-code" => matches("^[A-Z]{2}$", text),

@@ -3,9 +3,12 @@
 
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
-use entremise::carrier::{
-    Capabilities,
-    capabilities::{Control, Dedupe, Numbers},
+use entremise::{
+    carrier::{
+        Capabilities,
+        capabilities::{Control, Dedupe, Numbers},
+    },
+    domain::sender::SenderId,
 };
 
 use crate::fixtures::{self, Fixtures};
@@ -107,6 +110,7 @@ fn page(all: &[Fixtures]) -> String {
                 VOICEMAIL,
                 DELETES,
                 RECORDING,
+                ("texts codes under a name of letters", |can, _| names(can)),
                 ("people rung at once", |can, _| can.simultaneous.to_string()),
                 NUMBERS,
             ],
@@ -188,6 +192,16 @@ fn table(all: &[Fixtures], docs: &str, columns: &[Column]) -> String {
 
 fn yes(is: bool) -> String {
     if is { "yes" } else { "no" }.to_owned()
+}
+
+fn names(can: &Capabilities) -> String {
+    can.sender_ids.filter(|_| can.sms).map_or_else(
+        || "no".into(),
+        |ids| {
+            let spaces = if ids.spaces { ", with spaces" } else { "" };
+            format!("{} to {} characters{spaces}", ids.chars_min, SenderId::CHARS_MAX)
+        },
+    )
 }
 
 const fn control(can: &Capabilities) -> &'static str {

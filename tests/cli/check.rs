@@ -6,7 +6,7 @@ use entremise::{
     app::Opened,
     clock::Clock,
     config::Config,
-    domain::policy::Rules,
+    domain::{policy::Rules, sender::SenderId},
     ids::{AccountId, Ids},
     relay::{self, NewService},
 };
@@ -223,6 +223,45 @@ async fn voicemail_that_nobody_can_leave_is_told() {
     let message = told[0]["message"].as_str().unwrap();
     assert!(message.starts_with("`loud`") && message.contains("at other can"), "{message}");
     assert!(told[0]["fix"].as_str().unwrap().contains("record"), "{report}");
+}
+
+/// A service with a name for codes under which no carrier of its numbers sends is told of; one that has such a carrier
+/// is not.
+#[tokio::test]
+async fn a_name_that_nobody_sends_under_is_told() {
+    let place = Place::with_sandbox();
+    let fixture = include_str!("../../fixtures/infobip/carrier.toml");
+    let (_, infobip) = fixture.split_once("[settings]").unwrap();
+    place.settings(&format!(
+        "master_key = \"{KEY}\"\nallow_sandbox = true\npublic_url = \"https://relay.example\"\n\
+         {}[[carriers]]\nid = \"other\"\nkind = \"infobip\"\n{infobip}",
+        sandbox("127.0.0.1:0")
+    ));
+    let account = place.account();
+    for (name, id) in [("spaced", "Bikes 24"), ("plain", "Bikes24"), ("both", "Bikes 24")] {
+        let mut rules = Rules::new("Bikes".into());
+        rules.sender_id = SenderId::parse(id);
+        service(&place, &account, name, rules).await;
+    }
+    for (name, lines) in [
+        ("spaced", "+14155550100,other,voice|sms\n"),
+        ("plain", "+14155550101,other,voice|sms\n"),
+        ("both", "+14155550102,other,voice|sms\n+14155550103,sandbox,voice\n"),
+    ] {
+        let file = place.file("numbers.csv", &format!("number,carrier,capabilities\n{lines}"));
+        let import = ["numbers", "import", "--account", &account, "--service", name, &file];
+        place.run(&import).succeeded();
+    }
+    let report = consistent(&place.run(&["check", "--json"]));
+    let checks = report["checks"].as_array().unwrap();
+    let told: Vec<&Value> = checks
+        .iter()
+        .filter(|line| line["check"].as_str().unwrap().starts_with("service "))
+        .collect();
+    assert_eq!(told.len(), 1, "{report}");
+    let message = told[0]["message"].as_str().unwrap();
+    assert!(message.starts_with("`spaced`") && message.contains("sender_id"), "{message}");
+    assert!(!message.contains("Bikes 24"), "{message}");
 }
 
 /// What the guarded client may call beside public addresses is shown, and only if there is any.

@@ -14,7 +14,7 @@ use crate::{
     support::{self, World},
 };
 
-const DIALECTS: &[&Dialect] = &[
+pub(crate) const DIALECTS: &[&Dialect] = &[
     &over_twilio::DIALECT,
     &over_telnyx::DIALECT,
     &over_vonage::DIALECT,

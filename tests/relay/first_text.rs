@@ -54,7 +54,9 @@ impl Stage {
     fn got(&self, phone: PhoneId) -> Vec<(Identifier, String)> {
         let view = self.market.network.seen(phone).unwrap();
         let texts = view.received();
-        texts.map(|text| (text.other.clone(), text.body.expose().to_owned())).collect()
+        texts
+            .map(|text| (text.other.number().unwrap().clone(), text.body.expose().to_owned()))
+            .collect()
     }
 
     fn of(&self, place: usize) -> Vec<(Identifier, String)> {

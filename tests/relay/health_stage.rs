@@ -126,7 +126,9 @@ impl Stage {
     pub(crate) fn seen(&self, place: usize) -> Vec<(Identifier, String)> {
         let view = self.world.network.seen(self.market.people[place].phone).unwrap();
         let texts = view.received();
-        texts.map(|one| (one.other.clone(), one.body.expose().to_owned())).collect()
+        texts
+            .map(|one| (one.other.number().unwrap().clone(), one.body.expose().to_owned()))
+            .collect()
     }
 
     pub(crate) async fn all_relayed(&self) {

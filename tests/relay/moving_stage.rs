@@ -189,7 +189,7 @@ impl Stage {
         self.world.running.idle().await;
         let view = self.market.network.seen(self.market.people[reader].phone).unwrap();
         let got = view.received().find(|text| text.body.expose() == words);
-        got.map(|text| text.other.clone())
+        got.map(|text| text.other.number().unwrap().clone())
     }
 
     /// What a phone was told, oldest first: from which number, and the words.

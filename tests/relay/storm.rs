@@ -288,7 +288,7 @@ fn judge_phones(shared: &Shared) -> (usize, usize, usize, usize) {
         model.untaken += sent.filter(|text| text.state == TextState::Failed).count();
         for text in view.received() {
             let token = text.body.expose().to_owned();
-            model.judge_receipt(&token, place, &text.other);
+            model.judge_receipt(&token, place, text.other.number().unwrap());
             received.push((token, place));
         }
         for call in view.calls.iter().filter(|call| call.direction == Direction::In) {

@@ -81,7 +81,7 @@ async fn a_text_to_nobody_is_undelivered() {
 async fn only_proxy_numbers_and_hooks_are_taken() {
     let world = world(|_| Answer::Ack).await;
     let Outbound::Message(mut message) = text(SELLER, "Hello", leg(2)) else { unreachable!() };
-    message.from = ProxyNumber::parse(BUYER).unwrap();
+    message.from = ProxyNumber::parse(BUYER).unwrap().into();
     let error = world.send(&Outbound::Message(message)).await.unwrap_err();
     assert_eq!(error.carrier_code.as_deref(), Some("not-your-number"));
 

@@ -203,7 +203,7 @@ pub(crate) fn leg(digit: u8) -> LegId {
 pub(crate) fn text(to: &str, body: &str, leg: LegId) -> Outbound {
     Outbound::Message(OutboundMessage {
         leg,
-        from: ProxyNumber::parse(PROXY).unwrap(),
+        from: ProxyNumber::parse(PROXY).unwrap().into(),
         to: number(to),
         body: words(body),
         media: Vec::new(),

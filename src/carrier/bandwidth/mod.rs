@@ -54,6 +54,7 @@ static LIMITS: Capabilities = Capabilities {
     caller_id: CallerIdRule::OwnNumbers,
     answers: Answers::NONE,
     opted_out: &[],
+    sender_ids: None,
     numbers: Numbers::None,
 };
 

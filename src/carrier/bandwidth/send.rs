@@ -53,7 +53,8 @@ pub(super) fn request(
     let (url, body) = match outbound {
         Outbound::Message(text) => {
             let application = config.messaging_application.as_deref();
-            let application = application.filter(|_| text.media.len() <= MEDIA_MAX);
+            let fits = text.media.len() <= MEDIA_MAX && text.is_sent_by(&LIMITS);
+            let application = application.filter(|_| fits);
             let body = message(application.ok_or(unsupported)?, text);
             (config.messaging_url("/messages"), body)
         }

@@ -55,7 +55,7 @@ fn posted(url: String, credentials: &str) -> Request {
 fn text(validity: Duration, media: usize) -> Outbound {
     Outbound::Message(OutboundMessage {
         leg: leg(LEG),
-        from: number(),
+        from: number().into(),
         to: Identifier::parse("+447700900456").unwrap(),
         body: Body::new("hello".to_owned()),
         media: vec!["https://relay.example.com/media/1".to_owned(); media],

@@ -10,7 +10,8 @@ use crate::{
     },
     domain::{
         message::{Body, MessageState},
-        phone::{Identifier, ProxyNumber},
+        phone::Identifier,
+        sender::Sender,
         time::Timestamp,
     },
 };
@@ -29,7 +30,7 @@ pub(super) fn request(config: &Config, query: &Query) -> Option<Request> {
     }
 }
 
-fn page_request(config: &Config, from: &ProxyNumber, cursor: Option<&str>) -> Request {
+fn page_request(config: &Config, from: &Sender, cursor: Option<&str>) -> Request {
     let mut pairs = form_urlencoded::Serializer::new(String::new());
     pairs.append_pair("sender", bare(from.as_str()));
     pairs.append_pair("limit", PAGE_SIZE);

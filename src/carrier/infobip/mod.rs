@@ -20,7 +20,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers, SenderIds},
     fields, is_id,
     listing::{Page, Query},
     plan::seconds,
@@ -60,6 +60,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     caller_id: CallerIdRule::OwnNumbers,
     answers: Answers::NONE,
     opted_out: &["REJECTED_DND"],
+    // Three to eleven characters; nothing is said of spaces.
+    sender_ids: Some(SenderIds { chars_min: 3, spaces: false }),
     numbers: Numbers::None,
 };
 

@@ -44,7 +44,7 @@ pub(super) fn request(
     links: &Links,
 ) -> Result<Request, SendError> {
     match outbound {
-        Outbound::Message(text) if text.media.is_empty() => {
+        Outbound::Message(text) if text.media.is_empty() && text.is_sent_by(&CAPABILITIES) => {
             Ok(post(config, "/sms/3/messages", &message(text)))
         }
         Outbound::Message(_)

@@ -58,6 +58,7 @@ static VOICE: Capabilities = Capabilities {
     caller_id: CallerIdRule::OwnNumbers,
     answers: Answers::NONE,
     opted_out: &[],
+    sender_ids: None,
     numbers: Numbers::None,
 };
 

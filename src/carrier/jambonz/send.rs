@@ -58,7 +58,8 @@ pub(super) fn authorized(config: &Config, request: Request) -> Request {
 
 /// A text. Nothing says how long it may be held, and no pictures reach an SMPP gateway.
 fn message(config: &Config, text: &OutboundMessage) -> Result<Value, SendError> {
-    let texts = config.texts.as_ref().filter(|_| text.media.is_empty());
+    // What an SMPP gateway does with a name is its own: jambonz documents nothing.
+    let texts = config.texts.as_ref().filter(|_| text.media.is_empty() && text.is_sent_by(&VOICE));
     let texts = texts.ok_or(SendError::new(Unsupported, Retry::Never))?;
     let mut message = json!({
         "from": bare(text.from.as_str()),

@@ -57,7 +57,7 @@ fn person() -> Identifier {
 fn text(words: &str, media: &[&str]) -> Outbound {
     Outbound::Message(OutboundMessage {
         leg: leg(),
-        from: proxy(),
+        from: proxy().into(),
         to: person(),
         body: Body::new(words.to_owned()),
         media: media.iter().map(|one| (*one).to_owned()).collect(),

@@ -19,7 +19,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Plan, Reply,
     Request, Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers, SenderIds},
     is_id, own,
     provisioning::Provisioning,
 };
@@ -62,6 +62,8 @@ static CAPABILITIES: Capabilities = Capabilities {
         plus_one: true,
     },
     opted_out: &["200"],
+    // https://www.plivo.com/docs/messaging/concepts/sender-id-usage/: letters and digits.
+    sender_ids: Some(SenderIds { chars_min: 1, spaces: false }),
     numbers: Numbers::Buy,
 };
 

@@ -79,7 +79,7 @@ pub(super) fn hang_up(config: &Config, id: &str) -> Option<Request> {
 }
 
 fn message(text: &OutboundMessage, links: &Links) -> Result<Value, SendError> {
-    if text.media.len() > MEDIA_MAX {
+    if text.media.len() > MEDIA_MAX || !text.is_sent_by(&CAPABILITIES) {
         return Err(SendError::new(Unsupported, Retry::Never));
     }
     let validity = text.validity.clamp(VALIDITY.0, VALIDITY.1);

@@ -227,7 +227,7 @@ fn times_are_clamped() {
     let text = |validity| {
         body(&Outbound::Message(OutboundMessage {
             leg: leg(),
-            from: ProxyNumber::parse("+14155550150").unwrap(),
+            from: ProxyNumber::parse("+14155550150").unwrap().into(),
             to: Identifier::parse("+14155550100").unwrap(),
             body: Body::new("x".into()),
             media: vec![],
@@ -258,7 +258,7 @@ fn what_plivo_can_not_do_is_not_asked() {
     let text = |pictures| {
         Outbound::Message(OutboundMessage {
             leg: leg(),
-            from: ProxyNumber::parse("+14155550150").unwrap(),
+            from: ProxyNumber::parse("+14155550150").unwrap().into(),
             to: Identifier::parse("+14155550100").unwrap(),
             body: Body::new(String::new()),
             media: vec!["https://relay.example.com/media/1".into(); pictures],

@@ -21,7 +21,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, Outbound, Reply, Request, Response,
     SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers, SenderIds},
     listing::{Page, Query},
     number::{Rented, Wanted},
     own,
@@ -56,6 +56,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     caller_id: CallerIdRule::OwnNumbers,
     answers: Answers::NONE,
     opted_out: &["opted-out"],
+    sender_ids: Some(SenderIds { chars_min: 1, spaces: true }),
     numbers: Numbers::Buy,
 };
 

@@ -44,7 +44,9 @@ pub(super) fn request(
     links: &Links,
 ) -> Result<Request, SendError> {
     Ok(match outbound {
-        Outbound::Message(message) if message.media.len() > MEDIA_MAX => {
+        Outbound::Message(message)
+            if message.media.len() > MEDIA_MAX || !message.is_sent_by(&CAPABILITIES) =>
+        {
             return Err(SendError::new(SendErrorKind::Unsupported, Retry::Never));
         }
         Outbound::Message(message) => {

@@ -56,6 +56,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     caller_id: CallerIdRule::OwnNumbers,
     answers: Answers::NONE,
     opted_out: &["21610"],
+    sender_ids: None,
     numbers: Numbers::Buy,
 };
 

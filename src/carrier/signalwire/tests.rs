@@ -196,7 +196,7 @@ fn links() -> Links {
 fn text(media: usize, validity: Duration) -> Outbound {
     Outbound::Message(OutboundMessage {
         leg: LegId::parse("LG01900000000070008000000000000001").unwrap(),
-        from: ProxyNumber::parse("+14155550150").unwrap(),
+        from: ProxyNumber::parse("+14155550150").unwrap().into(),
         to: Identifier::parse("+14155550100").unwrap(),
         body: Body::new("x".into()),
         media: vec!["https://relay.example.com/media/1".into(); media],

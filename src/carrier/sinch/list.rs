@@ -10,7 +10,8 @@ use crate::{
     },
     domain::{
         message::{Body, MessageState},
-        phone::{Identifier, ProxyNumber},
+        phone::Identifier,
+        sender::Sender,
         time::Timestamp,
     },
 };
@@ -29,7 +30,7 @@ pub(super) fn request(config: &Config, query: &Query) -> Option<Request> {
     }
 }
 
-fn page_request(config: &Config, from: &ProxyNumber, since: Timestamp, page: u64) -> Request {
+fn page_request(config: &Config, from: &Sender, since: Timestamp, page: u64) -> Request {
     let pairs = form_urlencoded::Serializer::new(String::new())
         .append_pair("from", bare(from.as_str()))
         .append_pair("start_date", &since.rfc3339())

@@ -21,7 +21,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers, SenderIds},
     fields,
     listing::{Page, Query},
     plan::seconds,
@@ -59,6 +59,8 @@ static CAPABILITIES: Capabilities = Capabilities {
     caller_id: CallerIdRule::OwnNumbers,
     answers: Answers::NONE,
     opted_out: &[],
+    // https://developers.sinch.com/docs/sms/smpp/send-message/: eleven at most; nothing is said of spaces.
+    sender_ids: Some(SenderIds { chars_min: 1, spaces: false }),
     numbers: Numbers::None,
 };
 

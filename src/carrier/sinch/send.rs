@@ -70,6 +70,9 @@ pub(super) fn of_application(config: &Config, request: Request) -> Request {
 
 /// A text, whose end is in seconds until it leaves ([`expiring`]).
 fn batch(text: &OutboundMessage) -> Result<String, SendError> {
+    if !text.is_sent_by(&CAPABILITIES) {
+        return Err(SendError::new(Unsupported, Retry::Never));
+    }
     let words = text.body.expose();
     let (kind, body) = match &text.media[..] {
         [] => ("mt_text", Value::from(words)),

@@ -22,7 +22,7 @@ use self::config::{Config, Voice};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers, SenderIds},
     is_id,
     provisioning::Provisioning,
 };
@@ -64,19 +64,32 @@ const CAPABILITIES: Capabilities = Capabilities {
         plus_one: false,
     },
     opted_out: &["40300"],
+    // Without a messaging profile: a text under a name must have one.
+    sender_ids: None,
     numbers: Numbers::Buy,
 };
 
 static TEXML: Capabilities = CAPABILITIES;
 
+/// <https://developers.telnyx.com/docs/messaging/messages/alphanumeric-sender-id>
+const NAMES: Option<SenderIds> = Some(SenderIds { chars_min: 1, spaces: true });
+
+/// The same with a messaging profile.
+static TEXML_NAMED: Capabilities = Capabilities { sender_ids: NAMES, ..CAPABILITIES };
+
 /// The same where calls are steered by Call Control: `/calls` and what is done with one.
-static CALL_CONTROL: Capabilities = Capabilities {
+const STEERED: Capabilities = Capabilities {
     control: Control::Commands { keyed: true },
     // Each is rung by a call of their own: whoever answers second would hear nobody.
     simultaneous: 1,
     ring_timeout: (Duration::from_secs(5), Duration::from_mins(10)),
     ..CAPABILITIES
 };
+
+static CALL_CONTROL: Capabilities = STEERED;
+
+/// The same with a messaging profile.
+static CALL_CONTROL_NAMED: Capabilities = Capabilities { sender_ids: NAMES, ..STEERED };
 
 /// One configured Telnyx account.
 #[derive(Debug)]
@@ -88,12 +101,18 @@ fn build(settings: &Settings) -> Result<Box<dyn Carrier>, Vec<SettingFault>> {
     Ok(Box::new(Telnyx { config: Config::read(settings)? }))
 }
 
+const fn capabilities(config: &Config) -> &'static Capabilities {
+    match (config.voice, &config.messaging_profile_id) {
+        (Voice::Texml, None) => &TEXML,
+        (Voice::Texml, Some(_)) => &TEXML_NAMED,
+        (Voice::CallControl, None) => &CALL_CONTROL,
+        (Voice::CallControl, Some(_)) => &CALL_CONTROL_NAMED,
+    }
+}
+
 impl Carrier for Telnyx {
     fn capabilities(&self) -> &Capabilities {
-        match self.config.voice {
-            Voice::Texml => &TEXML,
-            Voice::CallControl => &CALL_CONTROL,
-        }
+        capabilities(&self.config)
     }
 
     fn verify(&self, request: &Request, now: Timestamp) -> Result<(), WebhookError> {

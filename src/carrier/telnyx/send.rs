@@ -57,7 +57,7 @@ pub(super) fn request(
 ) -> Result<Request, SendError> {
     let request = match outbound {
         Outbound::Message(text) => {
-            Request::post(config.url("/messages"), JSON, message(text, links)?.to_string())
+            Request::post(config.url("/messages"), JSON, message(config, text, links)?.to_string())
         }
         Outbound::Call(plan) if config.voice == Voice::CallControl => {
             let request = command::place(config, plan, links);
@@ -157,8 +157,8 @@ pub(super) fn authorized(config: &Config, request: Request) -> Request {
     request.with_header(AUTHORIZATION, &config.authorization())
 }
 
-fn message(text: &OutboundMessage, links: &Links) -> Result<Value, SendError> {
-    if text.media.len() > MEDIA_MAX {
+fn message(config: &Config, text: &OutboundMessage, links: &Links) -> Result<Value, SendError> {
+    if text.media.len() > MEDIA_MAX || !text.is_sent_by(super::capabilities(config)) {
         return Err(SendError::new(Unsupported, Retry::Never));
     }
     let mut message = json!({
@@ -171,6 +171,10 @@ fn message(text: &OutboundMessage, links: &Links) -> Result<Value, SendError> {
     }
     if !text.media.is_empty() {
         message["media_urls"] = text.media.clone().into();
+    }
+    // A number has the profile that it is assigned to; a name has none of its own.
+    if let (Some(_), Some(profile)) = (text.from.id(), &config.messaging_profile_id) {
+        message["messaging_profile_id"] = profile.as_str().into();
     }
     Ok(message)
 }

@@ -254,7 +254,7 @@ fn what_telnyx_can_not_do_is_not_asked() {
     let links = Links::new("https://relay.example.com", "telnyx");
     let mut text = OutboundMessage {
         leg: LegId::parse("LG01900000000070008000000000000001").unwrap(),
-        from: ProxyNumber::parse("+14155550150").unwrap(),
+        from: ProxyNumber::parse("+14155550150").unwrap().into(),
         to: Identifier::parse("+14155550100").unwrap(),
         body: Body::new(String::new()),
         media: vec!["https://relay.example.com/media/1".into(); 10],

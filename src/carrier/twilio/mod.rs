@@ -20,7 +20,7 @@ use self::config::Config;
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers, SenderIds},
     listing::{Page, Query},
     number::{Rented, Wanted},
     own,
@@ -74,6 +74,8 @@ static CAPABILITIES: Capabilities = Capabilities {
         plus_one: false,
     },
     opted_out: &["21610"],
+    // https://www.twilio.com/docs/api/errors/21709
+    sender_ids: Some(SenderIds { chars_min: 2, spaces: true }),
     numbers: Numbers::Buy,
 };
 

@@ -54,9 +54,9 @@ fn kind_of(code: u64) -> Option<SendErrorKind> {
         21610 => OptedOut,
         20429 => Throttled,
         // Credentials, account state, a trial's limits, regions that are not enabled, the From
-        // number, and our own callback addresses.
+        // number or name, and our own callback addresses.
         20003 | 20005 | 20006 | 20008 | 21205 | 21210 | 21212 | 21213 | 21215 | 21219 | 21408
-        | 21603 | 21606 | 21608 | 21609 | 21659 | 21660 => Misconfigured,
+        | 21603 | 21606 | 21608 | 21609 | 21657 | 21659 | 21660 => Misconfigured,
         _ => return None,
     })
 }

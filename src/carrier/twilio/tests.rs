@@ -242,7 +242,7 @@ fn times_are_clamped() {
     let text = |validity| {
         body(Outbound::Message(OutboundMessage {
             leg: leg.clone(),
-            from: from.clone(),
+            from: from.clone().into(),
             to: to.clone(),
             body: Body::new("x".into()),
             media: vec![],
@@ -272,7 +272,7 @@ fn what_twilio_can_not_do_is_not_asked() {
     let links = Links::new("https://relay.example.com", "twilio");
     let mut text = OutboundMessage {
         leg: LegId::parse("LG01900000000070008000000000000001").unwrap(),
-        from: ProxyNumber::parse("+14155550150").unwrap(),
+        from: ProxyNumber::parse("+14155550150").unwrap().into(),
         to: Identifier::parse("+14155550100").unwrap(),
         body: Body::new(String::new()),
         media: vec!["https://relay.example.com/media/1".into(); 10],

@@ -105,7 +105,7 @@ fn delete_record(account: &dyn Account, kind: Kind, id: &str) -> Result<Request,
 }
 
 fn message(dialect: &Dialect, text: &OutboundMessage, links: &Links) -> Result<String, SendError> {
-    if text.media.len() > dialect.media_max {
+    if text.media.len() > dialect.media_max || !text.is_sent_by(dialect.can) {
         return Err(SendError::new(Unsupported, Retry::Never));
     }
     let mut form = Serializer::new(String::new());

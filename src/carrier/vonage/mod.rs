@@ -21,7 +21,7 @@ use self::config::{Config, Texts};
 use super::{
     Answer, Capabilities, Carrier, Inbound, Kind, Links, NumberFault, Outbound, Reply, Request,
     Response, SendError, Sent, SettingFault, Settings, WebhookError,
-    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers},
+    capabilities::{Answers, CallerIdRule, Control, Dedupe, Deletes, Numbers, SenderIds},
     fields, is_id, own,
     plan::seconds,
     provisioning::Provisioning,
@@ -58,6 +58,8 @@ static MESSAGES: Capabilities = Capabilities {
     caller_id: CallerIdRule::OwnNumbers,
     answers: Answers::NONE,
     opted_out: &["1240"],
+    // https://developer.vonage.com/messaging/sms/guides/custom-sender-id: no spaces.
+    sender_ids: Some(SenderIds { chars_min: 1, spaces: false }),
     numbers: Numbers::Buy,
 };
 

@@ -109,7 +109,7 @@ pub(super) fn hang_up(config: &Config, id: &str) -> Option<Request> {
 }
 
 fn message(text: &OutboundMessage, links: &Links) -> Result<String, SendError> {
-    if text.media.len() > MEDIA_MAX {
+    if text.media.len() > MEDIA_MAX || !text.is_sent_by(&MESSAGES) {
         return Err(SendError::new(Unsupported, Retry::Never));
     }
     let words = text.body.expose();
@@ -153,7 +153,7 @@ fn pictures(body: &mut Value, addresses: &[String], words: &str) {
 }
 
 fn sms(config: &Config, text: &OutboundMessage, links: &Links) -> Result<String, SendError> {
-    if !text.media.is_empty() {
+    if !text.media.is_empty() || !text.is_sent_by(&MESSAGES) {
         return Err(SendError::new(Unsupported, Retry::Never));
     }
     let words = text.body.expose();

@@ -338,7 +338,7 @@ fn calls_leave_with_a_token() {
 fn text(words: &str, media: &[&str], seconds: u64) -> Outbound {
     Outbound::Message(OutboundMessage {
         leg: leg(),
-        from: ProxyNumber::parse("+447700900000").unwrap(),
+        from: ProxyNumber::parse("+447700900000").unwrap().into(),
         to: Identifier::parse("+447700900001").unwrap(),
         body: Body::new(words.to_owned()),
         media: media.iter().map(|address| (*address).to_owned()).collect(),

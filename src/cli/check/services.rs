@@ -3,16 +3,20 @@
 use super::report::Report;
 use crate::{
     carrier::Capabilities,
-    domain::policy::Warning,
+    domain::{policy::Warning, sender::SenderId},
+    ids::AccountId,
     relay::Carriers,
     store::{
-        Error, Tx, accounts, numbers,
+        Error, Tx, accounts,
+        numbers::{self, Filter, NumberState},
         services::{self, Service},
     },
 };
 
 /// How many services are read at once.
 const PAGE: i64 = 200;
+/// How many of a service's numbers are looked at for a carrier: as many as for a code.
+const NUMBERS_MAX: i64 = 500;
 
 /// How many accounts and services there are, in words; tells what is unwise about each service. Without
 /// `carriers` nothing is said of what they can't do.
@@ -33,6 +37,16 @@ pub(super) async fn check(
                 let check = format!("service {}", service.id);
                 for Warning { words, fix } in service.rules.warnings() {
                     report.warn(&check, format!("{name}: {words}"), fix);
+                }
+                if let (Some(all), Some(id)) = (carriers, &service.rules.sender_id)
+                    && !sends_as(all, tx, &account.id, service, id).await?
+                {
+                    report.warn(
+                        &check,
+                        format!("{name}: no carrier of its numbers sends codes under its sender_id"),
+                        "docs/carriers.md says which names each carrier takes; give the service a number of \
+                         one that takes this one, or another sender_id",
+                    );
                 }
                 let (voicemail, asks) =
                     (service.rules.voicemail.on, service.rules.recording.asks());
@@ -63,6 +77,23 @@ pub(super) async fn check(
         }
     }
     Ok(format!("{} accounts, {total} services", accounts.len()))
+}
+
+/// Whether a carrier of the service's active numbers sends under that name.
+async fn sends_as(
+    carriers: &Carriers,
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &Service,
+    id: &SenderId,
+) -> Result<bool, Error> {
+    let filter = Filter { service: Some(service.id.clone()), registration: None };
+    let all = numbers::list(tx, account, &filter, "", NUMBERS_MAX).await?;
+    let mut active = all.iter().filter(|one| one.state == NumberState::Active);
+    Ok(active.any(|one| {
+        let carrier = carriers.get(&one.carrier);
+        carrier.is_some_and(|carrier| carrier.adapter.capabilities().sends_as(id))
+    }))
 }
 
 /// Which of these can't do that.

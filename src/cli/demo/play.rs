@@ -102,7 +102,8 @@ impl Stage<'_> {
             view.received().any(|text| text.body.expose() == WORDS)
         });
         let view = view.await?;
-        let from = view.received().last().map(|text| shown(&text.other)).unwrap_or_default();
+        let from = view.received().last().and_then(|text| text.other.number()).map(shown);
+        let from = from.unwrap_or_default();
         self.detail("Seller's phone shows", &format!("from {from}"));
         Ok(())
     }

@@ -45,6 +45,7 @@ impl Rules {
             tell_of_moves => "tell_of_moves",
             first_text => "first_text",
             verified => "verified_participants",
+            sender_id => "sender_id",
             proxy => "twilio_proxy",
         });
         let parts = |name: &'static str| match name {
@@ -118,7 +119,7 @@ fn proxy(before: &ProxyRules, after: &ProxyRules) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::phone::Identifier;
+    use crate::domain::{phone::Identifier, sender::SenderId};
 
     /// What differs is named, its parts where it has some, and nothing else; no value is.
     #[test]
@@ -130,12 +131,14 @@ mod tests {
         after.out_of_session_number = Some(Identifier::parse("+33639980001").unwrap());
         after.voicemail.on = true;
         after.first_text.words = "Hello".into();
+        after.sender_id = SenderId::parse("Bikes");
         after.proxy.callback_url = "https://market.example/secret".into();
         let names = [
             "out_of_session_number",
             "voicemail",
             "keep_texts",
             "first_text_words",
+            "sender_id",
             "twilio_proxy/callback_url",
         ];
         assert_eq!(before.changed(&after), names);

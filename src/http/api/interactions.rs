@@ -102,8 +102,11 @@ pub(super) struct Leg {
     direction: Direction,
     participant_id: Option<ParticipantId>,
     role: Option<String>,
-    /// The number that this person dialled or sees.
+    /// The number that this person dialled or sees; of a code that was sent under a name, the one whose carrier sent it.
     proxy_number: String,
+    /// The name that the recipient of a code saw instead of the number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_id: Option<String>,
     carrier: String,
     /// The carrier's own id of it.
     carrier_id: Option<String>,
@@ -188,6 +191,7 @@ impl From<legs::Leg> for Leg {
             participant_id: leg.participant,
             role: leg.role,
             proxy_number: leg.number.as_str().to_owned(),
+            sender_id: leg.sender_id.map(|id| id.as_str().to_owned()),
             carrier: leg.carrier,
             carrier_id: leg.carrier_id,
             state: leg.state,

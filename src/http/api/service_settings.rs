@@ -23,6 +23,7 @@ use crate::{
         assurance::AssuranceRules,
         phone::Identifier,
         policy::{RecordingRules, Rules, VerifiedRules, VoicemailRules},
+        sender::SenderId,
     },
     relay::{self, Relay},
 };
@@ -196,6 +197,11 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 730)]
     #[serde(default)]
     pub(super) verified_for_days: Patch<Count>,
+    /// The name under which codes are texted instead of from a proxy number, where country and carrier take one: 1 to
+    /// 11 letters, digits and inner spaces, at least one of them a letter. Nobody can answer it. Empty for none.
+    #[schema(value_type = Option<String>, max_length = 11, example = "Rides")]
+    #[serde(default)]
+    pub(super) sender_id: Patch<String>,
     /// What is kept for a shorter time than the operator keeps it.
     #[schema(value_type = Option<RetentionSettings>)]
     #[serde(default)]
@@ -288,6 +294,7 @@ impl ServiceSettings {
         self.apply_voicemail(&mut rules.voicemail);
         self.apply_recording(&mut rules.recording);
         self.apply_verified(&mut rules.verified);
+        set(&self.sender_id, &None, &mut rules.sender_id, |name| SenderId::parse(name));
         self.apply_assurance(&mut rules.assurance);
         match &self.content {
             Patch::Absent => {}
@@ -356,6 +363,11 @@ impl ServiceSettings {
         set(&self.verified_for_days, &default.within, &mut rules.within, days);
     }
 
+    fn sender_id_fault(&self) -> Option<&'static str> {
+        let Patch::Value(name) = &self.sender_id else { return None };
+        (!name.is_empty() && SenderId::parse(name).is_none()).then_some(SenderId::ALLOWED)
+    }
+
     /// What the rules alone refuse, found beside faults of form; `whole` if nothing was set before.
     pub(super) fn check(&self, faults: &mut Faults, whole: bool, relay: &Relay) {
         let egress = relay.egress();
@@ -383,6 +395,9 @@ impl ServiceSettings {
             && Countries::parse(countries.iter().map(String::as_str)).is_none()
         {
             faults.add("/countries", "not_allowed", COUNTRIES);
+        }
+        if let Some(allowed) = self.sender_id_fault() {
+            faults.add("/sender_id", "not_allowed", allowed);
         }
         for (field, allowed) in rules.faults().into_iter().chain(lacking) {
             faults.add(format!("/{field}"), "not_allowed", allowed);

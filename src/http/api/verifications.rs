@@ -100,7 +100,8 @@ pub(super) struct NewVerification {
     /// The id or unique name of the service whose brand and numbers are used; may be left out where the account
     /// has one.
     service_id: Option<String>,
-    /// The proxy number that it comes from: an active one of the service. By default the relay chooses.
+    /// The proxy number that it comes from: an active one of the service. By default the service's `sender_id`, or one
+    /// that the relay chooses.
     #[schema(value_type = Option<NumberId>)]
     from: Option<String>,
     /// BCP 47 language of the words; by default the service's, or that of the number's country. English, French,
@@ -165,7 +166,7 @@ impl NewVerification {
         let channel = faults.required(self.channel, "/channel");
         let from = self.from.and_then(|text| {
             let allowed =
-                "must be the id of a proxy number: codes are not sent under a name of letters";
+                "must be the id of a proxy number: a name of letters is the service's sender_id";
             NumberId::parse(&text).map_err(|_| faults.add("/from", "invalid", allowed)).ok()
         });
         let client = self.ip.and_then(|text| {

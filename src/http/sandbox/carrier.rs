@@ -20,10 +20,11 @@ use super::{
 use crate::{
     domain::{
         message,
-        phone::{Identifier, ProxyNumber},
+        phone::{Identifier, PhoneError, ProxyNumber},
+        sender::SenderId,
         time::Timestamp,
     },
-    sandbox::{NewCall, NewMessage, Refusal, Taken, TapeAct},
+    sandbox::{NewCall, NewMessage, Refusal, Shown, Taken, TapeAct},
 };
 
 /// Proof that the request carries the secret.
@@ -80,9 +81,25 @@ pub(super) async fn number(
     }
 }
 
+/// What a text comes from: a number, or a name of letters.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct SenderJson(Shown);
+
+impl TryFrom<String> for SenderJson {
+    type Error = PhoneError;
+
+    fn try_from(text: String) -> Result<Self, PhoneError> {
+        match SenderId::parse(&text) {
+            Some(name) => Ok(Self(Shown::Name(name))),
+            None => Identifier::parse(&text).map(|number| Self(number.into())),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct MessageJson {
-    from: Number,
+    from: SenderJson,
     to: Number,
     text: String,
     #[serde(default)]

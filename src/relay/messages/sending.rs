@@ -23,6 +23,7 @@ use crate::{
         message::{Body, MessageState},
         phone::Identifier,
         policy::Rules,
+        sender::{CodeSender, Sender},
         time::{Timestamp, doubled},
     },
     store::{
@@ -129,7 +130,7 @@ pub(in crate::relay) async fn claim(
     }
     let message = OutboundMessage {
         leg: leg.id.clone(),
-        from: leg.number.clone(),
+        from: shown(&leg, session.as_ref()),
         to,
         body: Body::new(payload.body),
         media: addresses,
@@ -144,6 +145,12 @@ pub(in crate::relay) async fn claim(
     legs::update(tx, &entry.account, &sending).await?;
     let uncertain = (lost || state == MessageState::Unknown) && !entry.cleared;
     Ok(Claimed::Send(Box::new((entry, message, uncertain))))
+}
+
+/// What the recipient sees: a name for a code that is sent under one, and their proxy number for all that somebody said.
+fn shown(leg: &Leg, session: Option<&Session>) -> Sender {
+    let name = leg.sender_id.as_ref().and_then(|id| CodeSender::new(id, session));
+    name.map_or_else(|| leg.number.clone().into(), Sender::Code)
 }
 
 /// Ends a text that is not sent any more. What may have been sent stays so: a late "no" would be a lie.

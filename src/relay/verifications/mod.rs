@@ -319,6 +319,7 @@ async fn log(
         participant: None,
         role: None,
         number: interaction.number,
+        sender_id: sender.id.clone(),
         carrier: interaction.carrier,
         carrier_id: None,
         state: state.to_owned(),

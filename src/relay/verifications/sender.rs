@@ -1,4 +1,4 @@
-//! From which proxy number a code is sent.
+//! From which proxy number a code is sent, or under which name.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,8 @@ use super::SendCode;
 use crate::{
     carrier::Capabilities,
     domain::{
-        phone::ProxyNumber,
+        phone::{Country, ProxyNumber},
+        sender::{SenderId, takes_names},
         verification::{Channel, Limits},
     },
     ids::AccountId,
@@ -52,17 +53,30 @@ impl Relay {
 pub(super) struct Sender {
     pub(super) number: ProxyNumber,
     pub(super) carrier: String,
+    /// The name that the recipient sees instead of the number.
+    pub(super) id: Option<SenderId>,
 }
 
 impl From<Number> for Sender {
     fn from(number: Number) -> Self {
-        Self { number: number.number, carrier: number.carrier }
+        Self { number: number.number, carrier: number.carrier, id: None }
     }
 }
 
-/// The number that was named, or one of the pool: of the person's country if there is one, at a carrier that
-/// works, that they want texts from, and for one person the same one again. Where they want none from any, one
-/// all the same: whoever is to send it finds that out, and whoever asks does not.
+impl Senders {
+    fn up(&self, number: &Number) -> bool {
+        self.carriers.get(&number.carrier).is_some_and(|(_, up)| *up)
+    }
+
+    fn send_as(&self, number: &Number, id: &SenderId) -> bool {
+        self.carriers.get(&number.carrier).is_some_and(|(can, _)| can.sends_as(id))
+    }
+}
+
+/// The number that was named, or one of the pool: at a carrier that works, that sends under the service's name where
+/// the person's country takes names, else of that country if there is one, that they want texts from, and for one person
+/// the same one again. Where they want none from any, one all the same: whoever is to send it finds that out, and
+/// whoever asks does not.
 pub(super) async fn choose(
     tx: &mut Tx,
     account: &AccountId,
@@ -71,8 +85,8 @@ pub(super) async fn choose(
     person: &Person,
     senders: &Senders,
 ) -> Result<Sender, Error> {
-    let country = new.to.country().map(|country| country.as_str().to_owned());
-    let country = country.as_deref();
+    let place = new.to.country();
+    let country = place.as_ref().map(Country::as_str);
     if let Some(id) = &new.from {
         let number = numbers::get(tx, account, id).await?;
         let number =
@@ -88,26 +102,35 @@ pub(super) async fn choose(
     }
     let filter = Filter { service: Some(service.id.clone()), registration: None };
     let mut pool = numbers::list(tx, account, &filter, "", NUMBERS_MAX).await?;
-    pool.retain(|one| one.state == NumberState::Active && !one.reserved);
-    pool.retain(|one| able(one, new.terms.channel, country, senders));
-    let up = |one: &Number| senders.carriers.get(&one.carrier).is_some_and(|(_, up)| *up);
-    let near = |one: &Number| country == Some(one.country.as_str());
-    pool.sort_by_key(|one| (!up(one), !near(one), one.place));
-    let Some(first) = pool.first() else { return Err(Error::NoSender) };
-    let class = (up(first), near(first));
-    let best = pool.iter().take_while(|one| (up(one), near(one)) == class).count();
+    let id = service.rules.sender_id.as_ref();
+    let id = id.filter(|_| new.terms.channel == Channel::Sms && takes_names(place));
+    // Under a name nobody sees the number: it may be reserved, and need not be able to text.
+    let named = |one: &Number| id.is_some_and(|id| senders.send_as(one, id));
+    pool.retain(|one| one.state == NumberState::Active);
+    pool.retain(|one| {
+        named(one) || !one.reserved && able(one, new.terms.channel, country, senders)
+    });
+    let class = |one: &Number| {
+        let far = !named(one) && country != Some(one.country.as_str());
+        (!senders.up(one), !named(one), far)
+    };
+    pool.sort_by_key(|one| (class(one), one.place));
+    let Some(first) = pool.first().map(class) else { return Err(Error::NoSender) };
+    let best = pool.iter().take_while(|one| class(one) == first).count();
     // The keyed hash of the person is as good as chance, and the same the next time.
     let chance = u32::from_str_radix(person.tag(), 16).unwrap_or(0);
     let turn = usize::try_from(chance).unwrap_or(0) % best;
     pool[..best].rotate_left(turn);
+    let shown =
+        |number: Number| Sender { id: id.filter(|_| named(&number)).cloned(), ..number.into() };
     let mut fallback = None;
     for number in pool {
         if !messages::unwanted(tx, account, &number.id, person).await? {
-            return Ok(number.into());
+            return Ok(shown(number));
         }
         fallback.get_or_insert(number);
     }
-    fallback.map(Sender::from).ok_or(Error::NoSender)
+    fallback.map(shown).ok_or(Error::NoSender)
 }
 
 /// Whether a number and its carrier can send it, and may to that country.

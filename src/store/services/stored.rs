@@ -18,6 +18,7 @@ use crate::{
             VoicemailRules,
         },
         retention::RetentionRules,
+        sender::SenderId,
     },
     store::Error,
 };
@@ -71,6 +72,8 @@ struct StoredRules {
     content: Option<StoredContent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verified: Option<StoredVerified>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sender_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retention: Option<StoredRetention>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -250,6 +253,7 @@ pub(super) fn to_text(rules: &Rules) -> Result<String, Error> {
             required: rules.verified.required,
             within_ms: ms(rules.verified.within),
         }),
+        sender_id: rules.sender_id.as_ref().map(|id| id.as_str().to_owned()),
         retention: (rules.retention != RetentionRules::default()).then(|| {
             let RetentionRules { texts, log, sessions } = rules.retention;
             StoredRetention { texts, log, sessions }
@@ -325,6 +329,10 @@ pub(super) fn from_text(text: &str) -> Option<Rules> {
             required: stored.required,
             within: Duration::from_millis(stored.within_ms),
         }),
+        sender_id: match stored.sender_id {
+            Some(name) => Some(SenderId::parse(&name)?),
+            None => None,
+        },
         retention: stored.retention.map_or_else(RetentionRules::default, |stored| {
             let StoredRetention { texts, log, sessions } = stored;
             RetentionRules { texts, log, sessions }

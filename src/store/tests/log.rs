@@ -7,12 +7,13 @@ use crate::{
     domain::{
         event::EventKind,
         interaction::{Kind, Outcome, Reason},
+        sender::SenderId,
     },
     ids::{InteractionId, LegId, ServiceId, SessionId},
     store::{
         events::{self, Place},
         interactions::{self, End, Filter, Origin},
-        legs,
+        legs::{self, Leg},
         sessions::Page,
     },
 };
@@ -22,11 +23,27 @@ db_test!(
     an_interaction_ends_once,
     interactions_are_narrowed,
     a_leg_reads_back,
+    a_name_is_of_no_session,
     a_leg_changes_and_keeps_its_outcome,
     legs_are_found,
     events_are_counted,
     events_are_listed,
 );
+
+/// The database takes no name on a leg of a session, of a call, or of what came in: nobody could answer.
+async fn a_name_is_of_no_session(lab: &Lab) {
+    let world = World::new(lab).await;
+    let interaction: InteractionId = world.id();
+    let named =
+        |position| Leg { sender_id: SenderId::parse("Bikes"), ..world.leg(&interaction, position) };
+    let of_session = Leg { session: Some(world.id()), ..named(1) };
+    let call = Leg { kind: Kind::Call, ..named(1) };
+    let (came_in, good) = (named(0), named(1));
+    for (leg, taken) in [(of_session, false), (call, false), (came_in, false), (good, true)] {
+        let done = commit!(lab.db, [world, leg], |tx| legs::insert(tx, &world.account, &leg).await);
+        assert_eq!(done.await.is_ok(), taken, "{leg:?}");
+    }
+}
 
 /// Every column of an interaction reads back, empty and filled, plain and locked.
 async fn an_interaction_reads_back(lab: &Lab) {
@@ -156,18 +173,21 @@ async fn a_leg_reads_back(lab: &Lab) {
     (full.answered_at, full.ended_at) = (Some(at(1)), Some(at(2)));
     let mut empty = world.leg(&interaction, 0);
     (empty.participant, empty.role) = (None, None);
-    commit!(lab.db, [world, full, empty], |tx| {
+    let mut named = world.leg(&interaction, 2);
+    named.sender_id = SenderId::parse("Bikes 24");
+    commit!(lab.db, [world, full, empty, named], |tx| {
         legs::insert(tx, &world.account, &full).await?;
+        legs::insert(tx, &world.account, &named).await?;
         legs::insert(tx, &world.account, &empty).await
     })
     .await
     .unwrap();
     let mut tx = lab.db.read().await.unwrap();
     let found = legs::of_interaction(&mut tx, &world.account, &interaction).await.unwrap();
-    assert_eq!(format!("{found:?}"), format!("{:?}", [empty.clone(), full.clone()]));
+    assert_eq!(format!("{found:?}"), format!("{:?}", [empty.clone(), full.clone(), named]));
     let both = [interaction.clone(), world.id()];
     let found = legs::of_interactions(&mut tx, &world.account, &both).await.unwrap();
-    assert_eq!(found.len(), 2);
+    assert_eq!(found.len(), 3);
     assert!(legs::of_interactions(&mut tx, &world.account, &[]).await.unwrap().is_empty());
     drop(tx);
     let twin = world.leg(&interaction, 1);

@@ -16,6 +16,7 @@ use crate::{
             VoicemailRules,
         },
         retention::RetentionRules,
+        sender::SenderId,
     },
     ids::ServiceId,
     privacy::webhook::WebhookSecret,
@@ -55,6 +56,7 @@ fn unusual() -> Rules {
         tell_of_moves: true,
         first_text: FirstTextRules { on: true, words: "i".into() },
         verified: VerifiedRules { required: true, within: Duration::from_hours(48) },
+        sender_id: SenderId::parse("Bikes 24"),
         retention: RetentionRules { texts: Some(7), log: None, sessions: Some(90) },
         content: ContentRules {
             actions: Actions {

@@ -232,6 +232,7 @@ impl World {
             participant: Some(self.id()),
             role: Some("provider".into()),
             number: proxy(1),
+            sender_id: None,
             carrier: "a".into(),
             carrier_id: None,
             state: "queued".into(),

@@ -18,6 +18,7 @@ pub(crate) const TWILIO_API: &str = "https://api.twilio.com";
 pub(crate) const TELNYX_API: &str = "https://api.telnyx.com";
 pub(crate) const ORGANIZATION: &str = "f5586561-8ff0-4291-a51b-c7dfe4139ff9";
 pub(crate) const APPLICATION: &str = "1494404757140276705";
+pub(crate) const MESSAGING_PROFILE: &str = "16fd2706-8baf-433b-82eb-8c7fada847da";
 /// The seed of the key that signs Telnyx's webhooks here.
 pub(crate) const TELNYX_SEED: [u8; 32] = [7; 32];
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
@@ -141,7 +142,7 @@ fn telnyx_settings() -> String {
     let public = STANDARD.encode(telnyx_key().public_key());
     format!(
         "api_key = '{TOKEN}'\npublic_key = '{public}'\naccount_sid = '{ORGANIZATION}'\n\
-         application_id = '{APPLICATION}'"
+         application_id = '{APPLICATION}'\nmessaging_profile_id = '{MESSAGING_PROFILE}'"
     )
 }
 

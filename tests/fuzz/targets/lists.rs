@@ -30,7 +30,7 @@ pub(crate) fn run(data: &[u8]) {
     let mut response = Response::empty(StatusCode::from_u16(status).unwrap());
     response.body = input.rest().to_vec().into();
     let query = match asked {
-        0 => Query::Sent { from: number.clone(), since: SINCE },
+        0 => Query::Sent { from: number.clone().into(), since: SINCE },
         1 => Query::Texts(SINCE),
         2 => Query::Calls(SINCE),
         _ => return setting(adapter, &number, &response),

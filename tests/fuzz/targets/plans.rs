@@ -14,6 +14,7 @@ use entremise::{
     domain::{
         message::Body,
         phone::{Identifier, ProxyNumber},
+        sender::{CodeSender, Sender, SenderId},
     },
     ids::LegId,
 };
@@ -99,14 +100,19 @@ fn dial(callees: usize, ring: u64, most: u64, screen: bool) -> Connect {
     }
 }
 
-/// A text, a call, or the end of one.
+fn name(text: &str) -> Sender {
+    let id = SenderId::parse(text).unwrap_or_else(|| SenderId::parse("Bikes 24").unwrap());
+    Sender::Code(CodeSender::new(&id, None::<&str>).unwrap())
+}
+
+/// A text, a call, the end of one, or a text under a name: `call_id` then, where that can be one.
 pub(crate) fn outbound(what: usize, call_id: &str, body: &str, media: &str) -> Outbound {
     let from = ProxyNumber::parse(PROXY).unwrap();
     let to = Identifier::parse(CALLEE).unwrap();
     match what {
-        0 => Outbound::Message(OutboundMessage {
+        0 | 3 => Outbound::Message(OutboundMessage {
             leg: leg(0),
-            from,
+            from: if what == 0 { from.into() } else { name(call_id) },
             to,
             body: Body::new(body.to_owned()),
             media: media.lines().map(str::to_owned).collect(),

@@ -1,16 +1,16 @@
 //! What we send to carriers: read back it is what was asked, at the carrier's own address.
 //!
-//! Input: what is asked · the id of a call · the words · addresses of pictures, one a line.
+//! Input: what is asked · the id of a call, or a name · the words · addresses of pictures, one a line.
 
 use std::collections::BTreeMap;
 
-use entremise::carrier::{Outbound, Request, links::Step};
+use entremise::carrier::{Capabilities, Outbound, Request, links::Step};
 use http::Method;
 use serde_json::{Value, json};
 
 use super::{
     adapters::{
-        ACCOUNT_SID, APPLICATION, ORGANIZATION, SANDBOX, SANDBOX_API, TELNYX, TELNYX_API, TWILIO,
+        ACCOUNT_SID, APPLICATION, MESSAGING_PROFILE, ORGANIZATION, SANDBOX, SANDBOX_API, TELNYX, TELNYX_API, TWILIO,
         TWILIO_API,
     },
     input::{Input, pairs},
@@ -19,24 +19,41 @@ use super::{
 
 pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    let what = input.choice(3);
+    let what = input.choice(4);
     let (call, words, media) = (input.text(), input.text(), input.text());
     let outbound = outbound(what, &call, &words, &media);
     let media: Vec<&str> = media.lines().collect();
+    // Pictures never go with a name, and not every carrier takes every one.
+    let name = match &outbound {
+        Outbound::Message(text) => text.from.id(),
+        _ => None,
+    };
+    let refused = |can: &Capabilities| {
+        let fits = name.is_none_or(|id| media.is_empty() && can.sends_as(id));
+        what == 2 || media.len() > 10 || !fits
+    };
     if let Ok(request) = TWILIO.carrier.request(&outbound, &TWILIO.links) {
         form(&outbound, &request, &call, &words, &media);
     } else {
-        assert!(what == 2 || media.len() > 10, "refused for nothing");
+        assert!(refused(TWILIO.carrier.capabilities()), "refused for nothing");
     }
     if let Ok(request) = TELNYX.carrier.request(&outbound, &TELNYX.links) {
         texml(&outbound, &request, &call, &words, &media);
     } else {
-        assert!(what == 2 || media.len() > 10, "refused for nothing");
+        assert!(refused(TELNYX.carrier.capabilities()), "refused for nothing");
     }
     if let Ok(request) = SANDBOX.carrier.request(&outbound, &SANDBOX.links) {
         api(&outbound, &request, &call, &words, &media);
     } else {
-        assert!(what == 2 || media.len() > 10, "refused for nothing");
+        assert!(refused(SANDBOX.carrier.capabilities()), "refused for nothing");
+    }
+}
+
+/// What the person sees.
+fn shown(outbound: &Outbound) -> &str {
+    match outbound {
+        Outbound::Message(text) => text.from.as_str(),
+        _ => PROXY,
     }
 }
 
@@ -86,7 +103,7 @@ fn form(outbound: &Outbound, request: &Request, call: &str, words: &str, media: 
     }
     if !matches!(outbound, Outbound::EndCall { .. }) {
         expected.push(("To", CALLEE.to_owned()));
-        expected.push(("From", PROXY.to_owned()));
+        expected.push(("From", shown(outbound).to_owned()));
         expected.push(("StatusCallback", TWILIO.links.leg_status(&leg(0))));
     }
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -101,14 +118,17 @@ fn texml(outbound: &Outbound, request: &Request, call: &str, words: &str, media:
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let links = &TELNYX.links;
     match outbound {
-        Outbound::Message(_) => {
+        Outbound::Message(text) => {
             assert_eq!(segments, ["v2", "messages"]);
-            let mut expected = json!({ "from": PROXY, "to": CALLEE, "webhook_url": links.leg_status(&leg(0)) });
+            let mut expected = json!({ "from": shown(outbound), "to": CALLEE, "webhook_url": links.leg_status(&leg(0)) });
             if !words.is_empty() {
                 expected["text"] = words.into();
             }
             if !media.is_empty() {
                 expected["media_urls"] = json!(media);
+            }
+            if text.from.id().is_some() {
+                expected["messaging_profile_id"] = MESSAGING_PROFILE.into();
             }
             assert_eq!(body, expected);
         }
@@ -138,7 +158,7 @@ fn api(outbound: &Outbound, request: &Request, call: &str, words: &str, media: &
     let expected = match outbound {
         Outbound::Message(_) => {
             assert_eq!(segments, ["v1", "messages"]);
-            json!({ "from": PROXY, "to": CALLEE, "text": words, "media": media,
+            json!({ "from": shown(outbound), "to": CALLEE, "text": words, "media": media,
                 "validity_ms": 900_000, "status_url": links.leg_status(&leg(0)) })
         }
         Outbound::Call(_) => {
