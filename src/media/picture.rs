@@ -63,8 +63,10 @@ fn decoded(bytes: &[u8], kind: MediaType) -> Result<DynamicImage, MediaRefusal> 
     reader.limits(limits());
     let mut decoder = reader.into_decoder().map_err(|error| refusal(&error))?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > PIXELS_MAX {
-        return Err(MediaRefusal::TooLarge);
+    match u64::from(width) * u64::from(height) {
+        0 => return Err(MediaRefusal::Unreadable),
+        pixels if pixels > PIXELS_MAX => return Err(MediaRefusal::TooLarge),
+        _ => {}
     }
     // Notes that can't be read turn nothing.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -134,6 +136,9 @@ fn frames_anew(bytes: &[u8]) -> Option<Vec<u8>> {
     decoder.set_limits(limits()).ok()?;
     let (width, height) = decoder.dimensions();
     let each = u64::from(width) * u64::from(height);
+    if each == 0 {
+        return None;
+    }
     let mut out = Vec::new();
     let mut count = 0;
     {
@@ -399,6 +404,10 @@ mod tests {
         ] {
             assert_eq!(anew(bomb, kind), Err(MediaRefusal::TooLarge), "{kind}");
         }
+        // A screen without width is none, although its frames can be read.
+        let flat = b"GIF89a\0\0\x01\0\x80\0\0\0\0\0\xff\xff\xff\
+            \x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
+        assert_eq!(anew(flat, MediaType::Gif), Err(MediaRefusal::Unreadable));
         for kind in [MediaType::Jpeg, MediaType::Png, MediaType::Gif, MediaType::Webp] {
             for rubbish in [&b""[..], b"\xff\xd8\xff\xe0 no", b"GIF89a\xff\xff\xff\xff", b"RIFF"] {
                 assert!(anew(rubbish, kind).is_err(), "{kind} {rubbish:?}");

@@ -24,7 +24,9 @@ pub fn parse_carrier(text: &str, national: Option<Country>) -> Caller {
     if KEYPAD.contains(&digits.as_str()) {
         return Caller::Withheld;
     }
-    let own = national.filter(|_| after_plus.is_none()).and_then(|country| from_national(&digits, country));
+    let own = national
+        .filter(|_| after_plus.is_none())
+        .and_then(|country| from_national(&digits, country));
     let whole = own.unwrap_or_else(|| format!("+{digits}"));
     Identifier::parse(&whole).map_or(Caller::Withheld, Caller::Number)
 }
