@@ -24,6 +24,7 @@ pub(crate) fn values() -> toml::Table {
         ("public_key", &STANDARD.encode(key().public_key())),
         ("account_sid", "f5586561-8ff0-4291-a51b-c7dfe4139ff9"),
         ("application_id", "1494404757140276705"),
+        ("messaging_profile_id", "16fd2706-8baf-433b-82eb-8c7fada847da"),
     ];
     values.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }

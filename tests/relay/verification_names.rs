@@ -171,7 +171,9 @@ async fn every_carrier_does_as_it_says() {
                 "{words}"
             );
             let named = !NUMBERS_ALONE.contains(&dialect.carrier());
-            assert_eq!(from == "Bikes24", named, "{} sends from {from}", dialect.kind);
+            // Dialects that leave a number's plus out are given it here; what each sends exactly is in its fixtures.
+            let sender = from.trim_start_matches('+');
+            assert_eq!(sender == "Bikes24", named, "{} sends from {from}", dialect.kind);
             assert_eq!(
                 leg(&scene.world).await.get("sender_id").is_some(),
                 named,
