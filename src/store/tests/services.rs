@@ -98,13 +98,17 @@ fn unusual() -> Rules {
             pin_from_any_phone: true,
             pin_fallback: true,
         },
-        proxy: ProxyRules {
-            callback_url: "https://market.example/told?key=c".into(),
-            intercept_callback_url: "https://market.example/asked?key=d".into(),
-            out_of_session_callback_url: "https://market.example/else?key=e".into(),
-            chat_instance_sid: format!("IS{:032x}", 7),
-            on_intercept_failure: OnInterceptFailure::Block,
-        },
+        proxy: unusual_proxy(),
+    }
+}
+
+fn unusual_proxy() -> ProxyRules {
+    ProxyRules {
+        callback_url: "https://market.example/told?key=c".into(),
+        intercept_callback_url: "https://market.example/asked?key=d".into(),
+        out_of_session_callback_url: "https://market.example/else?key=e".into(),
+        chat_instance_sid: format!("IS{:032x}", 7),
+        on_intercept_failure: OnInterceptFailure::Block,
     }
 }
 
