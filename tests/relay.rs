@@ -228,7 +228,7 @@ mod verification;
 #[cfg(test)]
 #[path = "relay/verification_names.rs"]
 mod verification_names;
-
+#[cfg(test)]
 #[path = "relay/verification_senders.rs"]
 mod verification_senders;
 #[cfg(test)]
