@@ -252,7 +252,12 @@ async fn i8_a_block_overtakes_a_call() {
         let asked = heard.iter().any(|sound| matches!(sound, Sound::Words { .. }));
         assert!(!asked, "nobody is asked to press 1: {heard:?} on {}", database.name);
         network.until(seller, |view| view.call().is_none()).await;
-        stage.world.running.idle().await;
+        // The carrier's report comes after the phones have hung up.
+        support::until(async || {
+            stage.world.running.idle().await;
+            stage.last().await.outcome.is_some()
+        })
+        .await;
         let call = stage.last().await;
         assert!(call.outcome.is_some_and(|one| one != Outcome::Connected), "{call:?}");
 
