@@ -256,7 +256,8 @@ impl App {
         let relay = Relay::new(opened.db.clone(), carriers, Client::new(), egress(config))
             .with_objects(files::open(config)?)
             .with_erasing(files::erasing(config))
-            .with_code_limits(config.verification);
+            .with_code_limits(config.verification)
+            .with_login_rules(config.console.clone());
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(config), &workers, &working);
         if let Some(file) = &config.audit_heads_file {
             let relay = relay.lane(Lane::Jobs);

@@ -5,6 +5,7 @@
 //! file. Every key, its default and its meaning: `entremise.example.toml`.
 
 mod abuse;
+mod console;
 mod fault;
 mod keys;
 mod overlay;
@@ -31,7 +32,7 @@ pub use self::{
 };
 use crate::domain::phone::Permits;
 pub use crate::domain::rate::Rates;
-use crate::domain::retention::Retention;
+use crate::domain::{retention::Retention, staff::LoginRules};
 
 /// What makes a variable ours.
 pub const PREFIX: &str = "ENTREMISE_";
@@ -100,6 +101,8 @@ pub struct Config {
     pub media: Media,
     /// How long what is kept.
     pub retention: Retention,
+    /// How staff log in.
+    pub console: LoginRules,
 }
 
 /// One `[[carriers]]` entry. `Debug` shows its keys and no value of its own.
@@ -334,6 +337,7 @@ impl Config {
             sqlite: Sqlite::default(),
             media: Media::default(),
             retention: Retention::default(),
+            console: LoginRules::default(),
         }
     }
 
@@ -482,6 +486,7 @@ fn read(mut top: Reader<'_>) -> Config {
         abuse: top.section("abuse", abuse::abuse),
         media: top.section("media", rules::media),
         retention: top.section("retention", retention::retention),
+        console: top.section("console", console::console),
         sqlite: top.section("sqlite", |sqlite| {
             let default = Sqlite::default().ballast / MIB;
             Sqlite { ballast: sqlite.number("ballast_mib", default, 0..=1024) * MIB }

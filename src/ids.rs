@@ -217,6 +217,8 @@ ids! {
     KeyId = "AK", "an API key";
     /// A member of the support staff.
     StaffId = "ST", "a staff member";
+    /// A browser that is logged in to the console.
+    BrowserId = "BR", "a browser";
     /// A move of sessions off a number.
     MoveId = "MV", "a move";
     /// The erasure of a person.

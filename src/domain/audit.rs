@@ -43,7 +43,7 @@ closed_set! {
         Interaction = "interaction",
         /// The erasure of a person.
         Erasure = "erasure",
-        /// An export of what is known of a person.
+        /// An export: of what is known of a person, or of a list of the console.
         Export = "export",
         /// A lawful disclosure.
         Disclosure = "disclosure",
@@ -120,6 +120,8 @@ actions! {
     EndpointKeysRotated = "endpoint.keys_rotated" on Endpoint,
     /// An endpoint was deleted.
     EndpointDeleted = "endpoint.deleted" on Endpoint,
+    /// Events are sent to an endpoint again.
+    EndpointResent = "endpoint.resent" on Endpoint,
     /// A session was deleted by itself.
     SessionDeleted = "session.deleted" on Session,
     /// A session that a restore put on hold was confirmed.
@@ -134,6 +136,10 @@ actions! {
     PersonErased = "person.erased" on Erasure,
     /// What is known of a person is given out to the account.
     PersonExported = "person.exported" on Export,
+    /// A list of the console is taken away as a file, or a file of it is begun.
+    ExportMade = "export.made" on Export,
+    /// A file that took long is downloaded.
+    ExportFetched = "export.fetched" on Export,
     /// Who had a proxy number is asked for.
     DisclosureAsked = "disclosure.asked" on Disclosure,
     /// It is told: a second one agreed.
@@ -164,6 +170,34 @@ actions! {
     StaffLoggedIn = "staff.logged_in" on Staff,
     /// A browser was logged out.
     StaffLoggedOut = "staff.logged_out" on Staff,
+    /// Somebody who was logged in proved again who they are.
+    StaffProved = "staff.proved" on Staff,
+    /// After wrong passwords or codes in a row no more are taken for a while.
+    StaffLocked = "staff.locked" on Staff,
+    /// Another browser of theirs was logged out.
+    StaffBrowserRevoked = "staff.browser_revoked" on Staff,
+    /// What they may do in an account was set.
+    StaffGranted = "staff.granted" on Staff,
+    /// They may do nothing in an account any more.
+    StaffGrantRevoked = "staff.grant_revoked" on Staff,
+    /// They may not log in any more.
+    StaffDisabled = "staff.disabled" on Staff,
+    /// They may log in again.
+    StaffEnabled = "staff.enabled" on Staff,
+    /// They set a password.
+    StaffPasswordSet = "staff.password_set" on Staff,
+    /// Their password must be changed at their next login.
+    StaffPasswordExpired = "staff.password_expired" on Staff,
+    /// Codes of an app are asked of them from now on.
+    StaffTotpAdded = "staff.totp_added" on Staff,
+    /// They are asked for no codes any more.
+    StaffTotpRemoved = "staff.totp_removed" on Staff,
+    /// They got new recovery codes.
+    StaffRecoveryCodesMade = "staff.recovery_codes_made" on Staff,
+    /// They added a passkey.
+    StaffPasskeyAdded = "staff.passkey_added" on Staff,
+    /// A passkey of theirs was taken away.
+    StaffPasskeyRemoved = "staff.passkey_removed" on Staff,
     /// A master key became the one that all is wrapped by: nothing is by another from now on.
     MasterKeyRotated = "master_key.rotated" on MasterKey,
     /// A master key wraps nothing any more.
@@ -180,6 +214,12 @@ actions! {
     DatabaseSettled = "database.settled" on Database,
 }
 
+impl Action {
+    /// By these somebody saw what the console masks elsewhere, or took something away: counted for each of the
+    /// staff.
+    pub const LOOKS: &'static [Self] = &[Self::ExportMade, Self::ExportFetched];
+}
+
 closed_set! {
     /// What a row tells beside: each is an id, a word of a closed set or a count.
     Detail {
@@ -189,12 +229,20 @@ closed_set! {
         Carrier = "carrier",
         /// How many.
         Count = "count",
+        /// An event's id.
+        Event = "event",
+        /// What a list is narrowed by: the names of its filters.
+        Filters = "filters",
         /// What sort.
         Kind = "kind",
         /// A number's id.
         Number = "number",
         /// A participant's id.
         Participant = "participant",
+        /// How somebody proved who they are.
+        Proof = "proof",
+        /// What somebody is in an account.
+        Role = "role",
         /// What an API key may do.
         Scopes = "scopes",
         /// What became of a signing secret: `made` or `forgotten`.

@@ -127,6 +127,7 @@ const ALIKE: &str = "30 days: of sessions, or of ten thousand numbers that begin
 const CASE: &str = "365 days after it was lifted: the record of a case, of nobody's number";
 const LAW: &str =
     "until its term ends: the operator named a law that wants it, and nothing else opens it";
+const DAY: &str = "goes a day after it was asked for; it tells people by their masked form alone";
 const HOUSE: &str = "the installation's own";
 
 /// Every table with sealed or hashed columns, and what erasing a person does to them. What lies in the store for
@@ -193,6 +194,8 @@ pub const TABLES: &[Table] = &[
     table("text_findings", 7, &[("original", Rule::Resealed)]),
     table("media", 18, &[("address", Rule::Gone)]),
     table("recordings", 15, &[("carrier_id", Rule::Gone)]),
+    table("exports", 17, &[("filters", Rule::Stays(DAY))]),
+    table("export_chunks", 4, &[("body", Rule::Stays(DAY))]),
     table("endpoints", 14, &[("url", Rule::Stays(ACCOUNT))]),
     table("endpoint_secrets", 6, &[("keys", Rule::Stays(ACCOUNT))]),
     table(
@@ -220,6 +223,9 @@ pub const TABLES: &[Table] = &[
         ],
     ),
     table("staff_secrets", 5, &[("hash", Rule::Stays(HOUSE))]),
+    table("staff_browsers", 10, &[("hash", Rule::Stays(HOUSE))]),
+    table("staff_ceremonies", 4, &[("hash", Rule::Stays(HOUSE))]),
+    table("staff_recovery_codes", 2, &[("hash", Rule::Stays(HOUSE))]),
     table("audit", 13, &[("reason", Rule::Stays(CHAIN))]),
     table("lasting_secrets", 2, &[("wrapped", Rule::Stays(HOUSE))]),
     table("erasures", 14, &[("person", Rule::Gone)]),
@@ -255,6 +261,8 @@ pub const NOBODY: &[&str] = &[
     "recording_consents",
     "retention_runs",
     "staff",
+    "staff_grants",
+    "staff_passkeys",
     "volumes",
 ];
 

@@ -114,14 +114,21 @@ impl DataClass {
             Self::Recordings => &["recordings", "recording_consents"],
             Self::Inbox => &["inbox"],
             Self::Outbox => &["outbox"],
-            Self::Day => &["idempotency", "answer_budgets", "call_scripts", "verification_limits"],
+            Self::Day => &[
+                "idempotency",
+                "answer_budgets",
+                "call_scripts",
+                "verification_limits",
+                "exports",
+                "export_chunks",
+            ],
             Self::Limits => &["tallies", "volumes", "echoes", "probes", "alerts", "calls_open"],
             Self::Pauses => &["pauses"],
             Self::Codes => &["verifications", "verification_sends"],
             Self::Verified => &["verified_people"],
             Self::Told => &["first_texts"],
             Self::Parts => &["long_texts"],
-            Self::Logins => &["staff_secrets"],
+            Self::Logins => &["staff_secrets", "staff_browsers", "staff_ceremonies"],
             Self::Moves => &["number_moves", "number_move_steps"],
             Self::Wishes => &["blocks", "opt_outs"],
             Self::Reports => &["reports"],
@@ -142,6 +149,9 @@ impl DataClass {
                 "endpoints",
                 "endpoint_secrets",
                 "staff",
+                "staff_grants",
+                "staff_recovery_codes",
+                "staff_passkeys",
             ],
             Self::Installation => &[
                 "meta",
@@ -224,7 +234,8 @@ impl DataClass {
             Self::Inbox => "what carriers told, and what they were answered",
             Self::Outbox => "what is owed to carriers",
             Self::Day => {
-                "answers to repeated requests, answers to strangers, scripts of calls, counts of codes"
+                "answers to repeated requests, answers to strangers, scripts of calls, counts of codes, \
+                 lists that staff exported"
             }
             Self::Limits => "how much people, sessions and accounts do",
             Self::Pauses => "traffic that was held back",

@@ -95,6 +95,11 @@ impl Jobs {
                 Ok::<_, relay::Error>(())
             }
         }));
+        let each = relay.clone();
+        tracker.spawn(every(options.poll, stop.clone(), "export", move || {
+            let relay = each.clone();
+            async move { relay.work_exports().await.map(drop) }
+        }));
         erase(relay, options, tracker, stop);
         let each = relay.clone();
         tracker.spawn(every(PURGE_EVERY, stop.clone(), "purge", move || {

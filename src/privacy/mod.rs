@@ -10,12 +10,14 @@ mod aead;
 pub mod audit;
 mod index;
 mod lasting;
+mod login;
 mod master;
 mod seal;
 pub mod webhook;
 
 pub use index::{Counted, Counterpart, IndexKey, Person, PinHash};
 pub use lasting::{LASTING, LASTING_BYTES, Lasting};
+pub use login::SALT_BYTES;
 pub use master::{Keyring, MasterKey, MasterKeyError, is_key_id};
 pub use seal::{DataKey, Plain};
 

@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Error, Relay};
+pub use crate::privacy::audit::Fault as ChainFault;
 use crate::{
     domain::time::Timestamp,
+    ids::AccountId,
     privacy::audit::{Fault, Head, PublicKey, Walk},
     store::{self, audit},
 };
 
 /// How many rows, or heads, are read at once.
 const PAGE: i64 = 500;
+/// How many rows of one chain are verified for somebody who waits for the answer.
+const PART: u64 = 50_000;
 /// How many signed heads are taken: some hundred megabytes of memory.
 const HEADS_MAX: usize = 1_000_000;
 
@@ -120,6 +124,21 @@ pub struct Verified {
     pub faults: u64,
 }
 
+/// What came of verifying a part of one chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartVerified {
+    /// How many rows were read.
+    pub rows: u64,
+    /// The last of them.
+    pub last: i64,
+    /// Whether there are no more rows behind it.
+    pub ended: bool,
+    /// What is wrong with them,
+    pub faults: Vec<ChainFault>,
+    /// and how many faults more there are.
+    pub more: u64,
+}
+
 impl Relay {
     /// What the heads of this installation are verified with.
     ///
@@ -144,6 +163,38 @@ impl Relay {
         let next = heads.last().map(|head| audit::behind(&head.account));
         let sign = |head| SignedHead { signature: signer.sign(&head), head };
         Ok((heads.into_iter().map(sign).collect(), next))
+    }
+
+    /// Reads an account's chain, or the installation's, as of one instant, from the row behind `after` on: 50,000
+    /// rows at most. 0 begins at the first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn verify_chain(
+        &self,
+        account: Option<&AccountId>,
+        after: i64,
+    ) -> Result<PartVerified, Error> {
+        let chain = audit::chain_of(account);
+        let mut walk = Walk::behind(after);
+        let mut tx = self.db.read().await?;
+        // A place below the first is a fault, and would not be looked at.
+        let mut last = if after == 0 { i64::MIN } else { after };
+        while walk.rows() < PART {
+            let page = audit::page(&mut tx, chain, last, PAGE).await?;
+            let Some(end) = page.last() else {
+                let (rows, noted) = (walk.rows(), audit::end(&mut tx, chain).await?);
+                let (faults, more) = walk.end(noted);
+                return Ok(PartVerified { rows, last: last.max(after), ended: true, faults, more });
+            };
+            last = end.content.seq;
+            for link in &page {
+                walk.row(link);
+            }
+        }
+        let rows = walk.rows();
+        let (faults, more) = walk.so_far();
+        Ok(PartVerified { rows, last, ended: false, faults, more })
     }
 
     /// Reads every chain from its first row to its last, each as of one instant, and tells what is wrong.

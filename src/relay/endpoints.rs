@@ -363,6 +363,34 @@ pub struct ResendRange {
     pub which: Resend,
 }
 
+impl Resend {
+    /// The state of such deliveries; nothing for those that never were.
+    const fn state(self) -> Option<DeliveryState> {
+        match self {
+            Self::Failed => Some(DeliveryState::Failed),
+            Self::Cancelled => Some(DeliveryState::Cancelled),
+            Self::Delivered => Some(DeliveryState::Delivered),
+            Self::Missing => None,
+        }
+    }
+}
+
+impl ResendRange {
+    /// Between which events, if it may be so.
+    fn ids(&self, now: Timestamp) -> Result<(EventId, EventId), Error> {
+        let before = self.before.unwrap_or(now);
+        if now.since(self.from) > DELIVERIES_KEPT {
+            let allowed = "must be within the last 30 days";
+            return Err(Error::Invalid(vec![Fault::new("/from", "too_old", allowed)]));
+        }
+        if before <= self.from {
+            let allowed = "must be later than `from`";
+            return Err(Error::Invalid(vec![Fault::new("/before", "range", allowed)]));
+        }
+        Ok((EventId::first_of(self.from), EventId::first_of(before)))
+    }
+}
+
 /// Owes deliveries of events in a window again; how many, [`RESENT_MAX`] at most.
 ///
 /// # Errors
@@ -376,25 +404,66 @@ pub async fn resend_range(
 ) -> Result<u64, Error> {
     find_enabled(tx, account, endpoint, version).await?;
     let now = tx.now().await?;
-    let ResendRange { from, before, which } = *range;
-    let before = before.unwrap_or(now);
-    if now.since(from) > DELIVERIES_KEPT {
-        let allowed = "must be within the last 30 days";
-        return Err(Error::Invalid(vec![Fault::new("/from", "too_old", allowed)]));
-    }
-    if before <= from {
-        let allowed = "must be later than `from`";
-        return Err(Error::Invalid(vec![Fault::new("/before", "range", allowed)]));
-    }
-    let (from, before) = (EventId::first_of(from), EventId::first_of(before));
-    let range = Range { from: &from, before: &before, limit: RESENT_MAX };
-    let state = match which {
-        Resend::Failed => DeliveryState::Failed,
-        Resend::Cancelled => DeliveryState::Cancelled,
-        Resend::Delivered => DeliveryState::Delivered,
-        Resend::Missing => {
-            return Ok(deliveries::owe_missing(tx, account, endpoint, &range, now).await?);
-        }
+    let (from, before) = range.ids(now)?;
+    let ids = Range { from: &from, before: &before, limit: RESENT_MAX };
+    let count = match range.which.state() {
+        Some(state) => deliveries::range_again(tx, account, endpoint, state, &ids, now).await?,
+        None => deliveries::owe_missing(tx, account, endpoint, &ids, now).await?,
     };
-    Ok(deliveries::range_again(tx, account, endpoint, state, &range, now).await?)
+    Ok(count)
+}
+
+/// As [`resend`], for somebody of the staff: the audit log says who did it.
+///
+/// # Errors
+/// Those of [`resend`].
+pub async fn resend_for_staff(
+    tx: &mut Tx,
+    account: &AccountId,
+    endpoint: &EndpointId,
+    event: &EventId,
+) -> Result<Delivery, Error> {
+    let sent = resend(tx, account, endpoint, event, None).await?;
+    let entry = Entry::new(Action::EndpointResent, endpoint.as_str());
+    audit::append(tx, account, entry.with(Detail::Event, event.as_str())).await?;
+    Ok(sent)
+}
+
+/// As [`resend_range`], for somebody of the staff: the audit log says who did it.
+///
+/// # Errors
+/// Those of [`resend_range`].
+pub async fn replay_for_staff(
+    tx: &mut Tx,
+    account: &AccountId,
+    endpoint: &EndpointId,
+    range: &ResendRange,
+) -> Result<u64, Error> {
+    let count = resend_range(tx, account, endpoint, range, None).await?;
+    let entry = Entry::new(Action::EndpointResent, endpoint.as_str())
+        .with(Detail::Kind, range.which.as_str())
+        .with(Detail::Count, count.to_string());
+    audit::append(tx, account, entry).await?;
+    Ok(count)
+}
+
+/// How many deliveries [`resend_range`] would owe again, [`RESENT_MAX`] at most; and whether there are more.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::EndpointDisabled`], [`Error::Invalid`].
+pub async fn count_resent(
+    tx: &mut Tx,
+    account: &AccountId,
+    endpoint: &EndpointId,
+    range: &ResendRange,
+) -> Result<(i64, bool), Error> {
+    find_enabled(tx, account, endpoint, None).await?;
+    let now = tx.now().await?;
+    let (from, before) = range.ids(now)?;
+    let ids = Range { from: &from, before: &before, limit: RESENT_MAX + 1 };
+    let count = match range.which.state() {
+        Some(state) => deliveries::count_range(tx, account, endpoint, state, &ids).await?,
+        None => deliveries::count_missing(tx, account, endpoint, &ids).await?,
+    };
+    Ok((count.min(RESENT_MAX), count > RESENT_MAX))
 }

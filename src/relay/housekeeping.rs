@@ -7,9 +7,9 @@ use crate::{
     domain::{policy::VerifiedRules, time::Timestamp},
     ids::{AccountId, EventId},
     store::{
-        self, Tx, budgets, calls_open, deliveries, echoes, first_texts, idempotency, inbox,
-        interactions, long_texts, meta, number_move_steps, number_moves, opt_outs, outbox, pauses,
-        pins, probes, reports, retention::runs, scripts, sessions as rows, staff, tallies,
+        self, Tx, budgets, calls_open, deliveries, echoes, exports, first_texts, idempotency,
+        inbox, interactions, long_texts, meta, number_move_steps, number_moves, opt_outs, outbox,
+        pauses, pins, probes, reports, retention::runs, scripts, sessions as rows, staff, tallies,
         verification_limits, verifications, verified_people,
     },
     telemetry::metrics,
@@ -120,7 +120,7 @@ impl Relay {
     /// off numbers after 90 days, once nobody can be moved back, who was told of which number after a year;
     /// verifications 30 days after their end, and that somebody's number was verified after two years; reports
     /// a year after they were decided, and proofs that an opt-out might be cleared after five; what is counted
-    /// for limits after one to nine days, what was held back after 30, and PINs a day after they may mean
+    /// for limits after one to nine days, what was held back after 30, lists that were exported after a day, and PINs a day after they may mean
     /// another session. Then it has the database look at what is left. What has terms of its own goes at night
     /// ([`Relay::retain`]).
     pub async fn purge(&self) -> Result<(), Error> {
@@ -156,8 +156,9 @@ impl Relay {
                             // Steps first: a move goes once none is left.
                             number_move_steps::purge(tx, now - MOVES_KEPT, BATCH).await?,
                             number_moves::purge(tx, now - MOVES_KEPT, BATCH).await?,
+                            exports::purge(tx, now, BATCH).await?,
                         ];
-                        staff::purge_secrets(tx, now).await?;
+                        staff::purge(tx, now).await?;
                         let full = u64::try_from(BATCH).unwrap_or(0);
                         Ok::<_, Error>(gone.iter().any(|rows| *rows >= full))
                     })

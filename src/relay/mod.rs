@@ -17,6 +17,7 @@ mod deliver;
 mod detour;
 mod endpoints;
 mod error;
+mod exports;
 mod fence;
 mod health;
 mod hook;
@@ -55,13 +56,13 @@ mod voicemail;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 pub use self::{
     abuse::lift_pause,
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
-    audit::{Heads, HeadsError, SignedHead, Told, Verified},
+    audit::{ChainFault, Heads, HeadsError, PartVerified, SignedHead, Told, Verified},
     budgets::Budgets,
     calls::place_call,
     carriers::{Carriers, Configured, must_be_one_of},
@@ -71,10 +72,14 @@ pub use self::{
     deliver::Commanded,
     endpoints::{
         DELIVERIES_KEPT, ENDPOINTS_MAX, EndpointView, NewEndpoint, RESENT_MAX, Resend, ResendRange,
-        UpdateEndpoint, create_endpoint, delete_endpoint, ping_endpoint, resend, resend_range,
-        rotate_keys, update_endpoint, view_endpoint, with_keys,
+        UpdateEndpoint, count_resent, create_endpoint, delete_endpoint, ping_endpoint,
+        replay_for_staff, resend, resend_for_staff, resend_range, rotate_keys, update_endpoint,
+        view_endpoint, with_keys,
     },
     error::{Error, Exhausted, Fault},
+    exports::{
+        Begun, EXPORT_AT_ONCE, EXPORT_KEPT, EXPORT_MAX, EXPORTS_EACH, File, Lines, Narrowed,
+    },
     fence::{
         Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_by_hand, settle_here,
     },
@@ -114,13 +119,14 @@ pub use self::{
         pairs_in_the_way, people_in_the_way, remove_participant, reopen, resume, set_block, update,
         view, with_names,
     },
+    staff::{AppOffered, Entered, Evidence, Invite, Must, NotIn, NotSet, RECOVERY_CODES, Visitor},
     verifications::{
         Checked, CodeTerms, SendCode, Senders, cancel_verification, check_verification,
         forget_verified, send_code,
     },
 };
 use crate::{
-    domain::{audit::By, pool::Rule, verification::Limits},
+    domain::{audit::By, pool::Rule, staff::LoginRules, verification::Limits},
     egress::Egress,
     ids::AccountId,
     media::Objects,
@@ -139,6 +145,8 @@ pub struct Relay {
     egress: Egress,
     objects: Option<Objects>,
     code_limits: Limits,
+    login_rules: Arc<LoginRules>,
+    hashing: Arc<Semaphore>,
     trials: number_moves::Trials,
     erasing: Arc<Erasing>,
     places: Arc<media::Places>,
@@ -166,6 +174,8 @@ impl Relay {
             egress,
             objects: None,
             code_limits: Limits::default(),
+            login_rules: Arc::default(),
+            hashing: Arc::new(Semaphore::new(staff::HASHED_AT_ONCE)),
             trials: number_moves::Trials::default(),
             erasing: Arc::default(),
             places: Arc::default(),
@@ -190,6 +200,17 @@ impl Relay {
     #[must_use]
     pub fn with_code_limits(self, code_limits: Limits) -> Self {
         Self { code_limits, ..self }
+    }
+
+    /// The same, with these rules on how staff log in.
+    #[must_use]
+    pub fn with_login_rules(self, rules: LoginRules) -> Self {
+        Self { login_rules: Arc::new(rules), ..self }
+    }
+
+    /// The rules on how staff log in.
+    pub fn login_rules(&self) -> &LoginRules {
+        &self.login_rules
     }
 
     /// The database, for reading.

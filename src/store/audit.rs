@@ -2,22 +2,29 @@
 //!
 //! A chain belongs to an account, or, without one, to the installation. Its key for that is empty.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{Error, Tx, accounts, db::on};
+use super::{Error, Tx, accounts, db::on, sessions::listed};
 use crate::{
     domain::{
         audit::{Action, ActorKind, Detail, Entry},
         time::Timestamp,
     },
-    ids::AccountId,
+    ids::{AccountId, StaffId},
     privacy::audit::{Content, FORM, Head, Link},
 };
 
 /// The key of the installation's chain.
 const INSTALLATION: &str = "";
+/// How far the clocks of two writers may lie apart: rows of a chain stand in the order in which they were written.
+const SKEW: Duration = Duration::from_hours(1);
+
+/// The key of a chain: an account's, or the installation's.
+pub fn chain_of(account: Option<&AccountId>) -> &str {
+    account.map_or(INSTALLATION, AccountId::as_str)
+}
 
 /// Adds a row to an account's chain: who does it, and why, is the transaction's own knowledge.
 pub async fn append(tx: &mut Tx, account: &AccountId, entry: Entry) -> Result<(), Error> {
@@ -35,7 +42,7 @@ async fn add(tx: &mut Tx, account: Option<&AccountId>, entry: Entry) -> Result<(
         INSERT INTO audit (account, seq, form, at, actor_kind, actor, action, target_kind, target,
             reason, details, previous, hash)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    let chain = account.map_or(INSTALLATION, AccountId::as_str);
+    let chain = chain_of(account);
     let (last, previous) = lock(tx, chain).await?;
     let now = tx.now().await?;
     let by = Arc::clone(&tx.by);
@@ -206,35 +213,74 @@ pub struct Filter {
     pub before: Option<Timestamp>,
 }
 
-/// An account's rows, newest first, before the place `before`, `limit` at most.
+/// The first rows of a chain that are surely behind, and surely before, an instant; 0 and the last place where
+/// there is none. One step into an index for each.
+async fn places(tx: &mut Tx, chain: &str, filter: &Filter) -> Result<(i64, i64), Error> {
+    const BEFORE: &str = "
+        SELECT seq FROM audit WHERE account = $1 AND at < $2 ORDER BY at DESC, seq DESC LIMIT 1";
+    const AFTER: &str = "
+        SELECT seq FROM audit WHERE account = $1 AND at >= $2 ORDER BY at, seq LIMIT 1";
+    let (mut first, mut last) = (0, i64::MAX);
+    if let Some(from) = filter.from {
+        let at = (from - SKEW).millis();
+        let seq: Option<i64> = on!(tx, |conn| sqlx::query_scalar(BEFORE)
+            .bind(chain)
+            .bind(at)
+            .fetch_optional(conn)
+            .await?);
+        first = seq.unwrap_or(first);
+    }
+    if let Some(end) = filter.before {
+        let at = (end + SKEW).millis();
+        let seq: Option<i64> = on!(tx, |conn| sqlx::query_scalar(AFTER)
+            .bind(chain)
+            .bind(at)
+            .fetch_optional(conn)
+            .await?);
+        last = seq.unwrap_or(last);
+    }
+    Ok((first, last))
+}
+
+/// Narrows a query of rows to a chain, a filter and the places that its instants lie between.
+macro_rules! narrowed {
+    ($q:ident, $chain:expr, $filter:expr, $places:expr) => {
+        $q.push_bind($chain);
+        if let Some(action) = $filter.action {
+            $q.push(" AND action = ").push_bind(action.as_str());
+        }
+        if let Some(kind) = $filter.actor_kind {
+            $q.push(" AND actor_kind = ").push_bind(kind.as_str());
+        }
+        if let Some(actor) = &$filter.actor {
+            $q.push(" AND actor = ").push_bind(actor);
+        }
+        if let Some(target) = &$filter.target {
+            $q.push(" AND target = ").push_bind(target);
+        }
+        if let Some(from) = $filter.from {
+            $q.push(" AND at >= ").push_bind(from.millis());
+            $q.push(" AND seq > ").push_bind($places.0);
+        }
+        if let Some(end) = $filter.before {
+            $q.push(" AND at < ").push_bind(end.millis());
+            $q.push(" AND seq < ").push_bind($places.1);
+        }
+    };
+}
+
+/// A chain's rows, newest first, before the place `before`, `limit` at most.
 pub async fn list(
     tx: &mut Tx,
-    account: &AccountId,
+    chain: &str,
     filter: &Filter,
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
+    let places = places(tx, chain, filter).await?;
     let rows: Vec<Stored> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(select!("account = "));
-        q.push_bind(account);
-        if let Some(action) = filter.action {
-            q.push(" AND action = ").push_bind(action.as_str());
-        }
-        if let Some(kind) = filter.actor_kind {
-            q.push(" AND actor_kind = ").push_bind(kind.as_str());
-        }
-        if let Some(actor) = &filter.actor {
-            q.push(" AND actor = ").push_bind(actor);
-        }
-        if let Some(target) = &filter.target {
-            q.push(" AND target = ").push_bind(target);
-        }
-        if let Some(from) = filter.from {
-            q.push(" AND at >= ").push_bind(from.millis());
-        }
-        if let Some(end) = filter.before {
-            q.push(" AND at < ").push_bind(end.millis());
-        }
+        narrowed!(q, chain, filter, places);
         if let Some(seq) = before {
             q.push(" AND seq < ").push_bind(seq);
         }
@@ -246,6 +292,50 @@ pub async fn list(
         shown.push(open(tx, stored.into()).await?);
     }
     Ok(shown)
+}
+
+/// How many rows of a chain a filter leaves, counted to `most`.
+pub async fn count_narrowed(
+    tx: &mut Tx,
+    chain: &str,
+    filter: &Filter,
+    most: i64,
+) -> Result<i64, Error> {
+    let places = places(tx, chain, filter).await?;
+    Ok(on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new(
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM audit WHERE account = ",
+        );
+        narrowed!(q, chain, filter, places);
+        q.push(" LIMIT ").push_bind(most).push(") AS counted");
+        q.build_query_scalar().fetch_one(conn).await?
+    }))
+}
+
+/// How often each of the staff did these things, in a filter's time: their id, the action, how often. In order of
+/// the ids, `limit` lines at most.
+pub async fn staff_counts(
+    tx: &mut Tx,
+    chain: &str,
+    actions: &[Action],
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<(String, String, i64)>, Error> {
+    // Not by the sort of actor: there are fewer rows of these actions than of the staff.
+    let span = Filter { from: filter.from, before: filter.before, ..Filter::default() };
+    let places = places(tx, chain, &span).await?;
+    let names = actions.iter().map(|action| action.as_str());
+    let mut found: Vec<(String, String, i64)> = on!(tx, |conn| {
+        let mut q =
+            sqlx::QueryBuilder::new("SELECT actor, action, COUNT(*) FROM audit WHERE account = ");
+        narrowed!(q, chain, span, places);
+        q.push(" AND action");
+        listed!(q, names.clone());
+        q.push(" GROUP BY actor, action ORDER BY actor, action LIMIT ").push_bind(limit);
+        q.build_query_as().fetch_all(conn).await?
+    });
+    found.retain(|(actor, ..)| StaffId::parse(actor).is_ok());
+    Ok(found)
 }
 
 /// A row with its reason opened.

@@ -1,7 +1,9 @@
 //! What we owe endpoints: one row for each event and endpoint, made with the event, claimed by lease.
 
+mod shown;
 mod told;
 
+pub use shown::{Filter, count_missing, count_range, last_attempts, narrowed};
 pub use told::{
     Attempt, Delivery, Range, again, attempts, get, list, of_event, owe_missing, range_again,
 };

@@ -115,7 +115,7 @@ async fn write(
     Ok(id)
 }
 
-type Row = (
+pub(super) type Row = (
     EventId,
     String,
     Option<ServiceId>,
@@ -135,6 +135,7 @@ macro_rules! select {
         )
     };
 }
+pub(super) use select;
 
 /// An account's events, newest first; of one session or one type where named.
 pub async fn list(
@@ -256,7 +257,7 @@ pub async fn get(tx: &mut Tx, account: &AccountId, id: &EventId) -> Result<Optio
     Ok(row.map(event))
 }
 
-fn event(row: Row) -> Event {
+pub(super) fn event(row: Row) -> Event {
     Event {
         id: row.0,
         kind: row.1,

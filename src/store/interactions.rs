@@ -1,7 +1,11 @@
 //! Interactions: the log. Roles, times, outcomes and the caller's keyed hash, which makes it
 //! pseudonymous; no number of a person, no words.
 
+mod tally;
+
 use std::{collections::HashMap, time::Duration};
+
+pub use self::tally::{Tally, tallies};
 
 use super::{
     Error, Tx,
@@ -488,6 +492,51 @@ pub struct Filter {
     pub sent_to: Option<ParticipantId>,
 }
 
+/// Narrows a query to an account's interactions that a filter leaves and nobody deleted.
+macro_rules! narrowed {
+    ($q:ident, $account:expr, $filter:expr) => {
+        $q.push_bind($account);
+        $q.push(shown!());
+        if $filter.admitted {
+            $q.push(" AND (outcome IS NULL OR outcome <> 'refused')");
+        }
+        if let Some(participant) = &$filter.sent_to {
+            $q.push(
+                " AND origin = 'api' AND kind = 'message' AND EXISTS (SELECT 1 FROM legs l \
+                 WHERE l.account = interactions.account AND l.interaction = interactions.id \
+                 AND l.participant = ",
+            );
+            $q.push_bind(participant).push(")");
+        }
+        if let Some(session) = &$filter.session {
+            $q.push(" AND session = ").push_bind(session);
+        }
+        if let Some(service) = &$filter.service {
+            $q.push(" AND service = ").push_bind(service);
+        }
+        if let Some(kind) = $filter.kind {
+            $q.push(" AND kind = ").push_bind(kind.as_str());
+        }
+        if let Some(outcome) = $filter.outcome {
+            $q.push(" AND outcome = ").push_bind(outcome.as_str());
+        }
+        if let Some(role) = &$filter.role {
+            $q.push(" AND from_role = ").push_bind(role);
+        }
+        if let Some(carrier) = &$filter.carrier {
+            $q.push(" AND carrier = ").push_bind(carrier);
+        }
+        if let Some(at) = $filter.created_from {
+            $q.push(" AND created_at >= ").push_bind(at.millis());
+            $q.push(" AND id >= ").push_bind(first_id("KI", at));
+        }
+        if let Some(at) = $filter.created_before {
+            $q.push(" AND created_at < ").push_bind(at.millis());
+            $q.push(" AND id < ").push_bind(first_id("KI", at));
+        }
+    };
+}
+
 /// Interactions, newest first.
 pub async fn list(
     tx: &mut Tx,
@@ -497,91 +546,26 @@ pub async fn list(
 ) -> Result<Vec<Interaction>, Error> {
     let rows: Vec<Row> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(select!("account = "));
-        q.push_bind(account);
-        q.push(shown!());
-        if filter.admitted {
-            q.push(" AND (outcome IS NULL OR outcome <> 'refused')");
-        }
-        if let Some(participant) = &filter.sent_to {
-            q.push(
-                " AND origin = 'api' AND kind = 'message' AND EXISTS (SELECT 1 FROM legs l \
-                 WHERE l.account = interactions.account AND l.interaction = interactions.id \
-                 AND l.participant = ",
-            );
-            q.push_bind(participant).push(")");
-        }
-        if let Some(session) = &filter.session {
-            q.push(" AND session = ").push_bind(session);
-        }
-        if let Some(service) = &filter.service {
-            q.push(" AND service = ").push_bind(service);
-        }
-        if let Some(kind) = filter.kind {
-            q.push(" AND kind = ").push_bind(kind.as_str());
-        }
-        if let Some(outcome) = filter.outcome {
-            q.push(" AND outcome = ").push_bind(outcome.as_str());
-        }
-        if let Some(role) = &filter.role {
-            q.push(" AND from_role = ").push_bind(role);
-        }
-        if let Some(carrier) = &filter.carrier {
-            q.push(" AND carrier = ").push_bind(carrier);
-        }
-        if let Some(at) = filter.created_from {
-            q.push(" AND created_at >= ").push_bind(at.millis());
-            q.push(" AND id >= ").push_bind(first_id("KI", at));
-        }
-        if let Some(at) = filter.created_before {
-            q.push(" AND created_at < ").push_bind(at.millis());
-            q.push(" AND id < ").push_bind(first_id("KI", at));
-        }
+        narrowed!(q, account, filter);
         paged!(q, page);
         q.build_query_as().fetch_all(conn).await?
     });
     page.in_order(rows).into_iter().map(Interaction::try_from).collect()
 }
 
-/// How many interactions of a session ended in one way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally {
-    /// The session.
-    pub session: SessionId,
-    /// The way; `None` for those under way.
-    pub outcome: Option<Outcome>,
-    /// How many.
-    pub count: i64,
-    /// How many of these carriers took and then could not deliver to anybody.
-    pub undelivered: i64,
-}
-
-/// How the interactions of these sessions ended.
-pub async fn tallies(
+/// How many interactions a filter leaves, counted to `most`.
+pub async fn count_narrowed(
     tx: &mut Tx,
     account: &AccountId,
-    sessions: &[SessionId],
-) -> Result<Vec<Tally>, Error> {
-    if sessions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows: Vec<(SessionId, Option<String>, i64, i64)> = on!(tx, |conn| {
+    filter: &Filter,
+    most: i64,
+) -> Result<i64, Error> {
+    Ok(on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(
-            "SELECT i.session, i.outcome, COUNT(*), SUM(CASE WHEN EXISTS (SELECT 1 FROM legs l \
-             WHERE l.account = i.account AND l.interaction = i.id AND l.state = 'undelivered') \
-             AND NOT EXISTS (SELECT 1 FROM legs d WHERE d.account = i.account \
-             AND d.interaction = i.id AND d.state = 'delivered') THEN 1 ELSE 0 END) FROM interactions i WHERE i.account = ",
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM interactions WHERE account = ",
         );
-        q.push_bind(account).push(" AND i.deleted_at IS NULL AND i.session");
-        listed!(q, sessions);
-        q.push(" GROUP BY i.session, i.outcome ORDER BY i.session, i.outcome");
-        q.build_query_as().fetch_all(conn).await?
-    });
-    rows.into_iter()
-        .map(|(session, outcome, count, undelivered)| {
-            let outcome = outcome
-                .map(|text| from_text!("interactions"."outcome", Outcome::parse, &text))
-                .transpose()?;
-            Ok(Tally { session, outcome, count, undelivered })
-        })
-        .collect()
+        narrowed!(q, account, filter);
+        q.push(" LIMIT ").push_bind(most).push(") AS counted");
+        q.build_query_scalar().fetch_one(conn).await?
+    }))
 }

@@ -494,6 +494,69 @@ macro_rules! listed {
 }
 pub(super) use listed;
 
+/// Narrows a query to an account's sessions that a filter leaves and nobody deleted.
+macro_rules! narrowed {
+    ($q:ident, $account:expr, $filter:expr) => {
+        $q.push_bind($account);
+        $q.push(concat!(" AND deleted_at IS NULL AND NOT ", service_gone!()));
+        if let Some(service) = &$filter.service {
+            $q.push(" AND service = ").push_bind(service);
+        }
+        if let Some(state) = $filter.state {
+            $q.push(" AND state = ").push_bind(state.as_str());
+        }
+        match $filter.suspended {
+            Some(true) => {
+                $q.push(" AND suspended_at IS NOT NULL");
+            }
+            Some(false) => {
+                $q.push(" AND suspended_at IS NULL");
+            }
+            None => {}
+        }
+        if let Some(at) = $filter.created_from {
+            $q.push(" AND created_at >= ").push_bind(at.millis());
+            $q.push(" AND id >= ").push_bind(first_id("KC", at));
+        }
+        if let Some(at) = $filter.created_before {
+            $q.push(" AND created_at < ").push_bind(at.millis());
+            $q.push(" AND id < ").push_bind(first_id("KC", at));
+        }
+        if let Some(name) = &$filter.unique_name {
+            $q.push(
+                " AND id IN (SELECT n.id FROM services v JOIN sessions n ON n.account = v.account \
+                 AND n.service = v.id WHERE v.account = ",
+            );
+            $q.push_bind($account).push(" AND n.unique_name = ").push_bind(name).push(")");
+        }
+        if let Some(number) = &$filter.number {
+            $q.push(" AND id IN (SELECT p.session FROM participants p WHERE p.account = ");
+            $q.push_bind($account).push(" AND p.number_id = ").push_bind(number);
+            // What people were moved off, or on to and back.
+            for column in ["old_number_id", "new_number_id"] {
+                $q.push(" UNION SELECT m.session FROM number_move_steps m WHERE m.account = ");
+                $q.push_bind($account).push(" AND m.").push(column).push(" = ").push_bind(number);
+            }
+            $q.push(")");
+        }
+        if let Some(role) = &$filter.role {
+            $q.push(
+                " AND EXISTS (SELECT 1 FROM participants p WHERE p.account = sessions.account \
+                 AND p.session = sessions.id AND p.role = ",
+            );
+            $q.push_bind(role).push(")");
+        }
+        if let Some(carrier) = &$filter.carrier {
+            $q.push(
+                " AND EXISTS (SELECT 1 FROM participants p JOIN numbers n ON n.account = p.account \
+                 AND n.id = p.number_id WHERE p.account = sessions.account \
+                 AND p.session = sessions.id AND n.carrier = ",
+            );
+            $q.push_bind(carrier).push(")");
+        }
+    };
+}
+
 /// Sessions, newest first.
 pub async fn list(
     tx: &mut Tx,
@@ -503,65 +566,26 @@ pub async fn list(
 ) -> Result<Vec<Session>, Error> {
     let rows: Vec<Row> = on!(tx, |conn| {
         let mut q = sqlx::QueryBuilder::new(select!("WHERE account = "));
-        q.push_bind(account);
-        q.push(concat!(" AND deleted_at IS NULL AND NOT ", service_gone!()));
-        if let Some(service) = &filter.service {
-            q.push(" AND service = ").push_bind(service);
-        }
-        if let Some(state) = filter.state {
-            q.push(" AND state = ").push_bind(state.as_str());
-        }
-        match filter.suspended {
-            Some(true) => {
-                q.push(" AND suspended_at IS NOT NULL");
-            }
-            Some(false) => {
-                q.push(" AND suspended_at IS NULL");
-            }
-            None => {}
-        }
-        if let Some(at) = filter.created_from {
-            q.push(" AND created_at >= ").push_bind(at.millis());
-            q.push(" AND id >= ").push_bind(first_id("KC", at));
-        }
-        if let Some(at) = filter.created_before {
-            q.push(" AND created_at < ").push_bind(at.millis());
-            q.push(" AND id < ").push_bind(first_id("KC", at));
-        }
-        if let Some(name) = &filter.unique_name {
-            q.push(
-                " AND id IN (SELECT n.id FROM services v JOIN sessions n ON n.account = v.account \
-                 AND n.service = v.id WHERE v.account = ",
-            );
-            q.push_bind(account).push(" AND n.unique_name = ").push_bind(name).push(")");
-        }
-        if let Some(number) = &filter.number {
-            q.push(" AND id IN (SELECT p.session FROM participants p WHERE p.account = ");
-            q.push_bind(account).push(" AND p.number_id = ").push_bind(number);
-            // What people were moved off, or on to and back.
-            for column in ["old_number_id", "new_number_id"] {
-                q.push(" UNION SELECT m.session FROM number_move_steps m WHERE m.account = ");
-                q.push_bind(account).push(" AND m.").push(column).push(" = ").push_bind(number);
-            }
-            q.push(")");
-        }
-        if let Some(role) = &filter.role {
-            q.push(
-                " AND EXISTS (SELECT 1 FROM participants p WHERE p.account = sessions.account \
-                 AND p.session = sessions.id AND p.role = ",
-            );
-            q.push_bind(role).push(")");
-        }
-        if let Some(carrier) = &filter.carrier {
-            q.push(
-                " AND EXISTS (SELECT 1 FROM participants p JOIN numbers n ON n.account = p.account \
-                 AND n.id = p.number_id WHERE p.account = sessions.account \
-                 AND p.session = sessions.id AND n.carrier = ",
-            );
-            q.push_bind(carrier).push(")");
-        }
+        narrowed!(q, account, filter);
         paged!(q, page);
         q.build_query_as().fetch_all(conn).await?
     });
     page.in_order(rows).into_iter().map(Session::try_from).collect()
+}
+
+/// How many sessions a filter leaves, counted to `most`.
+pub async fn count_narrowed(
+    tx: &mut Tx,
+    account: &AccountId,
+    filter: &Filter,
+    most: i64,
+) -> Result<i64, Error> {
+    Ok(on!(tx, |conn| {
+        let mut q = sqlx::QueryBuilder::new(
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM sessions WHERE account = ",
+        );
+        narrowed!(q, account, filter);
+        q.push(" LIMIT ").push_bind(most).push(") AS counted");
+        q.build_query_scalar().fetch_one(conn).await?
+    }))
 }

@@ -32,23 +32,27 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   button.addEventListener("click", async () => {
     const source = document.getElementById(button.dataset.copy);
     await navigator.clipboard.writeText(source.textContent.trim());
-    button.textContent = "Copied";
+    button.textContent = button.dataset.copied;
     setTimeout(() => (button.textContent = words), 2000);
   });
 }
 
 for (const button of document.querySelectorAll("button[data-unfold]")) {
+  const words = button.textContent;
   button.hidden = false;
   let open = false;
   button.addEventListener("click", () => {
     open = !open;
     for (const one of document.querySelectorAll(".timeline details")) one.open = open;
-    button.textContent = open ? "Close all details" : "Open all details";
+    button.textContent = open ? button.dataset.unfolded : words;
   });
 }
 
-// All times are in UTC; pointing at one tells the reader's own.
-const own = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+// All times are in UTC; pointing at one tells the reader's own, in the page's language as their
+// region writes it.
+const lang = document.documentElement.lang;
+const locale = navigator.languages.find((one) => one.split("-")[0] === lang) ?? lang;
+const own = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "long" });
 for (const time of document.querySelectorAll("time[datetime]")) {
   time.title = own.format(new Date(time.dateTime));
 }

@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 
-import { AxeBuilder } from "@axe-core/playwright";
-import { chromium } from "playwright-core";
+import { launch } from "./browser.mjs";
+import { WCAG, violations } from "./checks.mjs";
 
 const base = process.argv[2]?.replace(/\/$/, "");
 const pictures = process.argv[3];
@@ -25,19 +25,7 @@ const PICTURE = Buffer.from(
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC",
   "base64",
 );
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 
 const faults = [];
 
@@ -64,11 +52,7 @@ async function picture(page, name) {
 }
 
 async function accessible(page, where) {
-  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-  const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze();
-  for (const { id, nodes } of violations) {
-    faults.push(`${where}: ${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`);
-  }
+  for (const { id, nodes } of await violations(page, WCAG)) faults.push(`${where}: ${id}: ${nodes.join(" | ")}`);
 }
 
 async function noSidewaysScroll(page, where) {

@@ -34,15 +34,21 @@ async fn commands_are_in_the_log() {
     let list = place.run(&["audit", "list", "--account", account]);
     let rows = lines(&list);
     let actions: Vec<&str> = rows.iter().map(|row| row["action"].as_str().unwrap()).collect();
-    let expected =
-        ["account.created", "api_key.created", "service.created", "number.added", "staff.invited"];
+    let expected = [
+        "account.created",
+        "api_key.created",
+        "service.created",
+        "number.added",
+        "staff.granted",
+        "staff.invited",
+    ];
     assert_eq!(actions, expected);
     assert!(rows.iter().all(|row| row["actor_kind"] == "operator"), "{rows:?}");
     let installation = lines(&place.run(&["audit", "list", "--installation"]));
     let actions: Vec<&Value> = installation.iter().map(|row| &row["action"]).collect();
-    assert_eq!(actions, ["staff.invited", "database.fenced", "database.settled"]);
+    assert_eq!(actions, ["staff.granted", "staff.invited", "database.fenced", "database.settled"]);
     let all = place.run(&["audit", "list"]);
-    assert_eq!(lines(&all).len(), 8);
+    assert_eq!(lines(&all).len(), 10);
     assert!(lines(&place.run(&["audit", "list", "--since", "2100-01-01T00:00:00Z"])).is_empty());
     let secret = |link: &Done| link.out.trim().rsplit('#').next().unwrap().to_owned();
     for secret in [

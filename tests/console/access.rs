@@ -1,7 +1,11 @@
 //! Who gets in, to what, and for how long.
 
 use axum::body::Body;
-use entremise::{ids::AccountId, relay::Error};
+use entremise::{
+    domain::staff::{Rights, Role},
+    ids::AccountId,
+    relay::{Error, Invite},
+};
 use http::{Request, StatusCode, header};
 
 use crate::world::on_each;
@@ -10,17 +14,17 @@ use crate::world::on_each;
 #[tokio::test]
 async fn a_link_works_once() {
     on_each(|world| async move {
-        let link = world.relay.create_staff("Ines", None).await.unwrap();
+        let link = world.relay.create_staff(Invite::admin("Ines")).await.unwrap();
         let mut browser = world.visitor(false);
-        let answer = browser.post("/console/login", &format!("code={link}")).await;
+        let answer = browser.post("/console/login/link", &format!("code={link}")).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
-        assert_eq!(answer.header(header::LOCATION), "/console/sessions");
+        assert_eq!(answer.header(header::LOCATION), "/console");
         let cookie = answer.header(header::SET_COOKIE).to_owned();
         assert!(cookie.starts_with("entremise="), "{cookie}");
         assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax; Max-Age=43200"), "{cookie}");
         assert!(!cookie.contains(&link));
         for code in [&link, "", "x", &"A".repeat(43), &"%00".repeat(43)] {
-            let answer = browser.post("/console/login", &format!("code={code}")).await;
+            let answer = browser.post("/console/login/link", &format!("code={code}")).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN);
             answer.has("does not open the console").has_not(&link);
             assert_eq!(answer.header(header::SET_COOKIE), "");
@@ -35,9 +39,9 @@ async fn a_link_works_once() {
 #[tokio::test]
 async fn a_link_works_once_for_two_at_a_time() {
     on_each(|world| async move {
-        let link = world.relay.create_staff("Ines", None).await.unwrap();
+        let link = world.relay.create_staff(Invite::admin("Ines")).await.unwrap();
         let (one, two) =
-            tokio::join!(world.relay.redeem_link(&link), world.relay.redeem_link(&link));
+            tokio::join!(world.relay.redeem_link(&link, ""), world.relay.redeem_link(&link, ""));
         let (one, two) = (one.unwrap(), two.unwrap());
         assert!(one.is_some() != two.is_some());
     })
@@ -48,42 +52,64 @@ async fn a_link_works_once_for_two_at_a_time() {
 #[tokio::test]
 async fn links_and_browsers_end() {
     on_each(|world| async move {
-        let late = world.relay.create_staff("Ines", None).await.unwrap();
+        let late = world.relay.create_staff(Invite::admin("Ines")).await.unwrap();
         world.wait(24 * 3600 + 60);
-        assert_eq!(world.relay.redeem_link(&late).await.unwrap(), None);
-        let link = world.relay.create_staff("Ines", None).await.unwrap();
+        assert_eq!(world.relay.redeem_link(&late, "").await.unwrap(), None);
+        let link = world.relay.create_staff(Invite::admin("Ines")).await.unwrap();
         world.wait(24 * 3600 - 60);
         let mut browser = world.visitor(false);
         let whole = format!("code=https%3A%2F%2Fr.example%2Fconsole%2Flogin%23{link}");
-        browser.keep(&browser.post("/console/login", &whole).await);
-        world.wait(12 * 3600 - 60);
-        assert_eq!(browser.get("/console/accounts").await.status, StatusCode::OK);
-        world.wait(120);
+        browser.keep(&browser.post("/console/login/link", &whole).await);
+        let idle = browser.clone();
+        for _ in 0..25 {
+            world.wait(28 * 60);
+            assert_eq!(browser.get("/console/accounts").await.status, StatusCode::OK);
+        }
+        world.wait(20 * 60 + 1);
         let answer = browser.get("/console/accounts").await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
-        assert_eq!(answer.header(header::LOCATION), "/console/login");
+        assert_eq!(answer.header(header::LOCATION), "/console/login?next=%2Fconsole%2Faccounts");
+        let link = world.relay.create_staff(Invite::admin("Ines")).await.unwrap();
+        let mut idle = idle;
+        idle.keep(&idle.post("/console/login/link", &format!("code={link}")).await);
+        world.wait(29 * 60);
+        assert_eq!(idle.get("/console/accounts").await.status, StatusCode::OK);
+        world.wait(30 * 60 + 1);
+        assert_eq!(idle.get("/console/accounts").await.status, StatusCode::SEE_OTHER);
     })
     .await;
 }
 
-/// A new link for a name that is there is for the same person, who sees no more than before.
+/// A new link for a name that is there is for the same person, who sees no more than before but where a role is
+/// said.
 #[tokio::test]
 async fn a_name_is_one_person() {
     on_each(|world| async move {
-        let own = world.account.clone();
-        world.relay.create_staff("Ines", Some(own.clone())).await.unwrap();
-        let link = world.relay.create_staff("Ines", None).await.unwrap();
-        let browser = world.relay.redeem_link(&link).await.unwrap().unwrap();
-        let ines = world.relay.staff_by_browser(&browser).await.unwrap().unwrap();
-        assert_eq!(ines.account.as_ref(), Some(&own));
+        let invite = |name: &str, account: Option<&AccountId>, role: Option<Role>| Invite {
+            name: name.to_owned(),
+            account: account.cloned(),
+            rights: role.map(Rights::of),
+        };
+        let own = &world.account;
+        world.relay.create_staff(invite("Ines", Some(own), Some(Role::Agent))).await.unwrap();
+        let link = world.relay.create_staff(invite(" Ines", None, None)).await.unwrap();
+        let browser = world.relay.redeem_link(&link, "").await.unwrap().unwrap();
+        let ines = world.relay.visitor(&browser).await.unwrap().unwrap().staff;
+        assert_eq!(ines.only_account(), Some(own));
         let other = world.relay.create_account("Other").await.unwrap().account;
-        let wider = world.relay.create_staff("Ines", Some(other)).await;
+        let wider = world.relay.create_staff(invite("Ines", Some(&other), None)).await;
         assert!(matches!(wider, Err(Error::Invalid(_))));
+        let wider = invite("Ines", Some(&other), Some(Role::Viewer));
+        world.relay.create_staff(wider).await.unwrap();
+        let ines = world.relay.visitor(&browser).await.unwrap().unwrap().staff;
+        assert_eq!(ines.rights(own), Some(Rights::of(Role::Agent)));
+        assert_eq!(ines.rights(&other), Some(Rights::of(Role::Viewer)));
+        assert_eq!(ines.rights_everywhere(), None);
         let gone = AccountId::parse("AC00000000000000000000000000000000").unwrap();
-        let nowhere = world.relay.create_staff("Omar", Some(gone)).await;
+        let nowhere = world.relay.create_staff(invite("Omar", Some(&gone), None)).await;
         assert!(matches!(nowhere, Err(Error::NotFound("account"))));
         for name in ["", " ", "a\nb", &"x".repeat(101)] {
-            assert!(world.relay.create_staff(name, None).await.is_err());
+            assert!(world.relay.create_staff(Invite::admin(name)).await.is_err());
         }
     })
     .await;
@@ -93,9 +119,9 @@ async fn a_name_is_one_person() {
 #[tokio::test]
 async fn the_cookie_is_bound_to_https() {
     on_each(|world| async move {
-        let link = world.relay.create_staff("Ines", None).await.unwrap();
+        let link = world.relay.create_staff(Invite::admin("Ines")).await.unwrap();
         let mut browser = world.visitor(true);
-        let answer = browser.post("/console/login", &format!("code={link}")).await;
+        let answer = browser.post("/console/login/link", &format!("code={link}")).await;
         let cookie = answer.header(header::SET_COOKIE);
         assert!(cookie.starts_with("__Host-entremise=") && cookie.ends_with("; Secure"));
         browser.keep(&answer);
@@ -128,7 +154,7 @@ async fn logged_out_sees_nothing() {
             ] {
                 let answer = browser.get(path).await;
                 assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
-                assert_eq!(answer.header(header::LOCATION), "/console/login");
+                assert!(answer.header(header::LOCATION).starts_with("/console/login"));
                 assert_eq!(answer.text, "");
             }
             let answer = browser.post("/console/search", "q=order-1042").await;
@@ -152,7 +178,13 @@ async fn other_sites_send_nothing() {
             (&[("origin", "https://evil.example"), ("host", "r.example")], false),
             (&[], false),
         ];
-        for path in ["/console/login", "/console/search", "/console/logout"] {
+        for path in [
+            "/console/login",
+            "/console/login/link",
+            "/console/search",
+            "/console/logout",
+            "/console/staff",
+        ] {
             for (headers, own) in cases {
                 let mut request = Request::post(path).body(Body::from("code=x&q=x")).unwrap();
                 for (name, value) in headers {
@@ -175,16 +207,16 @@ async fn wrong_codes_are_bounded() {
     on_each(|world| async move {
         let browser = world.visitor(false);
         for _ in 0..10 {
-            let answer = browser.post("/console/login", "code=wrong").await;
+            let answer = browser.post("/console/login/link", "code=wrong").await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN);
         }
-        let link = world.relay.create_staff("Ines", None).await.unwrap();
+        let link = world.relay.create_staff(Invite::admin("Ines")).await.unwrap();
         let code = format!("code={link}");
-        let answer = browser.post("/console/login", &code).await;
+        let answer = browser.post("/console/login/link", &code).await;
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(answer.header(header::RETRY_AFTER), "600");
         world.wait(600);
-        let answer = browser.post("/console/login", &code).await;
+        let answer = browser.post("/console/login/link", &code).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
     })
     .await;
@@ -242,11 +274,13 @@ async fn i19_whoever_comes_in_is_in_the_audit_log() {
             let chain = account.as_ref().map_or("", AccountId::as_str).to_owned();
             let before = rows(&world, &chain).await.len();
             let name = if account.is_some() { "Ines" } else { "Grace" };
-            let link = world.relay.create_staff(name, account).await.unwrap();
-            assert!(world.relay.redeem_link(&"A".repeat(43)).await.unwrap().is_none());
-            let browser = world.relay.redeem_link(&link).await.unwrap().unwrap();
-            assert!(world.relay.redeem_link(&link).await.unwrap().is_none());
-            let person = world.relay.staff_by_browser(&browser).await.unwrap().unwrap();
+            let rights = Some(Rights::of(Role::Agent));
+            let invite = Invite { name: name.to_owned(), account, rights };
+            let link = world.relay.create_staff(invite).await.unwrap();
+            assert!(world.relay.redeem_link(&"A".repeat(43), "").await.unwrap().is_none());
+            let browser = world.relay.redeem_link(&link, "").await.unwrap().unwrap();
+            assert!(world.relay.redeem_link(&link, "").await.unwrap().is_none());
+            let person = world.relay.visitor(&browser).await.unwrap().unwrap().staff;
             for _ in 0..2 {
                 world.relay.log_out(&browser).await.unwrap();
             }
@@ -257,6 +291,7 @@ async fn i19_whoever_comes_in_is_in_the_audit_log() {
                 .collect();
             let (id, staff) = (person.id.as_str(), "staff");
             let expected = [
+                ("staff.granted", "relay", ""),
                 ("staff.invited", "relay", ""),
                 ("staff.logged_in", staff, id),
                 ("staff.logged_out", staff, id),

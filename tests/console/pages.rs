@@ -46,6 +46,12 @@ async fn pages(world: &World, browser: &Browser, session: &str) -> Vec<(String, 
         "/console/sessions?state=closed&role=buyer&from=2026-01-01&to=2099-01-01".to_owned(),
         "/console/interactions".to_owned(),
         "/console/interactions?kind=call&outcome=refused".to_owned(),
+        "/console/numbers".to_owned(),
+        "/console/events".to_owned(),
+        "/console/deliveries".to_owned(),
+        "/console/audit".to_owned(),
+        "/console/exports".to_owned(),
+        "/console/audit/exports".to_owned(),
         format!("/console/sessions/{session}"),
         format!("/console/sessions/{session}?before={middle}"),
         format!("/console/sessions/{session}?at={middle}"),
@@ -165,7 +171,7 @@ async fn search_finds_and_never_echoes() {
             assert!(typed.len() < 3 || !text.contains(typed), "{typed}");
         }
         assert_eq!(found("").await.1, "/console/sessions");
-        let long = "x".repeat(5000);
+        let long = "x".repeat(20_000);
         assert_eq!(found(&long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     })
     .await;
@@ -296,6 +302,7 @@ async fn nonsense_gets_a_page() {
         browser.get("/console/sessions?state=x").await.has("“State” was left out: it must be open");
         for method in [Method::DELETE, Method::PUT, Method::POST] {
             let request = Request::builder().method(method).uri("/console/sessions");
+            let request = request.header("sec-fetch-site", "same-origin");
             let answer = browser.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
             answer.has("<!doctype html>");

@@ -14,6 +14,7 @@ use entremise::{
         policy::{GeoMatch, MediaRule, Rules},
         pool::Capabilities,
         session::{ClosedReason, Mode},
+        staff::{Rights, Role},
         time::Timestamp,
     },
     egress::Egress,
@@ -23,7 +24,9 @@ use entremise::{
     },
     ids::{AccountId, Ids, RequestId, ServiceId, SessionId},
     privacy::{Keyring, MasterKey},
-    relay::{self, AddParticipant, Carriers, Client, NewNumber, NewService, OpenSession, Relay},
+    relay::{
+        self, AddParticipant, Carriers, Client, Invite, NewNumber, NewService, OpenSession, Relay,
+    },
     store::{
         Db, DbOptions, Tx,
         interactions::{self, Filter, Interaction},
@@ -101,9 +104,16 @@ impl World {
 
     /// The console as somebody sees it who may see that account, or all.
     pub(crate) async fn browser(&self, name: &str, account: Option<AccountId>) -> Browser {
-        let link = self.relay.create_staff(name, account).await.unwrap();
+        let rights = Some(Rights::of(Role::Admin));
+        let invite = Invite { name: name.to_owned(), account, rights };
+        self.invited(invite).await
+    }
+
+    /// The console as somebody sees it who came by a link.
+    pub(crate) async fn invited(&self, invite: Invite) -> Browser {
+        let link = self.relay.create_staff(invite).await.unwrap();
         let mut browser = self.visitor(false);
-        let answer = browser.post("/console/login", &format!("code={link}")).await;
+        let answer = browser.post("/console/login/link", &format!("code={link}")).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
         browser.keep(&answer);
         browser
@@ -397,6 +407,12 @@ impl Browser {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// The same from a browser that prefers those languages.
+    pub(crate) async fn get_in(&self, path: &str, languages: &str) -> Answer {
+        let request = Request::get(path).header(header::ACCEPT_LANGUAGE, languages);
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     /// A form that a page of the console sends.

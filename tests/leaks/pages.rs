@@ -2,7 +2,7 @@
 //! place, which is taken out here; everything else is looked at.
 
 use bytes::Bytes;
-use entremise::http::api;
+use entremise::{http::api, relay::Invite};
 use http_body_util::Full;
 use serde_json::Value;
 
@@ -123,8 +123,8 @@ pub(crate) async fn of_the_console(
     world: &World,
     sessions: &[(String, Vec<u8>)],
 ) -> (Vec<(String, Vec<u8>)>, [String; 2]) {
-    let link = world.running.relay.create_staff("Ada", None).await.unwrap();
-    let login = http::Request::post("/console/login")
+    let link = world.running.relay.create_staff(Invite::admin("Ada")).await.unwrap();
+    let login = http::Request::post("/console/login/link")
         .header("host", world.running.address.to_string())
         .header("content-type", "application/x-www-form-urlencoded")
         .header("sec-fetch-site", "same-origin")
@@ -133,9 +133,9 @@ pub(crate) async fn of_the_console(
     let answer = support::request(world.running.address, login).await;
     let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap();
     let account = &world.account.account;
-    let mut urls: Vec<String> = ["/console/accounts", "/console/sessions", "/console/interactions"]
-        .map(|page| format!("{page}?account={account}"))
-        .to_vec();
+    let lists =
+        ["accounts", "sessions", "interactions", "numbers", "events", "deliveries", "audit"];
+    let mut urls = lists.map(|page| format!("/console/{page}?account={account}")).to_vec();
     let sessions = sessions.iter().filter(|(url, _)| url.starts_with("/api/v1/sessions/KC"));
     urls.extend(sessions.filter_map(|(url, _)| {
         let id = url.trim_start_matches("/api/v1/sessions/");

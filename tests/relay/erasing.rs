@@ -420,7 +420,7 @@ async fn a_restored_backup_is_erased_again() {
         let stage = Stage::set(&database).await;
         let clock = stage.world.clock.clone();
         let (digits, person) = (stage.digits(), stage.person.clone());
-        let (stage, copy) = stage.copied(&database).await;
+        let (stage, copy) = Box::pin(stage.copied(&database)).await;
         stage.erase().await;
         let config = stage.config.clone();
         let path = config.erasure_list.clone().unwrap();

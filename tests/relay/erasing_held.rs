@@ -124,7 +124,7 @@ async fn a_hold_in_a_backup_brings_nobody_back() {
     for database in support::databases().await {
         let stage = Stage::set(&database).await;
         let held = hold(&stage, HoldOn::Session(stage.open.id.clone())).await;
-        let (stage, copy) = stage.copied(&database).await;
+        let (stage, copy) = Box::pin(stage.copied(&database)).await;
         lift(&stage, &held).await;
         stage.erase().await;
         let (config, digits, clock) =

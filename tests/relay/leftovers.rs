@@ -144,6 +144,10 @@ fn contexts(row: &Row, column: &str) -> Vec<String> {
         ("legal_holds", "reason") => format!("legal-hold-reason:{}", value("id")),
         ("disclosures", "case_id") => format!("disclosure-case:{}", value("id")),
         ("disclosures", "reason") => format!("disclosure-reason:{}", value("id")),
+        ("exports", "filters") => format!("export-filters:{}", value("id")),
+        ("export_chunks", "body") => {
+            format!("export-chunk:{}:{}", value("export"), value("seq"))
+        }
         ("statutory_records", "facts") => format!("statutory-record:{}", value("id")),
         ("media", "address") => format!("media:{}", value("id")),
         ("inbox", "answer") => {

@@ -20,6 +20,7 @@ use crate::{
     config::{CarrierConfig, Config, Rates, Secret, Sqlite},
     domain::budget::Budget,
     ids::{Entropy as _, SystemEntropy, hex},
+    relay::Invite,
     sandbox::Pace,
     telemetry::{
         logs::{self, Format},
@@ -69,7 +70,7 @@ async fn perform(running: &Running, once: bool) -> Result<(), Failed> {
         return Ok(());
     }
     let session = market.open_session(&running.relay).await?;
-    let code = running.relay.create_staff("Demo", None).await?;
+    let code = running.relay.create_staff(Invite::admin("Demo")).await?;
     watch::tell(running, &market, &session, &staff::link(&running.origin, &code));
     watch::until_stopped(running, &market).await
 }

@@ -143,7 +143,8 @@ pub(super) async fn list(
     let filter = listing.filter.read()?;
     let before = listing.last().and_then(|seq| seq.parse().ok());
     let mut tx = api.0.relay.db().read().await?;
-    let found = audit::list(&mut tx, &caller.account, &filter, before, listing.limit()).await?;
+    let found =
+        audit::list(&mut tx, caller.account.as_str(), &filter, before, listing.limit()).await?;
     let found = found.into_iter().map(|row| (row.link.content.seq.to_string(), row)).collect();
     listing.answer(
         &api,

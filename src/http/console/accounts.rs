@@ -6,8 +6,9 @@ use axum::extract::State;
 use super::{
     App,
     answer::{self, Answer, Other, Shell},
+    door,
     filters::Query,
-    gate::Visitor,
+    gate::Member,
     when::When,
 };
 use crate::{ids::AccountId, store::accounts};
@@ -30,26 +31,26 @@ struct Row {
     created: Option<When>,
 }
 
-/// Where a choice leads: back to what was asked for, if that is a page of ours.
-fn next(query: &Query) -> &str {
-    let ours = |path: &&str| {
-        let rest = path.strip_prefix("/console/").unwrap_or_default();
-        (rest.starts_with("sessions") || rest.starts_with("interactions"))
-            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'/')
-    };
-    query.get("next").filter(ours).unwrap_or("/console/sessions")
-}
-
-pub(super) async fn page(State(app): State<App>, Visitor(staff): Visitor, query: Query) -> Answer {
-    if staff.account.is_some() {
+pub(super) async fn page(State(app): State<App>, person: Member, query: Query) -> Answer {
+    let staff = &person.visitor.staff;
+    let next = door::next(query.get("next"), "/console/sessions");
+    let next = next.split('?').next().unwrap_or(next);
+    if staff.only_account().is_some() {
         return Err(Other::To("/console/sessions".to_owned()));
     }
-    let next = next(&query);
     let after = query.get("after").filter(|after| AccountId::parse(after).is_ok());
     let mut tx = app.relay.db().read().await?;
-    let mut found = accounts::list(&mut tx, after.unwrap_or_default(), PAGE + 1).await?;
+    let mut found = if staff.rights_everywhere().is_some() {
+        accounts::list(&mut tx, after.unwrap_or_default(), PAGE + 1).await?
+    } else {
+        let mut own = Vec::new();
+        for id in staff.grants.iter().filter_map(|grant| grant.account.as_ref()) {
+            own.extend(accounts::get(&mut tx, id).await?);
+        }
+        own
+    };
     drop(tx);
-    let shell = Shell::outside(&staff);
+    let shell = person.shell("");
     let more = usize::try_from(PAGE).is_ok_and(|most| {
         let more = found.len() > most;
         found.truncate(most);
@@ -64,7 +65,7 @@ pub(super) async fn page(State(app): State<App>, Visitor(staff): Visitor, query:
             link: shell.link_with(next, &[("account", account.id.as_str())]),
             id: account.id.to_string(),
             name: account.name,
-            created: When::new(account.created_at),
+            created: When::new(shell.lang, account.created_at),
         })
         .collect();
     answer::page(&AccountsPage { shell, rows, more })

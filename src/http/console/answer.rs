@@ -7,8 +7,9 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::{
-    relay,
-    store::{self, accounts::Account, staff::Staff},
+    domain::staff::{Language, Permission, Proof, Rights},
+    relay::{self, Visitor},
+    store::{self, accounts::Account},
 };
 
 /// What a handler gives back instead of its page.
@@ -27,61 +28,99 @@ pub(super) type Answer<T = Response> = Result<T, Other>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct No {
     status: StatusCode,
-    title: &'static str,
-    words: &'static str,
+    title: [&'static str; 2],
+    words: [&'static str; 2],
 }
 
 impl No {
     pub(super) const NOTHING_HERE: Self = Self {
         status: StatusCode::NOT_FOUND,
-        title: "There is nothing here",
-        words: "It does not exist, or it is of an account that you may not see.",
+        title: ["There is nothing here", "Il n’y a rien ici"],
+        words: [
+            "It does not exist, or it is of an account that you may not see.",
+            "Cela n’existe pas, ou relève d’un compte que vous ne pouvez pas voir.",
+        ],
+    };
+    pub(super) const NOT_YOURS: Self = Self {
+        status: StatusCode::FORBIDDEN,
+        title: ["Your role does not allow that", "Votre rôle ne le permet pas"],
+        words: [
+            "Whoever runs the console can give you the right to it.",
+            "La personne qui administre la console peut vous en donner le droit.",
+        ],
     };
     pub(super) const METHOD: Self = Self {
         status: StatusCode::METHOD_NOT_ALLOWED,
-        title: "That can't be done here",
-        words: "This address does not take that method.",
+        title: ["That can’t be done here", "Cela ne peut pas se faire ici"],
+        words: [
+            "This address does not take that method.",
+            "Cette adresse n’accepte pas cette méthode.",
+        ],
     };
     pub(super) const ELSEWHERE: Self = Self {
         status: StatusCode::FORBIDDEN,
-        title: "That came from another site",
-        words: "Only this console's own pages may send its forms. Open the console and try again.",
+        title: ["That came from another site", "Cela vient d’un autre site"],
+        words: [
+            "Only this console’s own pages may send its forms. Open the console and try again.",
+            "Seules les pages de cette console peuvent envoyer ses formulaires. Ouvrez la console et \
+             réessayez.",
+        ],
     };
     pub(super) const TOO_LONG: Self = Self {
         status: StatusCode::PAYLOAD_TOO_LARGE,
-        title: "That was too long",
-        words: "This form takes one short line.",
+        title: ["That was too long", "C’était trop long"],
+        words: [
+            "The form takes less than was sent.",
+            "Le formulaire accepte moins que ce qui a été envoyé.",
+        ],
     };
     const UNAVAILABLE: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
-        title: "The database does not answer",
-        words: "Nothing is lost. Please try again in a moment.",
+        title: ["The database does not answer", "La base de données ne répond pas"],
+        words: [
+            "Nothing is lost. Please try again in a moment.",
+            "Rien n’est perdu. Veuillez réessayer dans un instant.",
+        ],
     };
     const FAILED: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
-        title: "Something went wrong on our side",
-        words: "It is in the log, for the operator.",
+        title: ["Something went wrong on our side", "Une erreur est survenue de notre côté"],
+        words: [
+            "It is in the log, for the operator.",
+            "Elle est dans le journal, pour l’exploitant.",
+        ],
     };
-}
 
-#[derive(Template)]
-#[template(path = "console/no.html")]
-struct NoPage {
-    title: &'static str,
-    words: &'static str,
-}
-
-impl IntoResponse for No {
-    fn into_response(self) -> Response {
-        let page = NoPage { title: self.title, words: self.words };
+    /// The refusal in a language.
+    pub(super) fn page(self, language: Language) -> Response {
+        let say = |[english, french]: [&'static str; 2]| language.say(english, french);
+        let (title, words) = (say(self.title), say(self.words));
+        let page = NoPage { shell: Alone { lang: language }, title, words };
         let mut response = match page.render() {
             Ok(page) => Html(page).into_response(),
-            Err(_) => self.title.into_response(),
+            Err(_) => title.into_response(),
         };
         *response.status_mut() = self.status;
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        response
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/no.html")]
+struct NoPage {
+    shell: Alone,
+    title: &'static str,
+    words: &'static str,
+}
+
+impl IntoResponse for No {
+    /// A sign that [`super::gate::refusals`] makes a page of.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -122,6 +161,7 @@ impl From<relay::Error> for Other {
     fn from(error: relay::Error) -> Self {
         match error {
             relay::Error::Store(error) => error.into(),
+            relay::Error::NotFound(_) => Self::No(No::NOTHING_HERE),
             other => failed(&other),
         }
     }
@@ -135,9 +175,42 @@ pub(super) fn page(template: &impl Template) -> Answer {
     }
 }
 
+/// What surrounds a page of nobody.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alone {
+    pub(super) lang: Language,
+}
+
+impl Alone {
+    /// The words of the reader's language.
+    pub(super) const fn say<'a>(self, english: &'a str, french: &'a str) -> &'a str {
+        self.lang.say(english, french)
+    }
+}
+
+/// A part of the console, as the way to it is shown.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) link: String,
+    pub(super) label: &'static str,
+    pub(super) here: bool,
+}
+
+/// Every part of the console that is about an account: its name, path, what it takes, and its words.
+const PARTS: &[(&str, &str, Permission, [&str; 2])] = &[
+    ("sessions", "/console/sessions", Permission::View, ["Sessions", "Sessions"]),
+    ("interactions", "/console/interactions", Permission::View, ["Interactions", "Interactions"]),
+    ("numbers", "/console/numbers", Permission::View, ["Numbers", "Numéros"]),
+    ("events", "/console/events", Permission::View, ["Events", "Événements"]),
+    ("deliveries", "/console/deliveries", Permission::Develop, ["Deliveries", "Livraisons"]),
+    ("audit", "/console/audit", Permission::Audit, ["Audit", "Audit"]),
+];
+
 /// What surrounds every page of somebody who is logged in.
 #[derive(Debug)]
 pub(super) struct Shell {
+    /// The language that they read.
+    pub(super) lang: Language,
     /// Who they are.
     pub(super) staff: String,
     /// The account that they look at.
@@ -145,28 +218,85 @@ pub(super) struct Shell {
     /// Whether they may look at others.
     pub(super) may_switch: bool,
     /// Which part of the console it is.
-    pub(super) here: &'static str,
+    here: &'static str,
+    /// What they may do in the account,
+    rights: Option<Rights>,
+    /// and in the installation as a whole.
+    everywhere: Option<Rights>,
     /// The account's id, where addresses must say it.
     said: Option<String>,
+    /// That they have nothing to come back with but another link.
+    pub(super) only_link: bool,
 }
 
 impl Shell {
     /// Around pages about an account.
-    pub(super) fn new(staff: &Staff, account: &Account, here: &'static str) -> Self {
-        let may_switch = staff.account.is_none();
+    pub(super) fn new(
+        visitor: &Visitor,
+        account: &Account,
+        lang: Language,
+        here: &'static str,
+    ) -> Self {
+        let outside = Self::outside(visitor, lang, here);
         Self {
-            staff: staff.name.clone(),
             account: Some(account.name.clone()),
-            may_switch,
-            here,
-            said: may_switch.then(|| account.id.to_string()),
+            rights: visitor.staff.rights(&account.id),
+            said: outside.may_switch.then(|| account.id.to_string()),
+            ..outside
         }
     }
 
     /// Around pages about no account.
-    pub(super) fn outside(staff: &Staff) -> Self {
-        let may_switch = staff.account.is_none();
-        Self { staff: staff.name.clone(), account: None, may_switch, here: "", said: None }
+    pub(super) fn outside(visitor: &Visitor, lang: Language, here: &'static str) -> Self {
+        let factors = &visitor.factors;
+        Self {
+            lang,
+            staff: visitor.staff.name.clone(),
+            account: None,
+            may_switch: visitor.staff.only_account().is_none(),
+            here,
+            rights: None,
+            everywhere: visitor.staff.rights_everywhere(),
+            said: None,
+            only_link: factors.password.is_none()
+                && factors.passkeys == 0
+                && visitor.browser.proof == Proof::Link,
+        }
+    }
+
+    /// The words of the reader's language.
+    pub(super) const fn say<'a>(&self, english: &'a str, french: &'a str) -> &'a str {
+        self.lang.say(english, french)
+    }
+
+    /// Whether they may do that in the account that they look at.
+    pub(super) fn may(&self, what: Permission) -> bool {
+        self.rights.is_some_and(|rights| rights.may(what))
+    }
+
+    /// Whether there is something to search: an account that they may look at.
+    pub(super) fn searches(&self) -> bool {
+        self.may(Permission::View)
+    }
+
+    /// The parts that they may see.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let about = PARTS.iter().filter(|(_, _, what, _)| self.may(*what));
+        let mut parts: Vec<Part> = about
+            .map(|(name, path, _, [english, french])| Part {
+                link: self.link(path),
+                label: self.say(english, french),
+                here: *name == self.here,
+            })
+            .collect();
+        if self.everywhere.is_some_and(|rights| rights.may(Permission::Staff)) {
+            parts.push(Part {
+                link: "/console/staff".to_owned(),
+                label: self.say("Staff", "Équipe"),
+                here: self.here == "staff",
+            });
+        }
+        parts
     }
 
     /// The value of the hidden field that keeps the account in a form; empty for none.

@@ -5,8 +5,11 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::when;
-use crate::domain::time::Timestamp;
+use super::{
+    when,
+    words::{self, Pair},
+};
+use crate::domain::{staff::Language, time::Timestamp};
 
 /// The parameters of an address.
 #[derive(Debug, Default)]
@@ -31,6 +34,12 @@ impl Query {
     }
 }
 
+impl From<Vec<(String, String)>> for Query {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = Infallible;
 
@@ -39,9 +48,17 @@ impl<S: Sync> FromRequestParts<S> for Query {
     }
 }
 
+/// What a filter for a place in a list is called, and must be.
+pub(super) const PLACE: [Pair; 2] =
+    [["Page", "Page"], ["where another page ended", "l’endroit où s’arrête une autre page"]];
+/// The same for a service.
+pub(super) const SERVICE: [Pair; 2] =
+    [["Service", "Service"], ["a service of this account", "un service de ce compte"]];
+
 /// The filters of a list as they were understood.
 #[derive(Debug)]
 pub(super) struct Filters {
+    language: Language,
     query: Query,
     kept: Vec<(&'static str, String)>,
     /// What was left out and why.
@@ -49,16 +66,16 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    pub(super) fn new(query: Query) -> Self {
-        Self { query, kept: Vec::new(), notes: Vec::new() }
+    pub(super) fn new(language: Language, query: Query) -> Self {
+        Self { language, query, kept: Vec::new(), notes: Vec::new() }
     }
 
-    /// Reads a filter. `allowed` completes "“State” was left out: it must be …".
+    /// Reads a filter. Its label and what it must be complete "“State” was left out: it must be …",
+    /// and "« État » n’a pas été pris en compte : il faut …".
     pub(super) fn take<T>(
         &mut self,
         name: &'static str,
-        label: &str,
-        allowed: &str,
+        [label, allowed]: [Pair; 2],
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let text = self.query.get(name)?;
@@ -66,14 +83,25 @@ impl Filters {
         if value.is_some() {
             self.kept.push((name, text.to_owned()));
         } else {
-            self.notes.push(format!("“{label}” was left out: it must be {allowed}."));
+            let (label, allowed) =
+                (words::say(self.language, label), words::say(self.language, allowed));
+            self.notes.push(match self.language {
+                Language::English => format!("“{label}” was left out: it must be {allowed}."),
+                Language::French => {
+                    format!("« {label} » n’a pas été pris en compte : il faut {allowed}.")
+                }
+            });
         }
         value
     }
 
-    /// Reads the role, and the first and last day.
+    /// Reads the role.
     pub(super) fn role(&mut self) -> Option<String> {
-        self.take("role", "Role", "at most 64 characters, none of control", |text| {
+        const ALLOWED: Pair = [
+            "at most 64 characters, none of control",
+            "au plus 64 caractères, sans caractère de contrôle",
+        ];
+        self.take("role", [["Role", "Rôle"], ALLOWED], |text| {
             (text.chars().count() <= 64 && !text.chars().any(char::is_control))
                 .then(|| text.to_owned())
         })
@@ -82,9 +110,9 @@ impl Filters {
     /// Reads the first and the last day: from when, and before when.
     pub(super) fn days(&mut self) -> (Option<Timestamp>, Option<Timestamp>) {
         const DAY: std::time::Duration = std::time::Duration::from_hours(24);
-        let allowed = "a day such as 2026-11-21";
-        let from = self.take("from", "From", allowed, when::day);
-        let to = self.take("to", "To", allowed, when::day);
+        const ALLOWED: Pair = ["a day such as 2026-11-21", "un jour tel que 2026-11-21"];
+        let from = self.take("from", [["From", "Du"], ALLOWED], when::day);
+        let to = self.take("to", [["To", "Au"], ALLOWED], when::day);
         (from, to.map(|day| day + DAY))
     }
 

@@ -1,41 +1,65 @@
-//! Who is logged in, and which account they look at.
+//! Who may come in where: each route says what it takes, and asks here first.
 
-use axum::extract::FromRequestParts;
-use http::request::Parts;
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::MethodRouter,
+};
+use http::{StatusCode, request::Parts};
 
 use super::{
     App,
     answer::{Answer, No, Other, Shell},
-    door,
+    door::{self, Tongue},
     filters::Query,
 };
 use crate::{
-    ids::AccountId,
-    store::{
-        accounts::{self, Account},
-        staff::Staff,
+    domain::{
+        audit::{Actor, ActorKind},
+        staff::{Language, Permission},
     },
+    ids::AccountId,
+    relay::{Must, Relay, Visitor},
+    store::accounts::{self, Account},
 };
 
-/// Somebody who is logged in.
-#[derive(Debug)]
-pub(super) struct Visitor(pub(super) Staff);
+/// Somebody who is logged in. What they must do first is done.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) visitor: Arc<Visitor>,
+    pub(super) language: Language,
+}
 
-impl FromRequestParts<App> for Visitor {
-    type Rejection = Other;
+impl Member {
+    /// What surrounds pages about no account.
+    pub(super) fn shell(&self, here: &'static str) -> Shell {
+        Shell::outside(&self.visitor, self.language, here)
+    }
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Answer<Self> {
-        let out = || Other::To("/console/login".to_owned());
-        let browser = door::browser(&parts.headers, app.secure).ok_or_else(out)?;
-        app.relay.staff_by_browser(browser).await?.map(Self).ok_or_else(out)
+    /// Use cases in their name.
+    pub(super) fn relay(&self, app: &App) -> Relay {
+        app.relay.by(Actor::new(ActorKind::Staff, self.visitor.staff.id.as_str()))
+    }
+
+    /// That they proved lately who they are; else the way to do so, and then on to `next`.
+    pub(super) fn fresh(&self, next: &str) -> Answer<()> {
+        if self.visitor.fresh {
+            return Ok(());
+        }
+        let query =
+            form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        Err(Other::To(format!("/console/prove?{query}")))
     }
 }
 
 /// Somebody who is logged in and looks at an account that they may see.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Inside {
-    staff: Staff,
-    pub(super) account: Account,
+    pub(super) person: Member,
+    pub(super) account: Arc<Account>,
 }
 
 impl Inside {
@@ -46,35 +70,158 @@ impl Inside {
 
     /// What surrounds their pages.
     pub(super) fn shell(&self, here: &'static str) -> Shell {
-        Shell::new(&self.staff, &self.account, here)
+        Shell::new(&self.person.visitor, &self.account, self.person.language, here)
+    }
+
+    /// Whether they may do that here.
+    pub(super) fn may(&self, what: Permission) -> bool {
+        self.person.visitor.may(self.id(), what)
     }
 }
 
-impl FromRequestParts<App> for Inside {
-    type Rejection = Other;
+/// Who is logged in with that request, whatever they must do first.
+async fn visitor(app: &App, parts: &Parts) -> Answer<Member> {
+    let Tongue(language) = Tongue::of(&parts.headers);
+    let out = || {
+        let here = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+        let query =
+            form_urlencoded::Serializer::new(String::new()).append_pair("next", here).finish();
+        let back = parts.method == http::Method::GET && here != "/console" && here != "/console/";
+        Other::To(if back {
+            format!("/console/login?{query}")
+        } else {
+            "/console/login".to_owned()
+        })
+    };
+    let cookie = door::browser(&parts.headers, app.secure).ok_or_else(out)?;
+    let visitor = app.relay.visitor(cookie).await?.ok_or_else(out)?;
+    Ok(Member { visitor: Arc::new(visitor), language })
+}
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Answer<Self> {
-        let Visitor(staff) = Visitor::from_request_parts(parts, app).await?;
-        let asked = Query::of(parts);
-        let asked = match asked.get("account") {
-            Some(text) => Some(AccountId::parse(text).map_err(|_| No::NOTHING_HERE)?),
-            None => None,
-        };
-        let id = match (&staff.account, asked) {
-            (Some(own), None) => own.clone(),
-            (Some(own), Some(asked)) if *own == asked => asked,
-            (Some(_), Some(_)) => return Err(No::NOTHING_HERE.into()),
-            (None, Some(asked)) => asked,
-            // Whoever may see all accounts chooses one first.
-            (None, None) => {
-                let query = form_urlencoded::Serializer::new(String::new())
-                    .append_pair("next", parts.uri.path())
-                    .finish();
-                return Err(Other::To(format!("/console/accounts?{query}")));
+/// That what they must do first is done.
+fn settled(person: &Member) -> Answer<()> {
+    match person.visitor.must {
+        None => Ok(()),
+        Some(Must::ChangePassword) => Err(Other::To("/console/me/password".to_owned())),
+        Some(Must::AddSecond) => Err(Other::To("/console/me/app".to_owned())),
+    }
+}
+
+/// Which account a request is about, and that its sender may do `what` there.
+async fn inside(app: &App, parts: &Parts, what: Permission) -> Answer<Inside> {
+    let person = visitor(app, parts).await?;
+    settled(&person)?;
+    let asked = Query::of(parts);
+    let asked = match asked.get("account") {
+        Some(text) => Some(AccountId::parse(text).map_err(|_| No::NOTHING_HERE)?),
+        None => None,
+    };
+    let id = match (person.visitor.staff.only_account(), asked) {
+        (_, Some(asked)) => asked,
+        (Some(own), None) => own.clone(),
+        // Whoever may see several accounts chooses one first.
+        (None, None) => {
+            let query = form_urlencoded::Serializer::new(String::new())
+                .append_pair("next", parts.uri.path())
+                .finish();
+            return Err(Other::To(format!("/console/accounts?{query}")));
+        }
+    };
+    if person.visitor.staff.rights(&id).is_none() {
+        return Err(No::NOTHING_HERE.into());
+    }
+    let mut tx = app.relay.db().read().await?;
+    let account = accounts::get(&mut tx, &id).await?.ok_or(No::NOTHING_HERE)?;
+    drop(tx);
+    let inside = Inside { person, account: Arc::new(account) };
+    if inside.may(what) { Ok(inside) } else { Err(No::NOT_YOURS.into()) }
+}
+
+/// A route for whoever may do `what` in the account that it is about.
+pub(super) fn within(app: &App, what: Permission, route: MethodRouter<App>) -> MethodRouter<App> {
+    async fn gate(
+        State((app, what)): State<(App, Permission)>,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        let (mut parts, body) = request.into_parts();
+        match inside(&app, &parts, what).await {
+            Ok(inside) => {
+                parts.extensions.insert(inside);
+                next.run(Request::from_parts(parts, body)).await
+            }
+            Err(other) => other.into_response(),
+        }
+    }
+    route.layer(from_fn_with_state((app.clone(), what), gate))
+}
+
+/// A route for whoever may do `what` in the installation as a whole; for all who are logged in without.
+pub(super) fn at_large(
+    app: &App,
+    what: Option<Permission>,
+    route: MethodRouter<App>,
+) -> MethodRouter<App> {
+    async fn gate(
+        State((app, what)): State<(App, Option<Permission>)>,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        let (mut parts, body) = request.into_parts();
+        let checked = async {
+            let person = visitor(&app, &parts).await?;
+            // Their own page is where what they must do is done.
+            if what.is_some() || !parts.uri.path().starts_with("/console/me") {
+                settled(&person)?;
+            }
+            match what {
+                Some(what) if !person.visitor.may_everywhere(what) => Err(No::NOT_YOURS.into()),
+                _ => Ok(person),
             }
         };
-        let mut tx = app.relay.db().read().await?;
-        let account = accounts::get(&mut tx, &id).await?.ok_or(No::NOTHING_HERE)?;
-        Ok(Self { staff, account })
+        match checked.await {
+            Ok::<Member, Other>(person) => {
+                parts.extensions.insert(person);
+                next.run(Request::from_parts(parts, body)).await
+            }
+            Err(other) => other.into_response(),
+        }
+    }
+    route.layer(from_fn_with_state((app.clone(), what), gate))
+}
+
+/// Lets nothing in that changes something and comes from elsewhere.
+pub(super) async fn own_forms(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if parts.method.is_safe() || door::own_page(&parts) {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
+    No::ELSEWHERE.into_response()
+}
+
+/// Writes refusals in the reader's language.
+pub(super) async fn refusals(request: Request, next: Next) -> Response {
+    let Tongue(language) = Tongue::of(request.headers());
+    let response = next.run(request).await;
+    match response.extensions().get::<No>() {
+        Some(no) if response.status() != StatusCode::NOT_MODIFIED => no.page(language),
+        _ => response,
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Member {
+    type Rejection = Other;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        // A route without a gate opens nothing.
+        parts.extensions.get::<Self>().cloned().ok_or(Other::No(No::NOTHING_HERE))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Inside {
+    type Rejection = Other;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        parts.extensions.get::<Self>().cloned().ok_or(Other::No(No::NOTHING_HERE))
     }
 }

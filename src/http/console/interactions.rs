@@ -8,7 +8,7 @@ use axum::extract::State;
 use super::{
     App,
     answer::{self, Answer, Shell},
-    filters::{Choice, Filters, Query},
+    filters::{Choice, Filters, PLACE, Query, SERVICE},
     gate::Inside,
     sessions::{service_choices, service_name, short},
     timeline::{self, Cast, Party},
@@ -16,7 +16,10 @@ use super::{
     words::{self, Chip},
 };
 use crate::{
-    domain::interaction::{Kind, Outcome},
+    domain::{
+        interaction::{Kind, Outcome},
+        staff::Permission,
+    },
     ids::{InteractionId, ServiceId, SessionId},
     store::{
         interactions::{self, Filter, Interaction},
@@ -40,12 +43,16 @@ struct InteractionsPage {
     rows: Vec<Row>,
     older: Option<String>,
     clear: String,
+    /// Where the list is taken away as a file, for whoever may.
+    export: Option<String>,
 }
 
 struct Row {
     id: String,
     at: Option<When>,
     kind: &'static str,
+    /// Whether it is a call; a text else.
+    call: bool,
     from: Party,
     to: Vec<Party>,
     /// Where the session is told, and what it is called.
@@ -57,15 +64,16 @@ struct Row {
     why: Option<&'static str>,
 }
 
-fn filter(filters: &mut Filters) -> (Filter, Page) {
-    let kind = filters.take("kind", "Kind", "call or message", Kind::parse);
-    let outcome = filters.take("outcome", "Outcome", "one of the list", Outcome::parse);
-    let service = filters
-        .take("service", "Service", "a service of this account", |id| ServiceId::parse(id).ok());
+/// Reads what the list is narrowed to.
+pub(super) fn filter(filters: &mut Filters) -> (Filter, Page) {
+    let called = [["Kind", "Type"], ["call or message", "call ou message"]];
+    let kind = filters.take("kind", called, Kind::parse);
+    let called = [["Outcome", "Résultat"], ["one of the list", "une valeur de la liste"]];
+    let outcome = filters.take("outcome", called, Outcome::parse);
+    let service = filters.take("service", SERVICE, |id| ServiceId::parse(id).ok());
     let role = filters.role();
     let (created_from, created_before) = filters.days();
-    let before = filters
-        .take("before", "Page", "where another page ended", |id| InteractionId::parse(id).ok());
+    let before = filters.take("before", PLACE, |id| InteractionId::parse(id).ok());
     let filter = Filter {
         session: None,
         service,
@@ -83,7 +91,7 @@ fn filter(filters: &mut Filters) -> (Filter, Page) {
 
 pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -> Answer {
     let shell = inside.shell("interactions");
-    let mut filters = Filters::new(query);
+    let mut filters = Filters::new(shell.lang, query);
     let (filter, page) = filter(&mut filters);
     let account = inside.id();
     let mut tx = app.relay.db().read().await?;
@@ -105,10 +113,12 @@ pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -
         .map(|last| shell.link_with("/console/interactions", &filters.next(last.id.as_str())));
     let rows = Rows { shell: &shell, services: &services, names: names.into_iter().collect() }
         .make(&found, legs, &people);
-    let kinds = Kind::ALL.iter().map(|one| Choice::new(one.as_str(), words::kind(*one))).collect();
-    let outcomes =
-        Outcome::ALL.iter().map(|one| Choice::new(one.as_str(), words::outcome(*one))).collect();
+    let kind = |one: &Kind| Choice::new(one.as_str(), words::kind(shell.lang, *one));
+    let kinds = Kind::ALL.iter().map(kind).collect();
+    let outcome = |one: &Outcome| Choice::new(one.as_str(), words::outcome(shell.lang, *one));
+    let outcomes = Outcome::ALL.iter().map(outcome).collect();
     let clear = shell.link("/console/interactions");
+    let export = shell.may(Permission::Export).then(|| shell.link("/console/exports"));
     answer::page(&InteractionsPage {
         shell,
         filters,
@@ -118,6 +128,7 @@ pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -
         rows,
         older,
         clear,
+        export,
     })
 }
 
@@ -133,7 +144,7 @@ impl Rows<'_> {
         for leg in legs {
             by_interaction.entry(leg.interaction.clone()).or_default().push(leg);
         }
-        let cast = Cast::new(people);
+        let cast = Cast::new(self.shell.lang, people);
         let rows = found.iter().map(|one| {
             let legs = by_interaction.remove(&one.id).unwrap_or_default();
             self.row(one, &legs, &cast)
@@ -142,13 +153,15 @@ impl Rows<'_> {
     }
 
     fn row(&self, one: &Interaction, legs: &[Leg], cast: &Cast<'_>) -> Row {
-        let (chip, _, why) = timeline::verdict(one, legs);
+        let language = self.shell.lang;
+        let (chip, _, why) = timeline::verdict(language, one, legs);
         let from = cast.from(one);
         let service = one.service.as_ref();
         Row {
             id: one.id.to_string(),
-            at: When::new(one.created_at),
-            kind: words::kind(one.kind),
+            at: When::new(language, one.created_at),
+            kind: words::kind(language, one.kind),
+            call: one.kind == Kind::Call,
             to: cast.to(one, legs, &from),
             from,
             session: one.session.as_ref().map(|id| {
@@ -159,7 +172,7 @@ impl Rows<'_> {
             }),
             service: service.map(|id| service_name(self.services, id.as_str())).unwrap_or_default(),
             number: one.number.to_string(),
-            duration: one.duration.map(when::length),
+            duration: one.duration.map(|spoken| when::length(language, spoken)),
             chip,
             why: why.map(|why| why.title),
         }

@@ -2,16 +2,13 @@
 //! number.
 
 use askama::Template;
-use axum::{
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-};
+use axum::extract::State;
 use http::StatusCode;
 
 use super::{
     App,
     answer::{self, Answer, Other, Shell},
-    door::{OwnPage, field},
+    door::Form,
     gate::Inside,
 };
 use crate::{
@@ -39,22 +36,17 @@ fn number(text: &str) -> Option<ProxyNumber> {
 
 /// Leads to what was searched for: a session by its id or name, an interaction by its id, the
 /// sessions on a proxy number.
-pub(super) async fn search(
-    _: OwnPage,
-    State(app): State<App>,
-    inside: Inside,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    let text = field(body, "q")?;
+pub(super) async fn search(State(app): State<App>, inside: Inside, form: Form) -> Answer {
+    let text = form.get("q");
     let shell = inside.shell("");
     if text.is_empty() {
         return Err(Other::To(shell.link("/console/sessions")));
     }
     let mut tx = app.relay.db().read().await?;
-    let number = number(&text);
+    let number = number(text);
     let found = match &number {
         Some(number) => on_number(&mut tx, &inside, &shell, number).await?,
-        None => by_id_or_name(&mut tx, &inside, &shell, &text).await?,
+        None => by_id_or_name(&mut tx, &inside, &shell, text).await?,
     };
     drop(tx);
     if let Some(path) = found {

@@ -8,14 +8,14 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use super::{
     App,
     answer::{self, Answer, No, Shell},
-    filters::{Filters, Query},
+    filters::{Filters, PLACE, Query},
     gate::Inside,
     timeline::{self, Cast, Count, Entry, Party, What},
     when::{self, When},
-    words::{self, Chip, Tone, Why},
+    words::{self, Chip, Pair, Tone, Why},
 };
 use crate::{
-    domain::time::Timestamp,
+    domain::{staff::Language, time::Timestamp},
     ids::{AccountId, InteractionId, SessionId},
     store::{
         Tx,
@@ -95,10 +95,10 @@ pub(super) async fn page(
     let id = SessionId::parse(&id).map_err(|_| No::NOTHING_HERE)?;
     let shell = inside.shell("sessions");
     let account = inside.id();
-    let mut filters = Filters::new(query);
-    let allowed = "where another page ended";
-    let before = filters.take("before", "Page", allowed, |id| InteractionId::parse(id).ok());
-    let at = filters.take("at", "Page", allowed, |id| InteractionId::parse(id).ok());
+    let language = shell.lang;
+    let mut filters = Filters::new(language, query);
+    let before = filters.take("before", PLACE, |id| InteractionId::parse(id).ok());
+    let at = filters.take("at", PLACE, |id| InteractionId::parse(id).ok());
     // The page that ends with `at`: every id with more behind it comes after it.
     let before = before.map(|id| id.to_string()).or_else(|| at.map(|id| format!("{id}g")));
     let mut tx = app.relay.db().read().await?;
@@ -113,16 +113,16 @@ pub(super) async fn page(
     let first = chapter.interactions.first().filter(|_| chapter.more);
     let earlier = first.map(|one| shell.link_with(&path, &[("before", one.id.as_str())]));
     let latest = before.is_some().then(|| shell.link(&path));
-    let cast = Cast::new(&people);
+    let cast = Cast::new(language, &people);
     let entries = timeline::tell(chapter.interactions, chapter.legs, chapter.events, &cast);
     let problem = if before.is_none() { problem(&entries) } else { None };
     let service = service.map(|one| one.unique_name).unwrap_or_default();
     answer::page(&SessionPage {
-        state: words::session_state(&session, now),
-        summary: summary(&session, &cast, &service),
-        facts: facts(&session),
-        people: members(&people, &cast),
-        counts: timeline::counts(tallies.iter()),
+        state: words::session_state(language, &session, now),
+        summary: summary(language, &session, &cast, &service),
+        facts: facts(language, &session),
+        people: members(language, &people, &cast),
+        counts: timeline::counts(language, tallies.iter()),
         id: id.to_string(),
         name: session.unique_name,
         problem,
@@ -164,57 +164,69 @@ async fn chapter(
 }
 
 /// `A contact of buyer and seller by calls and texts, in the service “rides”.`
-fn summary(session: &Session, cast: &Cast<'_>, service: &str) -> String {
+fn summary(language: Language, session: &Session, cast: &Cast<'_>, service: &str) -> String {
     let who = match cast.roles() {
-        [] => "nobody yet".to_owned(),
-        [one] => format!("{one} alone"),
-        [some @ .., last] => format!("{} and {last}", some.join(", ")),
+        [] => language.say("nobody yet", "personne pour l’instant").to_owned(),
+        [one] => format!("{one} {}", language.say("alone", "sans personne en face")),
+        [some @ .., last] => {
+            format!("{} {} {last}", some.join(", "), language.say("and", "et"))
+        }
     };
-    let how = words::mode(session.mode).to_lowercase();
-    format!("A contact of {who} by {how}, in the service “{service}”.")
+    let how = words::mode(language, session.mode);
+    match language {
+        Language::English => format!("A contact of {who} by {how}, in the service “{service}”."),
+        // A role may begin with a vowel: nothing before it that would be elided.
+        Language::French => {
+            format!("Mise en relation : {who}, par {how}, dans le service « {service} ».")
+        }
+    }
 }
 
-fn facts(session: &Session) -> Vec<Fact> {
-    let fact = |label, at: Option<Timestamp>, words: String| Fact {
-        label,
-        at: at.and_then(When::new),
+fn facts(language: Language, session: &Session) -> Vec<Fact> {
+    let fact = |label: Pair, at: Option<Timestamp>, words: String| Fact {
+        label: words::say(language, label),
+        at: at.and_then(|at| When::new(language, at)),
         words,
     };
+    let length = |length| when::length(language, length);
+    let first = ["First contact", "Premier contact"];
+    let ends = ["Ends", "Fin"];
     let mut facts = vec![
-        fact("Opened", Some(session.created_at), String::new()),
+        fact(["Opened", "Ouverte"], Some(session.created_at), String::new()),
         match session.started_at {
-            Some(at) => fact(
-                "First contact",
-                Some(at),
-                format!("{} after it was opened", when::length(at.since(session.created_at))),
-            ),
-            None => fact("First contact", None, "none yet".to_owned()),
+            Some(at) => {
+                let after = language.say("after it was opened", "après l’ouverture");
+                fact(first, Some(at), format!("{} {after}", length(at.since(session.created_at))))
+            }
+            None => fact(first, None, language.say("none yet", "aucun pour l’instant").to_owned()),
         },
     ];
     if let Some(at) = session.last_interaction_at {
-        facts.push(fact("Last contact", Some(at), String::new()));
+        facts.push(fact(["Last contact", "Dernier contact"], Some(at), String::new()));
     }
     facts.push(match (session.ended_at, session.closed_reason) {
         (Some(at), reason) => {
-            fact("Closed", Some(at), reason.map(words::closed).unwrap_or_default().to_owned())
+            let why = reason.map(|reason| words::closed(language, reason)).unwrap_or_default();
+            fact(["Closed", "Fermée"], Some(at), why.to_owned())
         }
-        (None, _) if When::new(session.expires_at).is_none() => {
-            fact("Ends", None, "never by itself".to_owned())
+        (None, _) if When::new(language, session.expires_at).is_none() => {
+            fact(ends, None, language.say("never by itself", "jamais d’elle-même").to_owned())
         }
         (None, _) => {
             let sliding = session.lifetime.date_expiry != Some(session.expires_at);
             let words = if sliding {
-                format!("{} after the last contact", when::length(session.lifetime.ttl))
+                let after = language.say("after the last contact", "après le dernier contact");
+                format!("{} {after}", length(session.lifetime.ttl))
             } else {
-                "at a fixed time".to_owned()
+                language.say("at a fixed time", "à date fixe").to_owned()
             };
-            fact("Ends", Some(session.expires_at), words)
+            fact(ends, Some(session.expires_at), words)
         }
     });
     facts
 }
 
-fn members(people: &[Participant], cast: &Cast<'_>) -> Vec<Member> {
+fn members(language: Language, people: &[Participant], cast: &Cast<'_>) -> Vec<Member> {
     people
         .iter()
         .map(|one| Member {
@@ -222,8 +234,8 @@ fn members(people: &[Participant], cast: &Cast<'_>) -> Vec<Member> {
             side: cast.side(&one.role),
             masked: one.masked(),
             number: one.number.to_string(),
-            joined: When::new(one.created_at),
-            left: one.removed_at.and_then(When::new),
+            joined: When::new(language, one.created_at),
+            left: one.removed_at.and_then(|at| When::new(language, at)),
         })
         .collect()
 }

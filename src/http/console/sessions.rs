@@ -8,14 +8,14 @@ use axum::extract::State;
 use super::{
     App,
     answer::{self, Answer, Other, Shell},
-    filters::{Choice, Filters, Query},
-    gate::{Inside, Visitor},
+    filters::{Choice, Filters, PLACE, Query, SERVICE},
+    gate::{Inside, Member},
     timeline::{Count, counts},
     when::When,
     words::{self, Chip},
 };
 use crate::{
-    domain::{session::State as SessionState, time::Timestamp},
+    domain::{session::State as SessionState, staff::Permission, time::Timestamp},
     ids::{AccountId, NumberId, ServiceId, SessionId},
     store::{
         Tx,
@@ -44,6 +44,8 @@ struct SessionsPage {
     rows: Vec<Row>,
     older: Option<String>,
     clear: String,
+    /// Where the list is taken away as a file, for whoever may.
+    export: Option<String>,
 }
 
 struct Row {
@@ -71,9 +73,18 @@ pub(super) fn short(id: &str) -> String {
     format!("{head}…{}", tail.get(tail.len().saturating_sub(8)..).unwrap_or_default())
 }
 
-/// `/console`: the list of sessions.
-pub(super) async fn home(_: Visitor) -> Other {
-    Other::To("/console/sessions".to_owned())
+/// `/console`: the first part that somebody may see.
+pub(super) async fn home(person: Member) -> Other {
+    let staff = &person.visitor.staff;
+    let may = |what| staff.grants.iter().any(|grant| grant.rights.may(what));
+    let first = if may(Permission::View) {
+        "/console/sessions"
+    } else if may(Permission::Audit) {
+        "/console/audit"
+    } else {
+        "/console/me"
+    };
+    Other::To(first.to_owned())
 }
 
 /// The services of an account by id, as a filter offers them.
@@ -88,20 +99,22 @@ pub(super) fn service_name(choices: &[Choice], id: &str) -> String {
     found.map_or_else(|| short(id), |choice| choice.label.clone())
 }
 
-fn filter(filters: &mut Filters) -> (Filter, Page) {
-    let state = filters.take("state", "State", "open, in-progress or closed", SessionState::parse);
-    let service = filters
-        .take("service", "Service", "a service of this account", |id| ServiceId::parse(id).ok());
+/// Reads what the list is narrowed to.
+pub(super) fn filter(filters: &mut Filters) -> (Filter, Page) {
+    let called =
+        [["State", "État"], ["open, in-progress or closed", "open, in-progress ou closed"]];
+    let state = filters.take("state", called, SessionState::parse);
+    let service = filters.take("service", SERVICE, |id| ServiceId::parse(id).ok());
     let role = filters.role();
     let (created_from, created_before) = filters.days();
-    let unique_name = filters.take("name", "Name", "a unique name", |name| {
+    let called = [["Name", "Nom"], ["a unique name", "un nom unique"]];
+    let unique_name = filters.take("name", called, |name| {
         let ok = name.chars().count() <= 191 && !name.chars().any(char::is_control);
         ok.then(|| name.to_owned())
     });
-    let number =
-        filters.take("number", "Number", "the id of a number", |id| NumberId::parse(id).ok());
-    let before =
-        filters.take("before", "Page", "where another page ended", |id| SessionId::parse(id).ok());
+    let called = [["Number", "Numéro"], ["the id of a number", "l’identifiant d’un numéro"]];
+    let number = filters.take("number", called, |id| NumberId::parse(id).ok());
+    let before = filters.take("before", PLACE, |id| SessionId::parse(id).ok());
     let filter = Filter {
         service,
         state,
@@ -119,7 +132,7 @@ fn filter(filters: &mut Filters) -> (Filter, Page) {
 
 pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -> Answer {
     let shell = inside.shell("sessions");
-    let mut filters = Filters::new(query);
+    let mut filters = Filters::new(shell.lang, query);
     let (filter, page) = filter(&mut filters);
     let account = inside.id();
     let mut tx = app.relay.db().read().await?;
@@ -142,9 +155,21 @@ pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -
         .map(|last| shell.link_with("/console/sessions", &filters.next(last.id.as_str())));
     let rows = rows(found, people, &tallies, &services, &shell, now);
     let states = [SessionState::Open, SessionState::InProgress, SessionState::Closed];
-    let states = states.map(|state| Choice::new(state.as_str(), words::state(state).word)).into();
+    let state = |one: SessionState| Choice::new(one.as_str(), words::state(shell.lang, one).word);
+    let states = states.map(state).into();
     let clear = shell.link("/console/sessions");
-    answer::page(&SessionsPage { shell, filters, states, services, number, rows, older, clear })
+    let export = shell.may(Permission::Export).then(|| shell.link("/console/exports"));
+    answer::page(&SessionsPage {
+        shell,
+        filters,
+        states,
+        services,
+        number,
+        rows,
+        older,
+        clear,
+        export,
+    })
 }
 
 fn rows(
@@ -155,6 +180,7 @@ fn rows(
     shell: &Shell,
     now: Timestamp,
 ) -> Vec<Row> {
+    let language = shell.lang;
     let mut by_session: HashMap<SessionId, Vec<Person>> = HashMap::new();
     for one in people {
         let (masked, gone) = (one.masked(), one.removed_at.is_some());
@@ -166,12 +192,12 @@ fn rows(
         .map(|session| Row {
             link: shell.link(&format!("/console/sessions/{}", session.id)),
             short: short(session.id.as_str()),
-            state: words::session_state(&session, now),
+            state: words::session_state(language, &session, now),
             service: service_name(services, session.service.as_str()),
             people: by_session.remove(&session.id).unwrap_or_default(),
-            created: When::new(session.created_at),
-            last: session.last_interaction_at.and_then(When::new),
-            counts: counts(tallies.iter().filter(|tally| tally.session == session.id)),
+            created: When::new(language, session.created_at),
+            last: session.last_interaction_at.and_then(|at| When::new(language, at)),
+            counts: counts(language, tallies.iter().filter(|tally| tally.session == session.id)),
             name: session.unique_name,
             id: session.id.to_string(),
         })

@@ -11,6 +11,8 @@ use crate::{
     domain::{
         interaction::{Kind, Outcome, Reason},
         message::MessageState,
+        session::ClosedReason,
+        staff::Language,
         time::Timestamp,
     },
     ids::InteractionId,
@@ -42,6 +44,8 @@ pub(super) struct Contact {
     pub(super) id: String,
     pub(super) at: Option<When>,
     pub(super) kind: &'static str,
+    /// Whether it is a call; a text else.
+    pub(super) call: bool,
     pub(super) from: Party,
     pub(super) to: Vec<Party>,
     /// Whether the marketplace asked for it.
@@ -99,16 +103,21 @@ pub(super) struct Count {
 }
 
 /// The counts of one session, those that went well first.
-pub(super) fn counts<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Vec<Count> {
+pub(super) fn counts<'a>(
+    language: Language,
+    tallies: impl Iterator<Item = &'a Tally>,
+) -> Vec<Count> {
     let mut counts = Vec::new();
     let mut undelivered = 0;
     for tally in tallies {
         // Only what a carrier took can be undelivered; a tally of it stands beside the rest.
         let lost = if tally.outcome == Some(Outcome::Relayed) { tally.undelivered } else { 0 };
         undelivered += lost;
-        counts.push(Count { count: tally.count - lost, chip: words::counted(tally.outcome) });
+        let count = tally.count - lost;
+        counts.push(Count { count, chip: words::counted(language, tally.outcome, count) });
     }
-    counts.push(Count { count: undelivered, chip: words::UNDELIVERED });
+    let chip = words::undelivered(language, undelivered);
+    counts.push(Count { count: undelivered, chip });
     counts.retain(|one| one.count > 0);
     counts.sort_by_key(|one| match one.chip.tone {
         Tone::Good => 0,
@@ -143,30 +152,32 @@ fn cause(interaction: &Interaction, receipt: Receipt) -> Option<Reason> {
 
 /// Tells an interaction in one line: chip, sentence, and what is behind it.
 pub(super) fn verdict(
+    language: Language,
     interaction: &Interaction,
     legs: &[Leg],
 ) -> (Chip, &'static str, Option<Why>) {
     let receipt = receipt(interaction.kind, legs);
-    let (chip, sentence) = words::ending(interaction.kind, interaction.outcome, receipt);
-    let why = cause(interaction, receipt).map(|one| words::reason(one, interaction.kind));
+    let (chip, sentence) = words::ending(language, interaction.kind, interaction.outcome, receipt);
+    let why = cause(interaction, receipt).map(|one| words::reason(language, one, interaction.kind));
     (chip, sentence, why)
 }
 
 /// Who is who in what is told.
 pub(super) struct Cast<'a> {
+    language: Language,
     people: &'a [Participant],
     roles: Vec<&'a str>,
 }
 
 impl<'a> Cast<'a> {
-    pub(super) fn new(people: &'a [Participant]) -> Self {
+    pub(super) fn new(language: Language, people: &'a [Participant]) -> Self {
         let mut roles: Vec<&str> = Vec::new();
         for one in people {
             if !roles.contains(&one.role.as_str()) {
                 roles.push(&one.role);
             }
         }
-        Self { people, roles }
+        Self { language, people, roles }
     }
 
     /// The roles, in the order in which they came.
@@ -193,13 +204,17 @@ impl<'a> Cast<'a> {
         if let Some(known) = known {
             return self.party(&known.role, known.masked());
         }
+        let say = |english, french| self.language.say(english, french);
         match (&one.person, one.origin) {
-            (_, Origin::Api) => self.party("marketplace", String::new()),
-            (Some(person), Origin::Person) => self.party(
-                one.from_role.as_deref().unwrap_or("unknown person"),
-                crate::domain::redact::masked(None, person.tag()),
-            ),
-            (None, Origin::Person) => self.party("hidden number", String::new()),
+            (_, Origin::Api) => self.party(say("marketplace", "place de marché"), String::new()),
+            (Some(person), Origin::Person) => {
+                let unknown = say("unknown person", "personne inconnue");
+                let masked = crate::domain::redact::masked(None, person.tag());
+                self.party(one.from_role.as_deref().unwrap_or(unknown), masked)
+            }
+            (None, Origin::Person) => {
+                self.party(say("hidden number", "numéro masqué"), String::new())
+            }
         }
     }
 
@@ -208,7 +223,10 @@ impl<'a> Cast<'a> {
         match id.and_then(|id| self.people.iter().find(|other| other.id == *id)) {
             Some(known) => self.party(&known.role, known.masked()),
             None if leg.direction == Direction::Inbound => from.clone(),
-            None => self.party(leg.role.as_deref().unwrap_or("somebody"), String::new()),
+            None => {
+                let somebody = self.language.say("somebody", "quelqu’un");
+                self.party(leg.role.as_deref().unwrap_or(somebody), String::new())
+            }
         }
     }
 
@@ -235,7 +253,7 @@ pub(super) fn tell(
     for event in events {
         let at = event.created_at;
         let of = event.interaction.clone();
-        let change = change(&event);
+        let change = change(cast.language, &event);
         match of {
             Some(id) => inner.entry(id).or_default().push(change),
             None => changes.push((at, What::Change(change))),
@@ -253,7 +271,7 @@ pub(super) fn tell(
     changes
         .into_iter()
         .map(|(at, what)| {
-            let day = When::new(at).map(|when| when.day);
+            let day = When::new(cast.language, at).map(|when| when.day);
             let shown = day.clone().filter(|_| day != last);
             last = day;
             Entry { day: shown, what }
@@ -262,49 +280,61 @@ pub(super) fn tell(
 }
 
 fn contact(one: &Interaction, legs: &[Leg], events: Vec<Change>, cast: &Cast<'_>) -> Contact {
-    let (chip, sentence, why) = verdict(one, legs);
+    let language = cast.language;
+    let (chip, sentence, why) = verdict(language, one, legs);
     let from = cast.from(one);
     Contact {
         id: one.id.to_string(),
-        at: When::new(one.created_at),
-        kind: words::kind(one.kind),
+        at: When::new(language, one.created_at),
+        kind: words::kind(language, one.kind),
+        call: one.kind == Kind::Call,
         to: cast.to(one, legs, &from),
         asked_for: one.origin == Origin::Api,
         chip,
         sentence,
         why,
-        facts: facts(one, legs),
+        facts: facts(language, one, legs),
         legs: legs.iter().map(|leg| leg_row(leg, &from, cast)).collect(),
         events,
         from,
     }
 }
 
-fn facts(one: &Interaction, legs: &[Leg]) -> Vec<String> {
+fn facts(language: Language, one: &Interaction, legs: &[Leg]) -> Vec<String> {
     let mut facts = Vec::new();
+    let mut fact = |words: &str, length| {
+        facts.push(format!("{words} {}", when::length(language, length)));
+    };
     let out = legs.iter().filter(|leg| leg.direction == Direction::Outbound);
     if let Some(answered) = out.filter_map(|leg| leg.answered_at).min() {
-        facts.push(format!("answered after {}", when::length(answered.since(one.created_at))));
+        let words = language.say("answered after", "décroché au bout de");
+        fact(words, answered.since(one.created_at));
     }
     if let Some(spoken) = one.duration {
-        facts.push(format!("spoke for {}", when::length(spoken)));
+        fact(language.say("spoke for", "conversation de"), spoken);
     }
     let passed_on = one.ended_at.filter(|_| one.outcome == Some(Outcome::Relayed));
     if let Some(ended) = passed_on {
-        facts.push(format!("passed on in {}", when::length(ended.since(one.created_at))));
+        fact(language.say("passed on in", "transmis en"), ended.since(one.created_at));
     }
     match one.media {
         ..=0 => {}
-        1 => facts.push("1 picture or file".to_owned()),
-        many => facts.push(format!("{many} pictures or files")),
+        1 => facts.push(language.say("1 picture or file", "1 image ou fichier").to_owned()),
+        many => {
+            let words = language.say("pictures or files", "images ou fichiers");
+            facts.push(format!("{many} {words}"));
+        }
     }
     if one.media_refused > 0 && one.outcome != Some(Outcome::Refused) {
-        facts.push(format!("{} not passed on", one.media_refused));
+        let words = language.say("not passed on", "non transmis");
+        facts.push(format!("{} {words}", one.media_refused));
     }
     facts
 }
 
 fn leg_row(leg: &Leg, from: &Party, cast: &Cast<'_>) -> LegRow {
+    let language = cast.language;
+    let when = |at| When::new(language, at);
     LegRow {
         party: cast.leg_party(leg, from),
         inbound: leg.direction == Direction::Inbound,
@@ -313,28 +343,29 @@ fn leg_row(leg: &Leg, from: &Party, cast: &Cast<'_>) -> LegRow {
         carrier_id: leg.carrier_id.clone(),
         carrier_code: leg.carrier_code.clone(),
         possible_duplicate: leg.possible_duplicate,
-        state: words::leg_state(leg.kind, &leg.state),
-        why: leg.reason.map(|reason| words::reason(reason, leg.kind).title),
-        answered: leg.answered_at.and_then(When::new),
-        ended: leg.ended_at.and_then(When::new),
-        duration: leg.duration.map(when::length),
+        state: words::leg_state(language, leg.kind, &leg.state),
+        why: leg.reason.map(|reason| words::reason(language, reason, leg.kind).title),
+        answered: leg.answered_at.and_then(when),
+        ended: leg.ended_at.and_then(when),
+        duration: leg.duration.map(|spoken| when::length(language, spoken)),
     }
 }
 
 /// Only what our own events say by name is shown of their data.
-fn change(event: &Event) -> Change {
+fn change(language: Language, event: &Event) -> Change {
     let data: serde_json::Value = serde_json::from_str(&event.data).unwrap_or_default();
     let text = |name: &str| data.get(name).and_then(serde_json::Value::as_str);
     let kind = if event.kind.starts_with("call.") { Kind::Call } else { Kind::Message };
     let reason = text("reason").and_then(Reason::parse);
-    let closed = text("reason").and_then(crate::domain::session::ClosedReason::parse);
+    let closed = text("reason").and_then(ClosedReason::parse);
     Change {
-        at: When::new(event.created_at),
-        words: words::event(&event.kind).map_or_else(|| event.kind.clone(), str::to_owned),
+        at: When::new(language, event.created_at),
+        words: words::event(language, &event.kind)
+            .map_or_else(|| event.kind.clone(), str::to_owned),
         role: text("role").map(str::to_owned),
         reason: match reason {
-            Some(reason) => Some(words::reason(reason, kind).title),
-            None => closed.map(words::closed),
+            Some(reason) => Some(words::reason(language, reason, kind).title),
+            None => closed.map(|closed| words::closed(language, closed)),
         },
     }
 }
@@ -344,7 +375,8 @@ mod tests {
     use super::*;
     use crate::ids::SessionId;
 
-    /// Texts that never arrived are not counted as sent, and good comes before bad.
+    /// Texts that never arrived are not counted as sent, and good comes before bad. In French each
+    /// agrees with its count.
     #[test]
     fn what_was_not_delivered_is_told_apart() {
         let session = SessionId::parse("KC0123456789abcdef0123456789abcdef").unwrap();
@@ -355,8 +387,15 @@ mod tests {
             undelivered,
         };
         let tallies = [tally(Some(Outcome::Refused), 1, 0), tally(Some(Outcome::Relayed), 5, 2)];
-        let told: Vec<(i64, &str)> =
-            counts(tallies.iter()).iter().map(|one| (one.count, one.chip.word)).collect();
-        assert_eq!(told, [(3, "sent"), (1, "refused"), (2, "not delivered")]);
+        for (language, words) in [
+            (Language::English, ["sent", "refused", "not delivered"]),
+            (Language::French, ["envoyés", "refusé", "non distribués"]),
+        ] {
+            let counts = counts(language, tallies.iter());
+            let told: Vec<(i64, &str)> =
+                counts.iter().map(|one| (one.count, one.chip.word)).collect();
+            let expected: Vec<(i64, &str)> = [3, 1, 2].into_iter().zip(words).collect();
+            assert_eq!(told, expected);
+        }
     }
 }

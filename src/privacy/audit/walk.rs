@@ -116,6 +116,18 @@ impl Walk {
         Self { heads, agreed: 0, before: None, rows: 0, faults: Vec::new(), more: 0 }
     }
 
+    /// A walk that goes on behind a row: which row that was is not known, and so it is not held against the next.
+    pub fn behind(seq: i64) -> Self {
+        let before =
+            if seq > 0 { Some(Before { seq, hash: String::new(), own: None }) } else { None };
+        Self { before, ..Self::new(BTreeMap::new()) }
+    }
+
+    /// What is wrong with the rows that were read, and how many faults more than are told; there may be more rows.
+    pub fn so_far(self) -> (Vec<Fault>, u64) {
+        (self.faults, self.more)
+    }
+
     /// How many rows were read.
     pub const fn rows(&self) -> u64 {
         self.rows

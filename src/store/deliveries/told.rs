@@ -29,7 +29,7 @@ pub struct Delivery {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     endpoint: EndpointId,
     event: EventId,
     r#type: String,
@@ -68,6 +68,7 @@ macro_rules! select {
         )
     };
 }
+pub(super) use select;
 
 /// One delivery.
 pub async fn get(
@@ -247,6 +248,20 @@ pub async fn range_again(
     Ok(rows)
 }
 
+/// The events of a range that fit an endpoint's filters and were never owed to it.
+macro_rules! missing {
+    () => {
+        "FROM endpoints e JOIN events v ON v.account = e.account
+        WHERE e.account = $1 AND e.id = $2 AND v.id >= $3 AND v.id < $4
+          AND v.type NOT IN ('endpoint.ping', 'endpoint.disabled')
+          AND (e.service IS NULL OR e.service = v.service)
+          AND (e.event_types = '' OR e.event_types LIKE '% ' || v.type || ' %')
+          AND NOT EXISTS (SELECT 1 FROM deliveries d
+            WHERE d.account = v.account AND d.endpoint = e.id AND d.event = v.id)"
+    };
+}
+pub(super) use missing;
+
 /// Owes an endpoint the events of a range that fit its filters and were never owed to it, as while
 /// it was switched off; how many.
 pub async fn owe_missing(
@@ -256,18 +271,13 @@ pub async fn owe_missing(
     range: &Range<'_>,
     now: Timestamp,
 ) -> Result<u64, Error> {
-    const SQL: &str = "
-        INSERT INTO deliveries (account, endpoint, event, type, session, sequence, state, step,
+    const SQL: &str = concat!(
+        "INSERT INTO deliveries (account, endpoint, event, type, session, sequence, state, step,
             attempts, run_at, created_at)
-        SELECT v.account, e.id, v.id, v.type, v.session, v.sequence, 'ready', 0, 0, $5, $5
-        FROM endpoints e JOIN events v ON v.account = e.account
-        WHERE e.account = $1 AND e.id = $2 AND v.id >= $3 AND v.id < $4
-          AND v.type NOT IN ('endpoint.ping', 'endpoint.disabled')
-          AND (e.service IS NULL OR e.service = v.service)
-          AND (e.event_types = '' OR e.event_types LIKE '% ' || v.type || ' %')
-          AND NOT EXISTS (SELECT 1 FROM deliveries d
-            WHERE d.account = v.account AND d.endpoint = e.id AND d.event = v.id)
-        ORDER BY v.id LIMIT $6";
+        SELECT v.account, e.id, v.id, v.type, v.session, v.sequence, 'ready', 0, 0, $5, $5 ",
+        missing!(),
+        " ORDER BY v.id LIMIT $6"
+    );
     let rows = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(endpoint)

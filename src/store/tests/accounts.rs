@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::{
-    ids::{AccountId, KeyId, StaffId},
+    domain::staff::{Rights, Role},
+    ids::{AccountId, KeyId},
     store::{
         accounts::{self, ApiKey},
-        staff::{self, SecretKind, Staff},
+        staff::{self, Grant, Staff},
     },
 };
 
@@ -136,45 +137,42 @@ async fn api_keys_are_found_by_token(lab: &Lab) {
 /// secret ends by use, by deletion and by time.
 async fn staff_and_their_secrets(lab: &Lab) {
     let world = World::new(lab).await;
-    let ann = Staff { id: lab.ids.make(at(0)), account: None, name: "ann".into() };
-    let bob =
-        Staff { id: lab.ids.make(at(0)), account: Some(world.account.clone()), name: "bob".into() };
+    let person = |name: &str, account: Option<AccountId>| Staff {
+        id: lab.ids.make(at(0)),
+        name: name.into(),
+        grants: vec![Grant { account, rights: Rights::of(Role::Agent) }],
+        created_at: at(0),
+        disabled_at: None,
+    };
+    let (ann, bob) = (person("ann", None), person("bob", Some(world.account.clone())));
     commit!(lab.db, [ann, bob], |tx| {
-        staff::insert(tx, &ann, at(0)).await?;
-        staff::insert(tx, &bob, at(0)).await?;
-        staff::insert_secret(tx, &ann.id, SecretKind::Link, "once", at(0), at(10)).await?;
-        staff::insert_secret(tx, &bob.id, SecretKind::Browser, "cookie", at(0), at(20)).await
+        staff::insert(tx, &ann).await?;
+        staff::insert(tx, &bob).await?;
+        staff::insert_link(tx, &ann.id, "once", at(0), at(10)).await
     })
     .await
     .unwrap();
-    let twin: StaffId = lab.ids.make(at(0));
-    let twin = Staff { id: twin, account: None, name: "ann".into() };
-    let again = commit!(lab.db, [twin], |tx| staff::insert(tx, &twin, at(0)).await);
+    let twin = person("ann", None);
+    let again = commit!(lab.db, [twin], |tx| staff::insert(tx, &twin).await);
     assert!(matches!(again.await, Err(Error::Conflict)));
 
     let mut tx = lab.db.read().await.unwrap();
     let found = staff::by_name(&mut tx, "bob").await.unwrap().unwrap();
-    assert_eq!((found.id, found.account), (bob.id.clone(), Some(world.account.clone())));
+    assert_eq!((found.id, found.grants), (bob.id.clone(), bob.grants.clone()));
     assert!(staff::by_name(&mut tx, "eve").await.unwrap().is_none());
-    let cases = [
-        (SecretKind::Link, "once", 9, Some("ann")),
-        (SecretKind::Link, "once", 10, None),
-        (SecretKind::Browser, "once", 9, None),
-        (SecretKind::Browser, "cookie", 19, Some("bob")),
-        (SecretKind::Browser, "Cookie", 19, None),
-    ];
-    for (kind, secret, ms, name) in cases {
-        let who = staff::by_secret(&mut tx, kind, secret, at(ms)).await.unwrap();
-        assert_eq!(who.map(|who| who.name), name.map(str::to_owned), "{kind} {secret} {ms}");
+    for (secret, ms, name) in [("once", 9, Some("ann")), ("once", 10, None), ("Once", 9, None)] {
+        let who = staff::by_link(&mut tx, secret, at(ms)).await.unwrap();
+        assert_eq!(who.map(|who| who.name), name.map(str::to_owned), "{secret} {ms}");
     }
     drop(tx);
-    let ends = commit!(lab.db, [], |tx| {
+    let ends = commit!(lab.db, [bob], |tx| {
+        staff::insert_link(tx, &bob.id, "other", at(0), at(20)).await?;
         Ok::<_, Error>((
-            staff::delete_secret(tx, SecretKind::Browser, "once").await?,
-            staff::delete_secret(tx, SecretKind::Link, "once").await?,
-            staff::delete_secret(tx, SecretKind::Link, "once").await?,
-            staff::purge_secrets(tx, at(19)).await?,
-            staff::purge_secrets(tx, at(20)).await?,
+            staff::delete_link(tx, "Once").await?,
+            staff::delete_link(tx, "once").await?,
+            staff::delete_link(tx, "once").await?,
+            staff::purge(tx, at(19)).await?,
+            staff::purge(tx, at(20)).await?,
         ))
     });
     assert_eq!(ends.await.unwrap(), (false, true, false, 0, 1));

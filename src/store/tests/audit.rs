@@ -263,14 +263,14 @@ async fn rows_are_listed_and_reasons_sealed(lab: &Lab) {
     add(lab, &other, 1).await;
     let mut tx = lab.db.read().await.unwrap();
     let all = audit::Filter::default();
-    let rows = audit::list(&mut tx, &world.account, &all, None, 3).await.unwrap();
+    let rows = audit::list(&mut tx, world.account.as_str(), &all, None, 3).await.unwrap();
     let places: Vec<i64> = rows.iter().map(|row| row.link.content.seq).collect();
     assert_eq!(places, [4, 3, 2]);
     assert_eq!(rows[1].reason.as_deref(), Some("ticket 4711"));
     assert_eq!(rows[0].reason, None);
     assert!(!rows[1].link.content.reason.contains("ticket"));
     assert_eq!(rows[0].link.content.details, r#"{"changed":["brand"],"count":"3"}"#);
-    let rest = audit::list(&mut tx, &world.account, &all, Some(2), 3).await.unwrap();
+    let rest = audit::list(&mut tx, world.account.as_str(), &all, Some(2), 3).await.unwrap();
     assert_eq!(rest.len(), 1);
     let at = Timestamp::from_millis(rest[0].link.content.at);
     let staff = ActorKind::Staff;
@@ -284,7 +284,7 @@ async fn rows_are_listed_and_reasons_sealed(lab: &Lab) {
         (audit::Filter { from: Some(at), ..all.clone() }, 4),
         (audit::Filter { before: Some(at), ..all.clone() }, 0),
     ] {
-        let found = audit::list(&mut tx, &world.account, &filter, None, 9).await.unwrap();
+        let found = audit::list(&mut tx, world.account.as_str(), &filter, None, 9).await.unwrap();
         assert_eq!(found.len(), count, "{filter:?}");
     }
     drop(tx);
@@ -297,7 +297,7 @@ async fn rows_are_listed_and_reasons_sealed(lab: &Lab) {
     });
     assert_eq!(moved.await.unwrap(), 1);
     let mut tx = lab.db.read().await.unwrap();
-    let opened = audit::list(&mut tx, &world.account, &all, None, 9).await;
+    let opened = audit::list(&mut tx, world.account.as_str(), &all, None, 9).await;
     assert!(matches!(opened, Err(Error::Sealed(_))), "{opened:?}");
 }
 

@@ -33,6 +33,7 @@ mod first_texts;
 mod holds;
 mod inbox;
 mod lanes;
+mod lists;
 mod log;
 mod master_keys;
 mod media;
