@@ -29,7 +29,7 @@ use crate::{
     jobs::{self, Jobs},
     media,
     privacy::{MasterKey, MasterKeyError},
-    relay::{self, Budgets, Carriers, Client, Configured, Doubt, Prices, Relay},
+    relay::{self, Budgets, Carriers, Client, Configured, Doubt, Prices, Provider, Relay},
     sandbox::{Network, Options, Pace},
     store::{
         self, Failure, Lane, ServeLock,
@@ -257,7 +257,9 @@ impl App {
             .with_objects(files::open(config)?)
             .with_erasing(files::erasing(config))
             .with_code_limits(config.verification)
-            .with_login_rules(config.console.clone());
+            .with_login_rules(config.console.clone())
+            .with_console_at(&origin)
+            .with_provider(provider(config, &origin));
         let jobs = Jobs::start(&relay.lane(Lane::Jobs), job_options(config), &workers, &working);
         if let Some(file) = &config.audit_heads_file {
             let relay = relay.lane(Lane::Jobs);
@@ -306,6 +308,8 @@ impl App {
     }
 }
 
+/// How long a stop waits for the log of requests to be written.
+const LAST_LOG: Duration = Duration::from_secs(5);
 /// How often what is known of the database outside of it is brought up to date: a copy that was made
 /// by other means than `backup` is told by it once it is older than this.
 const EPOCH_EVERY: Duration = Duration::from_mins(1);
@@ -325,6 +329,12 @@ async fn keep_epoch(relay: Relay, stop: CancellationToken) {
 fn egress(config: &Config) -> Egress {
     let allow = config.egress_allow.clone();
     Egress::new(egress::Options { allow, ..egress::Options::default() })
+}
+
+/// The other login of the console's staff, if the settings have one.
+pub fn provider(config: &Config, origin: &str) -> Option<Provider> {
+    let oidc = config.oidc.as_ref()?;
+    Provider::new(oidc.rules.clone(), oidc.client_secret.expose(), origin)
 }
 
 const fn job_options(config: &Config) -> jobs::Options {
@@ -369,6 +379,7 @@ fn checks(relay: &Relay) -> Vec<Check> {
 pub fn redactor(config: &Config) -> Redactor {
     let mut secrets = vec![config.database_url.expose().to_owned()];
     secrets.extend(config.media.credentials.iter().map(|(_, key)| key.expose().to_owned()));
+    secrets.extend(config.oidc.iter().map(|oidc| oidc.client_secret.expose().to_owned()));
     for one in &config.carriers {
         if let Some(kind) = carrier::kind(&one.kind)
             && let Ok(adapter) = (kind.build)(&settings(one, "http://127.0.0.1"))
@@ -550,6 +561,9 @@ impl Running {
         self.workers.wait().await;
         self.drained.cancel();
         self.servers.wait().await;
+        // What was answered until the end is in the log too, if the database takes it.
+        let relay = self.relay.lane(Lane::Jobs);
+        let _ = tokio::time::timeout(LAST_LOG, Box::pin(relay.write_api_log())).await;
         self.opened.close().await;
     }
 }

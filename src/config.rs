@@ -8,6 +8,7 @@ mod abuse;
 mod console;
 mod fault;
 mod keys;
+mod oidc;
 mod overlay;
 mod prices;
 mod reader;
@@ -32,7 +33,7 @@ pub use self::{
 };
 use crate::domain::phone::Permits;
 pub use crate::domain::rate::Rates;
-use crate::domain::{retention::Retention, staff::LoginRules};
+use crate::domain::{oidc::OidcRules, retention::Retention, staff::LoginRules};
 
 /// What makes a variable ours.
 pub const PREFIX: &str = "ENTREMISE_";
@@ -103,6 +104,17 @@ pub struct Config {
     pub retention: Retention,
     /// How staff log in.
     pub console: LoginRules,
+    /// Another login for them, if there is one.
+    pub oidc: Option<Oidc>,
+}
+
+/// `[console.oidc]`: another login for staff.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Oidc {
+    /// All but what proves who we are to it.
+    pub rules: OidcRules,
+    /// What proves that.
+    pub client_secret: Secret,
 }
 
 /// One `[[carriers]]` entry. `Debug` shows its keys and no value of its own.
@@ -338,6 +350,7 @@ impl Config {
             media: Media::default(),
             retention: Retention::default(),
             console: LoginRules::default(),
+            oidc: None,
         }
     }
 
@@ -422,6 +435,8 @@ fn read(mut top: Reader<'_>) -> Config {
     let master_key = keys::master_key(&mut top);
     let previous_master_keys = keys::previous(&mut top);
     let carriers = rules::carriers(&mut top);
+    let (console, oidc) =
+        top.section("console", |section| (console::console(section), oidc::oidc(section)));
     let config = Config {
         listen: top.value("listen", defaults.listen, rules::ADDRESS, rules::address),
         ops_listen: top.value("ops_listen", defaults.ops_listen, rules::ADDRESS, rules::address),
@@ -486,7 +501,8 @@ fn read(mut top: Reader<'_>) -> Config {
         abuse: top.section("abuse", abuse::abuse),
         media: top.section("media", rules::media),
         retention: top.section("retention", retention::retention),
-        console: top.section("console", console::console),
+        console,
+        oidc,
         sqlite: top.section("sqlite", |sqlite| {
             let default = Sqlite::default().ballast / MIB;
             Sqlite { ballast: sqlite.number("ballast_mib", default, 0..=1024) * MIB }

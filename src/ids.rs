@@ -151,6 +151,12 @@ macro_rules! ids {
                 Self(format!("{}{ms:012x}{:020}", $prefix, 0))
             }
 
+            /// When it was made, in whole milliseconds: ids begin with that.
+            pub fn made_at(&self) -> Timestamp {
+                let ms = self.0.get(2..14).and_then(|hex| i64::from_str_radix(hex, 16).ok());
+                Timestamp::from_millis(ms.unwrap_or_default())
+            }
+
             /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -237,8 +243,12 @@ ids! {
     OptOutId = "OO", "an opt-out";
     /// A report of somebody in a session.
     ReportId = "RP", "a report";
+    /// A note of staff on a session.
+    SessionNoteId = "SN", "a note on a session";
     /// Texts or calls that are held back.
     PauseId = "TP", "a pause";
+    /// A request to the APIs, in the log of them.
+    LoggedId = "LR", "a logged request";
     /// One HTTP request, as it is told to the caller and logged.
     RequestId = "RQ", "a request";
 }
@@ -288,6 +298,7 @@ mod tests {
         let id: EventId = Ids::default().make(at(1_700_000_000_000));
         assert!(EventId::first_of(at(1_700_000_000_000)) < id);
         assert!(id < EventId::first_of(at(1_700_000_000_001)));
+        assert_eq!(id.made_at(), at(1_700_000_000_000));
         assert_eq!(
             EventId::first_of(at(7)),
             EventId::parse("EV00000000000700000000000000000000").unwrap()

@@ -14,6 +14,10 @@ use entremise::{
     domain::phone::Permits,
 };
 
+#[cfg(test)]
+#[path = "config/oidc.rs"]
+mod oidc;
+
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// Another.
 const OTHER: &str = "HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -419,7 +423,7 @@ fn example() -> Vec<Shown> {
             found.push(Shown { path: format!("{table}{key}"), line: setting.to_owned(), comment });
         } else if let Some(name) = line.strip_prefix("[[").or(line.strip_prefix("#[[")) {
             table = format!("{}.", name.trim_end_matches(']'));
-        } else if let Some(name) = line.strip_prefix('[') {
+        } else if let Some(name) = line.strip_prefix('[').or(line.strip_prefix("#[")) {
             table = format!("{}.", name.trim_end_matches(']'));
         } else if let Some(text) = line.strip_prefix("# ") {
             comment.push_str(text);
@@ -457,7 +461,7 @@ fn known_keys() -> BTreeSet<String> {
             known.insert(format!("{path}{name}"));
         }
     }
-    for table in TABLES.into_iter().chain(["carriers", "prices"]) {
+    for table in TABLES.into_iter().chain(["carriers", "prices", "console.oidc"]) {
         assert!(known.remove(table), "{table}");
     }
     known.extend(
@@ -476,6 +480,23 @@ fn known_keys() -> BTreeSet<String> {
             "fallback_url",
         ]
         .map(|key| format!("carriers.{key}")),
+    );
+    known.extend(
+        [
+            "issuer",
+            "client_id",
+            "client_secret",
+            "client_secret_file",
+            "label",
+            "scopes",
+            "groups_claim",
+            "second_factor",
+            "groups.group",
+            "groups.role",
+            "groups.allow",
+            "groups.account",
+        ]
+        .map(|key| format!("console.oidc.{key}")),
     );
     known.extend(["carrier", "code", "per", "price"].map(|key| format!("prices.{key}")));
     known
@@ -506,6 +527,7 @@ fn the_examples_values_are_the_defaults() {
     let mut defaults = 0;
     for shown in example() {
         if shown.path.starts_with("carriers.")
+            || shown.path.starts_with("console.oidc.")
             || shown.path.starts_with("prices.")
             || shown.comment.contains("No default")
         {
@@ -532,6 +554,7 @@ fn the_examples_values_are_the_defaults() {
         .collect::<Vec<_>>()
         .join("\n");
     let config = load(&full, &[]).unwrap();
+    assert_eq!(config.oidc.unwrap().rules.groups[0].group, "support");
     assert_eq!(config.carriers[0].kind, "twilio");
     assert_eq!(config.master_key.expose(), &key_bytes());
 }

@@ -21,6 +21,7 @@ pub(super) fn retention(section: &mut Reader<'_>) -> Retention {
         charges: days(DataClass::Charges),
         events: days(DataClass::Events),
         sticky: days(DataClass::Sticky),
+        api_requests: days(DataClass::ApiRequests),
         from_hour: section.number("from_hour", defaults.from_hour, 0..=23),
         hours: section.number("hours", defaults.hours, 1..=24),
         statutory: None,

@@ -122,6 +122,18 @@ actions! {
     EndpointDeleted = "endpoint.deleted" on Endpoint,
     /// Events are sent to an endpoint again.
     EndpointResent = "endpoint.resent" on Endpoint,
+    /// Staff closed a session.
+    SessionClosed = "session.closed" on Session,
+    /// Staff lengthened a session's life.
+    SessionExtended = "session.extended" on Session,
+    /// Staff let nothing pass any more between the two sides of a session.
+    SessionPairBlocked = "session.pair_blocked" on Session,
+    /// Staff ended that.
+    SessionPairUnblocked = "session.pair_unblocked" on Session,
+    /// A participant's number was shown to staff.
+    SessionNumberRevealed = "session.number_revealed" on Session,
+    /// Texts that a session kept were shown to staff.
+    SessionTextsRead = "session.texts_read" on Session,
     /// A session was deleted by itself.
     SessionDeleted = "session.deleted" on Session,
     /// A session that a restore put on hold was confirmed.
@@ -130,8 +142,14 @@ actions! {
     PinSet = "session.pin_set" on Session,
     /// A participant's PIN was taken away.
     PinRemoved = "session.pin_removed" on Session,
+    /// Staff wrote a note on a session.
+    SessionNoted = "session.noted" on Session,
+    /// Staff said which case a session belongs to.
+    SessionCaseSet = "session.case_set" on Session,
     /// An interaction was deleted.
     InteractionDeleted = "interaction.deleted" on Interaction,
+    /// Staff looked for a person by their number.
+    PersonSearched = "person.searched" on Account,
     /// A person is to be erased.
     PersonErased = "person.erased" on Erasure,
     /// What is known of a person is given out to the account.
@@ -158,6 +176,16 @@ actions! {
     ReportCreated = "report.created" on Report,
     /// A report was decided.
     ReportResolved = "report.resolved" on Report,
+    /// A report was given to somebody of the staff, or back to nobody.
+    ReportAssigned = "report.assigned" on Report,
+    /// The words of a report were shown to staff: its note, and the texts that it names.
+    ReportWordsRead = "report.words_read" on Report,
+    /// A flagged text was given to somebody of the staff, or back to nobody.
+    TextAssigned = "interaction.text_assigned" on Interaction,
+    /// A flagged text was decided.
+    TextDecided = "interaction.text_decided" on Interaction,
+    /// A flagged text was shown to staff.
+    TextWordsRead = "interaction.text_read" on Interaction,
     /// A recording was paused.
     RecordingPaused = "recording.paused" on Interaction,
     /// A paused recording went on.
@@ -168,6 +196,8 @@ actions! {
     StaffInvited = "staff.invited" on Staff,
     /// A link was used: a browser is logged in.
     StaffLoggedIn = "staff.logged_in" on Staff,
+    /// Somebody came by another login who may do nothing here.
+    StaffRefused = "staff.refused" on Staff,
     /// A browser was logged out.
     StaffLoggedOut = "staff.logged_out" on Staff,
     /// Somebody who was logged in proved again who they are.
@@ -217,7 +247,15 @@ actions! {
 impl Action {
     /// By these somebody saw what the console masks elsewhere, or took something away: counted for each of the
     /// staff.
-    pub const LOOKS: &'static [Self] = &[Self::ExportMade, Self::ExportFetched];
+    pub const LOOKS: &'static [Self] = &[
+        Self::ExportMade,
+        Self::ExportFetched,
+        Self::PersonSearched,
+        Self::SessionNumberRevealed,
+        Self::SessionTextsRead,
+        Self::ReportWordsRead,
+        Self::TextWordsRead,
+    ];
 }
 
 closed_set! {
@@ -235,6 +273,8 @@ closed_set! {
         Filters = "filters",
         /// What sort.
         Kind = "kind",
+        /// A person's masked number: calling code, and four characters that hold no digit of it.
+        Masked = "masked",
         /// A number's id.
         Number = "number",
         /// A participant's id.
@@ -253,6 +293,8 @@ closed_set! {
         Service = "service",
         /// A session's id.
         Session = "session",
+        /// The id of one of the staff.
+        Staff = "staff",
         /// Why, in a word of a closed set.
         Why = "why",
     }
@@ -350,7 +392,7 @@ impl fmt::Debug for Reason {
 
 /// Whether a text holds what may be a telephone number: seven digits and more with nothing but signs
 /// between them that numbers are written with. A ticket of six digits is none.
-fn holds_a_number(text: &str) -> bool {
+pub fn holds_a_number(text: &str) -> bool {
     let mut digits = 0;
     for c in text.chars() {
         if c.is_numeric() {
@@ -426,7 +468,11 @@ mod tests {
                 || (noun == "recording" && target == TargetKind::Interaction)
                 || (noun == "numbers" && target == TargetKind::Database)
                 // Whom it was is nowhere in the log: what was done has an id of its own.
-                || (noun == "person" && matches!(target, TargetKind::Erasure | TargetKind::Export))
+                || (noun == "person"
+                    && matches!(
+                        target,
+                        TargetKind::Account | TargetKind::Erasure | TargetKind::Export
+                    ))
                 || (noun.starts_with("erasure") && target == TargetKind::Database);
             assert!(plain, "{action} on {target}");
         }

@@ -59,6 +59,8 @@ closed_set! {
         MediaRefused = "media.refused",
         /// Something was found in a text that its service looks for.
         MessageModerated = "message.moderated",
+        /// A text in which something was found was decided.
+        MessageDecided = "message.decided",
         /// A text was refused.
         MessageRefused = "message.refused",
         /// A call came in.

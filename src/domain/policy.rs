@@ -6,6 +6,7 @@ mod content;
 mod first_text;
 mod keywords;
 mod limited;
+mod order_url;
 mod recording;
 mod twilio_proxy;
 mod verified;
@@ -26,6 +27,7 @@ pub use content::ContentRules;
 pub use first_text::FirstTextRules;
 pub use keywords::{Heeded, heeded_words};
 pub use limited::{busy_words, limited_words};
+pub use order_url::OrderUrl;
 pub use recording::{
     ConsentWords, RECORDED_CALL_MAX, RecordingRule, RecordingRules, consent_key, consent_words,
 };
@@ -176,6 +178,8 @@ pub struct Rules {
     pub verified: VerifiedRules,
     /// The name under which codes are texted, where country and carrier take names; `None` for a proxy number.
     pub sender_id: Option<SenderId>,
+    /// Where support finds the order behind a session; `None` for nowhere.
+    pub order_url: Option<OrderUrl>,
     /// What is kept for a shorter time than the operator keeps it.
     pub retention: RetentionRules,
     /// Which countries' numbers may join its sessions and be reached.
@@ -228,6 +232,7 @@ impl Rules {
             content: ContentRules::default(),
             verified: VerifiedRules::default(),
             sender_id: None,
+            order_url: None,
             retention: RetentionRules::default(),
             countries: Countries::default(),
             limits: Limits::default(),

@@ -164,6 +164,13 @@ pub struct Ring {
 }
 
 impl Ring {
+    /// Whether a number of that place and kind is in it.
+    pub fn has(&self, country: &str, area: &str, kind: &Kind) -> bool {
+        self.country == country
+            && self.area.as_deref().is_none_or(|own| own == area)
+            && self.kinds.contains(kind)
+    }
+
     /// The stable text under which a person's place in this ring is kept: what is asked for, not
     /// what the pool happens to have.
     pub fn key(&self, need: &Need) -> String {

@@ -65,6 +65,10 @@ closed_set! {
         Statutory = "statutory",
         /// Counts of nobody.
         Anonymised = "anonymised",
+        /// Counts of an account's hours.
+        Figures = "figures",
+        /// What was asked of the APIs.
+        ApiRequests = "api_requests",
         /// That people were erased, and that somebody was told of by law.
         Requests = "requests",
         /// The log of changes.
@@ -105,7 +109,15 @@ impl DataClass {
         match self {
             Self::Texts => &[],
             Self::Log => &["interactions", "legs", "text_findings"],
-            Self::Sessions => &["sessions", "participants", "holds", "pins", "rings"],
+            Self::Sessions => &[
+                "sessions",
+                "participants",
+                "holds",
+                "pins",
+                "rings",
+                "session_notes",
+                "session_cases",
+            ],
             Self::Charges => &["charges"],
             Self::Events => &["events"],
             Self::Sticky => &["sticky_numbers"],
@@ -121,6 +133,7 @@ impl DataClass {
                 "verification_limits",
                 "exports",
                 "export_chunks",
+                "staff_openings",
             ],
             Self::Limits => &["tallies", "volumes", "echoes", "probes", "alerts", "calls_open"],
             Self::Pauses => &["pauses"],
@@ -136,6 +149,8 @@ impl DataClass {
             Self::Holds => &["legal_holds"],
             Self::Statutory => &["statutory_records", "statutory_keys"],
             Self::Anonymised => &["anonymised_interactions"],
+            Self::Figures => &["traffic_hours", "pool_hours", "counted_hours"],
+            Self::ApiRequests => &["api_requests"],
             Self::Requests => &["erasures", "erasure_entries", "disclosures"],
             Self::Audit => &["audit", "audit_heads"],
             Self::Account => &[
@@ -176,6 +191,7 @@ impl DataClass {
             Self::Charges => days("charges_days", 400, 62, false),
             Self::Events => days("events_days", 90, 31, false),
             Self::Sticky => days("sticky_days", 365, 1, false),
+            Self::ApiRequests => days("api_requests_days", 7, 1, false),
             Self::Deliveries => Term::Fixed("30 days after the event"),
             Self::Media => Term::Fixed(
                 "pictures and files 4 hours after their text came; messages of callers \
@@ -210,6 +226,7 @@ impl DataClass {
                 Term::Fixed("`statutory_days`, as they were when it was written; off by default")
             }
             Self::Anonymised => Term::Fixed("for good: they are of nobody"),
+            Self::Figures => Term::Fixed("92 days"),
             Self::Requests => {
                 Term::Fixed("for good: they name nobody, and a restored database is held to them")
             }
@@ -224,7 +241,9 @@ impl DataClass {
         match self {
             Self::Texts => "words of texts that a service keeps, and texts as they were written",
             Self::Log => "calls and texts, who by role, when and how they ended",
-            Self::Sessions => "sessions, their people's sealed numbers and names, past holds",
+            Self::Sessions => {
+                "sessions, their people's sealed numbers and names, past holds, notes of staff"
+            }
             Self::Charges => "what each leg used and cost",
             Self::Events => "what the marketplace was told",
             Self::Sticky => "which number a person had with whom",
@@ -235,7 +254,7 @@ impl DataClass {
             Self::Outbox => "what is owed to carriers",
             Self::Day => {
                 "answers to repeated requests, answers to strangers, scripts of calls, counts of codes, \
-                 lists that staff exported"
+                 lists that staff exported, that staff opened something"
             }
             Self::Limits => "how much people, sessions and accounts do",
             Self::Pauses => "traffic that was held back",
@@ -251,6 +270,8 @@ impl DataClass {
             Self::Holds => "legal holds",
             Self::Statutory => "traffic data that the law wants kept",
             Self::Anonymised => "counts of calls and texts",
+            Self::Figures => "how much each hour of an account had, and how full its pools were",
+            Self::ApiRequests => "requests to the APIs, 100,000 of an account at most",
             Self::Requests => "erasures that were asked for, and lawful disclosures",
             Self::Audit => "who changed what",
             Self::Account => "accounts, keys, services, numbers and their orders, endpoints, staff",
@@ -347,6 +368,8 @@ pub struct Retention {
     pub events: u32,
     /// Which number a pair had last, since then.
     pub sticky: u32,
+    /// What was asked of the APIs.
+    pub api_requests: u32,
     /// The hour (UTC) from which the job works.
     pub from_hour: u32,
     /// For how many hours it may.
@@ -370,6 +393,7 @@ impl Retention {
         charges: 400,
         events: 90,
         sticky: 365,
+        api_requests: 7,
         from_hour: 2,
         hours: 4,
         statutory: None,
@@ -388,6 +412,7 @@ impl Retention {
             DataClass::Charges => self.charges,
             DataClass::Events => self.events,
             DataClass::Sticky => self.sticky,
+            DataClass::ApiRequests => self.api_requests,
             DataClass::Holds => LIFTED_DAYS,
             _ => return None,
         })

@@ -153,8 +153,10 @@ impl Address {
 fn judge(host: &Host, secure: bool, port: u16, guard: &Guard) -> Result<(), Refused> {
     match host {
         Host::Ip(ip) => guard.check(SocketAddr::new(*ip, port), secure).map(|_| ()),
-        Host::Name(_) if !secure => Err(Refused::Scheme),
-        Host::Name(name) if !public_name(name) => Err(Refused::Name),
+        Host::Name(name) if !(secure || guard.is_plain() && name == "localhost") => {
+            Err(Refused::Scheme)
+        }
+        Host::Name(name) if !guard.is_operators() && !public_name(name) => Err(Refused::Name),
         Host::Name(_) if !guard.knows_port(port) => Err(Refused::Port),
         Host::Name(_) => Ok(()),
     }

@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 pub use self::{
     address::{Address, Refused},
     connect::Trust,
+    guard::Reach,
     resolve::{Resolve, System},
 };
 use self::{connect::Connector, guard::Guard};
@@ -41,12 +42,19 @@ pub struct Options {
     pub resolver: Arc<dyn Resolve>,
     /// Whose certificates are believed.
     pub trust: Trust,
+    /// How far it may lead.
+    pub reach: Reach,
 }
 
 impl Default for Options {
     /// Public addresses only, the system's look-up, the web's certificate authorities.
     fn default() -> Self {
-        Self { allow: Vec::new(), resolver: Arc::new(System::default()), trust: Trust::Web }
+        Self {
+            allow: Vec::new(),
+            resolver: Arc::new(System::default()),
+            trust: Trust::Web,
+            reach: Reach::Public,
+        }
     }
 }
 
@@ -153,7 +161,7 @@ impl Egress {
     /// A client with these options.
     pub fn new(options: Options) -> Self {
         Self {
-            guard: Arc::new(Guard::new(&options.allow)),
+            guard: Arc::new(Guard::new(&options.allow, options.reach)),
             connector: Connector::new(options.resolver, options.trust),
         }
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use proptest::prelude::*;
 
-use super::{Address, Refused, guard::Guard, public::is_public};
+use super::{Address, Reach, Refused, guard::Guard, public::is_public};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -130,7 +130,7 @@ proptest! {
     #[test]
     fn the_guard_knows_no_exception(bits: u32, port: u16, secure: bool) {
         let allowed: SocketAddr = "10.0.0.5:8443".parse().unwrap();
-        let guard = Guard::new(&[allowed]);
+        let guard = Guard::new(&[allowed], Reach::Public);
         let address = SocketAddr::from((Ipv4Addr::from_bits(bits), port));
         let checked = guard.check(address, secure).is_ok();
         let public = !set_aside_v4(Ipv4Addr::from_bits(bits)) && secure && port == 443;
@@ -164,16 +164,16 @@ proptest! {
         let url = format!("https://{}/", words.join("."));
         let read = url::Url::parse(&url).unwrap();
         prop_assert_eq!(read.host(), Some(url::Host::Ipv4(Ipv4Addr::from_bits(bits))), "{}", url);
-        prop_assert_eq!(Address::parse(&url, &Guard::new(&[])), Err(Refused::Inward), "{}", url);
+        prop_assert_eq!(Address::parse(&url, &Guard::new(&[], Reach::Public)), Err(Refused::Inward), "{}", url);
     }
 
     /// No text makes the reader panic, and what it accepts is written as it is read.
     #[test]
     fn any_text(text in "(https?://)?[a-z0-9.%:@/\\\\\\[\\]#?。①\\t ]{0,40}") {
-        if let Ok(address) = Address::parse(&text, &Guard::new(&[])) {
+        if let Ok(address) = Address::parse(&text, &Guard::new(&[], Reach::Public)) {
             let origin = format!("https://{}", address.authority);
             prop_assert!(text.to_ascii_lowercase().starts_with(&origin), "{}", text);
-            prop_assert_eq!(Address::parse(address.expose(), &Guard::new(&[])), Ok(address));
+            prop_assert_eq!(Address::parse(address.expose(), &Guard::new(&[], Reach::Public)), Ok(address));
         }
     }
 }
@@ -181,7 +181,7 @@ proptest! {
 /// `Debug` and `Display` show the origin: a path or query may be the secret itself.
 #[test]
 fn addresses_keep_their_secrets() {
-    let guard = Guard::new(&[]);
+    let guard = Guard::new(&[], Reach::Public);
     let url = "https://hooks.example/T0/secret?token=hunter2";
     let address = Address::parse(url, &guard).unwrap();
     assert_eq!(
@@ -195,7 +195,8 @@ fn addresses_keep_their_secrets() {
 /// port by https; no other address on that port, and no other port of that address.
 #[test]
 fn what_is_allowed_opens_no_more() {
-    let guard = Guard::new(&["10.0.0.5:8443".parse().unwrap(), "[fd00::5]:80".parse().unwrap()]);
+    let allow = ["10.0.0.5:8443".parse().unwrap(), "[fd00::5]:80".parse().unwrap()];
+    let guard = Guard::new(&allow, Reach::Public);
     let parse = |url| Address::parse(url, &guard).map(|_| ());
     for good in [
         "https://10.0.0.5:8443/a",
@@ -217,5 +218,42 @@ fn what_is_allowed_opens_no_more() {
         ("https://hooks.example:8444/", Refused::Port),
     ] {
         assert_eq!(parse(bad), Err(why), "{bad}");
+    }
+}
+
+/// What the operator named may lie within, under any name and on any port, but not without TLS, and not where no host
+/// of theirs is; without TLS to this machine alone, and only where that is said.
+#[test]
+fn operators_reach_inward_by_tls() {
+    for plain in [false, true] {
+        let guard = Guard::new(&[], Reach::Operators { plain });
+        let parse = |url| Address::parse(url, &guard).map(|_| ());
+        for good in [
+            "https://sso/realms/staff",
+            "https://login.internal:8443/",
+            "https://10.0.0.5:8443/",
+            "https://127.0.0.1:9/",
+            "https://8.8.8.8/",
+        ] {
+            assert_eq!(parse(good), Ok(()), "{good}");
+        }
+        for (bad, why) in [
+            ("http://sso/", Refused::Scheme),
+            ("http://10.0.0.5/", Refused::Scheme),
+            ("https://169.254.169.254/latest", Refused::Inward),
+            ("https://[fe80::1]/", Refused::Inward),
+            ("https://[::ffff:169.254.169.254]/", Refused::Inward),
+            ("https://0.0.0.0/", Refused::Inward),
+            ("ftp://sso/", Refused::Scheme),
+        ] {
+            assert_eq!(parse(bad), Err(why), "{bad}");
+        }
+        let local = if plain { Ok(()) } else { Err(Refused::Scheme) };
+        for url in ["http://127.0.0.1:9/", "http://localhost:9/", "http://[::1]:9/"] {
+            assert_eq!(parse(url), local, "{url}");
+        }
+        // A name is judged again by what it leads to.
+        let at = |text: &str| guard.check(text.parse().unwrap(), false).is_ok();
+        assert_eq!((at("127.0.0.1:9"), at("10.0.0.5:9")), (plain, false));
     }
 }

@@ -1,5 +1,6 @@
 //! The accept loop and every surface.
 pub mod api;
+mod api_log;
 pub mod console;
 pub mod hooks;
 pub mod limit;

@@ -110,6 +110,10 @@ impl Default for Limits {
     }
 }
 
+/// When the server stops: with each request, for answers that would not end.
+#[derive(Debug, Clone)]
+pub struct Stopping(pub CancellationToken);
+
 /// What is served and how.
 #[derive(Debug)]
 pub struct Server {
@@ -143,7 +147,7 @@ struct Shared {
 impl Server {
     /// Serves `listener` until `stop`, then stops accepting, lets running requests finish for
     /// [`Limits::drain`], cuts off the rest and returns. Endless answers (event streams) must
-    /// watch `stop` themselves. Dropping the future cuts off everything at once.
+    /// watch [`Stopping`] themselves. Dropping the future cuts off everything at once.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let drain = self.limits.drain;
         let mut tasks = JoinSet::new();
@@ -254,6 +258,7 @@ async fn answer(
     let place = shared.intake.enter(request.uri().path(), client);
     let response = if let Some(place) = place {
         request.extensions_mut().insert(arrival.clone());
+        request.extensions_mut().insert(Stopping(shared.stop.clone()));
         let request = request.map(|body| body::timed(body, started + shared.limits.body, &place));
         let mut router = shared.router.clone();
         match AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await {

@@ -30,6 +30,10 @@ const PURGE_EVERY: Duration = Duration::from_mins(10);
 const KEYS_EVERY: Duration = Duration::from_secs(15);
 /// How often what other nodes erased is written into this node's list.
 const LIST_EVERY: Duration = Duration::from_mins(1);
+/// How often the hour that goes on is counted for charts.
+const COUNT_EVERY: Duration = Duration::from_mins(1);
+/// How often what was asked of the APIs is written down.
+const LOG_EVERY: Duration = Duration::from_secs(1);
 /// How often the gauges are set.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// How long a loop rests after the store failed.
@@ -137,10 +141,11 @@ impl Jobs {
             }
         }));
         retain::start(relay, tracker, stop);
+        count(relay, tracker, stop);
         let each = relay.clone();
-        tracker.spawn(every(MEASURE_EVERY, stop.clone(), "traffic", move || {
+        tracker.spawn(every(LOG_EVERY, stop.clone(), "api_log", move || {
             let relay = each.clone();
-            async move { relay.watch_traffic().await }
+            async move { relay.write_api_log().await.map(drop) }
         }));
         let each = relay.clone();
         tracker.spawn(every(KEYS_EVERY, stop.clone(), "keys", move || {
@@ -170,6 +175,20 @@ impl Jobs {
             }
         }
     }
+}
+
+/// Starts what counts the traffic of now, and of each hour.
+fn count(relay: &Relay, tracker: &TaskTracker, stop: &CancellationToken) {
+    let each = relay.clone();
+    tracker.spawn(every(MEASURE_EVERY, stop.clone(), "traffic", move || {
+        let relay = each.clone();
+        async move { relay.watch_traffic().await }
+    }));
+    let each = relay.clone();
+    tracker.spawn(every(COUNT_EVERY, stop.clone(), "hours", move || {
+        let relay = each.clone();
+        async move { relay.count_hours().await }
+    }));
 }
 
 /// Starts what erases people, and what keeps this node's list of them whole.

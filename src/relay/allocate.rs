@@ -248,7 +248,8 @@ const fn needed(mode: Mode) -> Capabilities {
     Capabilities { voice: mode.voice(), sms: mode.message(), mms: false }
 }
 
-fn need(ctx: For<'_>, wanted: &Wanted, carrier: Option<&str>) -> Need {
+/// What somebody needs of a number, by the service's rules and the session's mode.
+pub(super) fn need(ctx: For<'_>, wanted: &Wanted, carrier: Option<&str>) -> Need {
     let rules = &ctx.service.rules;
     let mut areas = Vec::new();
     if !wanted.area.is_empty() {
@@ -362,11 +363,7 @@ async fn take(tx: &mut Tx, ctx: For<'_>, who: &Wanted, number: &Number) -> Resul
 }
 
 fn in_rings(rings: &[Ring], number: &Number) -> bool {
-    rings.iter().any(|ring| {
-        ring.country == number.country
-            && ring.area.as_ref().is_none_or(|area| *area == number.area)
-            && ring.kinds.contains(&number.kind())
-    })
+    rings.iter().any(|ring| ring.has(&number.country, &number.area, &number.kind()))
 }
 
 /// Whether a number that a ring has may text where the person's own number is: of one kind there may be
@@ -375,7 +372,8 @@ fn may_text(need: &Need, number: &Number) -> bool {
     need.may_text(&number.area, number.registered.registration)
 }
 
-async fn sticky_number(
+/// The number that somebody had with the same people before, where it suits.
+pub(super) async fn sticky_number(
     tx: &mut Tx,
     ctx: For<'_>,
     wanted: &Wanted,

@@ -2,15 +2,15 @@
 
 use std::{fmt, time::Duration};
 
-use super::{DELIVERIES_KEPT, Error, Relay, calls, sessions};
+use super::{DELIVERIES_KEPT, Error, HOURS_KEPT, Relay, calls, sessions};
 use crate::{
     domain::{policy::VerifiedRules, time::Timestamp},
     ids::{AccountId, EventId},
     store::{
-        self, Tx, budgets, calls_open, deliveries, echoes, exports, first_texts, idempotency,
-        inbox, interactions, long_texts, meta, number_move_steps, number_moves, opt_outs, outbox,
-        pauses, pins, probes, reports, retention::runs, scripts, sessions as rows, staff, tallies,
-        verification_limits, verifications, verified_people,
+        self, Tx, budgets, calls_open, deliveries, echoes, exports, first_texts, hours,
+        idempotency, inbox, interactions, long_texts, meta, number_move_steps, number_moves,
+        opt_outs, outbox, pauses, pins, probes, reports, retention::runs, scripts,
+        sessions as rows, staff, tallies, verification_limits, verifications, verified_people,
     },
     telemetry::metrics,
 };
@@ -148,6 +148,7 @@ impl Relay {
                             echoes::purge(tx, now - 8 * DAY, BATCH).await?,
                             pauses::purge(tx, now - 30 * DAY, BATCH).await?,
                             probes::purge(tx, now - DAY, BATCH).await?,
+                            hours::purge(tx, now - HOURS_KEPT, BATCH).await?,
                             probes::purge_alerts(tx, now - 2 * DAY, BATCH).await?,
                             calls_open::purge(tx, now - DAY, BATCH).await?,
                             deliveries::purge(tx, &forgotten(now), BATCH).await?,
@@ -159,6 +160,7 @@ impl Relay {
                             exports::purge(tx, now, BATCH).await?,
                         ];
                         staff::purge(tx, now).await?;
+                        staff::openings::purge(tx, now - DAY).await?;
                         let full = u64::try_from(BATCH).unwrap_or(0);
                         Ok::<_, Error>(gone.iter().any(|rows| *rows >= full))
                     })

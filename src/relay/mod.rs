@@ -6,6 +6,7 @@ mod abuse;
 mod access;
 mod adopt;
 mod allocate;
+mod api_log;
 mod audit;
 mod budgets;
 mod calls;
@@ -17,10 +18,12 @@ mod deliver;
 mod detour;
 mod endpoints;
 mod error;
+mod explain;
 mod exports;
 mod fence;
 mod health;
 mod hook;
+mod hours;
 mod housekeeping;
 mod idempotent;
 mod inbound;
@@ -33,6 +36,7 @@ mod media;
 mod messages;
 mod missed;
 mod notify;
+mod number_files;
 mod number_moves;
 mod opt_outs;
 mod ordering;
@@ -45,10 +49,12 @@ mod rented;
 mod reports;
 mod retention;
 mod rotation;
+mod session_notes;
 mod sessions;
 mod signed;
 mod staff;
 mod stored_plan;
+mod support;
 pub mod twilio_proxy;
 mod verifications;
 mod voicemail;
@@ -62,6 +68,7 @@ pub use self::{
     abuse::lift_pause,
     access::{Caller, NewAccount, NewKey, Scope, TokenError, create_key, revoke_key},
     adopt::{AdoptNumber, AdoptService, adopt_number, adopt_service, in_the_way},
+    api_log::{API_LOG_MAX, API_LOG_WAITING},
     audit::{ChainFault, Heads, HeadsError, PartVerified, SignedHead, Told, Verified},
     budgets::Budgets,
     calls::place_call,
@@ -77,6 +84,7 @@ pub use self::{
         view_endpoint, with_keys,
     },
     error::{Error, Exhausted, Fault},
+    explain::{Explained, explain_numbers},
     exports::{
         Begun, EXPORT_AT_ONCE, EXPORT_KEPT, EXPORT_MAX, EXPORTS_EACH, File, Lines, Narrowed,
     },
@@ -84,6 +92,7 @@ pub use self::{
         Confirm, Confirmed, Doubt, Fenced, doubt, raise as raise_fence, settle_by_hand, settle_here,
     },
     health::{Health, Leave, Report as HealthReport, State as CarrierState, Trouble},
+    hours::{HOURS_KEPT, days_to_exhaustion},
     idempotent::{Answer, Key},
     inventory::{
         NewNumber, NewService, UpdateNumber, add_number, add_registered_number, create_service,
@@ -94,7 +103,8 @@ pub use self::{
     legal_holds::{HOLDS_MAX, HoldOn, NewHold, lift_hold, place_hold},
     media::Offered,
     messages::{NewText, send_to_participant},
-    number_moves::{NewMove, Trial, begin_move, undo_move},
+    number_files::{FileFault, LineFault, NumberLine, import_numbers, read_numbers, try_import},
+    number_moves::{NewMove, Swapped, Trial, begin_move, undo_move},
     opt_outs::{Reach, clear_opt_out, person_of, record_opt_out},
     ordering::{
         AtCarrier, Cancels, Criteria, Difference, OrderNumber, QUANTITY_MAX, ReleaseNumber, Synced,
@@ -113,13 +123,24 @@ pub use self::{
     reports::{NewReport, report, resolve_report},
     retention::{Standing, Standings},
     rotation::{Rotation, Wrapped, wrapped},
+    session_notes::{note_session, set_session_case},
     sessions::{
         AddParticipant, AdoptParticipant, AdoptSession, OpenSession, SessionView, UpdateSession,
         add_participant, adopt_session, close, delete as delete_session, extend, open,
         pairs_in_the_way, people_in_the_way, remove_participant, reopen, resume, set_block, update,
         view, with_names,
     },
-    staff::{AppOffered, Entered, Evidence, Invite, Must, NotIn, NotSet, RECOVERY_CODES, Visitor},
+    staff::{
+        AppOffered, Arrived, Asked, Brought, CameBack, Entered, Evidence, Invite, Must, NotIn,
+        NotSet, NotThere, PASSKEY_NAME_CHARS, PASSKEYS_MAX, Provider, ProviderFault,
+        RECOVERY_CODES, Visitor,
+    },
+    stored_plan::{CallerHeard, HeardKind, heard_of},
+    support::{
+        ItemText, ItemWords, OPENED_WITHIN, Ruling, Somebody, TEXTS_PAGE, TextsRead, assign_item,
+        block_as_staff, close_as_staff, decide_item, extend_as_staff, moderators, unblock_as_staff,
+        untellable,
+    },
     verifications::{
         Checked, CodeTerms, SendCode, Senders, cancel_verification, check_verification,
         forget_verified, send_code,
@@ -147,6 +168,8 @@ pub struct Relay {
     code_limits: Limits,
     login_rules: Arc<LoginRules>,
     hashing: Arc<Semaphore>,
+    passkeys: Option<Arc<staff::Party>>,
+    provider: Option<Arc<Provider>>,
     trials: number_moves::Trials,
     erasing: Arc<Erasing>,
     places: Arc<media::Places>,
@@ -157,6 +180,7 @@ pub struct Relay {
     wake: Arc<Notify>,
     wake_events: Arc<Notify>,
     wake_orders: Arc<Notify>,
+    api_log: Arc<api_log::Log>,
 }
 
 impl Relay {
@@ -176,6 +200,8 @@ impl Relay {
             code_limits: Limits::default(),
             login_rules: Arc::default(),
             hashing: Arc::new(Semaphore::new(staff::HASHED_AT_ONCE)),
+            passkeys: None,
+            provider: None,
             trials: number_moves::Trials::default(),
             erasing: Arc::default(),
             places: Arc::default(),
@@ -185,6 +211,7 @@ impl Relay {
             wake: Arc::default(),
             wake_events: Arc::default(),
             wake_orders: Arc::default(),
+            api_log: Arc::default(),
         }
     }
 

@@ -148,6 +148,7 @@ async fn write(
         interactions: new.interactions.clone(),
         state: State::Open,
         decision: None,
+        assignee: None,
         version: 1,
         created_at: now,
         resolved_at: None,
@@ -200,17 +201,25 @@ pub async fn resolve_report(
     }
     // Of a session that was deleted too: it is decided, and no note on it is read again.
     let session = sessions::lock(tx, account, &found.session).await?;
-    let session = session.ok_or(Error::NotFound("session"))?;
     let now = tx.now().await?;
-    let key = session.data_key(tx)?;
-    let note = note.filter(|_| !session.gone);
-    if !reports::resolve(tx, account, &key, id, decision, note, now).await? {
-        return Err(Error::ReportResolved);
+    let key = match session.as_ref().filter(|session| !session.gone) {
+        Some(session) => Some(session.data_key(tx)?),
+        None => None,
+    };
+    let note = key.as_ref().zip(note);
+    if !reports::resolve(tx, account, id, (decision, note), version, now).await? {
+        let found = reports::get(tx, account, id).await?;
+        let decided = found.is_none_or(|found| found.state == State::Resolved);
+        return Err(if decided { Error::ReportResolved } else { Error::VersionMismatch });
     }
     let report = reports::get(tx, account, id).await?.ok_or(Error::NotFound("report"))?;
     let entry = Entry::new(Action::ReportResolved, id.as_str());
     audit::append(tx, account, entry.with(Detail::Kind, decision.as_str())).await?;
     let kind = EventKind::ReportResolved;
-    tell(tx, account, kind, place_of(&session), &report, now).await?;
+    let place = match &session {
+        Some(session) => place_of(session),
+        None => Place { service: Some(&report.service), ..Place::default() },
+    };
+    tell(tx, account, kind, place, &report, now).await?;
     Ok(report)
 }

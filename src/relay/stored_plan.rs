@@ -162,6 +162,85 @@ pub(super) fn answer(text: &str) -> Answer {
     read(text).map_or(Answer::Ack, Answer::Plan)
 }
 
+/// What a caller was answered, without its words and without anybody's number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerHeard {
+    /// What it came to.
+    pub what: HeardKind,
+    /// The languages in which something was said before that, as BCP 47 has them, each once.
+    pub languages: Vec<String>,
+    /// Whether an audio file was played.
+    pub played: bool,
+    /// Whether somebody who is rung and answers hears us first, and whether they then press a key.
+    pub screen: Option<bool>,
+}
+
+/// What an answer came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeardKind {
+    /// A busy tone.
+    Busy,
+    /// The call was turned away unanswered.
+    Declined,
+    /// It ended after what was said, if anything was.
+    Ended,
+    /// Others are rung.
+    Rings,
+    /// Keys are waited for.
+    Keys,
+    /// What is said after a tone is recorded.
+    Records,
+    /// We are asked again what comes next.
+    GoesOn,
+}
+
+/// What a caller was answered, of the plan that was kept; `None` where none was.
+pub fn heard_of(kept: &str) -> Option<CallerHeard> {
+    let plan = read(kept)?;
+    let mut told =
+        CallerHeard { what: HeardKind::Ended, languages: Vec::new(), played: false, screen: None };
+    let said: Vec<&Sound> = match &plan {
+        Plan::Script(script) => {
+            let asked = match &script.then {
+                Then::Keys(keys) => keys.prompts.as_slice(),
+                _ => &[],
+            };
+            script.sounds.iter().chain(asked).collect()
+        }
+        _ => Vec::new(),
+    };
+    let connects = plan.connects();
+    let announced = match &plan {
+        Plan::Announce(prompt) => Some(prompt),
+        _ => connects.and_then(|connect| connect.announce.as_ref()),
+    };
+    let spoken = said.iter().filter_map(|sound| match sound {
+        Sound::Say(prompt) => Some(prompt),
+        Sound::Play(_) | Sound::Pause(_) => None,
+    });
+    for prompt in announced.into_iter().chain(spoken) {
+        if !told.languages.contains(&prompt.language) {
+            told.languages.push(prompt.language.clone());
+        }
+    }
+    told.played = said.iter().any(|sound| matches!(sound, Sound::Play(_)));
+    told.screen = connects.filter(|connect| connect.screen).map(|connect| connect.accept);
+    told.what = match &plan {
+        Plan::Reject(RejectReason::Busy) => HeardKind::Busy,
+        Plan::Reject(RejectReason::Declined) => HeardKind::Declined,
+        Plan::Connect(_) => HeardKind::Rings,
+        Plan::Script(script) => match &script.then {
+            Then::Hangup => HeardKind::Ended,
+            Then::Ask => HeardKind::GoesOn,
+            Then::Keys(_) => HeardKind::Keys,
+            Then::Connect(_) => HeardKind::Rings,
+            Then::Record(_) => HeardKind::Records,
+        },
+        Plan::Announce(_) | Plan::Hangup | Plan::Whisper(_) | Plan::Proceed => HeardKind::Ended,
+    };
+    Some(told)
+}
+
 fn read(text: &str) -> Option<Plan> {
     Some(match serde_json::from_str(text).ok()? {
         Stored::Busy => Plan::Reject(RejectReason::Busy),
@@ -245,5 +324,46 @@ mod tests {
             assert_eq!(answer(&to_text(&plan)), Answer::Plan(plan));
         }
         assert_eq!(answer(""), Answer::Ack);
+    }
+
+    /// What a caller heard is told by its sort and language, and never by its words or numbers.
+    #[test]
+    fn what_was_heard_is_told_without_its_words() {
+        let leg = |n: u8| LegId::parse(&format!("LG{n:032x}")).unwrap();
+        let say = Prompt { text: "by the fountain".into(), language: "fr-FR".into() };
+        let dial = Connect {
+            leg: leg(1),
+            to: vec![Target { leg: leg(2), number: Identifier::parse("+14155550100").unwrap() }],
+            caller_id: ProxyNumber::parse("+14155550199").unwrap(),
+            announce: Some(say.clone()),
+            ring_timeout: Duration::from_secs(20),
+            duration_max: Duration::from_mins(30),
+            screen: true,
+            accept: true,
+            turn: 0,
+        };
+        let script = |then| {
+            let sounds = vec![Sound::Say(say.clone()), Sound::Play("https://m.example/a".into())];
+            Plan::Script(Box::new(Script { leg: leg(1), turn: 0, sounds, then }))
+        };
+        let record = Record {
+            longest: Duration::from_mins(2),
+            silence: Duration::from_secs(5),
+            finish: '#',
+        };
+        for (plan, what, languages, played, screen) in [
+            (Plan::Reject(RejectReason::Busy), HeardKind::Busy, 0, false, None),
+            (Plan::Announce(say.clone()), HeardKind::Ended, 1, false, None),
+            (Plan::Connect(dial), HeardKind::Rings, 1, false, Some(true)),
+            (script(Then::Record(record)), HeardKind::Records, 1, true, None),
+            (script(Then::Ask), HeardKind::GoesOn, 1, true, None),
+        ] {
+            let told = heard_of(&to_text(&plan)).unwrap();
+            assert_eq!((told.what, told.languages.len()), (what, languages));
+            assert_eq!((told.played, told.screen), (played, screen));
+            let shown = format!("{told:?}");
+            assert!(!shown.contains("fountain") && !shown.contains("5550"), "{shown}");
+        }
+        assert_eq!(heard_of(""), None);
     }
 }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{Error, Tx, accounts, db::on, sessions::listed};
+use super::{Error, Tx, accounts, db::on};
 use crate::{
     domain::{
         audit::{Action, ActorKind, Detail, Entry},
@@ -211,6 +211,22 @@ pub struct Filter {
     pub from: Option<Timestamp>,
     /// Before this instant.
     pub before: Option<Timestamp>,
+    /// From this place on.
+    pub from_seq: Option<i64>,
+}
+
+impl Filter {
+    /// Whether it asks for more than one index knows.
+    const fn is_crossed(&self) -> bool {
+        let known = [
+            self.action.is_some(),
+            self.actor_kind.is_some(),
+            self.actor.is_some(),
+            self.target.is_some(),
+        ];
+        let [a, b, c, d] = known;
+        (a as u8) + (b as u8) + (c as u8) + (d as u8) > 1
+    }
 }
 
 /// The first rows of a chain that are surely behind, and surely before, an instant; 0 and the last place where
@@ -258,6 +274,9 @@ macro_rules! narrowed {
         if let Some(target) = &$filter.target {
             $q.push(" AND target = ").push_bind(target);
         }
+        if let Some(from) = $filter.from_seq {
+            $q.push(" AND seq >= ").push_bind(from);
+        }
         if let Some(from) = $filter.from {
             $q.push(" AND at >= ").push_bind(from.millis());
             $q.push(" AND seq > ").push_bind($places.0);
@@ -267,6 +286,24 @@ macro_rules! narrowed {
             $q.push(" AND seq < ").push_bind($places.1);
         }
     };
+}
+
+/// The place at which a look at `rows` rows of a chain ends that begins before the place `before`, where a filter asks
+/// for more than one index knows; `None` where all can be read.
+pub async fn reach(
+    tx: &mut Tx,
+    chain: &str,
+    filter: &Filter,
+    before: Option<i64>,
+    rows: i64,
+) -> Result<Option<i64>, Error> {
+    if !filter.is_crossed() {
+        return Ok(None);
+    }
+    let (first, last) = places(tx, chain, filter).await?;
+    let behind = end(tx, chain).await?.map_or(1, |(seq, _)| seq + 1);
+    let top = before.unwrap_or(behind).min(last).min(behind);
+    Ok(Some(top - rows).filter(|end| *end > first.max(1)))
 }
 
 /// A chain's rows, newest first, before the place `before`, `limit` at most.
@@ -313,25 +350,28 @@ pub async fn count_narrowed(
 }
 
 /// How often each of the staff did these things, in a filter's time: their id, the action, how often. In order of
-/// the ids, `limit` lines at most.
+/// the ids, `limit` lines at most; of each action the newest `most` rows are counted.
 pub async fn staff_counts(
     tx: &mut Tx,
     chain: &str,
     actions: &[Action],
     filter: &Filter,
-    limit: i64,
+    (most, limit): (i64, i64),
 ) -> Result<Vec<(String, String, i64)>, Error> {
     // Not by the sort of actor: there are fewer rows of these actions than of the staff.
     let span = Filter { from: filter.from, before: filter.before, ..Filter::default() };
     let places = places(tx, chain, &span).await?;
-    let names = actions.iter().map(|action| action.as_str());
     let mut found: Vec<(String, String, i64)> = on!(tx, |conn| {
-        let mut q =
-            sqlx::QueryBuilder::new("SELECT actor, action, COUNT(*) FROM audit WHERE account = ");
-        narrowed!(q, chain, span, places);
-        q.push(" AND action");
-        listed!(q, names.clone());
-        q.push(" GROUP BY actor, action ORDER BY actor, action LIMIT ").push_bind(limit);
+        let mut q = sqlx::QueryBuilder::new("SELECT actor, action, COUNT(*) FROM (");
+        for (place, action) in actions.iter().enumerate() {
+            q.push(if place == 0 { "" } else { " UNION ALL " });
+            q.push("SELECT * FROM (SELECT actor, action FROM audit WHERE account = ");
+            let one = Filter { action: Some(*action), ..span.clone() };
+            narrowed!(q, chain, one, places);
+            q.push(" ORDER BY seq DESC LIMIT ").push_bind(most).push(") AS newest");
+        }
+        q.push(") AS counted GROUP BY actor, action ORDER BY actor, action LIMIT ")
+            .push_bind(limit);
         q.build_query_as().fetch_all(conn).await?
     });
     found.retain(|(actor, ..)| StaffId::parse(actor).is_ok());

@@ -1,6 +1,6 @@
 //! Blocks: between whom nothing passes, either way, in no session of the account.
 
-use super::{Error, Tx, db::on, sessions::listed};
+use super::{Error, Tx, db::on, from_text, sessions::listed};
 use crate::{
     domain::{closed_set, time::Timestamp},
     ids::AccountId,
@@ -100,4 +100,47 @@ pub async fn apart(
         q.push(" ORDER BY who");
         q.build_query_scalar().fetch_all(conn).await?
     }))
+}
+
+/// A block as it concerns one person.
+#[derive(Debug, Clone)]
+pub struct Concerning {
+    /// Whoever is on its other side.
+    pub other: Person,
+    /// Whether the person set it, or it was set for them; else the other did.
+    pub theirs: bool,
+    /// Who set it.
+    pub by: BlockedBy,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+pub(super) const OF_PERSON: &str = "
+    SELECT other, theirs, source, created_at FROM (
+        SELECT blocked AS other, TRUE AS theirs, source, created_at FROM blocks
+        WHERE account = $1 AND blocker = $2
+        UNION ALL
+        SELECT blocker AS other, FALSE AS theirs, source, created_at FROM blocks
+        WHERE account = $1 AND blocked = $2) AS both_ways
+    ORDER BY created_at DESC, other, theirs LIMIT $3";
+
+/// The blocks that concern somebody, from either side, the latest first, `limit` at most.
+pub async fn of_person(
+    tx: &mut Tx,
+    account: &AccountId,
+    person: &Person,
+    limit: i64,
+) -> Result<Vec<Concerning>, Error> {
+    let rows: Vec<(Person, bool, String, i64)> = on!(tx, |conn| sqlx::query_as(OF_PERSON)
+        .bind(account)
+        .bind(person)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?);
+    rows.into_iter()
+        .map(|(other, theirs, source, at)| {
+            let by = from_text!("blocks"."source", BlockedBy::parse, &source)?;
+            Ok(Concerning { other, theirs, by, created_at: Timestamp::from_millis(at) })
+        })
+        .collect()
 }

@@ -90,7 +90,7 @@ pub(super) enum Doors {
 /// What each transaction carries.
 pub(super) struct Shared {
     pub(super) clock: Clock,
-    ids: Ids,
+    pub(super) ids: Ids,
     pub(super) keys: Keys,
     pub(super) permits: Permits,
     bounds: Arc<Bounds>,

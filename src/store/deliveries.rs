@@ -3,7 +3,7 @@
 mod shown;
 mod told;
 
-pub use shown::{Filter, count_missing, count_range, last_attempts, narrowed};
+pub use shown::{Filter, count_missing, count_range, last_attempts, narrowed, reach};
 pub use told::{
     Attempt, Delivery, Range, again, attempts, get, list, of_event, owe_missing, range_again,
 };

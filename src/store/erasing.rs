@@ -5,7 +5,7 @@ use super::{
     carrier_records::{self, AtCarriers, Of},
     db::on,
     erasures::Entry,
-    idempotency, interactions, master_keys, participants, reports,
+    idempotency, interactions, master_keys, participants, reports, session_notes,
     sessions::{self, Session},
     text_findings,
 };
@@ -107,6 +107,7 @@ pub async fn participant(
     tombstone(tx, account, id, now).await?;
     rekey(tx, account, session, &new, now).await?;
     run(tx, ECHOES, &ids[..2]).await?;
+    session_notes::withdraw(tx, account, &session.id).await?;
     recordings(tx, account, &session.id, now).await?;
     Ok(Went {
         texts,

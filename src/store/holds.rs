@@ -3,9 +3,13 @@
 
 use std::collections::HashMap;
 
-use super::{Error, Tx, db::on, numbers::proxy, sessions::listed};
+use super::{Error, Tx, db::on, from_text, numbers::proxy, sessions::listed};
 use crate::{
-    domain::{phone::ProxyNumber, time::Timestamp},
+    domain::{
+        phone::{ProxyNumber, Registration},
+        pool::{Capabilities, Kind},
+        time::Timestamp,
+    },
     ids::{AccountId, NumberId, ParticipantId, ServiceId, SessionId},
     privacy::{Counterpart, Person},
 };
@@ -196,6 +200,89 @@ pub async fn held(
             release_at: at.map(Timestamp::from_millis),
         })
         .collect())
+}
+
+/// A number that a person holds, and for which session.
+#[derive(Debug, Clone)]
+pub struct HeldNumber {
+    /// The number.
+    pub number: ProxyNumber,
+    /// Its country.
+    pub country: String,
+    /// Its area.
+    pub area: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The session.
+    pub session: SessionId,
+    /// When it is free again; `None` while its session is open.
+    pub release_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct HeldRow {
+    number: String,
+    country: String,
+    area: String,
+    carrier: String,
+    capabilities: String,
+    registration: String,
+    barred: bool,
+    session: SessionId,
+    release_at: Option<i64>,
+}
+
+/// What a person holds of a service's active numbers at `now`, open or in quarantine, in order of the numbers' ids,
+/// `limit` at most.
+pub async fn held_numbers(
+    tx: &mut Tx,
+    account: &AccountId,
+    service: &ServiceId,
+    person: &Person,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<HeldNumber>, Error> {
+    const SQL: &str = "
+        SELECT n.number, n.country, n.area, n.carrier, n.capabilities, n.registration, n.barred,
+            h.session, h.release_at
+        FROM holds h JOIN numbers n ON n.account = h.account AND n.id = h.number_id
+        WHERE h.account = $1 AND h.person = $2 AND n.service = $3 AND n.state = 'active'
+          AND NOT n.reserved AND NOT n.shared AND (h.state = 'open' OR h.release_at > $4)
+        ORDER BY h.number_id LIMIT $5";
+    let now = tx.certain(now);
+    let rows: Vec<HeldRow> = on!(tx, |conn| sqlx::query_as(SQL)
+        .bind(account)
+        .bind(person)
+        .bind(service)
+        .bind(now.millis())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?);
+    rows.into_iter()
+        .map(|row| {
+            Ok(HeldNumber {
+                number: proxy(&row.number)?,
+                country: row.country,
+                area: row.area,
+                kind: Kind {
+                    carrier: row.carrier,
+                    capabilities: from_text!(
+                        "numbers"."capabilities",
+                        Capabilities::parse,
+                        &row.capabilities
+                    )?,
+                    registration: from_text!(
+                        "numbers"."registration",
+                        Registration::parse,
+                        &row.registration
+                    )?,
+                    barred: row.barred,
+                },
+                session: row.session,
+                release_at: row.release_at.map(Timestamp::from_millis),
+            })
+        })
+        .collect()
 }
 
 /// How many people hold a number, counted up to `most`.

@@ -20,7 +20,7 @@ pub struct EventKey<'a> {
 }
 
 impl EventKey<'_> {
-    fn context(&self) -> String {
+    pub(super) fn context(&self) -> String {
         format!("inbox:{}:{}:{}", self.carrier, self.kind, self.event)
     }
 }

@@ -5,7 +5,7 @@ mod tally;
 
 use std::{collections::HashMap, time::Duration};
 
-pub use self::tally::{Tally, tallies};
+pub use self::tally::{Tally, newest_tallies, tallies};
 
 use super::{
     Error, Tx,

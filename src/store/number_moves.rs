@@ -6,7 +6,7 @@ use crate::{
         number_move::{MoveState, Why},
         time::Timestamp,
     },
-    ids::{AccountId, MoveId, NumberId, SessionId},
+    ids::{AccountId, MoveId, NumberId, ParticipantId, SessionId},
 };
 
 /// What sessions are moved off.
@@ -87,6 +87,8 @@ pub struct Move {
     pub updated_at: Timestamp,
     /// When it was done, or undone.
     pub ended_at: Option<Timestamp>,
+    /// The one person whom it is about: the number stays in circulation. `None` for everybody.
+    pub participant: Option<ParticipantId>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -110,6 +112,7 @@ struct Row {
     created_at: i64,
     updated_at: i64,
     ended_at: Option<i64>,
+    participant: Option<ParticipantId>,
 }
 
 macro_rules! select {
@@ -117,7 +120,7 @@ macro_rules! select {
         concat!(
             "SELECT id, number_id, carrier, to_number_id, to_carrier, was_carrier, why, tell, state, \
              at_number, at_session, moved, kept, undone, not_undone, version, created_at, \
-             updated_at, ended_at FROM number_moves WHERE ",
+             updated_at, ended_at, participant FROM number_moves WHERE ",
             $rest
         )
     };
@@ -152,17 +155,18 @@ impl TryFrom<Row> for Move {
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),
             ended_at: row.ended_at.map(Timestamp::from_millis),
+            participant: row.participant,
         })
     }
 }
 
-/// Notes a move that is to be done.
+/// Notes a move that is to be done, or that was done for one person.
 pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Move) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO number_moves (account, id, number_id, carrier, to_number_id, to_carrier,
             was_carrier, why, tell, state, at_number, at_session, moved, kept, undone, not_undone,
-            version, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '', 0, 0, 0, 0, $11, $12, $12)";
+            version, created_at, updated_at, ended_at, participant)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '', $13, 0, 0, 0, $11, $12, $12, $14, $15)";
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
@@ -177,6 +181,9 @@ pub async fn insert(tx: &mut Tx, account: &AccountId, new: &Move) -> Result<(), 
             .bind(new.state.as_str())
             .bind(new.version)
             .bind(new.created_at.millis())
+            .bind(new.tally.moved)
+            .bind(new.ended_at.map(Timestamp::millis))
+            .bind(&new.participant)
             .execute(conn)
             .await?;
     });
@@ -211,6 +218,14 @@ pub async fn list(
         .bind(limit)
         .fetch_all(conn)
         .await?);
+    rows.into_iter().map(Move::try_from).collect()
+}
+
+/// The account's last moves, newest first, `limit` at most.
+pub async fn latest(tx: &mut Tx, account: &AccountId, limit: i64) -> Result<Vec<Move>, Error> {
+    const SQL: &str = select!("account = $1 ORDER BY id DESC LIMIT $2");
+    let rows: Vec<Row> =
+        on!(tx, |conn| sqlx::query_as(SQL).bind(account).bind(limit).fetch_all(conn).await?);
     rows.into_iter().map(Move::try_from).collect()
 }
 
@@ -322,7 +337,7 @@ pub async fn later_off(
 ) -> Result<Option<MoveId>, Error> {
     const SQL: &str = "
         SELECT id FROM number_moves
-        WHERE account = $1 AND id > $2 AND state IN ('running', 'done')
+        WHERE account = $1 AND id > $2 AND state IN ('running', 'done') AND participant IS NULL
           AND ((number_id = $3 AND to_carrier IS NULL) OR carrier = $4)
         ORDER BY id LIMIT 1";
     Ok(on!(tx, |conn| sqlx::query_scalar(SQL)

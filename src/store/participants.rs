@@ -5,6 +5,7 @@ use crate::{
     domain::{
         assurance::PinUse,
         phone::{Identifier, ProxyNumber},
+        pool::ChosenBy,
         redact,
         time::Timestamp,
     },
@@ -33,6 +34,9 @@ pub struct Participant {
     pub number: ProxyNumber,
     /// What their PIN opens; `None` if they have none.
     pub pin: Option<PinUse>,
+    /// What chose the number that they dial; `None` where it is not known: they were taken over with it, were moved on
+    /// to it, or came before this was kept.
+    pub chosen_by: Option<ChosenBy>,
     /// When they left.
     pub removed_at: Option<Timestamp>,
     /// When they were added.
@@ -105,6 +109,8 @@ pub struct NewParticipant<'a> {
     pub number_id: &'a NumberId,
     /// The same in digits.
     pub number: &'a ProxyNumber,
+    /// What chose it.
+    pub chosen_by: Option<ChosenBy>,
     /// Their session's data key.
     pub key: &'a DataKey,
     /// Now.
@@ -124,6 +130,7 @@ struct Row {
     number_id: NumberId,
     number: String,
     pin: Option<String>,
+    chosen_by: Option<String>,
     removed_at: Option<i64>,
     created_at: i64,
     erased_at: Option<i64>,
@@ -133,7 +140,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, session, role, position, person, calling_code, identifier, name, number_id, \
-             number, pin, removed_at, created_at, erased_at FROM participants ",
+             number, pin, chosen_by, removed_at, created_at, erased_at FROM participants ",
             $rest
         )
     };
@@ -156,6 +163,10 @@ impl TryFrom<Row> for Participant {
                 .pin
                 .map(|text| from_text!("participants"."pin", PinUse::parse, &text))
                 .transpose()?,
+            chosen_by: row
+                .chosen_by
+                .map(|text| from_text!("participants"."chosen_by", ChosenBy::parse, &text))
+                .transpose()?,
             removed_at: row.removed_at.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(row.created_at),
             erased: row.erased_at.is_some(),
@@ -176,8 +187,8 @@ pub async fn insert(
 ) -> Result<(), Error> {
     const SQL: &str = "
         INSERT INTO participants (account, id, session, role, position, person, calling_code,
-            identifier, name, number_id, number, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            identifier, name, number_id, number, created_at, chosen_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         ON CONFLICT DO NOTHING";
     let identifier = new.key.seal_identifier(new.identifier, &context("identifier", new.id));
     let name = new.name.map(|name| new.key.seal_text(name, &context("name", new.id)));
@@ -194,6 +205,7 @@ pub async fn insert(
         .bind(new.number_id)
         .bind(new.number.as_str())
         .bind(new.now.millis())
+        .bind(new.chosen_by.map(ChosenBy::as_str))
         .execute(conn)
         .await?
         .rows_affected());
@@ -253,8 +265,8 @@ pub async fn set_number(
     id: &ParticipantId,
     number: (&NumberId, &ProxyNumber),
 ) -> Result<(), Error> {
-    const SQL: &str =
-        "UPDATE participants SET number_id = $3, number = $4 WHERE account = $1 AND id = $2";
+    const SQL: &str = "UPDATE participants SET number_id = $3, number = $4, chosen_by = NULL
+        WHERE account = $1 AND id = $2";
     on!(tx, |conn| {
         sqlx::query(SQL)
             .bind(account)
@@ -322,6 +334,29 @@ pub async fn last_session(
         .bind(account)
         .bind(person)
         .bind(number)
+        .fetch_optional(conn)
+        .await?);
+    row.map(Participant::try_from).transpose()
+}
+
+pub(super) const LATEST_OF: &str = select!(
+    "WHERE account = $1 AND person = $2 \
+     AND EXISTS (SELECT 1 FROM sessions s \
+     JOIN services v ON v.account = s.account AND v.id = s.service \
+     WHERE s.account = participants.account AND s.id = participants.session \
+     AND s.deleted_at IS NULL AND v.deleted_at IS NULL) \
+     ORDER BY session DESC, id LIMIT 1"
+);
+
+/// Who somebody is in the latest of their sessions that were not deleted.
+pub async fn latest_of(
+    tx: &mut Tx,
+    account: &AccountId,
+    person: &Person,
+) -> Result<Option<Participant>, Error> {
+    let row: Option<Row> = on!(tx, |conn| sqlx::query_as(LATEST_OF)
+        .bind(account)
+        .bind(person)
         .fetch_optional(conn)
         .await?);
     row.map(Participant::try_from).transpose()

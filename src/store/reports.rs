@@ -13,7 +13,7 @@ use crate::{
         report::{Category, Decision, Source, State},
         time::Timestamp,
     },
-    ids::{AccountId, InteractionId, ParticipantId, ReportId, ServiceId, SessionId},
+    ids::{AccountId, InteractionId, ParticipantId, ReportId, ServiceId, SessionId, StaffId},
     privacy::DataKey,
 };
 
@@ -40,6 +40,8 @@ pub struct Report {
     pub state: State,
     /// What was decided, once it was.
     pub decision: Option<Decision>,
+    /// Who of the staff took it, or decided it.
+    pub assignee: Option<StaffId>,
     /// Grows with each change.
     pub version: i64,
     /// When it was made.
@@ -80,6 +82,7 @@ struct Row {
     interactions: String,
     state: String,
     decision: Option<String>,
+    assignee: String,
     version: i64,
     created_at: i64,
     resolved_at: Option<i64>,
@@ -89,7 +92,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, service, session, reporter, reporter_role, source, category, interactions, \
-             state, decision, version, created_at, resolved_at FROM reports WHERE ",
+             state, decision, assignee, version, created_at, resolved_at FROM reports WHERE ",
             $rest
         )
     };
@@ -116,6 +119,7 @@ impl TryFrom<Row> for Report {
             decision: decision
                 .map(|one| from_text!("reports"."decision", Decision::parse, one))
                 .transpose()?,
+            assignee: StaffId::parse(&row.assignee).ok(),
             version: row.version,
             created_at: Timestamp::from_millis(row.created_at),
             resolved_at: row.resolved_at.map(Timestamp::from_millis),
@@ -245,27 +249,27 @@ pub async fn notes(
     })
 }
 
-/// Decides one; whether it was open. `key` is its session's.
+/// Decides one, with a note under its session's key; whether it was open, and of that version.
 pub async fn resolve(
     tx: &mut Tx,
     account: &AccountId,
-    key: &DataKey,
     id: &ReportId,
-    decision: Decision,
-    note: Option<&Body>,
+    (decision, note): (Decision, Option<(&DataKey, &Body)>),
+    version: Option<i64>,
     now: Timestamp,
 ) -> Result<bool, Error> {
     const SQL: &str = "
         UPDATE reports SET state = 'resolved', decision = $3, decision_note = $4, resolved_at = $5,
             version = version + 1
-        WHERE account = $1 AND id = $2 AND state = 'open'";
-    let note = note.map(|note| key.seal_body(note, &decision_context(id.as_str())));
+        WHERE account = $1 AND id = $2 AND state = 'open' AND ($6 = 0 OR version = $6)";
+    let note = note.map(|(key, note)| key.seal_body(note, &decision_context(id.as_str())));
     let done = on!(tx, |conn| sqlx::query(SQL)
         .bind(account)
         .bind(id)
         .bind(decision.as_str())
         .bind(&note)
         .bind(now.millis())
+        .bind(version.unwrap_or(0))
         .execute(conn)
         .await?
         .rows_affected());

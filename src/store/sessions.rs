@@ -147,6 +147,12 @@ macro_rules! select {
     };
 }
 
+// After the macros, which it takes.
+mod of_person;
+#[cfg(test)]
+pub(super) use self::of_person::OF_PERSON;
+pub use self::of_person::of_person;
+
 impl TryFrom<Row> for Session {
     type Error = Error;
 
@@ -505,14 +511,8 @@ macro_rules! narrowed {
         if let Some(state) = $filter.state {
             $q.push(" AND state = ").push_bind(state.as_str());
         }
-        match $filter.suspended {
-            Some(true) => {
-                $q.push(" AND suspended_at IS NOT NULL");
-            }
-            Some(false) => {
-                $q.push(" AND suspended_at IS NULL");
-            }
-            None => {}
+        if let Some(held) = $filter.suspended {
+            $q.push(" AND suspended_at IS ").push(if held { "NOT NULL" } else { "NULL" });
         }
         if let Some(at) = $filter.created_from {
             $q.push(" AND created_at >= ").push_bind(at.millis());
@@ -532,6 +532,12 @@ macro_rules! narrowed {
         if let Some(number) = &$filter.number {
             $q.push(" AND id IN (SELECT p.session FROM participants p WHERE p.account = ");
             $q.push_bind($account).push(" AND p.number_id = ").push_bind(number);
+            if let Some(at) = $filter.created_from {
+                $q.push(" AND p.session >= ").push_bind(first_id("KC", at));
+            }
+            if let Some(at) = $filter.created_before {
+                $q.push(" AND p.session < ").push_bind(first_id("KC", at));
+            }
             // What people were moved off, or on to and back.
             for column in ["old_number_id", "new_number_id"] {
                 $q.push(" UNION SELECT m.session FROM number_move_steps m WHERE m.account = ");

@@ -8,7 +8,7 @@ use crate::{
         message::Body,
         time::Timestamp,
     },
-    ids::{AccountId, InteractionId, SessionId},
+    ids::{AccountId, InteractionId, ServiceId, SessionId},
     privacy::DataKey,
 };
 
@@ -28,6 +28,8 @@ pub struct Finding {
 pub struct NewFinding<'a> {
     /// The text.
     pub interaction: &'a InteractionId,
+    /// Its service.
+    pub service: &'a ServiceId,
     /// Its session.
     pub session: &'a SessionId,
     /// What became of it.
@@ -52,8 +54,8 @@ pub async fn insert(
     new: &NewFinding<'_>,
 ) -> Result<(), Error> {
     const SQL: &str = "
-        INSERT INTO text_findings (account, interaction, session, fate, kinds, original, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        INSERT INTO text_findings (account, interaction, session, fate, kinds, original, created_at, service)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let kinds: Vec<&str> = new.kinds.iter().map(|kind| kind.as_str()).collect();
     let original =
         new.original.map(|body| key.seal_text(body.expose(), &context(new.interaction.as_str())));
@@ -66,6 +68,7 @@ pub async fn insert(
             .bind(kinds.join(" "))
             .bind(&original)
             .bind(new.now.millis())
+            .bind(new.service)
             .execute(conn)
             .await?;
     });

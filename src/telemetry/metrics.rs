@@ -162,6 +162,8 @@ metrics_table! {
         "Deliveries that are not over, counted to 100,000.";
     DELIVERIES_LATE = Gauge "entremise_event_deliveries_late_seconds" Seconds []
         "How long the delivery that waits longest has been due: our delay, not the endpoints'.";
+    API_LOG_DROPPED = Counter "entremise_api_log_dropped_total" Count []
+        "Requests to the APIs that the developers' log lacks: more came than the database took.";
     DB_GROUP_SIZE = Histogram "entremise_db_group_size" Count []
         "Writes that one commit held.";
     DB_COMMIT = Histogram "entremise_db_commit_seconds" Seconds []
@@ -306,6 +308,25 @@ pub fn webhook(carrier: &str, kind: &'static str, outcome: &'static str) {
     counter(&WEBHOOKS, [text(carrier), kind.into(), outcome.into()]).increment(1);
 }
 
+/// How many webhooks this process refused, by carrier and `outcome`, sorted by both.
+pub fn webhooks_refused() -> Vec<(String, String, u64)> {
+    const REFUSED: [&str; 5] = ["bad_signature", "stale", "bad_address", "bad_token", "malformed"];
+    let text = handle().render();
+    let counted = text.lines().filter_map(|line| {
+        let (labels, value) =
+            line.strip_prefix(WEBHOOKS.name)?.strip_prefix('{')?.split_once("} ")?;
+        let label = |name: &str| {
+            let (_, rest) = labels.split_once(&format!("{name}=\""))?;
+            rest.split_once('"').map(|(value, _)| value.to_owned())
+        };
+        let outcome = label("outcome").filter(|one| REFUSED.contains(&one.as_str()))?;
+        Some((label("carrier")?, outcome, value.parse().ok()?))
+    });
+    let mut all: Vec<_> = counted.collect();
+    all.sort();
+    all
+}
+
 /// A carrier was asked something and answered, or not, after `took`.
 pub fn carrier_request(
     carrier: &str,
@@ -341,6 +362,11 @@ pub fn abuse(control: &'static str) {
 /// Whether a carrier is sent to has changed, to a `state` from the metric's help.
 pub fn carrier_turned(carrier: &str, state: &'static str) {
     counter(&CARRIER_TURNS, [text(carrier), state.into()]).increment(1);
+}
+
+/// So many requests to the APIs are not in the log of them.
+pub fn api_log_dropped(requests: u64) {
+    counter(&API_LOG_DROPPED, []).increment(requests);
 }
 
 /// A stranger's address was called, or refused, with an `outcome` from the metric's help.

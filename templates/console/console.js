@@ -48,6 +48,27 @@ for (const button of document.querySelectorAll("button[data-unfold]")) {
   });
 }
 
+// What was opened leaves the screen by itself; the server's answer says so too, where scripts are off.
+const opened = document.querySelector("[data-opened]");
+if (opened) {
+  const leave = () => {
+    opened.hidden = true;
+    location.replace(opened.dataset.opened);
+  };
+  setTimeout(leave, opened.dataset.seconds * 1000);
+  addEventListener("pageshow", (event) => event.persisted && leave());
+}
+
+// A file of numbers is read into the field that is sent; without this it is pasted there.
+for (const part of document.querySelectorAll("[data-file]")) {
+  const field = document.getElementById(part.dataset.file);
+  part.hidden = false;
+  part.querySelector("input").addEventListener("change", async (event) => {
+    const file = event.target.files[0];
+    if (file) field.value = await file.text();
+  });
+}
+
 // All times are in UTC; pointing at one tells the reader's own, in the page's language as their
 // region writes it.
 const lang = document.documentElement.lang;

@@ -38,7 +38,7 @@ export class Faults {
 
 /**
  * A page in a context of its own. Whatever the browser complains of is a fault: errors, requests that fail, requests
- * to another host. `expected` lets answers of that status be.
+ * to other hosts than `hosts`. `expected` lets answers of that status be.
  */
 export async function openPage(browser, { origin, faults, where, cookies = [], ...options }) {
   const context = await browser.newContext({
@@ -51,8 +51,7 @@ export async function openPage(browser, { origin, faults, where, cookies = [], .
   if (cookies.length > 0) await context.addCookies(cookies);
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
-  const watch = { where, expected: new Set() };
-  const host = new URL(origin).host;
+  const watch = { where, expected: new Set(), hosts: new Set([new URL(origin).host]) };
   page.on("console", (message) => {
     if (!["error", "warning"].includes(message.type())) return;
     // The browser itself says so of an answer that a test asks for.
@@ -62,7 +61,7 @@ export async function openPage(browser, { origin, faults, where, cookies = [], .
   page.on("pageerror", (error) => faults.add(watch.where, `script: ${error.message}`));
   page.on("request", (request) => {
     const url = new URL(request.url());
-    if (url.protocol !== "data:" && url.host !== host) faults.add(watch.where, `request off the host: ${url.host}`);
+    if (url.protocol !== "data:" && !watch.hosts.has(url.host)) faults.add(watch.where, `request off the host: ${url.host}`);
   });
   page.on("response", (response) => {
     if (response.status() >= 400 && !watch.expected.has(response.status())) {

@@ -43,18 +43,30 @@ async function look(page, watch, faults, visit, secret) {
 /** Each scheme at each width. */
 const VIEWS = [WIDE, NARROW].flatMap((size) => ["light", "dark"].map((scheme) => [size, scheme]));
 
-/** What is to be looked at, in which language and how, of pages that are somebody's and of those that others have. */
+/** What is to be looked at, in which language and how: whole, or between them once in each language, scheme and width. */
 function visits({ person, pages, known }) {
   const of = (path, language, views) => ({ person, who: person.name, path, language, views });
-  const whole = Object.keys(LOCALES).flatMap((language) => pages.map((path) => of(path, language, VIEWS)));
-  return whole.concat(known.map((path) => of(path, "en", [[NARROW, "dark"]])));
+  const whole = pages.filter((path, at) => pages.findIndex((other) => bare(other) === bare(path)) === at);
+  const again = pages.filter((path) => !whole.includes(path));
+  return [
+    ...whole.map((path) => of(path, "en", VIEWS)),
+    ...again.map((path) => of(path, "en", [[WIDE, "light"]])),
+    ...known.map((path) => of(path, "en", [[NARROW, "dark"]])),
+    ...whole.map((path) => of(path, "fr", VIEWS)),
+    ...again.map((path) => of(path, "fr", [[NARROW, "dark"]])),
+  ];
+}
+
+/** The kind of a page, however its list is narrowed. */
+function bare(path) {
+  return kind(path).split("?")[0];
 }
 
 /**
  * Looks at pages of several people.
  *
- * @param {{person, pages: string[], known: string[]}[]} people `known` has pages of which others have the like: they
- *   are looked at once
+ * @param {{person, pages: string[], known: string[]}[]} people the first of each kind in `pages` is looked at in every
+ *   way, its like in some; `known` has pages of which others have the like
  */
 export async function every(browser, server, faults, people, secret) {
   const work = people.flatMap(visits);

@@ -18,22 +18,26 @@ function mark() {
 /** Runs in the page: what has the focus, and whether one sees that. */
 function focused() {
   const node = document.activeElement;
-  if (!node || node === document.body) return null;
-  const box = node.getBoundingClientRect();
+  if (!node || node === document.body || node === document.documentElement) return null;
+  // A link in a text may go on in a second line.
+  const [box] = node.getClientRects();
   const style = getComputedStyle(node);
   const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
-  const over = document.elementFromPoint(box.x + box.width / 2, box.y + Math.min(box.height / 2, 12));
+  const over = box && document.elementFromPoint(box.x + box.width / 2, box.y + Math.min(box.height / 2, 12));
   return {
     reach: node.dataset.reach ?? null,
     html: node.outerHTML.slice(0, 120),
     ring,
-    inside: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth && box.width > 0,
-    covered: over !== null && !node.contains(over) && !over.contains(node) && !over.closest("label"),
+    inside: box !== undefined && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth && box.width > 0,
+    covered: Boolean(over) && !node.contains(over) && !over.contains(node) && !over.closest("label"),
   };
 }
 
 /** Tabs through a page: every control is reached, in view, and one sees where one is. */
 export async function reachesAll(page, where, faults) {
+  // What is renewed meanwhile would lose its mark.
+  const live = page.locator("[data-watch] button");
+  if (await live.isVisible()) await live.evaluate((button) => button.click());
   const count = await page.evaluate(mark);
   const reached = new Set();
   let before = null;
@@ -52,7 +56,8 @@ export async function reachesAll(page, where, faults) {
   }
   for (let one = 0; one < count; one++) {
     if (reached.has(String(one))) continue;
-    const html = await page.locator(`[data-reach="${one}"]`).evaluate((node) => node.outerHTML.slice(0, 120));
+    const missed = page.locator(`[data-reach="${one}"]`);
+    const html = await missed.evaluate((node) => node.outerHTML.slice(0, 120), null, { timeout: 2_000 }).catch(() => "one that is gone");
     faults.add(where, `the keyboard does not reach ${html}`);
   }
 }

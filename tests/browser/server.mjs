@@ -16,7 +16,7 @@ const run = promisify(execFile);
 const START_MS = 60_000;
 
 /** A port that nobody has now. */
-async function freePort() {
+export async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
@@ -40,10 +40,11 @@ async function startEndpoint() {
  * Starts `program serve`.
  *
  * @param {string} program the path of the debug build
+ * @param {string} more further settings, as TOML
  * @returns what tests need of it: `origin` as browsers reach it, `api` as programs do, `endpoint` where the
  *   marketplace takes its events, `command(…)` for the other commands, `log()` with its last lines, `stop()`
  */
-export async function startServer(program) {
+export async function startServer(program, more = "") {
   const folder = mkdtempSync(path.join(tmpdir(), "entremise-console-"));
   const endpoint = await startEndpoint();
   const sink = `127.0.0.1:${endpoint.address().port}`;
@@ -73,7 +74,8 @@ ballast_mib = 0
 id = "sandbox"
 kind = "sandbox"
 secret = "${randomBytes(16).toString("hex")}"
-`,
+
+${more}`,
     { mode: 0o600 },
   );
   const lines = [];

@@ -22,7 +22,7 @@ use crate::{
     world::{BUYER, Browser, OTHER_BUYER, PEOPLE, SELLER, World, on_each},
 };
 
-async fn endpoint(world: &World) -> EndpointId {
+pub(crate) async fn endpoint(world: &World) -> EndpointId {
     let account = world.account.clone();
     let made = world.relay.db().write(move |tx| {
         let account = account.clone();

@@ -23,8 +23,22 @@ const NAMES: [&str; 12] = [
 ];
 
 /// Attributes that people read or hear.
-const READ: [&str; 7] =
-    ["alt", "aria-label", "data-copied", "data-label", "data-unfolded", "placeholder", "title"];
+const READ: [&str; 14] = [
+    "alt",
+    "aria-label",
+    "data-cancelled",
+    "data-copied",
+    "data-elsewhere",
+    "data-failed",
+    "data-known",
+    "data-label",
+    "data-lost",
+    "data-over",
+    "data-resume",
+    "data-unfolded",
+    "placeholder",
+    "title",
+];
 
 fn templates() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/console");
@@ -156,11 +170,14 @@ fn said(page: &str) -> BTreeSet<String> {
     let pieces = all.map(|text| text.trim().trim_matches(['·', ',', '(', ')', ' ', '\n']));
     let words = pieces.filter(|text| text.chars().filter(|c| c.is_alphabetic()).count() > 1);
     let words = words.filter(|text| !text.contains(['•', '…']) && !is_id(text));
+    // How long after something else: units are written alike.
+    let words = words.filter(|text| !text.starts_with('+'));
     words.map(str::to_owned).collect()
 }
 
 /// What pages say alike in both languages.
-const BOTH: [&str; 24] = [
+const BOTH: [&str; 27] = [
+    "first",
     "Audit",
     "CSV",
     "FR",
@@ -182,9 +199,11 @@ const BOTH: [&str; 24] = [
     "buyer",
     "seller",
     "code 30003",
+    "US 415",
     "Velo Market",
     "3 min 20 s",
     "here",
+    "elsewhere",
 ];
 
 /// A dispute, the lists and the search say in French what they say in English: nothing that a
@@ -205,6 +224,10 @@ async fn pages_are_in_one_language() {
         for path in [
             format!("/console/sessions/{session}"),
             format!("/console/sessions/{busy}"),
+            format!("/console/sessions/{session}/numbers"),
+            "/console/overview".to_owned(),
+            "/console/overview?span=30d".to_owned(),
+            "/console/pools".to_owned(),
             "/console/sessions".to_owned(),
             "/console/sessions?state=x&role=%00&from=x&service=x&number=x&name=%0A&before=x".to_owned(),
             "/console/sessions?role=driver".to_owned(),
@@ -214,6 +237,9 @@ async fn pages_are_in_one_language() {
             "/console/interactions?role=driver".to_owned(),
             "/console/numbers".to_owned(),
             "/console/deliveries".to_owned(),
+            "/console/developer".to_owned(),
+            "/console/developer/webhooks".to_owned(),
+            "/console/developer/keys".to_owned(),
             "/console/exports".to_owned(),
             "/console/me".to_owned(),
         ] {

@@ -11,7 +11,7 @@ use crate::world::{Answer, Browser, World, on_each};
 
 const PASSWORD: &str = "seven green umbrellas";
 
-fn invite(name: &str, account: Option<&AccountId>, role: Role, extra: &str) -> Invite {
+pub(crate) fn invite(name: &str, account: Option<&AccountId>, role: Role, extra: &str) -> Invite {
     let rights = Rights { role, extra: Extra::parse(extra).unwrap() };
     Invite { name: name.to_owned(), account: account.cloned(), rights: Some(rights) }
 }
@@ -39,14 +39,14 @@ async fn log_in(world: &World, name: &str, password: &str) -> (Browser, Answer) 
 }
 
 /// The code that somebody's app shows: the page gives the key once.
-fn app_code(world: &World, key: &str) -> String {
+pub(crate) fn app_code(world: &World, key: &str) -> String {
     let secret = totp_rs::Secret::try_from_base32(key).unwrap();
     let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
     let seconds = u64::try_from(world.clock.now().millis() / 1000).unwrap();
     app.generate(seconds).to_string()
 }
 
-fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+pub(crate) fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     text.split_once(from).unwrap().1.split_once(to).unwrap().0
 }
 

@@ -96,6 +96,16 @@ impl World {
         Self { relay, clock, account, service, _stop: Arc::new(stop.drop_guard()) }
     }
 
+    /// The same world through another relay.
+    pub(crate) fn through(&self, relay: Relay) -> Self {
+        Self { relay, ..self.clone() }
+    }
+
+    /// The same world, of another account.
+    pub(crate) fn of(&self, account: AccountId) -> Self {
+        Self { account, ..self.clone() }
+    }
+
     /// The console as a browser that is not logged in sees it.
     pub(crate) fn visitor(&self, secure: bool) -> Browser {
         let state = ConsoleState { relay: self.relay.clone(), secure, clock: self.clock.clone() };
@@ -389,6 +399,21 @@ impl Answer {
 }
 
 impl Browser {
+    /// A browser that is not logged in, at the console of that relay.
+    pub(crate) fn at(relay: &Relay, clock: &Clock) -> Self {
+        let state = ConsoleState { relay: relay.clone(), secure: false, clock: clock.clone() };
+        Self { router: console::router(state), cookie: None }
+    }
+
+    /// Comes in by a one-time link.
+    pub(crate) async fn enter(mut self, relay: &Relay, invite: Invite) -> Self {
+        let link = relay.create_staff(invite).await.unwrap();
+        let answer = self.post("/console/login/link", &format!("code={link}")).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        self.keep(&answer);
+        self
+    }
+
     pub(crate) fn keep(&mut self, answer: &Answer) {
         let cookie = answer.header(header::SET_COOKIE).split(';').next().unwrap();
         self.cookie = Some(cookie.to_owned());
@@ -403,6 +428,14 @@ impl Browser {
         let arrival = Arrival::new([127, 0, 0, 1].into(), id);
         let router = self.router.clone().layer(Extension(arrival));
         Answer::of(router.oneshot(request).await.unwrap()).await
+    }
+
+    /// An answer that goes on.
+    pub(crate) async fn watch(&self, path: &str) -> Response {
+        let mut request = Request::get(path).body(Body::empty()).unwrap();
+        let cookie = self.cookie.as_ref().unwrap();
+        request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -108,7 +108,8 @@ fn pem(name: &str) -> Vec<u8> {
 pub(crate) fn egress(allow: &[SocketAddr], resolver: Arc<dyn Resolve>) -> Egress {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&pem("egress-ca.pem")).unwrap()).unwrap();
-    Egress::new(Options { allow: allow.to_vec(), resolver, trust: Trust::Only(Arc::new(roots)) })
+    let (allow, trust) = (allow.to_vec(), Trust::Only(Arc::new(roots)));
+    Egress::new(Options { allow, resolver, trust, ..Options::default() })
 }
 
 /// A small POST.

@@ -2,13 +2,17 @@
 //! place, which is taken out here; everything else is looked at.
 
 use bytes::Bytes;
-use entremise::{http::api, relay::Invite};
+use entremise::{
+    domain::staff::{Extra, Rights, Role},
+    http::api,
+    relay::Invite,
+};
 use http_body_util::Full;
 use serde_json::Value;
 
 use crate::{
     story::NAMES,
-    support::{self, World},
+    support::{self, Answered, World},
 };
 
 /// Every page with its address.
@@ -133,8 +137,16 @@ pub(crate) async fn of_the_console(
     let answer = support::request(world.running.address, login).await;
     let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap();
     let account = &world.account.account;
-    let lists =
-        ["accounts", "sessions", "interactions", "numbers", "events", "deliveries", "audit"];
+    let lists = [
+        "accounts",
+        "sessions",
+        "interactions",
+        "numbers",
+        "events",
+        "deliveries",
+        "audit",
+        "moderation",
+    ];
     let mut urls = lists.map(|page| format!("/console/{page}?account={account}")).to_vec();
     let sessions = sessions.iter().filter(|(url, _)| url.starts_with("/api/v1/sessions/KC"));
     urls.extend(sessions.filter_map(|(url, _)| {
@@ -142,6 +154,14 @@ pub(crate) async fn of_the_console(
         (!id.contains('/')).then(|| format!("/console/sessions/{id}?account={account}"))
     }));
     assert!(urls.len() > 4, "sessions have pages");
+    let queue = format!("/console/moderation?account={account}");
+    let queue = String::from_utf8(get(world, &queue, ("cookie", cookie)).await).unwrap();
+    let items = queue.split("href=\"/console/moderation/").skip(1);
+    let items: Vec<&str> = items.filter_map(|rest| rest.split('?').next()).collect();
+    for sort in ["RP", "KI"] {
+        assert!(items.iter().any(|id| id.starts_with(sort)), "none of {sort} waits");
+    }
+    urls.extend(items.iter().map(|id| format!("/console/moderation/{id}?account={account}")));
     let mut pages = Vec::new();
     for url in urls {
         let page = get(world, &url, ("cookie", cookie)).await;
@@ -149,6 +169,87 @@ pub(crate) async fn of_the_console(
     }
     let value = cookie.split_once('=').unwrap().1.to_owned();
     (pages, [link, value])
+}
+
+/// A browser of the console that says who it is.
+struct Browser<'a> {
+    world: &'a World,
+    cookie: String,
+}
+
+impl Browser<'_> {
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answered {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = http::Request::post(path)
+            .header("host", self.world.running.address.to_string())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .header("cookie", &self.cookie)
+            .body(Full::new(Bytes::from(form)))
+            .unwrap();
+        support::request(self.world.running.address, request).await
+    }
+
+    async fn get(&self, path: &str) -> Vec<u8> {
+        get(self.world, path, ("cookie", &self.cookie)).await
+    }
+
+    /// The code that the app of that key shows now: each is taken once.
+    async fn code(&self, key: &str) -> String {
+        self.world.clock.advance(30_000);
+        let mut tx = self.world.running.relay.db().read().await.unwrap();
+        let now = tx.now().await.unwrap();
+        let secret = totp_rs::Secret::try_from_base32(key).unwrap();
+        let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+        app.generate(u64::try_from(now.millis() / 1000).unwrap()).to_string()
+    }
+}
+
+/// What the console answers to a search for each of these numbers, and every page on the way to a number that is
+/// revealed; then the one page that shows it.
+pub(crate) async fn of_a_search(
+    world: &World,
+    numbers: &[&str],
+) -> (Vec<(String, Vec<u8>)>, Vec<u8>) {
+    const PASSWORD: &str = "seven green umbrellas";
+    let account = &world.account.account;
+    let rights = Rights { role: Role::Agent, extra: Extra::parse("reveal").unwrap() };
+    let invite =
+        Invite { name: "Grete".into(), account: Some(account.clone()), rights: Some(rights) };
+    let link = world.running.relay.create_staff(invite).await.unwrap();
+    let mut browser = Browser { world, cookie: String::new() };
+    let login = browser.post("/console/login/link", &[("code", &link)]).await;
+    let cookie = login.headers["set-cookie"].to_str().unwrap();
+    browser.cookie = cookie.split(';').next().unwrap().to_owned();
+    browser.post("/console/me/password", &[("password", PASSWORD)]).await;
+    let page = String::from_utf8(browser.get("/console/me/app").await).unwrap();
+    let key = page.split_once(r#"id="secret">"#).unwrap().1.split_once('<').unwrap().0;
+    let key = key.replace(' ', "");
+    browser.post("/console/me/app", &[("code", &browser.code(&key).await)]).await;
+    browser.post("/console/prove", &[("code", &browser.code(&key).await)]).await;
+
+    let mut pages = Vec::new();
+    let mut person = None;
+    for number in numbers {
+        let found = browser.post("/console/search", &[("q", number)]).await;
+        pages.push(("a search".to_owned(), format!("{:?}", found.headers).into_bytes()));
+        if found.status == http::StatusCode::SEE_OTHER {
+            let to = found.headers["location"].to_str().unwrap().to_owned();
+            pages.push((to.clone(), browser.get(&to).await));
+            person = person.or(Some(to).filter(|to| to.starts_with("/console/people/")));
+        } else {
+            pages.push(("what a search shows".to_owned(), found.body));
+        }
+    }
+    let reveal = format!("{}/reveal", person.expect("somebody is found"));
+    pages.push((reveal.clone(), browser.get(&reveal).await));
+    let refused = browser.post(&reveal, &[("cause", "dispute"), ("reason", numbers[0])]).await;
+    assert_eq!(refused.status, http::StatusCode::UNPROCESSABLE_ENTITY);
+    pages.push(("a reveal without a reason".to_owned(), refused.body));
+    let shown = browser.post(&reveal, &[("cause", "dispute"), ("reason", "ticket 1")]).await;
+    assert_eq!(shown.status, http::StatusCode::OK);
+    pages.push(("a reveal's head".to_owned(), format!("{:?}", shown.headers).into_bytes()));
+    (pages, shown.body)
 }
 
 /// The operators' pages.

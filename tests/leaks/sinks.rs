@@ -292,6 +292,14 @@ async fn the_story() {
         for (url, page) in api.iter().chain(&console).chain(&pages::of_operators(&world).await) {
             watch.look(url, page, &people);
         }
+        let typed: Vec<String> =
+            NUMBERS.iter().map(|(_, number, _)| format!("+{number}")).collect();
+        let typed: Vec<&str> = typed.iter().map(String::as_str).collect();
+        let (searched, revealed) = pages::of_a_search(&world, &typed).await;
+        for (url, page) in &searched {
+            watch.look(url, page, &people);
+        }
+        assert!(!people.find(&revealed).is_empty(), "what is revealed is shown, there alone");
         let commands = Commands::new(&world, &database);
         let (said, backup) = tokio::task::block_in_place(|| commands.all(&database));
         let master = STANDARD.encode(KEY);

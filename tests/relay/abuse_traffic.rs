@@ -183,7 +183,7 @@ async fn an_account_is_told_of_its_budget() {
             }
         }
         // Another process has told nobody yet.
-        let stage = started_again(stage).await;
+        let stage = Box::pin(started_again(stage)).await;
         stage.sum_up().await;
         let told = stage.get("/api/v1/events?type=budget.spent").await;
         assert_eq!(told["data"].as_array().unwrap().len(), 1, "on {}", database.name);

@@ -87,7 +87,7 @@ async fn an_accounts_budget_is_its_own() {
         stage.text_in(&session, "SM4", "Hello from another").await;
         assert_eq!(stage.api.taken(), ["Hello", "Hello", "Hello from another"]);
 
-        stage = started_again(stage).await;
+        stage = Box::pin(started_again(stage)).await;
         assert!(over(&stage, &stage.market.account) && !over(&stage, &other.account));
         stage.text("SM5", "Too much").await;
         assert_eq!(stage.api.asked().len(), 3, "on {}", database.name);

@@ -4,6 +4,7 @@ mod address;
 mod carriers;
 mod database;
 mod numbers;
+mod provider;
 mod reach;
 mod report;
 mod services;
@@ -42,7 +43,10 @@ pub(super) async fn run(options: Options) -> Result<(), Failed> {
         let origin = config.origin(config.listen);
         let local = format!("http://{}", config.listen);
         match app::carriers(&config, &origin, &local) {
-            Ok(carriers) if wrong.is_empty() => live(&mut report, &carriers, &found).await,
+            Ok(carriers) if wrong.is_empty() => {
+                live(&mut report, &carriers, &found).await;
+                provider::check(&mut report, &config, &origin).await;
+            }
             _ => report.warn(
                 "live",
                 "carriers and the public address were not asked: the settings are wrong",

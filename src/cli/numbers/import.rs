@@ -10,14 +10,10 @@ use crate::{
         account::{open, relay},
         output,
     },
-    domain::{
-        phone::{Permits, ProxyNumber, Registered, Registration, Standing},
-        policy::Rules,
-        pool::Capabilities,
-    },
+    domain::{phone::Permits, policy::Rules},
     ids::{AccountId, ServiceId},
-    relay::{self, NewNumber, NewService},
-    store::{self, Tx, accounts},
+    relay::{self, NewService, NumberLine},
+    store::{Tx, accounts},
 };
 
 #[derive(Debug, Args)]
@@ -34,17 +30,6 @@ pub(in crate::cli) struct Options {
     #[arg(value_name = "FILE.csv")]
     csv: PathBuf,
 }
-
-/// One line of the file.
-#[derive(Debug, Clone)]
-struct Line {
-    number: ProxyNumber,
-    carrier: String,
-    capabilities: Capabilities,
-    registered: Registered,
-}
-
-const COLUMNS: [&str; 4] = ["number", "carrier", "capabilities", "registration"];
 
 pub(super) async fn run(options: Options) -> Result<(), Failed> {
     let Options { file, account, service, csv } = options;
@@ -82,91 +67,18 @@ pub(super) async fn run(options: Options) -> Result<(), Failed> {
 }
 
 /// Reads the file; every fault with its line.
-fn read(text: &[u8], carriers: &[String], permits: &Permits) -> Result<Vec<Line>, Failed> {
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text);
-    let headers = reader.headers().map_err(|error| Failed(format!("the file: {error}")))?.clone();
-    let width = headers.len();
-    if width < 3 || headers.iter().ne(COLUMNS.into_iter().take(width)) {
-        return Err(Failed(
-            "the first line must be: number,carrier,capabilities or \
-             number,carrier,capabilities,registration"
-                .into(),
-        ));
-    }
-    let (mut lines, mut faults) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                faults.push(error.to_string());
-                continue;
-            }
-        };
-        let at = record.position().map_or(0, csv::Position::line);
-        if record.len() != width {
-            let columns = if width == 3 { "three" } else { "four" };
-            faults.push(format!("line {at}: must have {columns} columns"));
-            continue;
-        }
-        match line(&record, carriers, permits) {
-            Ok(line) => lines.push(line),
-            Err(found) => faults.extend(found.iter().map(|fault| format!("line {at}: {fault}"))),
-        }
-    }
-    if faults.is_empty() { Ok(lines) } else { Err(Failed(faults.join("\n"))) }
-}
-
-fn line(
-    record: &csv::StringRecord,
-    carriers: &[String],
-    permits: &Permits,
-) -> Result<Line, Vec<String>> {
-    let column = |place: usize| record.get(place).unwrap_or_default();
-    let mut faults = Vec::new();
-    let number = ProxyNumber::parse(column(0));
-    match number.as_ref().map(|number| permits.judge(number)) {
-        Err(error) => faults.push(format!("number {error}")),
-        Ok(Standing::Barred(class)) => faults.push(format!("number {}", class.refusal())),
-        Ok(Standing::Free | Standing::Permitted(_)) => {}
-    }
-    let carrier = column(1);
-    if !carriers.iter().any(|one| one == carrier) {
-        let words = relay::must_be_one_of(carriers.iter().map(String::as_str));
-        faults.push(format!("carrier {words}"));
-    }
-    let capabilities = Capabilities::parse(column(2));
-    if capabilities.is_none() {
-        faults.push("capabilities must be of voice|sms|mms".into());
-    }
-    let registration = match column(3) {
-        "" => Some(Registration::Unknown),
-        word => Registration::parse(word),
-    };
-    let registered = registration.map(|registration| Registered { registration, campaign: None });
-    match (&registered, &number) {
-        (None, _) => {
-            let all: Vec<&str> = Registration::ALL.iter().map(|one| one.as_str()).collect();
-            faults.push(format!("registration must be one of {}", all.join(", ")));
-        }
-        (Some(registered), Ok(number)) => {
-            faults.extend(registered.fault(number).map(|(member, why)| format!("{member} {why}")));
-        }
-        (Some(_), Err(_)) => {}
-    }
-    match (number, capabilities, registered) {
-        (Ok(number), Some(capabilities), Some(registered)) if faults.is_empty() => {
-            Ok(Line { number, carrier: carrier.to_owned(), capabilities, registered })
-        }
-        _ => Err(faults),
-    }
+fn read(text: &[u8], carriers: &[String], permits: &Permits) -> Result<Vec<NumberLine>, Failed> {
+    relay::read_numbers(text, carriers, permits).map_err(|faults| {
+        let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Failed(all.join("\n"))
+    })
 }
 
 async fn import(
     tx: &mut Tx,
     account: &AccountId,
     service: &str,
-    lines: &[Line],
+    lines: &[NumberLine],
 ) -> Result<(ServiceId, usize), relay::Error> {
     let owner = accounts::get(tx, account).await?.ok_or(relay::Error::NotFound("account"))?;
     let found = match relay::find_service(tx, account, service).await {
@@ -177,29 +89,14 @@ async fn import(
         }
         found => found?,
     };
-    let mut added = 0;
-    for line in lines {
-        let new = NewNumber {
-            service: found.id.clone(),
-            number: line.number.clone(),
-            carrier: line.carrier.clone(),
-            capabilities: line.capabilities,
-            reserved: false,
-        };
-        match store::numbers::owner(tx, &line.number).await? {
-            Some((other, _)) if other == *account => {}
-            _ => {
-                relay::add_registered_number(tx, account, &new, &line.registered).await?;
-                added += 1;
-            }
-        }
-    }
+    let added = relay::import_numbers(tx, account, &found.id, lines).await?;
     Ok((found.id, added))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::phone::{Registered, Registration};
 
     /// Every fault of a file comes at once, each with its line; the values are not repeated.
     #[test]

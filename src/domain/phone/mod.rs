@@ -13,6 +13,7 @@ pub mod nanp;
 mod oracle;
 mod proxy_class;
 mod registration;
+mod typed;
 
 pub use canonical::Canonical;
 pub use classify::Kind;
@@ -21,6 +22,7 @@ pub use gate::{Refusal, Strictness};
 pub use heard::parse_carrier;
 pub use proxy_class::{Permits, ProxyClass, Standing};
 pub use registration::{Registered, Registration};
+pub use typed::{is_like_a_number, parse_typed};
 
 /// Why a string is not a number that we take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -46,6 +46,7 @@ impl Rules {
             first_text => "first_text",
             verified => "verified_participants",
             sender_id => "sender_id",
+            order_url => "order_url",
             proxy => "twilio_proxy",
         });
         let parts = |name: &'static str| match name {
@@ -119,7 +120,7 @@ fn proxy(before: &ProxyRules, after: &ProxyRules) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{phone::Identifier, sender::SenderId};
+    use crate::domain::{phone::Identifier, policy::OrderUrl, sender::SenderId};
 
     /// What differs is named, its parts where it has some, and nothing else; no value is.
     #[test]
@@ -132,6 +133,7 @@ mod tests {
         after.voicemail.on = true;
         after.first_text.words = "Hello".into();
         after.sender_id = SenderId::parse("Bikes");
+        after.order_url = OrderUrl::parse("https://market.example/{session}");
         after.proxy.callback_url = "https://market.example/secret".into();
         let names = [
             "out_of_session_number",
@@ -139,6 +141,7 @@ mod tests {
             "keep_texts",
             "first_text_words",
             "sender_id",
+            "order_url",
             "twilio_proxy/callback_url",
         ];
         assert_eq!(before.changed(&after), names);

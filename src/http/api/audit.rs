@@ -103,6 +103,7 @@ impl AuditFilter {
             target: self.target.clone(),
             from: self.created_from.map(|at| at.0),
             before: self.created_before.map(|at| at.0),
+            from_seq: None,
         })
     }
 }

@@ -14,6 +14,7 @@ use super::{Api, input::bad_parameters};
 use crate::{
     domain::audit::Reason,
     http::{
+        api_log::Noting,
         limit::Quota,
         problem::{Code, FieldFault, Problem},
         server::Arrival,
@@ -114,8 +115,10 @@ pub(super) fn forbidden(scope: Scope) -> Problem {
 
 /// Lets a request in whose key is valid and has requests left, and tells how many are left.
 pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let noting = Noting::begin(&api.0.relay, &request);
     let (quota, mut response) = match identify(&api, request.headers()).await {
         Ok(mut caller) => {
+            let asks = caller.clone();
             let quota = api.0.limiter.key(caller.counted_by());
             let response = match reason(request.headers()) {
                 _ if !quota.taken => limited(&quota),
@@ -126,6 +129,9 @@ pub(super) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
                     next.run(request).await
                 }
             };
+            if let Some(noting) = noting {
+                noting.end(&api.0.relay, &asks, &response);
+            }
             (Some(quota), response)
         }
         Err(problem) => {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::{message::Body, report::INTERACTIONS_MAX},
     http::problem::{FieldFault, Path, Problem},
-    ids::{InteractionId, ParticipantId, ReportId, ServiceId, SessionId},
+    ids::{InteractionId, ParticipantId, ReportId, ServiceId, SessionId, StaffId},
     relay::{self, NewReport},
     store::{
         reports::{self, Filter, Notes},
@@ -43,6 +43,8 @@ pub(super) struct Report {
     state: ReportState,
     /// What was decided; null while it is open.
     decision: Option<ReportDecision>,
+    /// Who of the support staff took it, or decided it in the console; null for nobody.
+    assignee_id: Option<StaffId>,
     /// What the reporter says: in the answer for one alone, until the session is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
@@ -112,6 +114,7 @@ impl From<reports::Report> for Report {
             interaction_ids: one.interactions,
             state: ReportState(one.state),
             decision: one.decision.map(ReportDecision),
+            assignee_id: one.assignee,
             note: None,
             decision_note: None,
             version: one.version,

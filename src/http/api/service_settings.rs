@@ -22,7 +22,7 @@ use crate::{
         abuse::Countries,
         assurance::AssuranceRules,
         phone::Identifier,
-        policy::{RecordingRules, Rules, VerifiedRules, VoicemailRules},
+        policy::{OrderUrl, RecordingRules, Rules, VerifiedRules, VoicemailRules},
         sender::SenderId,
     },
     relay::{self, Relay},
@@ -202,6 +202,11 @@ pub(super) struct ServiceSettings {
     #[schema(value_type = Option<String>, max_length = 11, example = "Rides")]
     #[serde(default)]
     pub(super) sender_id: Patch<String>,
+    /// Where support finds the order behind a session, as the console links to it: an `https` address with
+    /// `{unique_name}` or `{session}` behind its host, which are filled percent-encoded. Empty for none.
+    #[schema(value_type = Option<String>, max_length = 500, example = "https://market.example/orders/{unique_name}")]
+    #[serde(default)]
+    pub(super) order_url: Patch<String>,
     /// What is kept for a shorter time than the operator keeps it.
     #[schema(value_type = Option<RetentionSettings>)]
     #[serde(default)]
@@ -295,6 +300,7 @@ impl ServiceSettings {
         self.apply_recording(&mut rules.recording);
         self.apply_verified(&mut rules.verified);
         set(&self.sender_id, &None, &mut rules.sender_id, |name| SenderId::parse(name));
+        set(&self.order_url, &None, &mut rules.order_url, |url| OrderUrl::parse(url));
         self.apply_assurance(&mut rules.assurance);
         match &self.content {
             Patch::Absent => {}
@@ -368,6 +374,11 @@ impl ServiceSettings {
         (!name.is_empty() && SenderId::parse(name).is_none()).then_some(SenderId::ALLOWED)
     }
 
+    fn order_url_fault(&self) -> Option<&'static str> {
+        let Patch::Value(url) = &self.order_url else { return None };
+        (!url.is_empty() && OrderUrl::parse(url).is_none()).then_some(OrderUrl::ALLOWED)
+    }
+
     /// What the rules alone refuse, found beside faults of form; `whole` if nothing was set before.
     pub(super) fn check(&self, faults: &mut Faults, whole: bool, relay: &Relay) {
         let egress = relay.egress();
@@ -398,6 +409,9 @@ impl ServiceSettings {
         }
         if let Some(allowed) = self.sender_id_fault() {
             faults.add("/sender_id", "not_allowed", allowed);
+        }
+        if let Some(allowed) = self.order_url_fault() {
+            faults.add("/order_url", "not_allowed", allowed);
         }
         for (field, allowed) in rules.faults().into_iter().chain(lacking) {
             faults.add(format!("/{field}"), "not_allowed", allowed);

@@ -133,6 +133,8 @@ pub(super) struct Service {
     verified_for_days: u64,
     /// The name of letters under which codes are texted, where country and carrier take one; empty for none.
     sender_id: String,
+    /// Where support finds the order behind a session, with `{unique_name}` or `{session}` in it; empty for nowhere.
+    order_url: String,
     retention: Retention,
     /// Which countries' numbers may join its sessions and be called and texted; empty for any that the operator
     /// allows. A list that is narrowed holds at once, also in sessions that are open.
@@ -214,6 +216,7 @@ impl Service {
             verified_participants: rules.verified.required,
             verified_for_days: rules.verified.within.as_secs() / DAY_S,
             sender_id: rules.sender_id.map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            order_url: rules.order_url.map(|url| url.as_str().to_owned()).unwrap_or_default(),
             retention: rules.retention.into(),
             countries: rules.countries.iter().map(str::to_owned).collect(),
             limits: (&rules.limits).into(),

@@ -18,7 +18,7 @@ use crate::{
     ids::{
         AccountId, EndpointId, ErasureId, EventId, HoldId, InteractionId, KeyId, LegId, MoveId,
         NumberId, NumberOrderId, OptOutId, ParticipantId, PauseId, ReportId, ServiceId, SessionId,
-        VerificationId,
+        StaffId, VerificationId,
     },
     relay,
     store::{charges, deliveries, endpoints, interactions, legs, number_orders, numbers, pauses},
@@ -282,6 +282,7 @@ ids! {
     OptOutId = "OptOutId", "OO";
     ReportId = "ReportId", "RP";
     PauseId = "PauseId", "TP";
+    StaffId = "StaffId", "ST";
 }
 
 #[cfg(test)]

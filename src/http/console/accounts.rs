@@ -33,10 +33,10 @@ struct Row {
 
 pub(super) async fn page(State(app): State<App>, person: Member, query: Query) -> Answer {
     let staff = &person.visitor.staff;
-    let next = door::next(query.get("next"), "/console/sessions");
+    let next = door::next(query.get("next"), "/console/overview");
     let next = next.split('?').next().unwrap_or(next);
     if staff.only_account().is_some() {
-        return Err(Other::To("/console/sessions".to_owned()));
+        return Err(Other::To("/console/overview".to_owned()));
     }
     let after = query.get("after").filter(|after| AccountId::parse(after).is_ok());
     let mut tx = app.relay.db().read().await?;

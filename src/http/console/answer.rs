@@ -74,6 +74,14 @@ impl No {
             "Le formulaire accepte moins que ce qui a été envoyé.",
         ],
     };
+    pub(super) const CROWDED: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        title: ["Too many pages are watched", "Trop de pages sont suivies en direct"],
+        words: [
+            "Close another page of the overview, or reload it by hand.",
+            "Fermez une autre page de la vue d’ensemble, ou rechargez-la à la main.",
+        ],
+    };
     const UNAVAILABLE: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
         title: ["The database does not answer", "La base de données ne répond pas"],
@@ -140,7 +148,7 @@ impl From<No> for Other {
     }
 }
 
-fn failed(cause: &dyn fmt::Display) -> Other {
+pub(super) fn failed(cause: &dyn fmt::Display) -> Other {
     tracing::error!(%cause, "a page of the console could not be made");
     Other::No(No::FAILED)
 }
@@ -198,12 +206,16 @@ pub(super) struct Part {
 
 /// Every part of the console that is about an account: its name, path, what it takes, and its words.
 const PARTS: &[(&str, &str, Permission, [&str; 2])] = &[
+    ("overview", "/console/overview", Permission::View, ["Overview", "Vue d’ensemble"]),
     ("sessions", "/console/sessions", Permission::View, ["Sessions", "Sessions"]),
     ("interactions", "/console/interactions", Permission::View, ["Interactions", "Interactions"]),
     ("numbers", "/console/numbers", Permission::View, ["Numbers", "Numéros"]),
     ("events", "/console/events", Permission::View, ["Events", "Événements"]),
     ("deliveries", "/console/deliveries", Permission::Develop, ["Deliveries", "Livraisons"]),
+    ("developer", "/console/developer", Permission::Develop, ["Developer", "Développement"]),
     ("audit", "/console/audit", Permission::Audit, ["Audit", "Audit"]),
+    ("moderation", "/console/moderation", Permission::Moderate, ["Moderation", "Modération"]),
+    ("pools", "/console/pools", Permission::View, ["Pools", "Lots"]),
 ];
 
 /// What surrounds every page of somebody who is logged in.

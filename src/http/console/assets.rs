@@ -18,7 +18,7 @@ struct Asset {
 }
 
 /// All of them, each with a hash of what it holds.
-pub(super) struct Assets([Asset; 3]);
+pub(super) struct Assets([Asset; 5]);
 
 fn asset_of(name: &'static str, kind: &'static str, text: &'static str) -> Asset {
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
@@ -38,6 +38,16 @@ impl Assets {
                 "console.js",
                 "text/javascript; charset=utf-8",
                 include_str!("../../../templates/console/console.js"),
+            ),
+            asset_of(
+                "overview.js",
+                "text/javascript; charset=utf-8",
+                include_str!("../../../templates/console/overview.js"),
+            ),
+            asset_of(
+                "passkeys.js",
+                "text/javascript; charset=utf-8",
+                include_str!("../../../templates/console/passkeys.js"),
             ),
             asset_of(
                 "sign.svg",

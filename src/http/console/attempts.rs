@@ -1,4 +1,4 @@
-//! Counts wrong codes by client: so many in a while, and a bounded number of clients.
+//! Counts by client what may be had so many times in a while, such as wrong codes, for a bounded number of clients.
 
 use std::{
     collections::HashMap,
@@ -10,15 +10,20 @@ use std::{
 use crate::domain::time::Timestamp;
 
 /// How many wrong codes a client may send,
-const WRONG_MAX: u32 = 10;
-/// in so long, from the first of them.
+pub(super) const WRONG_MAX: u32 = 10;
+/// and how often it may be asked for a passkey before it is logged in: each is kept for a while,
+pub(super) const ASKED_MAX: u32 = 100;
+/// in so long, from the first.
 const WHILE: Duration = Duration::from_mins(10);
 /// How many clients are remembered; the one that came first is forgotten for a new one.
 const CLIENTS_MAX: usize = 4096;
 
-/// The wrong codes of late.
-#[derive(Debug, Default)]
-pub(super) struct Attempts(Mutex<HashMap<IpAddr, Wrong>>);
+/// Those of late.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    most: u32,
+    all: Mutex<HashMap<IpAddr, Wrong>>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Wrong {
@@ -38,17 +43,22 @@ fn client(address: IpAddr) -> IpAddr {
 }
 
 impl Attempts {
+    /// So many in a while.
+    pub(super) fn up_to(most: u32) -> Self {
+        Self { most, all: Mutex::default() }
+    }
+
     /// How long the client must wait before it may try again; zero for not at all.
     pub(super) fn wait(&self, address: IpAddr, now: Timestamp) -> Duration {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&client(address))
-            .filter(|wrong| wrong.count >= WRONG_MAX)
+            .filter(|wrong| wrong.count >= self.most)
             .map_or(Duration::ZERO, |wrong| (wrong.since + WHILE).since(now))
     }
 
-    /// Notes a wrong code.
+    /// Notes one more.
     pub(super) fn wrong(&self, address: IpAddr, now: Timestamp) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let client = client(address);
         if all.len() >= CLIENTS_MAX && !all.contains_key(&client) {
             all.retain(|_, wrong| now < wrong.since + WHILE);
@@ -73,7 +83,7 @@ mod tests {
     /// ends by itself; others are not concerned.
     #[test]
     fn a_client_must_wait_and_others_not() {
-        let attempts = Attempts::default();
+        let attempts = Attempts::up_to(WRONG_MAX);
         let now = Timestamp::from_millis(1_000_000);
         let [one, same, other]: [IpAddr; 3] =
             ["2001:db8::1", "2001:db8::2", "2001:db8:1::1"].map(|text| text.parse().unwrap());
@@ -91,11 +101,11 @@ mod tests {
     /// However many clients try, no more than the bound are remembered.
     #[test]
     fn memory_is_bounded() {
-        let attempts = Attempts::default();
+        let attempts = Attempts::up_to(WRONG_MAX);
         for client in 0..5000_u32 {
             let address = std::net::Ipv4Addr::from(client).into();
             attempts.wrong(address, Timestamp::from_millis(i64::from(client)));
         }
-        assert_eq!(attempts.0.lock().unwrap().len(), CLIENTS_MAX);
+        assert_eq!(attempts.all.lock().unwrap().len(), CLIENTS_MAX);
     }
 }

@@ -10,7 +10,7 @@ use super::{
     App,
     answer::{self, Answer, Shell},
     door::Form,
-    filters::{Choice, Filters, PLACE, Query},
+    filters::{Choice, Filters, LOOKED_THROUGH, PLACE, Query},
     gate::{Inside, Member},
     sessions::short,
     when::When,
@@ -36,6 +36,8 @@ const PAGE: usize = 50;
 /// How many of the staff a filter offers, and how many lines of their counts are read.
 const STAFF: i64 = 200;
 const COUNTS: i64 = 1000;
+/// How many rows of each thing are counted: the newest.
+const COUNTED_ROWS: i64 = 10_000;
 /// How far back the counts go where no day is chosen.
 const COUNTED: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 /// The longest id that is looked for.
@@ -65,6 +67,8 @@ struct AuditPage {
     actions: Vec<Choice>,
     rows: Vec<Row>,
     older: Option<String>,
+    /// Whether the look ended before the log did.
+    further: bool,
     clear: String,
     /// Where the list is taken away as a file.
     export: Option<String>,
@@ -91,6 +95,8 @@ struct Row {
 struct Looks {
     columns: Vec<&'static str>,
     people: Vec<Person>,
+    /// Whether there were more than are counted.
+    many: bool,
     /// Since when, where no day was chosen.
     since: Option<When>,
 }
@@ -165,6 +171,8 @@ async fn show(
     let key = audit::chain_of(chain.account);
     let mut tx = app.relay.db().read().await?;
     let now = tx.now().await?;
+    let end = audit::reach(&mut tx, key, &filter, before, LOOKED_THROUGH).await?;
+    let filter = audit::Filter { from_seq: end, ..filter };
     let mut found = audit::list(&mut tx, key, &filter, before, limit).await?;
     let more = found.len() > PAGE;
     found.truncate(PAGE);
@@ -172,10 +180,10 @@ async fn show(
     let looks = looks(&mut tx, &shell, chain, &filter, now).await?;
     let names = names(&mut tx, &found).await?;
     drop(tx);
-    let older = found
-        .last()
-        .filter(|_| more)
-        .map(|last| shell.link_with(chain.path, &filters.next(&last.link.content.seq.to_string())));
+    let last = found.last().filter(|_| more).map(|last| last.link.content.seq);
+    let further = end.filter(|_| !more);
+    let next = last.or(further).map(|seq| seq.to_string());
+    let older = next.map(|seq| shell.link_with(chain.path, &filters.next(&seq)));
     let rows = found.into_iter().map(|row| Row::new(row, &shell, chain, &names, views)).collect();
     let kind = |kind: &ActorKind| Choice::new(kind.as_str(), words::actor(shell.lang, *kind));
     let mut actors: Vec<Choice> = ActorKind::ALL.iter().map(kind).collect();
@@ -200,6 +208,7 @@ async fn show(
         actions,
         rows,
         older,
+        further: further.is_some(),
         clear,
         export: chain.account.is_some().then(|| shell.link("/console/audit/exports")),
         looks,
@@ -233,7 +242,15 @@ async fn looks(
         ..Filter::default()
     };
     let key = audit::chain_of(chain.account);
-    let found = audit::staff_counts(tx, key, Action::LOOKS, &span, COUNTS).await?;
+    let found = audit::staff_counts(tx, key, Action::LOOKS, &span, (COUNTED_ROWS, COUNTS)).await?;
+    let all = |action: &Action| {
+        found
+            .iter()
+            .filter(|(_, of, _)| of == action.as_str())
+            .map(|(.., count)| count)
+            .sum::<i64>()
+    };
+    let many = Action::LOOKS.iter().any(|action| all(action) >= COUNTED_ROWS);
     let mut by_person: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for (actor, action, count) in found {
         let counts = by_person.entry(actor).or_insert_with(|| vec![0; Action::LOOKS.len()]);
@@ -255,7 +272,7 @@ async fn looks(
     people.sort_by(|a, b| a.name.cmp(&b.name));
     let columns = Action::LOOKS.iter().map(|one| words::action(shell.lang, *one)).collect();
     let since = if open { When::new(shell.lang, now - COUNTED) } else { None };
-    Ok(Looks { columns, people, since })
+    Ok(Looks { columns, people, many, since })
 }
 
 /// An id as a list shows it; one that is no id of ours as it is.

@@ -13,7 +13,7 @@ use super::{
     App,
     answer::{self, Answer, No, Shell},
     door::Form,
-    filters::{Choice, Filters, PLACE, Query},
+    filters::{Choice, Filters, LOOKED_THROUGH, PLACE, Query},
     gate::Inside,
     sessions::short,
     when::{self, When},
@@ -63,6 +63,8 @@ struct Chosen {
     which: Vec<Choice>,
     rows: Vec<Row>,
     older: Option<String>,
+    /// Whether the look ended before the list did.
+    further: bool,
     clear: String,
     resend: String,
     replay: String,
@@ -147,7 +149,7 @@ const fn which(language: Language, which: Resend) -> &'static str {
 }
 
 /// Where an endpoint is: its host alone, since the rest of an address may hold a secret.
-fn host(endpoint: &Endpoint) -> String {
+pub(super) fn host(endpoint: &Endpoint) -> String {
     let url = url::Url::parse(endpoint.url.expose()).ok();
     url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }
@@ -233,17 +235,28 @@ async fn shown(
             let endpoint = all.iter().find(|one| one.id == id).ok_or(No::NOTHING_HERE)?;
             let limit = i64::try_from(PAGE).unwrap_or(i64::MAX) + 1;
             let page = Page { before: place.map(|id| id.to_string()), after: None, limit };
+            let mut end = None;
             let mut found = if let Some(event) = &event {
                 deliveries::get(&mut tx, account, &id, event).await?.into_iter().collect()
             } else {
-                let filter = Filter { state, from, before };
+                let mut filter = Filter { state, from, before, from_event: None };
+                let span = (&filter, &page);
+                end = deliveries::reach(&mut tx, account, &id, span, LOOKED_THROUGH).await?;
+                filter.from_event.clone_from(&end);
                 deliveries::narrowed(&mut tx, account, &id, &filter, &page).await?
             };
             let more = found.len() > PAGE;
             found.truncate(PAGE);
             let events: Vec<EventId> = found.iter().map(|one| one.event.clone()).collect();
             let last = deliveries::last_attempts(&mut tx, account, &id, &events).await?;
-            Some(chosen(&shell, &filters, endpoint, &found, &last.into_iter().collect(), more))
+            let further = end.filter(|_| !more);
+            let next =
+                found.last().filter(|_| more).map(|last| last.event.clone()).or(further.clone());
+            let mut chosen = chosen(&shell, endpoint, &found, &last.into_iter().collect());
+            chosen.older =
+                next.map(|id| shell.link_with("/console/deliveries", &filters.next(id.as_str())));
+            chosen.further = further.is_some();
+            Some(chosen)
         }
     };
     drop(tx);
@@ -253,11 +266,9 @@ async fn shown(
 
 fn chosen(
     shell: &Shell,
-    filters: &Filters,
     endpoint: &Endpoint,
     found: &[Delivery],
     last: &HashMap<EventId, Attempt>,
-    more: bool,
 ) -> Chosen {
     let lang = shell.lang;
     let enabled = endpoint.state == EndpointState::Enabled;
@@ -270,10 +281,8 @@ fn chosen(
         states: states.map(|one| Choice::new(one.as_str(), state(lang, *one).word)).collect(),
         which: Resend::ALL.iter().map(|one| Choice::new(one.as_str(), which(lang, *one))).collect(),
         rows: found.iter().map(|one| row(shell, one, last.get(&one.event), enabled)).collect(),
-        older: found
-            .last()
-            .filter(|_| more)
-            .map(|last| shell.link_with(path, &filters.next(last.event.as_str()))),
+        older: None,
+        further: false,
         clear: shell.link_with(path, &[("endpoint", endpoint.id.as_str())]),
         resend: shell.link("/console/deliveries/resend"),
         replay: shell.link("/console/deliveries/replay"),

@@ -115,6 +115,21 @@ pub(super) fn set_cookie(response: &mut Response, secure: bool, value: &str, sec
     keep(response, secure, cookie_name(secure), value, seconds);
 }
 
+/// What a browser of nobody yet is asked goes with this one.
+const fn asked_name(secure: bool) -> &'static str {
+    if secure { "__Host-entremise-asked" } else { "entremise-asked" }
+}
+
+/// Lets the browser keep for so many seconds what it was asked with; none takes it back.
+pub(super) fn set_asked(response: &mut Response, secure: bool, value: &str, seconds: u64) {
+    keep(response, secure, asked_name(secure), value, seconds);
+}
+
+/// What a browser of nobody yet was asked with.
+pub(super) fn asked(headers: &HeaderMap, secure: bool) -> Option<&str> {
+    cookie(headers, asked_name(secure))
+}
+
 /// Lets the browser keep a language for a year.
 pub(super) fn set_language(response: &mut Response, secure: bool, language: Language) {
     keep(response, secure, LANGUAGE_COOKIE, language.as_str(), 365 * 24 * 60 * 60);

@@ -6,10 +6,22 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use super::{
+    answer::Answer,
     when,
     words::{self, Pair},
 };
-use crate::domain::{staff::Language, time::Timestamp};
+use crate::{
+    domain::{staff::Language, time::Timestamp},
+    ids::{AccountId, NumberId},
+    store::{
+        Tx,
+        reach::{self, List},
+        sessions::Page,
+    },
+};
+
+/// How many rows of a list a page looks through for those that filters leave which no index knows.
+pub(super) const LOOKED_THROUGH: i64 = 5_000;
 
 /// The parameters of an address.
 #[derive(Debug, Default)]
@@ -95,6 +107,11 @@ impl Filters {
         value
     }
 
+    /// What went wrong with a form that led here, in a word.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.query.get("fault")
+    }
+
     /// Reads the role.
     pub(super) fn role(&mut self) -> Option<String> {
         const ALLOWED: Pair = [
@@ -114,6 +131,26 @@ impl Filters {
         let from = self.take("from", [["From", "Du"], ALLOWED], when::day);
         let to = self.take("to", [["To", "Au"], ALLOWED], when::day);
         (from, to.map(|day| day + DAY))
+    }
+
+    /// Where a look at a list ends that some filter narrows which no index knows, and whether it does: rows of `from`
+    /// on are left then, and the look goes on before it.
+    pub(super) async fn reach(
+        tx: &mut Tx,
+        account: &AccountId,
+        (list, number): (List, Option<&NumberId>),
+        (page, from, before): (&Page, &mut Option<Timestamp>, Option<Timestamp>),
+    ) -> Answer<Option<Timestamp>> {
+        let end = match number {
+            // A number has its own sessions in order.
+            Some(number) => {
+                reach::end_of_number(tx, account, number, (page, before), LOOKED_THROUGH).await?
+            }
+            None => reach::end(tx, account, list, (page, before), LOOKED_THROUGH).await?,
+        };
+        let end = end.filter(|at| from.is_none_or(|from| from < *at));
+        *from = end.or(*from);
+        Ok(end)
     }
 
     /// What a filter was understood as; empty for none.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::{Actor, ActorKind},
+        audit::{Actor, ActorKind, By, Reason},
         staff::{Language, Permission},
     },
     ids::AccountId,
@@ -41,7 +41,13 @@ impl Member {
 
     /// Use cases in their name.
     pub(super) fn relay(&self, app: &App) -> Relay {
-        app.relay.by(Actor::new(ActorKind::Staff, self.visitor.staff.id.as_str()))
+        self.relay_since(app, None)
+    }
+
+    /// The same, with why they do it.
+    pub(super) fn relay_since(&self, app: &App, reason: Option<Reason>) -> Relay {
+        let actor = Actor::new(ActorKind::Staff, self.visitor.staff.id.as_str());
+        app.relay.by(By { actor, reason })
     }
 
     /// That they proved lately who they are; else the way to do so, and then on to `next`.
@@ -79,8 +85,15 @@ impl Inside {
     }
 }
 
+/// Whether somebody asks, or a page that they left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Somebody,
+    Page,
+}
+
 /// Who is logged in with that request, whatever they must do first.
-async fn visitor(app: &App, parts: &Parts) -> Answer<Member> {
+async fn visitor(app: &App, parts: &Parts, asks: Asks) -> Answer<Member> {
     let Tongue(language) = Tongue::of(&parts.headers);
     let out = || {
         let here = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
@@ -94,7 +107,11 @@ async fn visitor(app: &App, parts: &Parts) -> Answer<Member> {
         })
     };
     let cookie = door::browser(&parts.headers, app.secure).ok_or_else(out)?;
-    let visitor = app.relay.visitor(cookie).await?.ok_or_else(out)?;
+    let visitor = match asks {
+        Asks::Somebody => app.relay.visitor(cookie).await?,
+        Asks::Page => app.relay.glance(cookie).await?,
+    };
+    let visitor = visitor.ok_or_else(out)?;
     Ok(Member { visitor: Arc::new(visitor), language })
 }
 
@@ -108,8 +125,8 @@ fn settled(person: &Member) -> Answer<()> {
 }
 
 /// Which account a request is about, and that its sender may do `what` there.
-async fn inside(app: &App, parts: &Parts, what: Permission) -> Answer<Inside> {
-    let person = visitor(app, parts).await?;
+async fn inside(app: &App, parts: &Parts, what: Permission, asks: Asks) -> Answer<Inside> {
+    let person = visitor(app, parts, asks).await?;
     settled(&person)?;
     let asked = Query::of(parts);
     let asked = match asked.get("account") {
@@ -137,15 +154,35 @@ async fn inside(app: &App, parts: &Parts, what: Permission) -> Answer<Inside> {
     if inside.may(what) { Ok(inside) } else { Err(No::NOT_YOURS.into()) }
 }
 
+/// Whether somebody for whom a page asks is still logged in, and may still do `what` in that account.
+pub(super) async fn still(
+    app: &App,
+    cookie: &str,
+    account: &AccountId,
+    what: Permission,
+) -> Answer<bool> {
+    let visitor = app.relay.glance(cookie).await?;
+    Ok(visitor.is_some_and(|visitor| visitor.must.is_none() && visitor.may(account, what)))
+}
+
 /// A route for whoever may do `what` in the account that it is about.
 pub(super) fn within(app: &App, what: Permission, route: MethodRouter<App>) -> MethodRouter<App> {
+    gated(app, what, Asks::Somebody, route)
+}
+
+/// The same for what pages ask for by themselves, which keeps nobody logged in.
+pub(super) fn beside(app: &App, what: Permission, route: MethodRouter<App>) -> MethodRouter<App> {
+    gated(app, what, Asks::Page, route)
+}
+
+fn gated(app: &App, what: Permission, asks: Asks, route: MethodRouter<App>) -> MethodRouter<App> {
     async fn gate(
-        State((app, what)): State<(App, Permission)>,
+        State((app, what, asks)): State<(App, Permission, Asks)>,
         request: Request,
         next: Next,
     ) -> Response {
         let (mut parts, body) = request.into_parts();
-        match inside(&app, &parts, what).await {
+        match inside(&app, &parts, what, asks).await {
             Ok(inside) => {
                 parts.extensions.insert(inside);
                 next.run(Request::from_parts(parts, body)).await
@@ -153,7 +190,7 @@ pub(super) fn within(app: &App, what: Permission, route: MethodRouter<App>) -> M
             Err(other) => other.into_response(),
         }
     }
-    route.layer(from_fn_with_state((app.clone(), what), gate))
+    route.layer(from_fn_with_state((app.clone(), what, asks), gate))
 }
 
 /// A route for whoever may do `what` in the installation as a whole; for all who are logged in without.
@@ -169,9 +206,11 @@ pub(super) fn at_large(
     ) -> Response {
         let (mut parts, body) = request.into_parts();
         let checked = async {
-            let person = visitor(&app, &parts).await?;
-            // Their own page is where what they must do is done.
-            if what.is_some() || !parts.uri.path().starts_with("/console/me") {
+            let person = visitor(&app, &parts, Asks::Somebody).await?;
+            // Their own page is where what they must do is done, and some of it asks who they are.
+            let theirs = ["/console/me", "/console/prove"];
+            let theirs = theirs.iter().any(|path| parts.uri.path().starts_with(path));
+            if what.is_some() || !theirs {
                 settled(&person)?;
             }
             match what {

@@ -25,6 +25,7 @@ use crate::{
         interactions::{self, Filter, Interaction},
         legs::{self, Leg},
         participants::{self, Participant},
+        reach::List,
         sessions::{self, Page},
     },
 };
@@ -42,6 +43,8 @@ struct InteractionsPage {
     services: Vec<Choice>,
     rows: Vec<Row>,
     older: Option<String>,
+    /// Whether the look ended before the list did.
+    further: bool,
     clear: String,
     /// Where the list is taken away as a file, for whoever may.
     export: Option<String>,
@@ -92,10 +95,19 @@ pub(super) fn filter(filters: &mut Filters) -> (Filter, Page) {
 pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -> Answer {
     let shell = inside.shell("interactions");
     let mut filters = Filters::new(shell.lang, query);
-    let (filter, page) = filter(&mut filters);
+    let (mut filter, page) = filter(&mut filters);
     let account = inside.id();
     let mut tx = app.relay.db().read().await?;
     let services = service_choices(&mut tx, account).await?;
+    // Outcomes and services have an index each; what is in none of them, or in both, has none.
+    let known = usize::from(filter.outcome.is_some()) + usize::from(filter.service.is_some());
+    let narrowed = filter.kind.is_some() || filter.role.is_some();
+    let end = if narrowed || known > 1 {
+        let span = (&page, &mut filter.created_from, filter.created_before);
+        Filters::reach(&mut tx, account, (List::Interactions, None), span).await?
+    } else {
+        None
+    };
     let mut found = interactions::list(&mut tx, account, &filter, &page).await?;
     let more = found.len() > PAGE;
     found.truncate(PAGE);
@@ -107,10 +119,10 @@ pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -
     let people = participants::of_sessions(&mut tx, account, &of).await?;
     let names = sessions::names(&mut tx, account, &of).await?;
     drop(tx);
-    let older = found
-        .last()
-        .filter(|_| more)
-        .map(|last| shell.link_with("/console/interactions", &filters.next(last.id.as_str())));
+    let last = found.last().filter(|_| more).map(|last| last.id.clone());
+    let further = end.filter(|_| !more);
+    let next = last.or(further.map(InteractionId::first_of));
+    let older = next.map(|id| shell.link_with("/console/interactions", &filters.next(id.as_str())));
     let rows = Rows { shell: &shell, services: &services, names: names.into_iter().collect() }
         .make(&found, legs, &people);
     let kind = |one: &Kind| Choice::new(one.as_str(), words::kind(shell.lang, *one));
@@ -127,6 +139,7 @@ pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -
         services,
         rows,
         older,
+        further: further.is_some(),
         clear,
         export,
     })

@@ -13,9 +13,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::{
     App,
     answer::{self, Alone, Answer, Other, Shell},
+    attempts::Attempts,
     door::{self, Form, Tongue},
     filters::Query,
     gate::Member,
+    oidc::{self, Way},
+    passkeys,
 };
 use crate::{
     domain::{
@@ -24,15 +27,20 @@ use crate::{
     },
     http::server::Arrival,
     relay::{Entered, Evidence, NotIn},
+    store::staff::factors::Factors,
 };
 
-const HOME: &str = "/console";
+pub(super) const HOME: &str = "/console";
 
 #[derive(Template)]
 #[template(path = "console/login.html")]
 struct LoginPage {
     shell: Alone,
     passwords: bool,
+    /// Where passkeys are taken, if they are.
+    passkeys: Option<String>,
+    /// The way by another login, if there is one.
+    elsewhere: Option<Way>,
     /// Where it leads then.
     next: String,
     notice: Option<&'static str>,
@@ -43,9 +51,32 @@ struct LoginPage {
 #[template(path = "console/login_code.html")]
 struct CodePage {
     shell: Alone,
+    /// Whether they have an app,
     app: bool,
+    /// something that shows or is a code,
+    codes: bool,
+    /// and passkeys, with where they are taken.
+    passkeys: Option<String>,
     next: String,
     fault: Option<&'static str>,
+}
+
+impl CodePage {
+    fn new(app: &App, language: Language, known: &Factors, next: String) -> Self {
+        Self {
+            shell: Alone { lang: language },
+            app: known.totp_since.is_some(),
+            codes: known.totp_since.is_some() || known.recovery_codes > 0,
+            passkeys: passkeys_of(app, known),
+            next,
+            fault: None,
+        }
+    }
+}
+
+/// Where somebody's passkeys are taken, if they have any and any are.
+fn passkeys_of(app: &App, known: &Factors) -> Option<String> {
+    passkeys::at(app).filter(|_| known.passkeys > 0)
 }
 
 #[derive(Template)]
@@ -53,33 +84,45 @@ struct CodePage {
 struct ProvePage {
     shell: Shell,
     app: bool,
+    codes: bool,
     password: bool,
+    passkeys: Option<String>,
+    elsewhere: Option<Way>,
     next: String,
     fault: Option<&'static str>,
 }
 
 /// The client of a request, and the time by which wrong tries are counted: whoever sets the clock shortens
 /// nothing, and keeps nobody out.
-struct Client {
+pub(super) struct Client {
     address: IpAddr,
     now: Timestamp,
 }
 
 impl Client {
-    fn of(app: &App, arrival: Option<Extension<Arrival>>) -> Self {
+    pub(super) fn of(app: &App, arrival: Option<Extension<Arrival>>) -> Self {
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let address = arrival.map_or(unknown, |known| known.client());
         Self { address, now: Timestamp::from_millis(app.clock.passed_ms()) }
     }
 
-    /// How long it must wait; nothing where it need not.
-    fn wait(&self, app: &App) -> Option<u64> {
-        let wait = app.attempts.wait(self.address, self.now);
+    /// How many seconds it must wait after wrong tries; nothing where it need not.
+    pub(super) fn wait(&self, app: &App) -> Option<u64> {
+        self.wait_in(&app.attempts)
+    }
+
+    pub(super) fn wrong(&self, app: &App) {
+        self.wrong_in(&app.attempts);
+    }
+
+    /// The same where something else is counted.
+    pub(super) fn wait_in(&self, counted: &Attempts) -> Option<u64> {
+        let wait = counted.wait(self.address, self.now);
         (!wait.is_zero()).then(|| wait.as_secs().max(1))
     }
 
-    fn wrong(&self, app: &App) {
-        app.attempts.wrong(self.address, self.now);
+    pub(super) fn wrong_in(&self, counted: &Attempts) {
+        counted.wrong(self.address, self.now);
     }
 }
 
@@ -87,6 +130,8 @@ fn login_page(app: &App, language: Language, next: &str) -> LoginPage {
     LoginPage {
         shell: Alone { lang: language },
         passwords: app.relay.login_rules().passwords,
+        passkeys: passkeys::at(app),
+        elsewhere: oidc::way_in(app, language, next),
         next: next.to_owned(),
         notice: None,
         fault: None,
@@ -121,10 +166,18 @@ fn too_often(page: LoginPage, seconds: u64) -> Answer {
     Ok(response)
 }
 
-fn entered(app: &App, cookie: &str, next: &str) -> Response {
+pub(super) fn entered(app: &App, cookie: &str, next: &str) -> Response {
     let mut response = Redirect::to(door::next(Some(next), HOME)).into_response();
     let seconds = app.relay.login_rules().longest.as_secs();
     door::set_cookie(&mut response, app.secure, cookie, seconds);
+    response
+}
+
+/// Sends the browser on to the second step.
+pub(super) fn halfway(app: &App, cookie: &str, next: &str) -> Response {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    let mut response = Redirect::to(&format!("/console/login/code?{query}")).into_response();
+    door::set_cookie(&mut response, app.secure, cookie, 600);
     response
 }
 
@@ -173,14 +226,7 @@ pub(super) async fn by_password(
     let agent = door::agent(&headers);
     match app.relay.log_in(form.get("name"), form.whole("password"), agent).await? {
         Ok(Entered::In(cookie)) => Ok(entered(&app, &cookie, &next)),
-        Ok(Entered::Halfway(cookie)) => {
-            let query =
-                form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
-            let mut response =
-                Redirect::to(&format!("/console/login/code?{query}")).into_response();
-            door::set_cookie(&mut response, app.secure, &cookie, 600);
-            Ok(response)
-        }
+        Ok(Entered::Halfway(cookie)) => Ok(halfway(&app, &cookie, &next)),
         // One text for both: which of them it was is nobody's to know.
         Err(NotIn::Wrong | NotIn::Wait) => {
             client.wrong(&app);
@@ -207,8 +253,7 @@ pub(super) async fn code_page(
         return Err(Other::To("/console/login".to_owned()));
     };
     let next = door::next(query.get("next"), "").to_owned();
-    let (shell, app) = (Alone { lang: language }, known.totp_since.is_some());
-    answer::page(&CodePage { shell, app, next, fault: None })
+    answer::page(&CodePage::new(&app, language, &known, next))
 }
 
 /// Takes a code of an app, or a recovery code.
@@ -232,8 +277,8 @@ pub(super) async fn by_code(
     let Some((_, _, known)) = app.relay.halfway(cookie).await? else {
         return Err(Other::To("/console/login".to_owned()));
     };
-    let (shell, app) = (Alone { lang: language }, known.totp_since.is_some());
-    let page = CodePage { shell, app, next, fault: Some(wrong_code(language)) };
+    let fault = Some(wrong_code(language));
+    let page = CodePage { fault, ..CodePage::new(&app, language, &known, next) };
     let mut response = answer::page(&page)?;
     *response.status_mut() = StatusCode::FORBIDDEN;
     Ok(response)
@@ -267,20 +312,23 @@ pub(super) async fn language(State(app): State<App>, form: Form) -> Answer {
     Ok(response)
 }
 
-fn prove_form(person: &Member, next: &str, fault: Option<&'static str>) -> ProvePage {
+fn prove_form(app: &App, person: &Member, next: &str, fault: Option<&'static str>) -> ProvePage {
     let known = &person.visitor.factors;
     ProvePage {
         shell: person.shell(""),
         app: known.totp_since.is_some(),
-        password: known.password.is_some(),
+        codes: known.totp_since.is_some() || known.recovery_codes > 0,
+        password: known.password.is_some() && !known.has_second(),
+        passkeys: passkeys_of(app, known),
+        elsewhere: oidc::way_to_prove(app, person, door::next(Some(next), HOME)),
         next: door::next(Some(next), HOME).to_owned(),
         fault,
     }
 }
 
 /// The page that asks again who somebody is.
-pub(super) async fn prove_page(person: Member, query: Query) -> Answer {
-    answer::page(&prove_form(&person, query.get("next").unwrap_or_default(), None))
+pub(super) async fn prove_page(State(app): State<App>, person: Member, query: Query) -> Answer {
+    answer::page(&prove_form(&app, &person, query.get("next").unwrap_or_default(), None))
 }
 
 /// Takes the proof.
@@ -293,7 +341,7 @@ pub(super) async fn prove(
 ) -> Answer {
     let client = Client::of(&app, arrival);
     let language = person.language;
-    let evidence = if person.visitor.factors.totp_since.is_some() {
+    let evidence = if person.visitor.factors.has_second() {
         Evidence::Code(form.get("code").to_owned())
     } else {
         Evidence::Password(form.whole("password").to_owned())
@@ -313,7 +361,7 @@ pub(super) async fn prove(
              instant et réessayez.",
         ),
     };
-    let mut response = answer::page(&prove_form(&person, form.get("next"), Some(fault)))?;
+    let mut response = answer::page(&prove_form(&app, &person, form.get("next"), Some(fault)))?;
     *response.status_mut() = StatusCode::FORBIDDEN;
     Ok(response)
 }

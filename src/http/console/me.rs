@@ -13,13 +13,14 @@ use super::{
     door::Form,
     filters::Query,
     gate::Member,
-    login,
+    login, oidc,
+    passkeys::{self as keys, Row as PasskeyRow},
     when::When,
 };
 use crate::{
     domain::staff::{Language, PASSWORD_CHARS, WeakPassword},
     ids::BrowserId,
-    relay::{Must, NotSet},
+    relay::{Must, NotSet, PASSKEY_NAME_CHARS},
     store::staff::browsers::Browser,
 };
 
@@ -27,10 +28,17 @@ use crate::{
 #[template(path = "console/me.html")]
 struct MePage {
     shell: Shell,
+    /// The other login that they come by, if they do.
+    elsewhere: Option<String>,
     password: bool,
     password_set: Option<When>,
     app: Option<When>,
-    codes_left: i64,
+    /// Recovery codes that are left, where there is something to recover.
+    codes_left: Option<i64>,
+    passkeys: Vec<PasskeyRow>,
+    /// Where passkeys are taken, if they are.
+    passkeys_at: Option<String>,
+    name_most: usize,
     browsers: Vec<Row>,
     notice: Option<&'static str>,
 }
@@ -73,6 +81,8 @@ struct PasswordPage {
 struct AppPage {
     shell: Shell,
     must: bool,
+    /// Whether a passkey would do too.
+    passkeys: bool,
     secret: String,
     picture: String,
     fault: Option<&'static str>,
@@ -95,20 +105,41 @@ pub(super) async fn page(State(app): State<App>, person: Member, query: Query) -
             language
                 .say("No app is asked for any more.", "Aucune application n’est plus demandée."),
         ),
+        Some("passkey") => {
+            Some(language.say("Your passkey is added.", "Votre clé d’accès est ajoutée."))
+        }
+        Some("passkey_removed") => {
+            Some(language.say("That passkey is removed.", "Cette clé d’accès est retirée."))
+        }
+        Some("only_passkey") => Some(language.say(
+            "That passkey is your only way in. Set a password or add another passkey first.",
+            "Cette clé d’accès est votre seul moyen d’entrer. Définissez un mot de passe ou ajoutez une autre clé \
+             d’accès d’abord.",
+        )),
         Some("browser") => {
             Some(language.say("That browser is logged out.", "Ce navigateur est déconnecté."))
         }
         _ => None,
     };
     let browsers = app.relay.browsers_of(&person.visitor.staff).await?;
+    let passkeys = app.relay.passkeys_of(&person.visitor.staff.id).await?;
     let this = &person.visitor.browser.id;
     let factors = &person.visitor.factors;
     answer::page(&MePage {
         shell: person.shell("me"),
+        elsewhere: person
+            .visitor
+            .staff
+            .issuer
+            .clone()
+            .map(|issuer| oidc::label(&app, language).unwrap_or(issuer)),
         password: factors.password.is_some(),
         password_set: factors.password_set_at.and_then(|at| When::new(language, at)),
         app: factors.totp_since.and_then(|at| When::new(language, at)),
-        codes_left: factors.recovery_codes,
+        codes_left: factors.has_second().then_some(factors.recovery_codes),
+        passkeys: passkeys.into_iter().map(|one| PasskeyRow::new(one, language)).collect(),
+        passkeys_at: keys::at(&app),
+        name_most: PASSKEY_NAME_CHARS,
         browsers: browsers.into_iter().map(|one| Row::new(one, Some(this), language)).collect(),
         notice,
     })
@@ -125,6 +156,10 @@ fn password_form(person: &Member, fault: Option<String>) -> PasswordPage {
 }
 
 pub(super) async fn password_page(person: Member) -> Answer {
+    // A password would outlast what the other login takes away.
+    if person.visitor.staff.issuer.is_some() {
+        return Err(Other::To("/console/me".to_owned()));
+    }
     answer::page(&password_form(&person, None))
 }
 
@@ -165,7 +200,12 @@ fn not_set(language: Language, why: NotSet) -> String {
                 "Ce n’est pas le code que l’application devrait afficher. Vérifiez l’heure du téléphone.",
             )
             .to_owned(),
-        NotSet::Stale | NotSet::Failed => {
+        NotSet::Stale
+        | NotSet::Failed
+        | NotSet::Name
+        | NotSet::Refused
+        | NotSet::Full
+        | NotSet::Only => {
             language.say("That could not be done.", "Cela n’a pas pu se faire.").to_owned()
         }
     }
@@ -199,7 +239,14 @@ async fn app_form(app: &App, person: &Member, fault: Option<&'static str>) -> An
     let must = person.visitor.must == Some(Must::AddSecond);
     let secret: Vec<char> = offered.secret.chars().collect();
     let secret: Vec<String> = secret.chunks(4).map(|four| four.iter().collect()).collect();
-    Ok(AppPage { shell: person.shell("me"), must, secret: secret.join(" "), picture, fault })
+    Ok(AppPage {
+        shell: person.shell("me"),
+        must,
+        passkeys: app.relay.passkeys_at().is_some(),
+        secret: secret.join(" "),
+        picture,
+        fault,
+    })
 }
 
 /// The page that offers an app its secret.

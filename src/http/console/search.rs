@@ -1,5 +1,5 @@
-//! The search box. What is typed is sent in a form and never stands in an address: it may be a
-//! number.
+//! The search box. What is typed is sent in a form and never stands in an address, a log or an error: it may be a
+//! person's number.
 
 use askama::Template;
 use axum::extract::State;
@@ -10,32 +10,43 @@ use super::{
     answer::{self, Answer, Other, Shell},
     door::Form,
     gate::Inside,
+    people,
 };
 use crate::{
-    domain::phone::ProxyNumber,
+    domain::phone::{Country, Identifier, ProxyNumber, is_like_a_number, parse_typed},
     ids::{InteractionId, NumberId, SessionId},
+    relay::Somebody,
     store::{
-        Tx, interactions, numbers,
+        Tx, interactions, numbers, rings, services,
         sessions::{self, Filter, Page},
     },
 };
+
+/// How many services are asked for the countries of their people.
+const SERVICES: i64 = 50;
+/// In how many countries a number without a calling code is looked for.
+const COUNTRIES: usize = 10;
 
 #[derive(Template)]
 #[template(path = "console/nothing.html")]
 struct NothingPage {
     shell: Shell,
-    number: bool,
+    what: Nothing,
 }
 
-/// A number as people write it, in E.164; nothing for other texts.
-fn number(text: &str) -> Option<ProxyNumber> {
-    let bare: String = text.chars().filter(|c| !" -.()/\u{a0}".contains(*c)).collect();
-    let digits = bare.strip_prefix('+').or_else(|| bare.strip_prefix("00")).unwrap_or(&bare);
-    ProxyNumber::parse(&format!("+{digits}")).ok()
+/// What was not found.
+#[derive(PartialEq, Eq)]
+enum Nothing {
+    /// Nobody has that number, and it is no proxy number.
+    Number,
+    /// It looks like a number and can't be read as one.
+    Unread,
+    /// No id or name.
+    Name,
 }
 
-/// Leads to what was searched for: a session by its id or name, an interaction by its id, the
-/// sessions on a proxy number.
+/// Leads to what was searched for: a session by its id or name, an interaction by its id, the sessions on a proxy
+/// number, or those of a person by their number.
 pub(super) async fn search(State(app): State<App>, inside: Inside, form: Form) -> Answer {
     let text = form.get("q");
     let shell = inside.shell("");
@@ -43,27 +54,73 @@ pub(super) async fn search(State(app): State<App>, inside: Inside, form: Form) -
         return Err(Other::To(shell.link("/console/sessions")));
     }
     let mut tx = app.relay.db().read().await?;
-    let number = number(text);
-    let found = match &number {
-        Some(number) => on_number(&mut tx, &inside, &shell, number).await?,
-        None => by_id_or_name(&mut tx, &inside, &shell, text).await?,
-    };
-    drop(tx);
-    if let Some(path) = found {
+    let countries =
+        if is_like_a_number(text) { countries(&mut tx, &inside).await? } else { Vec::new() };
+    let typed = parse_typed(text, &countries);
+    for one in &typed {
+        if let Some(path) = on_number(&mut tx, &inside, &shell, one).await? {
+            return Err(Other::To(path));
+        }
+    }
+    if let Some(path) = by_id_or_name(&mut tx, &inside, &shell, text).await? {
         return Err(Other::To(path));
     }
-    let mut response = answer::page(&NothingPage { shell, number: number.is_some() })?;
+    let found = Somebody::by_number(&mut tx, inside.id(), &typed).await?;
+    drop(tx);
+    if let Some(found) = found {
+        noted(&app, &inside, &found.masked).await?;
+        let Some(known) = &found.known else {
+            let mut tx = app.relay.db().read().await?;
+            return people::show(&mut tx, &inside, &found, None, None).await;
+        };
+        return Err(Other::To(shell.link(&format!("/console/people/{known}"))));
+    }
+    let what = match typed.first() {
+        Some(one) => {
+            let mut tx = app.relay.db().read().await?;
+            let masked = Somebody::masked(&mut tx, inside.id(), one).await?;
+            drop(tx);
+            noted(&app, &inside, &masked).await?;
+            Nothing::Number
+        }
+        None if is_like_a_number(text) => Nothing::Unread,
+        None => Nothing::Name,
+    };
+    let mut response = answer::page(&NothingPage { shell, what })?;
     *response.status_mut() = StatusCode::NOT_FOUND;
     Ok(response)
+}
+
+/// Notes that somebody was searched for, found or not, before anything is shown.
+async fn noted(app: &App, inside: &Inside, masked: &str) -> Answer<()> {
+    Ok(inside.person.relay(app).note_search(inside.id(), masked).await?)
+}
+
+/// The countries whose national numbers may be typed: those that the account's services reach, and of their proxy
+/// numbers.
+async fn countries(tx: &mut Tx, inside: &Inside) -> Answer<Vec<Country>> {
+    let mut all: Vec<Country> = Vec::new();
+    for service in services::list(tx, inside.id(), "", SERVICES).await? {
+        let classes = rings::classes(tx, inside.id(), &service.id).await?;
+        let named = service.rules.countries.iter().filter_map(Country::parse);
+        let pool = classes.iter().filter_map(|class| Country::parse(&class.country));
+        for one in named.chain(pool) {
+            if !all.contains(&one) && all.len() < COUNTRIES {
+                all.push(one);
+            }
+        }
+    }
+    Ok(all)
 }
 
 async fn on_number(
     tx: &mut Tx,
     inside: &Inside,
     shell: &Shell,
-    number: &ProxyNumber,
+    number: &Identifier,
 ) -> Answer<Option<String>> {
-    let owner = numbers::owner(tx, number).await?;
+    let Ok(number) = ProxyNumber::parse(number.expose()) else { return Ok(None) };
+    let owner = numbers::owner(tx, &number).await?;
     let ours = owner.filter(|(account, _)| account == inside.id());
     Ok(ours
         .map(|(_, number)| shell.link_with("/console/sessions", &[("number", number.id.as_str())])))
@@ -103,22 +160,8 @@ async fn by_id_or_name(
     Ok(match found.as_slice() {
         [] => None,
         [one] => Some(session(&one.id)),
+        // A name that may be a number does not come to stand in an address: the latest of them.
+        [one, ..] if is_like_a_number(text) => Some(session(&one.id)),
         _ => Some(shell.link_with("/console/sessions", &[("name", text)])),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A number is read as people write it; ids and names are none.
-    #[test]
-    fn numbers_as_people_write_them() {
-        for text in ["+14155550150", "0014155550150", "+1 (415) 555-0150", "1 415.555.0150"] {
-            assert_eq!(number(text).unwrap().as_str(), "+14155550150", "{text}");
-        }
-        for text in ["order-1042", "KC0123456789abcdef0123456789abcdef", "12345", "0"] {
-            assert_eq!(number(text), None, "{text}");
-        }
-    }
 }

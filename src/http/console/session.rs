@@ -7,16 +7,20 @@ use axum::extract::{Path, State, rejection::PathRejection};
 
 use super::{
     App,
+    acts::{self, offers},
     answer::{self, Answer, No, Shell},
     filters::{Filters, PLACE, Query},
     gate::Inside,
+    notes::{self, Desk},
     timeline::{self, Cast, Count, Entry, Party, What},
+    touched::{self, Touch},
+    trail::Trails,
     when::{self, When},
     words::{self, Chip, Pair, Tone, Why},
 };
 use crate::{
     domain::{staff::Language, time::Timestamp},
-    ids::{AccountId, InteractionId, SessionId},
+    ids::{AccountId, EventId, InteractionId, LegId, SessionId, SessionNoteId},
     store::{
         Tx,
         events::{self, Event, Window},
@@ -44,11 +48,16 @@ struct SessionPage {
     facts: Vec<Fact>,
     people: Vec<Member>,
     counts: Vec<Count>,
+    touched: Vec<Touch>,
+    desk: Desk,
+    numbers: String,
     problem: Option<Problem>,
     entries: Vec<Entry>,
     earlier: Option<String>,
     latest: Option<String>,
     notes: Vec<String>,
+    offers: offers::Offers,
+    notice: Option<&'static str>,
 }
 
 struct Fact {
@@ -82,6 +91,7 @@ struct Chapter {
     interactions: Vec<Interaction>,
     legs: HashMap<InteractionId, Vec<Leg>>,
     events: Vec<Event>,
+    trails: Trails,
     more: bool,
 }
 
@@ -96,9 +106,12 @@ pub(super) async fn page(
     let shell = inside.shell("sessions");
     let account = inside.id();
     let language = shell.lang;
+    let notice = query.get("done").and_then(|what| acts::notice(language, what));
     let mut filters = Filters::new(language, query);
     let before = filters.take("before", PLACE, |id| InteractionId::parse(id).ok());
     let at = filters.take("at", PLACE, |id| InteractionId::parse(id).ok());
+    let notes_before = filters.take("notes", PLACE, |id| SessionNoteId::parse(id).ok());
+    let done = notes::done(language, filters.fault());
     // The page that ends with `at`: every id with more behind it comes after it.
     let before = before.map(|id| id.to_string()).or_else(|| at.map(|id| format!("{id}g")));
     let mut tx = app.relay.db().read().await?;
@@ -106,15 +119,22 @@ pub(super) async fn page(
     let session = sessions::get(&mut tx, account, &id).await?.ok_or(No::NOTHING_HERE)?;
     let people = participants::of_session(&mut tx, account, &id).await?;
     let service = services::get(&mut tx, account, &session.service).await?;
-    let tallies = interactions::tallies(&mut tx, account, std::slice::from_ref(&id)).await?;
+    let only = std::slice::from_ref(&id);
+    let tallies = interactions::newest_tallies(&mut tx, account, only, timeline::COUNTED).await?;
+    let known = touched::read(&mut tx, account, &session, &people).await?;
+    let rules = service.as_ref().map(|one| &one.rules);
+    let asked = notes::Asked { session: &session, rules, before: notes_before, fault: done };
+    let desk = notes::read(&mut tx, account, &shell, asked).await?;
     let chapter = chapter(&mut tx, account, &id, before.as_deref()).await?;
+    let offers = offers::offers(&mut tx, &inside, &session, &people, now).await?;
     drop(tx);
     let path = format!("/console/sessions/{id}");
     let first = chapter.interactions.first().filter(|_| chapter.more);
     let earlier = first.map(|one| shell.link_with(&path, &[("before", one.id.as_str())]));
     let latest = before.is_some().then(|| shell.link(&path));
-    let cast = Cast::new(language, &people);
-    let entries = timeline::tell(chapter.interactions, chapter.legs, chapter.events, &cast);
+    let cast = Cast::new(language, &people).among(app.relay.carriers());
+    let Chapter { interactions, legs, events, trails, .. } = chapter;
+    let entries = timeline::tell(interactions, legs, events, &trails, &cast);
     let problem = if before.is_none() { problem(&entries) } else { None };
     let service = service.map(|one| one.unique_name).unwrap_or_default();
     answer::page(&SessionPage {
@@ -123,6 +143,9 @@ pub(super) async fn page(
         facts: facts(language, &session),
         people: members(language, &people, &cast),
         counts: timeline::counts(language, tallies.iter()),
+        desk,
+        numbers: shell.link(&format!("{path}/numbers")),
+        touched: touched::tell(known, &people, &cast),
         id: id.to_string(),
         name: session.unique_name,
         problem,
@@ -130,6 +153,8 @@ pub(super) async fn page(
         earlier,
         latest,
         notes: filters.notes,
+        offers,
+        notice,
         shell,
     })
 }
@@ -151,7 +176,9 @@ async fn chapter(
     found.reverse();
     let ids: Vec<InteractionId> = found.iter().map(|one| one.id.clone()).collect();
     let mut by_interaction: HashMap<InteractionId, Vec<Leg>> = HashMap::new();
-    for leg in legs::of_interactions(tx, account, &ids).await? {
+    let legs = legs::of_interactions(tx, account, &ids).await?;
+    let leg_ids: Vec<LegId> = legs.iter().map(|leg| leg.id.clone()).collect();
+    for leg in legs {
         by_interaction.entry(leg.interaction.clone()).or_default().push(leg);
     }
     let until = match before {
@@ -160,7 +187,9 @@ async fn chapter(
     };
     let window = Window { interactions: &ids, from, before: until };
     let events = events::of_session(tx, account, session, &window, EVENTS).await?;
-    Ok(Chapter { interactions: found, legs: by_interaction, events, more })
+    let told: Vec<EventId> = events.iter().map(|event| event.id.clone()).collect();
+    let trails = Trails::read(tx, account, &ids, &leg_ids, &told).await?;
+    Ok(Chapter { interactions: found, legs: by_interaction, events, trails, more })
 }
 
 /// `A contact of buyer and seller by calls and texts, in the service “rides”.`

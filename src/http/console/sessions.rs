@@ -1,6 +1,6 @@
 //! The list of sessions.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use askama::Template;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use super::{
     answer::{self, Answer, Other, Shell},
     filters::{Choice, Filters, PLACE, Query, SERVICE},
     gate::{Inside, Member},
-    timeline::{Count, counts},
+    timeline::{COUNTED, Count, counts},
     when::When,
     words::{self, Chip},
 };
@@ -22,6 +22,7 @@ use crate::{
         interactions::{self, Tally},
         numbers,
         participants::{self, Participant},
+        reach::List,
         services,
         sessions::{self, Filter, Page, Session},
     },
@@ -43,6 +44,8 @@ struct SessionsPage {
     number: Option<String>,
     rows: Vec<Row>,
     older: Option<String>,
+    /// Whether the look ended before the list did.
+    further: bool,
     clear: String,
     /// Where the list is taken away as a file, for whoever may.
     export: Option<String>,
@@ -78,7 +81,7 @@ pub(super) async fn home(person: Member) -> Other {
     let staff = &person.visitor.staff;
     let may = |what| staff.grants.iter().any(|grant| grant.rights.may(what));
     let first = if may(Permission::View) {
-        "/console/sessions"
+        "/console/overview"
     } else if may(Permission::Audit) {
         "/console/audit"
     } else {
@@ -133,7 +136,7 @@ pub(super) fn filter(filters: &mut Filters) -> (Filter, Page) {
 pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -> Answer {
     let shell = inside.shell("sessions");
     let mut filters = Filters::new(shell.lang, query);
-    let (filter, page) = filter(&mut filters);
+    let (mut filter, page) = filter(&mut filters);
     let account = inside.id();
     let mut tx = app.relay.db().read().await?;
     let now = tx.now().await?;
@@ -142,17 +145,30 @@ pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -
         Some(id) => numbers::get(&mut tx, account, id).await?.map(|one| one.number.to_string()),
         None => None,
     };
+    // What a number has is read from its own list, which ends where the page begins.
+    let begins = page.before.as_deref().and_then(|id| SessionId::parse(id).ok());
+    if let Some(id) = begins.filter(|_| filter.number.is_some()) {
+        let at = id.made_at() + Duration::from_millis(1);
+        filter.created_before = Some(filter.created_before.map_or(at, |before| before.min(at)));
+    }
+    let end = if filter.role.is_some() || filter.number.is_some() {
+        let number = filter.number.as_ref();
+        let span = (&page, &mut filter.created_from, filter.created_before);
+        Filters::reach(&mut tx, account, (List::Sessions, number), span).await?
+    } else {
+        None
+    };
     let mut found = sessions::list(&mut tx, account, &filter, &page).await?;
     let more = found.len() > PAGE;
     found.truncate(PAGE);
     let ids: Vec<SessionId> = found.iter().map(|one| one.id.clone()).collect();
     let people = participants::of_sessions(&mut tx, account, &ids).await?;
-    let tallies = interactions::tallies(&mut tx, account, &ids).await?;
+    let tallies = interactions::newest_tallies(&mut tx, account, &ids, COUNTED).await?;
     drop(tx);
-    let older = found
-        .last()
-        .filter(|_| more)
-        .map(|last| shell.link_with("/console/sessions", &filters.next(last.id.as_str())));
+    let last = found.last().filter(|_| more).map(|last| last.id.clone());
+    let further = end.filter(|_| !more);
+    let next = last.or(further.map(SessionId::first_of));
+    let older = next.map(|id| shell.link_with("/console/sessions", &filters.next(id.as_str())));
     let rows = rows(found, people, &tallies, &services, &shell, now);
     let states = [SessionState::Open, SessionState::InProgress, SessionState::Closed];
     let state = |one: SessionState| Choice::new(one.as_str(), words::state(shell.lang, one).word);
@@ -167,6 +183,7 @@ pub(super) async fn page(State(app): State<App>, inside: Inside, query: Query) -
         number,
         rows,
         older,
+        further: further.is_some(),
         clear,
         export,
     })

@@ -51,6 +51,8 @@ struct OnePage {
     since: Option<When>,
     disabled: Option<When>,
     grants: Vec<GrantRow>,
+    /// The other login that they come by, if they do.
+    elsewhere: Option<String>,
     password: Option<When>,
     must_change: bool,
     app: bool,
@@ -211,14 +213,19 @@ fn asked(form: &Form) -> Answer<Grant> {
     Ok(Grant { account, rights: Rights { role, extra } })
 }
 
-/// What a use case found wrong with a form, in words; other errors as they are.
 /// What is wrong with what was asked for, in words.
 fn wrong(language: Language, error: Error) -> Answer<String> {
-    let words = |fault: Fault| match (language, fault.code, fault.pointer.as_str()) {
+    let words = |fault: Fault| {
+        match (language, fault.code, fault.pointer.as_str()) {
         (Language::English, ..) => fault.to_string(),
         (Language::French, "last_admin", _) => {
             "C’est la dernière personne qui administre toute la console : faites-en entrer une \
              autre d’abord."
+                .to_owned()
+        }
+        (Language::French, "elsewhere", _) => {
+            "Cette personne passe par l’autre connexion, et par elle seule : ses groupes y décident de ce qu’elle \
+             peut faire."
                 .to_owned()
         }
         (Language::French, _, "/name") => {
@@ -226,6 +233,7 @@ fn wrong(language: Language, error: Error) -> Answer<String> {
                 .to_owned()
         }
         (Language::French, ..) => "Cela n’est pas permis ici.".to_owned(),
+    }
     };
     match error {
         Error::Invalid(faults) => Ok(faults.into_iter().map(words).collect::<Vec<_>>().join(" ")),
@@ -284,6 +292,7 @@ async fn whole(
         ends: format!("/console/staff/{}/browsers", one.id),
         id: one.id.to_string(),
         name: one.name,
+        elsewhere: one.issuer,
         since: When::new(language, one.created_at),
         disabled: one.disabled_at.and_then(|at| When::new(language, at)),
         password: known.password_set_at.and_then(|at| When::new(language, at)),
@@ -352,9 +361,16 @@ pub(super) async fn link(State(app): State<App>, person: Member, Path(id): Path<
     allowed(&person, &id)?;
     let one = find(&app, &id).await?;
     let invite = Invite { name: one.name.clone(), account: None, rights: None };
-    let link = person.relay(&app).create_staff(invite).await?;
-    let link = Some(format!("/console/login#{link}"));
-    answer::page(&whole(&app, &person, one, link, None).await?)
+    match person.relay(&app).create_staff(invite).await {
+        Ok(link) => {
+            let link = Some(format!("/console/login#{link}"));
+            answer::page(&whole(&app, &person, one, link, None).await?)
+        }
+        Err(error) => {
+            let fault = Some(wrong(person.language, error)?);
+            unprocessable(&whole(&app, &person, one, None, fault).await?)
+        }
+    }
 }
 
 pub(super) async fn expire(
@@ -364,6 +380,16 @@ pub(super) async fn expire(
 ) -> Answer {
     let staff = allowed(&person, &id)?;
     let done = person.relay(&app).expire_password(&staff).await;
+    changed(&app, &person, &id, done).await
+}
+
+pub(super) async fn remove_second_steps(
+    State(app): State<App>,
+    person: Member,
+    Path(id): Path<String>,
+) -> Answer {
+    let staff = allowed(&person, &id)?;
+    let done = person.relay(&app).remove_second_steps(&staff).await;
     changed(&app, &person, &id, done).await
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
+    trail::{Shown, Step, Trails, event_words},
     when::{self, When},
     words::{self, Chip, Receipt, Tone, Why},
 };
@@ -11,11 +12,11 @@ use crate::{
     domain::{
         interaction::{Kind, Outcome, Reason},
         message::MessageState,
-        session::ClosedReason,
         staff::Language,
         time::Timestamp,
     },
     ids::InteractionId,
+    relay::Carriers,
     store::{
         events::Event,
         interactions::{Interaction, Origin, Tally},
@@ -56,7 +57,10 @@ pub(super) struct Contact {
     /// What there is to measure: `spoke for 3 min`.
     pub(super) facts: Vec<String>,
     pub(super) legs: Vec<LegRow>,
-    pub(super) events: Vec<Change>,
+    pub(super) shown: Vec<Shown>,
+    /// Messages that were left, and recordings.
+    pub(super) besides: Vec<String>,
+    pub(super) steps: Vec<Step>,
 }
 
 /// One end of a call or text.
@@ -76,6 +80,8 @@ pub(super) struct LegRow {
     pub(super) carrier: String,
     pub(super) carrier_id: Option<String>,
     pub(super) carrier_code: Option<String>,
+    /// What the carrier means by that, where it is known.
+    pub(super) means: Option<&'static str>,
     /// Whether its recipient may have it twice.
     pub(super) possible_duplicate: bool,
     pub(super) state: &'static str,
@@ -92,7 +98,8 @@ pub(super) struct Change {
     pub(super) words: String,
     /// Whose it is.
     pub(super) role: Option<String>,
-    pub(super) reason: Option<&'static str>,
+    /// What became of telling the marketplace.
+    pub(super) told: Vec<String>,
 }
 
 /// How many ended in one way.
@@ -102,22 +109,29 @@ pub(super) struct Count {
     pub(super) chip: Chip,
 }
 
+/// How many calls and texts of a session are counted: the newest.
+pub(super) const COUNTED: i64 = 1_000;
+
 /// The counts of one session, those that went well first.
 pub(super) fn counts<'a>(
     language: Language,
     tallies: impl Iterator<Item = &'a Tally>,
 ) -> Vec<Count> {
     let mut counts = Vec::new();
-    let mut undelivered = 0;
+    let (mut undelivered, mut all) = (0, 0);
     for tally in tallies {
         // Only what a carrier took can be undelivered; a tally of it stands beside the rest.
         let lost = if tally.outcome == Some(Outcome::Relayed) { tally.undelivered } else { 0 };
         undelivered += lost;
+        all += tally.count;
         let count = tally.count - lost;
         counts.push(Count { count, chip: words::counted(language, tally.outcome, count) });
     }
     let chip = words::undelivered(language, undelivered);
     counts.push(Count { count: undelivered, chip });
+    if all >= COUNTED {
+        counts.push(Count { count: all, chip: words::only_newest(language) });
+    }
     counts.retain(|one| one.count > 0);
     counts.sort_by_key(|one| match one.chip.tone {
         Tone::Good => 0,
@@ -167,6 +181,7 @@ pub(super) struct Cast<'a> {
     language: Language,
     people: &'a [Participant],
     roles: Vec<&'a str>,
+    carriers: Option<&'a Carriers>,
 }
 
 impl<'a> Cast<'a> {
@@ -177,7 +192,28 @@ impl<'a> Cast<'a> {
                 roles.push(&one.role);
             }
         }
-        Self { language, people, roles }
+        Self { language, people, roles, carriers: None }
+    }
+
+    /// The same with the carriers, whose codes then are told with what they mean.
+    pub(super) fn among(self, carriers: &'a Carriers) -> Self {
+        Self { carriers: Some(carriers), ..self }
+    }
+
+    /// The language in which it is told.
+    pub(super) const fn language(&self) -> Language {
+        self.language
+    }
+
+    /// Somebody of the session, by their keyed hash.
+    pub(super) fn person(&self, hash: &str) -> Option<Party> {
+        let known = self.people.iter().find(|one| one.person.as_str() == hash)?;
+        Some(self.party(&known.role, known.masked()))
+    }
+
+    fn means(&self, leg: &Leg) -> Option<&'static str> {
+        let kind = self.carriers?.get(&leg.carrier)?.kind;
+        words::carrier_code(self.language, kind, leg.carrier_code.as_deref()?)
     }
 
     /// The roles, in the order in which they came.
@@ -218,7 +254,8 @@ impl<'a> Cast<'a> {
         }
     }
 
-    fn leg_party(&self, leg: &Leg, from: &Party) -> Party {
+    /// Whose leg it is.
+    pub(super) fn leg_party(&self, leg: &Leg, from: &Party) -> Party {
         let id = leg.participant.as_ref();
         match id.and_then(|id| self.people.iter().find(|other| other.id == *id)) {
             Some(known) => self.party(&known.role, known.masked()),
@@ -246,24 +283,24 @@ pub(super) fn tell(
     interactions: Vec<Interaction>,
     mut legs: HashMap<InteractionId, Vec<Leg>>,
     events: Vec<Event>,
+    trails: &Trails,
     cast: &Cast<'_>,
 ) -> Vec<Entry> {
     let mut changes: Vec<(Timestamp, What)> = Vec::new();
-    let mut inner: HashMap<InteractionId, Vec<Change>> = HashMap::new();
+    let mut inner: HashMap<InteractionId, Vec<Event>> = HashMap::new();
     for event in events {
-        let at = event.created_at;
-        let of = event.interaction.clone();
-        let change = change(cast.language, &event);
-        match of {
-            Some(id) => inner.entry(id).or_default().push(change),
-            None => changes.push((at, What::Change(change))),
+        if let Some(id) = event.interaction.clone() {
+            inner.entry(id).or_default().push(event);
+        } else {
+            let change = change(cast.language, &event, trails);
+            changes.push((event.created_at, What::Change(change)));
         }
     }
     for one in interactions {
         let legs = legs.remove(&one.id).unwrap_or_default();
         let events = inner.remove(&one.id).unwrap_or_default();
-        let at = one.created_at;
-        changes.push((at, What::Contact(Box::new(contact(&one, &legs, events, cast)))));
+        let contact = contact(&one, &legs, &events, trails, cast);
+        changes.push((one.created_at, What::Contact(Box::new(contact))));
     }
     // Stable: what changed at the very moment of a contact stays before it.
     changes.sort_by_key(|(at, _)| *at);
@@ -279,7 +316,13 @@ pub(super) fn tell(
         .collect()
 }
 
-fn contact(one: &Interaction, legs: &[Leg], events: Vec<Change>, cast: &Cast<'_>) -> Contact {
+fn contact(
+    one: &Interaction,
+    legs: &[Leg],
+    events: &[Event],
+    trails: &Trails,
+    cast: &Cast<'_>,
+) -> Contact {
     let language = cast.language;
     let (chip, sentence, why) = verdict(language, one, legs);
     let from = cast.from(one);
@@ -295,7 +338,9 @@ fn contact(one: &Interaction, legs: &[Leg], events: Vec<Change>, cast: &Cast<'_>
         why,
         facts: facts(language, one, legs),
         legs: legs.iter().map(|leg| leg_row(leg, &from, cast)).collect(),
-        events,
+        shown: trails.shown(one, legs, cast),
+        besides: trails.besides(language, &one.id),
+        steps: trails.steps(one, legs, events, cast),
         from,
     }
 }
@@ -342,6 +387,7 @@ fn leg_row(leg: &Leg, from: &Party, cast: &Cast<'_>) -> LegRow {
         carrier: leg.carrier.clone(),
         carrier_id: leg.carrier_id.clone(),
         carrier_code: leg.carrier_code.clone(),
+        means: cast.means(leg),
         possible_duplicate: leg.possible_duplicate,
         state: words::leg_state(language, leg.kind, &leg.state),
         why: leg.reason.map(|reason| words::reason(language, reason, leg.kind).title),
@@ -351,23 +397,10 @@ fn leg_row(leg: &Leg, from: &Party, cast: &Cast<'_>) -> LegRow {
     }
 }
 
-/// Only what our own events say by name is shown of their data.
-fn change(language: Language, event: &Event) -> Change {
-    let data: serde_json::Value = serde_json::from_str(&event.data).unwrap_or_default();
-    let text = |name: &str| data.get(name).and_then(serde_json::Value::as_str);
-    let kind = if event.kind.starts_with("call.") { Kind::Call } else { Kind::Message };
-    let reason = text("reason").and_then(Reason::parse);
-    let closed = text("reason").and_then(ClosedReason::parse);
-    Change {
-        at: When::new(language, event.created_at),
-        words: words::event(language, &event.kind)
-            .map_or_else(|| event.kind.clone(), str::to_owned),
-        role: text("role").map(str::to_owned),
-        reason: match reason {
-            Some(reason) => Some(words::reason(language, reason, kind).title),
-            None => closed.map(|closed| words::closed(language, closed)),
-        },
-    }
+fn change(language: Language, event: &Event, trails: &Trails) -> Change {
+    let (words, role) = event_words(language, event);
+    let told = trails.told(language, event);
+    Change { at: When::new(language, event.created_at), words, role, told }
 }
 
 #[cfg(test)]

@@ -3,21 +3,41 @@
 
 mod actions;
 mod carriers;
+mod codes;
 mod ends;
 mod events;
 mod limits;
+mod moderation;
+mod overview;
 mod people;
 mod pins;
+mod pools;
+mod problems;
+mod problems_fr;
 mod sessions;
 mod states;
+mod touched;
+mod trail;
 
 use askama::{Template, filters::HtmlSafe};
 
 pub(super) use self::{
     actions::{action, actor, fault, target},
-    ends::{Receipt, counted, ending, outcome, undelivered},
+    codes::carrier_code,
+    ends::{Receipt, counted, ending, only_newest, outcome, undelivered},
     events::event,
+    moderation::{
+        done as moderated, faults as unmoderated, item_kind, item_state, notice, reported_by,
+        ruling, text_fate,
+    },
+    overview::{CALLS, Sort, TEXTS, carrier_state, exhaustion, trouble},
+    pools::{can, chosen_by, line_fault, move_state, move_why, number_state, registration, rule},
+    problems::{Problem, problem, refused, scope},
     states::{closed, kind, leg_state, mode, session_state, state},
+    touched::{blocked_by, category, decision, opted_out, reach},
+    trail::{
+        Stage, content, fate, file, heard, loss, recording, request, request_state, stage, told_us,
+    },
 };
 use crate::domain::{
     interaction::{Kind, Reason},

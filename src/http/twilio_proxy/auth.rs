@@ -13,7 +13,7 @@ use super::{
     error::{About, Code, Refusal, refusal},
 };
 use crate::{
-    http::{limit::Quota, server::Arrival},
+    http::{api_log::Noting, limit::Quota, server::Arrival},
     relay::{Caller, Scope},
 };
 
@@ -24,6 +24,7 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let limiter = &proxy.0.limiter;
+    let noting = Noting::begin(proxy.relay(), &request);
     let (quota, mut response) = match identify(&proxy, request.headers()).await {
         Ok(caller) => {
             let quota = limiter.key(caller.counted_by());
@@ -32,9 +33,12 @@ pub(super) async fn guard(
             } else if !may(&caller, request.method(), request.uri().path()) {
                 Refusal::new(Code::Forbidden).into_response()
             } else {
-                request.extensions_mut().insert(caller);
+                request.extensions_mut().insert(caller.clone());
                 next.run(request).await
             };
+            if let Some(noting) = noting {
+                noting.end(proxy.relay(), &caller, &response);
+            }
             (Some(quota), response)
         }
         Err(refused) => {

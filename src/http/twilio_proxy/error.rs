@@ -12,7 +12,10 @@ use serde_json::json;
 
 use crate::{
     domain::{pool::Rule, session::Mode},
-    http::problem::{self, Problem},
+    http::{
+        api_log::TwilioCode,
+        problem::{self, Problem},
+    },
     relay::{Error, Exhausted, Fault},
     store,
 };
@@ -156,6 +159,8 @@ impl IntoResponse for Refusal {
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
+        response.extensions_mut().insert(TwilioCode(number));
+        let headers = response.headers_mut();
         if self.code == Code::Authenticate {
             let basic = HeaderValue::from_static("Basic realm=\"Twilio API\"");
             headers.insert(header::WWW_AUTHENTICATE, basic);

@@ -131,6 +131,7 @@ impl Narrowed {
                 target: text("about").map(str::to_owned),
                 from: at("from"),
                 before: at("to"),
+                from_seq: None,
             }),
         };
         (read.names().len() == map.len()).then_some(read)

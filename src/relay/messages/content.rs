@@ -53,6 +53,7 @@ pub(super) async fn mark(
     let key = routed.session.data_key(tx)?;
     let finding = NewFinding {
         interaction: &interaction.id,
+        service: &routed.session.service,
         session: &routed.session.id,
         fate,
         kinds,

@@ -67,7 +67,7 @@ pub(super) async fn stays(
 }
 
 /// The session, locked, if it is one that puts people through, or will once it is resumed.
-async fn live(
+pub(super) async fn live(
     tx: &mut Tx,
     account: &AccountId,
     id: &SessionId,
@@ -112,12 +112,12 @@ async fn unmoved(
 
 /// What is moved, and where.
 #[derive(Clone, Copy)]
-struct On<'a> {
-    account: &'a AccountId,
-    row: &'a Move,
-    session: &'a Session,
-    service: &'a Service,
-    now: Timestamp,
+pub(super) struct On<'a> {
+    pub(super) account: &'a AccountId,
+    pub(super) row: &'a Move,
+    pub(super) session: &'a Session,
+    pub(super) service: &'a Service,
+    pub(super) now: Timestamp,
 }
 
 /// One way to give people of a session other numbers.
@@ -145,7 +145,7 @@ async fn numbers_for(
         let mut why = String::new();
         let mut found = None;
         for way in &ways {
-            match take(tx, on, seats, off, way).await? {
+            match try_way(tx, on, seats, off, way).await? {
                 Ok(chosen) => {
                     found = Some(chosen);
                     break;
@@ -212,14 +212,43 @@ async fn ways<'a>(
     Ok(vec![group])
 }
 
+/// Another number for one person, whoever else stays: at the carrier that their session's calls keep to.
+///
+/// # Errors
+/// [`Error::PoolExhausted`], [`Error::NumberInUse`].
+pub(super) async fn alone(
+    tx: &mut Tx,
+    on: On<'_>,
+    seats: &[Seat],
+    place: usize,
+) -> Result<Vec<Change>, Error> {
+    let carrier = on.session.mode.voice().then(|| seats[place].number.carrier.as_str());
+    take(tx, on, seats, &[place], &Way { who: vec![place], carrier, without: None }).await
+}
+
 /// Takes numbers for everybody of one way, or says which rule left none.
-async fn take(
+async fn try_way(
     tx: &mut Tx,
     on: On<'_>,
     seats: &[Seat],
     off: &[usize],
     way: &Way<'_>,
 ) -> Result<Result<Vec<Change>, String>, Error> {
+    match take(tx, on, seats, off, way).await {
+        Ok(changes) => Ok(Ok(changes)),
+        Err(Error::PoolExhausted(why)) => Ok(Err(why.rule.as_str().to_owned())),
+        Err(Error::NumberInUse) => Ok(Err("number_in_use".to_owned())),
+        Err(error) => Err(error),
+    }
+}
+
+async fn take(
+    tx: &mut Tx,
+    on: On<'_>,
+    seats: &[Seat],
+    off: &[usize],
+    way: &Way<'_>,
+) -> Result<Vec<Change>, Error> {
     let key = on.session.data_key(tx)?;
     let everyone = everyone(seats.iter().map(|one| &one.who));
     let mut wanted = Vec::new();
@@ -245,14 +274,7 @@ async fn take(
         without: way.without,
         now: on.now,
     };
-    match allocate::allocate(tx, ctx, &wanted).await {
-        Ok(chosen) => {
-            let seats = way.who.iter().map(|place| seats[*place].clone());
-            let changes = seats.zip(chosen).map(|(seat, got)| Change { seat, to: got.number });
-            Ok(Ok(changes.collect()))
-        }
-        Err(Error::PoolExhausted(why)) => Ok(Err(why.rule.as_str().to_owned())),
-        Err(Error::NumberInUse) => Ok(Err("number_in_use".to_owned())),
-        Err(error) => Err(error),
-    }
+    let chosen = allocate::allocate(tx, ctx, &wanted).await?;
+    let seats = way.who.iter().map(|place| seats[*place].clone());
+    Ok(seats.zip(chosen).map(|(seat, got)| Change { seat, to: got.number }).collect())
 }

@@ -8,12 +8,13 @@
 mod back;
 mod forward;
 mod owed;
+mod swap;
 mod told;
 mod trials;
 mod work;
 
-pub use self::work::Trial;
 pub(super) use self::{owed::is_unsent, trials::Trials};
+pub use self::{swap::Swapped, work::Trial};
 
 use serde_json::json;
 
@@ -150,6 +151,7 @@ async fn prepared(tx: &mut Tx, account: &AccountId, new: &NewMove) -> Result<Mov
         created_at: now,
         updated_at: now,
         ended_at: None,
+        participant: None,
     })
 }
 

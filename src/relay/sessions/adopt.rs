@@ -155,6 +155,7 @@ async fn adopt_people(
             name: one.name.as_deref(),
             number_id: &number.id,
             number: &number.number,
+            chosen_by: None,
             key,
             now: one.created_at,
         };

@@ -6,7 +6,7 @@ mod first_text;
 mod people;
 
 use self::people::join;
-pub(in crate::relay) use self::people::{counterpart_of, everyone, holds_for};
+pub(in crate::relay) use self::people::{carrier_of, counterpart_of, everyone, holds_for};
 pub use self::{
     adopt::{AdoptParticipant, AdoptSession, adopt_session, pairs_in_the_way, people_in_the_way},
     blocking::set_block,
@@ -41,6 +41,7 @@ use crate::{
         participants::{self, Participant},
         pins, reports,
         services::{self},
+        session_notes,
         sessions::{self, NewSession, Session},
         text_findings,
     },
@@ -280,6 +281,7 @@ pub(in crate::relay) async fn take_away(
     media::withdraw(tx, account, id, now).await?;
     text_findings::withdraw(tx, account, id).await?;
     reports::withdraw(tx, account, id).await?;
+    session_notes::withdraw(tx, account, id).await?;
     events::insert(tx, account, EventKind::SessionDeleted, place_of(&session), "{}", now).await?;
     Ok(true)
 }

@@ -14,7 +14,11 @@ use crate::relay::{
 };
 use crate::{
     domain::{
-        assurance::Pin, event::EventKind, phone::Identifier, pool::Narrowing, session::State,
+        assurance::Pin,
+        event::EventKind,
+        phone::Identifier,
+        pool::{ChosenBy, Narrowing},
+        session::State,
         time::Timestamp,
     },
     ids::{AccountId, NumberId, ParticipantId, SessionId},
@@ -124,7 +128,7 @@ pub(super) async fn join(
             person: &who.person,
             pointer: &pointer,
         };
-        let made = seat(tx, session, holder, (one, role, place), now).await?;
+        let made = seat(tx, session, holder, (one, role, place, by), now).await?;
         joined.pins.extend(made.map(|pin| (who.participant.clone(), pin)));
         joined.choices.push((who.participant.clone(), by.as_str(), steps));
     }
@@ -138,7 +142,7 @@ async fn seat(
     tx: &mut Tx,
     session: &Session,
     holder: Holder<'_>,
-    (one, role, position): (&AddParticipant, &str, i64),
+    (one, role, position, by): (&AddParticipant, &str, i64, ChosenBy),
     now: Timestamp,
 ) -> Result<Option<Pin>, Error> {
     let Holder { account, number, participant, person, .. } = holder;
@@ -153,6 +157,7 @@ async fn seat(
         name: one.name.as_deref(),
         number_id: &number.id,
         number: &number.number,
+        chosen_by: Some(by),
         key: &key,
         now,
     };
@@ -282,7 +287,7 @@ async fn check(
 }
 
 /// The carrier that a session with calls keeps to, once somebody is in it.
-async fn carrier_of(
+pub(in crate::relay) async fn carrier_of(
     tx: &mut Tx,
     account: &AccountId,
     session: &Session,

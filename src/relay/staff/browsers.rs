@@ -69,11 +69,14 @@ fn must(
     browser: &Browser,
     factors: &Factors,
     rules: &LoginRules,
-    now: Timestamp,
+    (own_second, now): (bool, Timestamp),
 ) -> Option<Must> {
-    let by_password = matches!(browser.proof, Proof::Password | Proof::Totp | Proof::Recovery);
-    if !by_password {
-        return None;
+    let rights = staff.grants.iter().map(|grant| grant.rights).collect::<Vec<Rights>>();
+    let one_step = rules.needs_second(rights) && !factors.has_second();
+    match browser.proof {
+        Proof::Password | Proof::Totp | Proof::Recovery => {}
+        Proof::Oidc => return (own_second && one_step).then_some(Must::AddSecond),
+        Proof::Link | Proof::Passkey => return None,
     }
     let roles = staff.grants.iter().map(|grant| grant.rights.role);
     let old = rules
@@ -83,8 +86,7 @@ fn must(
     if factors.must_change || old {
         return Some(Must::ChangePassword);
     }
-    let rights = staff.grants.iter().map(|grant| grant.rights).collect::<Vec<Rights>>();
-    (rules.needs_second(rights) && !factors.has_second()).then_some(Must::AddSecond)
+    one_step.then_some(Must::AddSecond)
 }
 
 impl Relay {
@@ -94,6 +96,27 @@ impl Relay {
     /// # Errors
     /// The store's.
     pub async fn visitor(&self, cookie: &str) -> Result<Option<Visitor>, Error> {
+        let Some((visitor, now)) = self.look(cookie).await? else { return Ok(None) };
+        if now >= visitor.browser.seen_at + SEEN_EVERY {
+            let id = visitor.browser.id.clone();
+            let seen = self.db.write(move |tx| {
+                let id = id.clone();
+                Box::pin(async move { Ok::<_, Error>(rows::seen(tx, &id, now).await?) })
+            });
+            seen.await?;
+        }
+        Ok(Some(visitor))
+    }
+
+    /// The same for what a page asks for by itself: nobody is seen by that, so a tab that was forgotten is logged out.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn glance(&self, cookie: &str) -> Result<Option<Visitor>, Error> {
+        Ok(self.look(cookie).await?.map(|(visitor, _)| visitor))
+    }
+
+    async fn look(&self, cookie: &str) -> Result<Option<(Visitor, Timestamp)>, Error> {
         if !is_secret(cookie) {
             return Ok(None);
         }
@@ -107,18 +130,11 @@ impl Relay {
         drop(tx);
         let enabled = staff.filter(|staff| staff.disabled_at.is_none() && !staff.grants.is_empty());
         let Some((staff, factors)) = enabled.zip(factors) else { return Ok(None) };
-        if now >= browser.seen_at + SEEN_EVERY {
-            let id = browser.id.clone();
-            let seen = self.db.write(move |tx| {
-                let id = id.clone();
-                Box::pin(async move { Ok::<_, Error>(rows::seen(tx, &id, now).await?) })
-            });
-            seen.await?;
-        }
-        let must = must(&staff, &browser, &factors, &self.login_rules, now);
+        let own_second = self.asks_for_own_second();
+        let must = must(&staff, &browser, &factors, &self.login_rules, (own_second, now));
         let fresh =
             browser.proof != Proof::Link && now < browser.proved_at + self.login_rules.fresh;
-        Ok(Some(Visitor { staff, browser, factors, must, fresh }))
+        Ok(Some((Visitor { staff, browser, factors, must, fresh }, now)))
     }
 
     /// Who is halfway in with that cookie.

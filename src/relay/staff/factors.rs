@@ -52,6 +52,14 @@ pub enum NotSet {
     Code,
     /// They must prove again who they are first.
     Stale,
+    /// The name is not allowed.
+    Name,
+    /// The passkey is not what was asked for.
+    Refused,
+    /// They have as many as may be.
+    Full,
+    /// Nothing else opens the console to them.
+    Only,
     /// It can't be made.
     Failed,
 }
@@ -83,6 +91,10 @@ impl Relay {
     ) -> Result<Result<(), NotSet>, Error> {
         let staff = &visitor.staff;
         let known = visitor.factors.password.as_deref();
+        // A password would outlast what the other login takes away.
+        if staff.issuer.is_some() {
+            return Ok(Err(NotSet::Failed));
+        }
         if known.is_some() && !self.password_is(Some(staff), known, present).await {
             return Ok(Err(NotSet::Wrong));
         }
@@ -210,7 +222,9 @@ impl Relay {
                 let held = Arc::clone(&held);
                 Box::pin(async move {
                     factors::set_totp(tx, &held.staff.id, None, None).await?;
-                    factors::set_recovery_codes(tx, &held.staff.id, &[]).await?;
+                    if held.factors.passkeys == 0 {
+                        factors::set_recovery_codes(tx, &held.staff.id, &[]).await?;
+                    }
                     note(tx, &held.staff, Action::StaffTotpRemoved).await?;
                     Ok::<_, Error>(Ok(()))
                 })
@@ -226,7 +240,7 @@ impl Relay {
         &self,
         visitor: &Visitor,
     ) -> Result<Result<Vec<String>, NotSet>, Error> {
-        if !visitor.fresh {
+        if !visitor.fresh || !visitor.factors.has_second() {
             return Ok(Err(NotSet::Stale));
         }
         let held = Arc::new(visitor.clone());

@@ -87,6 +87,19 @@ pub(super) async fn enter(
     agent: &str,
 ) -> Result<String, Error> {
     let now = tx.now().await?;
+    enter_as_of(tx, relay, person, (proof, now), halfway, agent).await
+}
+
+/// The same of somebody who proved at that time who they are.
+pub(super) async fn enter_as_of(
+    tx: &mut Tx,
+    relay: &Relay,
+    person: &Staff,
+    (proof, proved_at): (Proof, Timestamp),
+    halfway: bool,
+    agent: &str,
+) -> Result<String, Error> {
+    let now = tx.now().await?;
     let cookie = secret(tx);
     let kept = if halfway { HALFWAY_KEPT } else { relay.login_rules.longest };
     let browser = Browser {
@@ -97,7 +110,7 @@ pub(super) async fn enter(
         agent: short_agent(agent),
         created_at: now,
         seen_at: now,
-        proved_at: now,
+        proved_at,
         expires_at: now + kept,
     };
     rows::insert(tx, &cookie, &browser).await?;
@@ -192,7 +205,9 @@ impl Relay {
                 Box::pin(async move {
                     let now = tx.now().await?;
                     let person = staff::by_link(tx, &held.1, now).await?;
-                    let Some(person) = person.filter(|one| one.disabled_at.is_none()) else {
+                    let local =
+                        person.filter(|one| one.disabled_at.is_none() && one.issuer.is_none());
+                    let Some(person) = local else {
                         return Ok(None);
                     };
                     // Of two who use it at once, one deletes it.
@@ -227,8 +242,10 @@ impl Relay {
         let hash = known.as_ref().and_then(|known| known.password.as_deref());
         let right = self.password_is(person.as_ref(), hash, password).await;
         let Some(person) = person else { return Ok(Err(NotIn::Wrong)) };
-        let allowed =
-            self.login_rules.passwords && person.disabled_at.is_none() && !person.grants.is_empty();
+        let allowed = self.login_rules.passwords
+            && person.disabled_at.is_none()
+            && person.issuer.is_none()
+            && !person.grants.is_empty();
         let compared = known.and_then(|known| known.password);
         let held = Arc::new((self.clone(), person, agent.to_owned(), compared));
         self.db
@@ -291,6 +308,8 @@ impl Relay {
                     if !rows::delete(tx, &person.id, &browser.id).await? {
                         return Ok(Err(NotIn::Wrong));
                     }
+                    // Whoever came by another login comes by it also where they are asked for more.
+                    let proof = if browser.proof == Proof::Oidc { Proof::Oidc } else { proof };
                     let cookie = enter(tx, relay, person, proof, false, &browser.agent).await?;
                     Ok::<_, Error>(Ok(cookie))
                 })
@@ -299,7 +318,7 @@ impl Relay {
     }
 
     /// Proves again who somebody is that is logged in, for what only a fresh proof opens. Where they have an
-    /// app, a password does not do.
+    /// app or a passkey, a password does not do.
     ///
     /// # Errors
     /// The store's.
@@ -312,7 +331,7 @@ impl Relay {
         let known = visitor.factors.clone();
         let right = match evidence {
             Evidence::Password(password) => {
-                known.totp_since.is_none()
+                !known.has_second()
                     && self
                         .password_is(Some(&visitor.staff), known.password.as_deref(), password)
                         .await

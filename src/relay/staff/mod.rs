@@ -3,17 +3,23 @@
 mod browsers;
 mod factors;
 mod login;
+mod oidc;
+mod passkeys;
+mod provider;
 
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-pub(super) use self::login::HASHED_AT_ONCE;
 pub use self::{
     browsers::{Must, Visitor},
     factors::{AppOffered, NotSet, RECOVERY_CODES},
     login::{Entered, Evidence, NotIn},
+    oidc::{Arrived, Brought, CameBack, NotThere},
+    passkeys::{Asked, PASSKEY_NAME_CHARS, PASSKEYS_MAX},
+    provider::{Provider, ProviderFault},
 };
+pub(super) use self::{login::HASHED_AT_ONCE, passkeys::Party};
 use super::{
     Relay,
     error::{Error, Fault},
@@ -107,6 +113,25 @@ async fn granted(tx: &mut Tx, person: &Staff, grant: &Grant) -> Result<(), Error
     Ok(())
 }
 
+async fn revoked(tx: &mut Tx, person: &Staff, account: Option<&AccountId>) -> Result<(), Error> {
+    let entry = Entry::new(Action::StaffGrantRevoked, person.id.as_str());
+    match account {
+        Some(account) => audit::append(tx, account, entry).await?,
+        None => audit::append_installation(tx, entry).await?,
+    }
+    Ok(())
+}
+
+/// That somebody has a login here, and rights that are given here.
+fn local(person: &Staff) -> Result<(), Error> {
+    if person.issuer.is_none() {
+        return Ok(());
+    }
+    let why =
+        "comes by the other login, and by it alone: what they may do is said by their groups there";
+    Err(Error::Invalid(vec![Fault::new("/staff", "elsewhere", why)]))
+}
+
 /// Finds the member of that name, or adds them; what they may do becomes what was said.
 async fn member(tx: &mut Tx, invite: &Invite) -> Result<Staff, Error> {
     if let Some(account) = &invite.account {
@@ -122,11 +147,13 @@ async fn member(tx: &mut Tx, invite: &Invite) -> Result<Staff, Error> {
             grants: vec![grant.clone()],
             created_at: now,
             disabled_at: None,
+            issuer: None,
         };
         staff::insert(tx, &new).await?;
         granted(tx, &new, &grant).await?;
         return Ok(new);
     };
+    local(&there)?;
     if let Some(rights) = invite.rights {
         let grant = Grant { account: invite.account.clone(), rights };
         if !there.grants.contains(&grant) {
@@ -177,7 +204,8 @@ impl Relay {
     ///
     /// # Errors
     /// [`Error::NotFound`] for an account that is not there; [`Error::Invalid`] for a name that is
-    /// not allowed, or an account that somebody who is there already may not see, without a role.
+    /// not allowed or of somebody who comes by another login, or an account that somebody who is there already may
+    /// not see, without a role.
     pub async fn create_staff(&self, invite: Invite) -> Result<String, Error> {
         check_name(&invite.name)?;
         let invite = Invite { name: invite.name.trim().to_owned(), ..invite };
@@ -228,7 +256,8 @@ impl Relay {
     /// Takes away what somebody may do in an account, or in all where it is `None`.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Invalid`] for the last who runs the whole console.
+    /// [`Error::NotFound`]; [`Error::Invalid`] for the last who runs the whole console, and for whoever comes by
+    /// another login.
     pub async fn revoke_grant(
         &self,
         id: &StaffId,
@@ -237,18 +266,14 @@ impl Relay {
         self.change_staff(id, move |tx, person| {
             let account = account.clone();
             Box::pin(async move {
+                local(&person)?;
                 if account.is_none() && last_admin(tx, &person.id).await? {
                     return Err(last_admin_fault());
                 }
                 if !staff::revoke(tx, &person.id, account.as_ref()).await? {
                     return Err(Error::NotFound("grant"));
                 }
-                let entry = Entry::new(Action::StaffGrantRevoked, person.id.as_str());
-                match &account {
-                    Some(account) => audit::append(tx, account, entry).await?,
-                    None => audit::append_installation(tx, entry).await?,
-                }
-                Ok(())
+                revoked(tx, &person, account.as_ref()).await
             })
         })
         .await
@@ -257,11 +282,13 @@ impl Relay {
     /// Says what somebody may do in an account, or in all where it is `None`.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Invalid`] for the last who runs the whole console.
+    /// [`Error::NotFound`]; [`Error::Invalid`] for the last who runs the whole console, and for whoever comes by
+    /// another login.
     pub async fn set_grant(&self, id: &StaffId, grant: Grant) -> Result<(), Error> {
         self.change_staff(id, move |tx, person| {
             let grant = grant.clone();
             Box::pin(async move {
+                local(&person)?;
                 if let Some(account) = &grant.account {
                     accounts::get(tx, account).await?.ok_or(Error::NotFound("account"))?;
                 } else if grant.rights.role != Role::Admin && last_admin(tx, &person.id).await? {
@@ -304,13 +331,40 @@ impl Relay {
     /// passwords may have leaked.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::NotFound`]; [`Error::Invalid`] for whoever comes by another login.
     pub async fn expire_password(&self, id: &StaffId) -> Result<(), Error> {
         self.change_staff(id, |tx, person| {
             Box::pin(async move {
+                local(&person)?;
                 proofs::set_must_change(tx, &person.id).await?;
                 rows::delete_all(tx, &person.id, None).await?;
                 note(tx, &person, Action::StaffPasswordExpired).await
+            })
+        })
+        .await
+    }
+
+    /// Takes somebody's app, recovery codes and passkeys away and logs all their browsers out: for whoever lost
+    /// them. Their password stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn remove_second_steps(&self, id: &StaffId) -> Result<(), Error> {
+        self.change_staff(id, |tx, person| {
+            Box::pin(async move {
+                let known = proofs::get(tx, &person.id).await?;
+                let known = known.ok_or(Error::NotFound("staff member"))?;
+                proofs::set_totp(tx, &person.id, None, None).await?;
+                proofs::set_recovery_codes(tx, &person.id, &[]).await?;
+                proofs::delete_passkeys(tx, &person.id).await?;
+                rows::delete_all(tx, &person.id, None).await?;
+                if known.totp_since.is_some() {
+                    note(tx, &person, Action::StaffTotpRemoved).await?;
+                }
+                if known.passkeys > 0 {
+                    note(tx, &person, Action::StaffPasskeyRemoved).await?;
+                }
+                Ok(())
             })
         })
         .await

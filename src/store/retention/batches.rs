@@ -3,7 +3,7 @@
 use super::{Batch, Cursor, Scope, Walk, counts, kept};
 use crate::{
     domain::{interaction::Kind, retention::Cell, time::Timestamp},
-    ids::{AccountId, EventId, InteractionId, SessionId},
+    ids::{AccountId, EventId, InteractionId, LoggedId, SessionId},
     privacy::Person,
     store::{Error, Tx, db::on, from_text, interactions::length, sessions::listed},
 };
@@ -34,6 +34,8 @@ pub(in crate::store) const SESSIONS: &str = "
 pub(in crate::store) const CHARGES: &str = "
     SELECT at, leg FROM charges WHERE account = $1 AND at < $2 AND (at, leg) > ($3, $5)
     ORDER BY at, leg LIMIT $4";
+pub(in crate::store) const API_REQUESTS: &str = "
+    SELECT id FROM api_requests WHERE account = $1 AND id < $2 AND id > $3 ORDER BY id LIMIT $4";
 const HOLDS: &str = "
     SELECT lifted_at, id FROM legal_holds
     WHERE account = $1 AND lifted_at < $2 AND (lifted_at, id) > ($3, $5)
@@ -83,6 +85,12 @@ const EVENTS_GO: Way = Way {
     key: "id",
     kept: kept::EVENT,
 };
+const API_REQUESTS_GO: Way = Way {
+    does: "DELETE FROM api_requests WHERE account = ",
+    counts: "SELECT COUNT(*) FROM api_requests WHERE account = ",
+    key: "id",
+    kept: kept::NOTHING,
+};
 const HOLDS_GO: Way = Way {
     does: "DELETE FROM legal_holds WHERE account = ",
     counts: "SELECT COUNT(*) FROM legal_holds WHERE account = ",
@@ -121,6 +129,7 @@ pub async fn batch(
         Walk::Originals => go(tx, account, &ORIGINALS_GO, &ids, dry).await?,
         Walk::Charges => go(tx, account, &CHARGES_GO, &ids, dry).await?,
         Walk::Events => go(tx, account, &EVENTS_GO, &ids, dry).await?,
+        Walk::ApiRequests => go(tx, account, &API_REQUESTS_GO, &ids, dry).await?,
         Walk::Holds => go(tx, account, &HOLDS_GO, &ids, dry).await?,
         Walk::Statutory => go(tx, account, &STATUTORY_GO, &ids, dry).await?,
         Walk::Log => log(tx, account, &ids, dry).await?,
@@ -165,16 +174,17 @@ async fn candidates(
         (Walk::Log, Some(_)) => LOG,
         (Walk::Log, None) => LOG_OF_NOBODY,
         (Walk::Events, _) => EVENTS,
+        (Walk::ApiRequests, _) => API_REQUESTS,
         (Walk::Sessions, _) => return by_time(tx, SESSIONS, scope, after, limit).await,
         (Walk::Charges, _) => return by_time(tx, CHARGES, scope, after, limit).await,
         (Walk::Holds, _) => return by_time(tx, HOLDS, scope, after, limit).await,
         (Walk::Statutory, _) => return by_time(tx, STATUTORY, scope, after, limit).await,
         (Walk::Sticky, _) => return Ok(Vec::new()),
     };
-    let first = if scope.walk == Walk::Events {
-        EventId::first_of(scope.before).to_string()
-    } else {
-        InteractionId::first_of(scope.before).to_string()
+    let first = match scope.walk {
+        Walk::Events => EventId::first_of(scope.before).to_string(),
+        Walk::ApiRequests => LoggedId::first_of(scope.before).to_string(),
+        _ => InteractionId::first_of(scope.before).to_string(),
     };
     let ids: Vec<String> = on!(tx, |conn| {
         let query = sqlx::query_scalar(sql);
@@ -327,7 +337,12 @@ async fn sessions(
         q.push(" ORDER BY person");
         q.build_query_scalar().fetch_all(conn).await?
     });
-    for sql in ["DELETE FROM participants WHERE account = ", "DELETE FROM holds WHERE account = "] {
+    for sql in [
+        "DELETE FROM participants WHERE account = ",
+        "DELETE FROM holds WHERE account = ",
+        "DELETE FROM session_notes WHERE account = ",
+        "DELETE FROM session_cases WHERE account = ",
+    ] {
         on!(tx, |conn| {
             let mut q = sqlx::QueryBuilder::new(sql);
             q.push_bind(account).push(" AND session");

@@ -9,7 +9,9 @@ pub mod runs;
 use std::sync::OnceLock;
 
 #[cfg(test)]
-pub(super) use self::batches::{CHARGES, EVENTS, LOG, LOG_OF_NOBODY, SESSIONS, STICKY, TEXTS};
+pub(super) use self::batches::{
+    API_REQUESTS, CHARGES, EVENTS, LOG, LOG_OF_NOBODY, SESSIONS, STICKY, TEXTS,
+};
 pub use self::{
     batches::{batch, oldest},
     counts::{fold, shown},
@@ -64,6 +66,8 @@ pub enum Walk {
     Events,
     /// Which number a pair had last.
     Sticky,
+    /// What was asked of the APIs.
+    ApiRequests,
     /// Legal holds that were lifted.
     Holds,
     /// Traffic data that a law wanted kept.
@@ -75,8 +79,15 @@ impl Walk {
     pub const OF_SERVICES: &'static [Self] =
         &[Self::Texts, Self::Originals, Self::Log, Self::Sessions];
     /// Of each account.
-    pub const OF_ACCOUNTS: &'static [Self] =
-        &[Self::Log, Self::Charges, Self::Events, Self::Sticky, Self::Holds, Self::Statutory];
+    pub const OF_ACCOUNTS: &'static [Self] = &[
+        Self::Log,
+        Self::Charges,
+        Self::Events,
+        Self::Sticky,
+        Self::ApiRequests,
+        Self::Holds,
+        Self::Statutory,
+    ];
 
     /// What it is a part of.
     pub const fn class(self) -> DataClass {
@@ -87,6 +98,7 @@ impl Walk {
             Self::Charges => DataClass::Charges,
             Self::Events => DataClass::Events,
             Self::Sticky => DataClass::Sticky,
+            Self::ApiRequests => DataClass::ApiRequests,
             Self::Holds => DataClass::Holds,
             Self::Statutory => DataClass::Statutory,
         }

@@ -13,9 +13,9 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
-            ProxyRules, RecordingRule, RecordingRules, Rules, Selection, TeamRing, VerifiedRules,
-            VoicemailRules,
+            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OrderUrl,
+            OutOfSession, ProxyRules, RecordingRule, RecordingRules, Rules, Selection, TeamRing,
+            VerifiedRules, VoicemailRules,
         },
         retention::RetentionRules,
         sender::SenderId,
@@ -74,6 +74,8 @@ struct StoredRules {
     verified: Option<StoredVerified>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sender_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retention: Option<StoredRetention>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -254,6 +256,7 @@ pub(super) fn to_text(rules: &Rules) -> Result<String, Error> {
             within_ms: ms(rules.verified.within),
         }),
         sender_id: rules.sender_id.as_ref().map(|id| id.as_str().to_owned()),
+        order_url: rules.order_url.as_ref().map(|url| url.as_str().to_owned()),
         retention: (rules.retention != RetentionRules::default()).then(|| {
             let RetentionRules { texts, log, sessions } = rules.retention;
             StoredRetention { texts, log, sessions }
@@ -329,10 +332,8 @@ pub(super) fn from_text(text: &str) -> Option<Rules> {
             required: stored.required,
             within: Duration::from_millis(stored.within_ms),
         }),
-        sender_id: match stored.sender_id {
-            Some(name) => Some(SenderId::parse(&name)?),
-            None => None,
-        },
+        sender_id: read_or_none(stored.sender_id, SenderId::parse)?,
+        order_url: read_or_none(stored.order_url, OrderUrl::parse)?,
         retention: stored.retention.map_or_else(RetentionRules::default, |stored| {
             let StoredRetention { texts, log, sessions } = stored;
             RetentionRules { texts, log, sessions }
@@ -346,6 +347,15 @@ pub(super) fn from_text(text: &str) -> Option<Rules> {
         },
         proxy: ProxyRules::default(),
     })
+}
+
+/// `None` for what is there and cannot be read.
+#[expect(clippy::option_option, reason = "what is not there is read too")]
+fn read_or_none<T>(text: Option<String>, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    match text {
+        Some(text) => parse(&text).map(Some),
+        None => Some(None),
+    }
 }
 
 /// A limit that a newer version knows is none here.

@@ -312,6 +312,15 @@ pub async fn passkey_used(
     Ok(())
 }
 
+/// Takes every passkey of somebody away.
+pub async fn delete_passkeys(tx: &mut Tx, staff: &StaffId) -> Result<(), Error> {
+    const SQL: &str = "DELETE FROM staff_passkeys WHERE staff = $1";
+    on!(tx, |conn| {
+        sqlx::query(SQL).bind(staff).execute(conn).await?;
+    });
+    Ok(())
+}
+
 /// Takes a passkey away; whether it was one of theirs.
 pub async fn delete_passkey(tx: &mut Tx, staff: &StaffId, id: &str) -> Result<bool, Error> {
     const SQL: &str = "DELETE FROM staff_passkeys WHERE id = $1 AND staff = $2";

@@ -2,6 +2,7 @@
 
 pub mod browsers;
 pub mod factors;
+pub mod openings;
 
 use std::collections::HashMap;
 
@@ -36,6 +37,8 @@ pub struct Staff {
     pub created_at: Timestamp,
     /// Since when they may not log in.
     pub disabled_at: Option<Timestamp>,
+    /// The other login that they come by, and by it alone; `None` for whoever has a login here.
+    pub issuer: Option<String>,
 }
 
 impl Staff {
@@ -66,11 +69,12 @@ struct Row {
     name: String,
     created_at: i64,
     disabled_at: Option<i64>,
+    issuer: Option<String>,
 }
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT id, name, created_at, disabled_at FROM staff ", $rest)
+        concat!("SELECT id, name, created_at, disabled_at, issuer FROM staff ", $rest)
     };
 }
 
@@ -81,6 +85,7 @@ async fn whole(tx: &mut Tx, row: Row) -> Result<Staff, Error> {
         name: row.name,
         created_at: Timestamp::from_millis(row.created_at),
         disabled_at: row.disabled_at.map(Timestamp::from_millis),
+        issuer: row.issuer,
     })
 }
 

@@ -143,6 +143,7 @@ async fn staff_and_their_secrets(lab: &Lab) {
         grants: vec![Grant { account, rights: Rights::of(Role::Agent) }],
         created_at: at(0),
         disabled_at: None,
+        issuer: None,
     };
     let (ann, bob) = (person("ann", None), person("bob", Some(world.account.clone())));
     commit!(lab.db, [ann, bob], |tx| {

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod accounts;
+mod api_requests;
 mod audit;
 mod budgets;
 mod charges;
@@ -38,6 +39,7 @@ mod log;
 mod master_keys;
 mod media;
 mod migrations;
+mod moderation;
 mod moving;
 mod neighbours;
 mod numbers;
@@ -45,6 +47,8 @@ mod opt_outs;
 mod outbox;
 mod pins;
 mod plans;
+mod plans_of_hours;
+mod plans_of_people;
 mod races;
 mod reconciled;
 mod registration;

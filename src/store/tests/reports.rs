@@ -123,6 +123,21 @@ async fn interactions_are_tallied(lab: &Lab) {
     expected.sort();
     assert_eq!(tallies, expected);
     assert!(interactions::tallies(&mut tx, &world.account, &[]).await.unwrap().is_empty());
+    // Only the newest of each session: of the first one the last, which is under way.
+    let newest = interactions::newest_tallies(&mut tx, &world.account, &both, 1).await.unwrap();
+    let counts: Vec<_> = newest.iter().map(|one| (one.outcome, one.count)).collect();
+    assert_eq!(newest.len(), 2, "{newest:?}");
+    assert!(
+        counts.contains(&(None, 1)) && counts.contains(&(Some(Outcome::Failed), 1)),
+        "{counts:?}"
+    );
+    assert_eq!(
+        interactions::newest_tallies(&mut tx, &world.account, &both, 100).await.unwrap(),
+        interactions::tallies(&mut tx, &world.account, &both).await.unwrap()
+    );
+    assert!(
+        interactions::newest_tallies(&mut tx, &world.account, &[], 1).await.unwrap().is_empty()
+    );
 }
 
 /// A window shows the events of its interactions and those of its time that belong to none, in the

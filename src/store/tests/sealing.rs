@@ -63,6 +63,7 @@ async fn fill(lab: &Lab, world: &World) {
             name: Some("Kanarya"),
             number_id: &number,
             number: &proxy(0),
+            chosen_by: None,
             key: &made.key,
             now: at(0),
         };

@@ -11,9 +11,9 @@ use crate::{
         opt_out::StopWords,
         phone::Strictness,
         policy::{
-            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OutOfSession,
-            ProxyRules, RecordingRule, RecordingRules, Rules, Selection, TeamRing, VerifiedRules,
-            VoicemailRules,
+            ContentRules, FirstTextRules, GeoMatch, MediaRule, OnInterceptFailure, OrderUrl,
+            OutOfSession, ProxyRules, RecordingRule, RecordingRules, Rules, Selection, TeamRing,
+            VerifiedRules, VoicemailRules,
         },
         retention::RetentionRules,
         sender::SenderId,
@@ -57,6 +57,7 @@ fn unusual() -> Rules {
         first_text: FirstTextRules { on: true, words: "i".into() },
         verified: VerifiedRules { required: true, within: Duration::from_hours(48) },
         sender_id: SenderId::parse("Bikes 24"),
+        order_url: OrderUrl::parse("https://market.example/{unique_name}"),
         retention: RetentionRules { texts: Some(7), log: None, sessions: Some(90) },
         content: ContentRules {
             actions: Actions {

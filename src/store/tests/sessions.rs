@@ -305,6 +305,7 @@ async fn a_person_joins_once(lab: &Lab) {
             name: None,
             number_id: &number,
             number: &proxy(0),
+            chosen_by: None,
             key: &made.key,
             now: at(0),
         };

@@ -165,6 +165,7 @@ impl World {
             name: Some("Ada"),
             number_id: number.0,
             number: &proxy(number.1),
+            chosen_by: None,
             key: &session.key,
             now: at(0),
         };

@@ -51,6 +51,7 @@ fn record_everything() {
     retention("log", 1, second);
     retention_last_run(Timestamp::from_millis(1_800_000_000_000));
     number_order("main", "buy", "done");
+    api_log_dropped(1);
 }
 
 /// Every metric of the table is recorded by a function, with the table's labels and help,

@@ -181,6 +181,11 @@ pub(in crate::http::console) const fn counted(
     chip(tone, language.say(english, if count > 1 { many } else { one }))
 }
 
+/// That only the newest of very many are counted.
+pub(in crate::http::console) const fn only_newest(language: Language) -> Chip {
+    chip(Tone::Quiet, language.say("newest, the only ones counted", "plus récents, seuls comptés"))
+}
+
 /// The same for texts that a carrier took and could not deliver.
 pub(in crate::http::console) const fn undelivered(language: Language, count: i64) -> Chip {
     let french = if count > 1 { "non distribués" } else { "non distribué" };

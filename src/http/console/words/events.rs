@@ -72,6 +72,7 @@ const fn told(kind: EventKind) -> Pair {
         EventKind::MessageModerated => {
             ["Text held what the service looks for", "Le SMS contenait ce que le service recherche"]
         }
+        EventKind::MessageDecided => ["Flagged text decided", "SMS signalé tranché"],
         EventKind::MessageRefused => ["Text refused", "SMS refusé"],
         EventKind::CallReceived => ["Call came in", "Appel reçu"],
         EventKind::CallCreated => {

@@ -1,13 +1,28 @@
 //! What the words of the console must hold together, in each language.
 
 use super::*;
-use crate::domain::{
-    audit::Action,
-    call::CallState,
-    event::EventKind,
-    interaction::Outcome,
-    message::MessageState,
-    session::{ClosedReason, Mode, State},
+use crate::{
+    domain::{
+        audit::Action,
+        call::CallState,
+        content::{ContentKind, Fate},
+        event::EventKind,
+        interaction::Outcome,
+        message::MessageState,
+        number_move::{MoveState, Why as MoveWhy},
+        opt_out::{Scope, Source},
+        phone::Registration,
+        pool::{ChosenBy, Rule},
+        recording::{RecordingLoss, RecordingState},
+        report::{Category, Decision},
+        session::{ClosedReason, Mode, State},
+    },
+    relay::{CarrierState, HeardKind, Trouble},
+    store::{
+        blocks::BlockedBy,
+        media::{MediaState, Purpose},
+        outbox::{OutboxKind, OutboxState},
+    },
 };
 
 const RECEIPTS: [Receipt; 3] = [Receipt::None, Receipt::Delivered, Receipt::Undelivered];
@@ -46,6 +61,57 @@ fn all(language: Language) -> Vec<&'static str> {
     let calls = CallState::ALL.iter().map(|one| one.as_str());
     words.extend(calls.map(|one| leg_state(language, Kind::Call, one)));
     words.push(leg_state(language, Kind::Call, "of tomorrow"));
+    words.extend(of_the_way(language));
+    words.extend(of_numbers(language));
+    words
+}
+
+/// What is said of the way of a call or text, and of what touched a session.
+fn of_the_way(language: Language) -> Vec<&'static str> {
+    let mut words = Vec::new();
+    for one in [Stage::Webhook, Stage::Decision, Stage::Request, Stage::Answer, Stage::Receipt] {
+        words.push(stage(language, one));
+    }
+    words.extend(Kind::ALL.iter().map(|one| told_us(language, *one)));
+    words.extend(OutboxKind::ALL.iter().map(|one| request(language, *one)));
+    words.extend(OutboxState::ALL.iter().filter_map(|one| request_state(language, *one)));
+    for kind in [
+        HeardKind::Busy,
+        HeardKind::Declined,
+        HeardKind::Ended,
+        HeardKind::Rings,
+        HeardKind::Keys,
+        HeardKind::Records,
+        HeardKind::GoesOn,
+    ] {
+        words.extend([true, false].map(|said| heard(language, kind, said)));
+    }
+    words.extend(Fate::ALL.iter().map(|one| fate(language, *one)));
+    words.extend(ContentKind::ALL.iter().map(|one| content(language, *one)));
+    for purpose in Purpose::ALL {
+        words.extend(MediaState::ALL.iter().map(|one| file(language, *purpose, *one)));
+    }
+    words.extend(RecordingState::ALL.iter().map(|one| recording(language, *one)));
+    words.extend(RecordingLoss::ALL.iter().map(|one| loss(language, *one)));
+    words.extend(BlockedBy::ALL.iter().map(|one| blocked_by(language, *one)));
+    words.extend(Source::ALL.iter().map(|one| opted_out(language, *one)));
+    words.extend(Scope::ALL.iter().map(|one| reach(language, *one)));
+    words.extend(Category::ALL.iter().map(|one| category(language, *one)));
+    words.extend(Decision::ALL.iter().map(|one| decision(language, *one)));
+    words
+}
+
+/// What is said of numbers and of how they are chosen.
+fn of_numbers(language: Language) -> Vec<&'static str> {
+    let mut words = vec![chosen_by(language, None)];
+    words.extend(ChosenBy::ALL.iter().map(|one| chosen_by(language, Some(*one))));
+    words.extend(Rule::ALL.iter().map(|one| rule(language, *one)));
+    words.extend(Registration::ALL.iter().map(|one| registration(language, *one)));
+    words.extend(MoveState::ALL.iter().map(|one| move_state(language, *one).word));
+    words.extend(MoveWhy::ALL.iter().map(|one| move_why(language, *one)));
+    words.extend([&CALLS[..], &TEXTS[..]].concat().iter().map(|(_, one)| say(language, *one)));
+    words.extend(CarrierState::ALL.iter().map(|one| carrier_state(language, *one).word));
+    words.extend(Trouble::ALL.iter().map(|one| trouble(language, *one)));
     words
 }
 
@@ -105,6 +171,16 @@ fn actions_are_told_apart() {
         assert_ne!(english, french);
         assert!(!french.contains('\'') && !english.contains('\''), "{english}");
     }
+}
+
+/// How long a pool lasts is told in days, and why where that is not known.
+#[test]
+fn exhaustion_is_told() {
+    let told = |language, days, known| exhaustion(language, days, known).1;
+    assert_eq!(told(Language::English, Some(1), 9), "1 day");
+    assert_eq!(told(Language::French, Some(20), 9), "20 jours");
+    assert_ne!(told(Language::French, None, 2), told(Language::French, None, 3));
+    assert_eq!(exhaustion(Language::English, Some(0), 3).0, Some(Tone::Bad));
 }
 
 /// French is not English, nothing is left to be filled in, and both are set as they are printed:
