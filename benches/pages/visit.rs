@@ -139,6 +139,8 @@ impl Visitor {
             .header(header::COOKIE, format!("entremise={}", self.cookie))
             .header(header::ACCEPT_LANGUAGE, "en")
             .body(Empty::new())?;
+        // Until the last answer is read whole there is no next request.
+        sender.ready().await?;
         let began = Instant::now();
         let response = sender.send_request(request).await;
         let response = response.map_err(|error| format!("{path}: {error}"))?;

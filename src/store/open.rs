@@ -121,7 +121,10 @@ async fn check_version(conn: &mut SqliteConnection) -> Result<(), Error> {
 
 /// Opens and migrates a PostgreSQL database.
 pub(super) async fn postgres(options: &DbOptions, tracker: &TaskTracker) -> Result<Doors, Error> {
-    let connect = PgConnectOptions::from_str(&options.url)?.application_name("entremise");
+    // All statements are short: to compile one takes longer than to run it.
+    let connect = PgConnectOptions::from_str(&options.url)?
+        .application_name("entremise")
+        .options([("jit", "off")]);
     migrated(&connect.clone().options([("lock_timeout", LOCK_MAX)])).await?;
     let pools = PerLane::new(|lane| {
         PgPoolOptions::new()

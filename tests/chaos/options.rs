@@ -37,7 +37,7 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>, seed: u64) -> Option
     let mut options = Options {
         engines: vec![Engine::Sqlite, Engine::Postgres],
         length: Duration::from_secs(40),
-        rate: 40,
+        rate: 15,
         pause: Duration::from_millis(1500),
         seed,
         calm: false,

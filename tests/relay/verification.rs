@@ -253,7 +253,9 @@ async fn sending_again_waits_longer_each_time() {
         stage.world.clock.advance(61_000);
         let more = json!({ "language": "de" });
         assert_eq!(Stage::is(&stage.send(2, more).await, 200)["channel"], "sms");
-        assert!(stage.got(2).await.last().unwrap().contains("ist Ihr Code"));
+        let got = stage.got(2).await;
+        let last = got.last().unwrap();
+        assert!(last.contains("ist Ihr Code"), "{got:?} on {}: {:?}", database.name, support::interactions(&stage.world).await.first());
         stage.end(database).await;
     }
 }

@@ -183,6 +183,18 @@ pub(super) fn page(template: &impl Template) -> Answer {
     }
 }
 
+/// A page with another status than 200: what was asked for was not done.
+pub(super) fn with_status(status: StatusCode, answer: Answer) -> Answer {
+    let mut response = answer?;
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// A form again, with what was wrong with it (422).
+pub(super) fn again(template: &impl Template) -> Answer {
+    with_status(StatusCode::UNPROCESSABLE_ENTITY, page(template))
+}
+
 /// What surrounds a page of nobody.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Alone {

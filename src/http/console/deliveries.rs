@@ -334,9 +334,10 @@ fn refused(language: Language, error: &Error) -> Option<&'static str> {
 async fn not_done(app: &App, inside: &Inside, endpoint: &EndpointId, error: Error) -> Answer {
     let fault = refused(inside.person.language, &error).ok_or(error)?;
     let query = Query::from(vec![("endpoint".to_owned(), endpoint.to_string())]);
-    let mut response = shown(app, inside, query, None, Some(fault)).await?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    answer::with_status(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        shown(app, inside, query, None, Some(fault)).await,
+    )
 }
 
 fn done(inside: &Inside, endpoint: &EndpointId, count: u64) -> Response {

@@ -204,9 +204,10 @@ pub(super) async fn make(State(app): State<App>, inside: Inside, desk: Desk, for
                      soit supprimé."
                 ),
             };
-            let mut response = listed(&app, &inside, desk, Some(fault)).await?;
-            *response.status_mut() = StatusCode::CONFLICT;
-            Ok(response)
+            answer::with_status(
+                StatusCode::CONFLICT,
+                listed(&app, &inside, desk, Some(fault)).await,
+            )
         }
     }
 }

@@ -149,21 +149,28 @@ pub(super) async fn page(State(app): State<App>, tongue: Tongue, query: Query) -
     answer::page(&page)
 }
 
-fn refused(page: &LoginPage, status: StatusCode) -> Answer {
-    let mut response = answer::page(page)?;
-    *response.status_mut() = status;
+/// A form again, with what was wrong (403).
+fn refused(page: &impl Template) -> Answer {
+    answer::with_status(StatusCode::FORBIDDEN, answer::page(page))
+}
+
+const fn too_many(language: Language) -> &'static str {
+    language.say(
+        "Those were too many wrong tries. Wait ten minutes, then try again.",
+        "Trop de tentatives erronées. Attendez dix minutes, puis réessayez.",
+    )
+}
+
+/// A form of a client that must wait for so many seconds (429).
+fn later(page: &impl Template, seconds: u64) -> Answer {
+    let mut response = answer::with_status(StatusCode::TOO_MANY_REQUESTS, answer::page(page))?;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     Ok(response)
 }
 
 fn too_often(page: LoginPage, seconds: u64) -> Answer {
-    let fault = page.shell.say(
-        "Those were too many wrong tries. Wait ten minutes, then try again.",
-        "Trop de tentatives erronées. Attendez dix minutes, puis réessayez.",
-    );
-    let mut response =
-        refused(&LoginPage { fault: Some(fault), ..page }, StatusCode::TOO_MANY_REQUESTS)?;
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    Ok(response)
+    let fault = Some(too_many(page.shell.lang));
+    later(&LoginPage { fault, ..page }, seconds)
 }
 
 pub(super) fn entered(app: &App, cookie: &str, next: &str) -> Response {
@@ -204,7 +211,7 @@ pub(super) async fn by_link(
             "Ce code n’ouvre pas la console : il a déjà servi, a plus de 24 heures ou n’a pas été copié en entier. \
              Demandez un nouveau lien à l’exploitant.",
         );
-        return refused(&LoginPage { fault: Some(fault), ..page }, StatusCode::FORBIDDEN);
+        return refused(&LoginPage { fault: Some(fault), ..page });
     };
     Ok(entered(&app, &cookie, form.get("next")))
 }
@@ -236,7 +243,7 @@ pub(super) async fn by_password(
                 "Le nom ou le mot de passe est erroné, ou il y a eu trop de tentatives ces derniers temps. \
                  Vérifiez les deux, attendez un instant et réessayez.",
             );
-            refused(&LoginPage { fault: Some(fault), ..page }, StatusCode::FORBIDDEN)
+            refused(&LoginPage { fault: Some(fault), ..page })
         }
     }
 }
@@ -279,9 +286,7 @@ pub(super) async fn by_code(
     };
     let fault = Some(wrong_code(language));
     let page = CodePage { fault, ..CodePage::new(&app, language, &known, next) };
-    let mut response = answer::page(&page)?;
-    *response.status_mut() = StatusCode::FORBIDDEN;
-    Ok(response)
+    refused(&page)
 }
 
 const fn wrong_code(language: Language) -> &'static str {
@@ -347,9 +352,11 @@ pub(super) async fn prove(
         Evidence::Password(form.whole("password").to_owned())
     };
     let cookie = door::browser(&headers, app.secure).unwrap_or_default();
-    let waits = client.wait(&app).is_some();
-    let proved = !waits && app.relay.prove(cookie, &evidence).await?.is_ok();
-    if proved {
+    if let Some(seconds) = client.wait(&app) {
+        let page = prove_form(&app, &person, form.get("next"), Some(too_many(language)));
+        return later(&page, seconds);
+    }
+    if app.relay.prove(cookie, &evidence).await?.is_ok() {
         return Err(Other::To(door::next(Some(form.get("next")), HOME).to_owned()));
     }
     client.wrong(&app);
@@ -361,9 +368,7 @@ pub(super) async fn prove(
              instant et réessayez.",
         ),
     };
-    let mut response = answer::page(&prove_form(&app, &person, form.get("next"), Some(fault)))?;
-    *response.status_mut() = StatusCode::FORBIDDEN;
-    Ok(response)
+    refused(&prove_form(&app, &person, form.get("next"), Some(fault)))
 }
 
 /// How somebody proved who they are, in words.

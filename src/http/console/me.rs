@@ -5,7 +5,6 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse as _, Redirect},
 };
-use http::StatusCode;
 
 use super::{
     App,
@@ -217,9 +216,7 @@ pub(super) async fn set_password(State(app): State<App>, person: Member, form: F
         Ok(()) => Err(Other::To("/console/me?done=password".to_owned())),
         Err(why) => {
             let fault = Some(not_set(person.language, why));
-            let mut response = answer::page(&password_form(&person, fault))?;
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
+            answer::again(&password_form(&person, fault))
         }
     }
 }
@@ -263,9 +260,7 @@ pub(super) async fn confirm_app(State(app): State<App>, person: Member, form: Fo
         "That is not the code that the app should show now. Check the clock of the phone.",
         "Ce n’est pas le code que l’application devrait afficher. Vérifiez l’heure du téléphone.",
     );
-    let mut response = answer::page(&app_form(&app, &person, Some(fault)).await?)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    answer::again(&app_form(&app, &person, Some(fault)).await?)
 }
 
 pub(super) async fn remove_app(State(app): State<App>, person: Member) -> Answer {

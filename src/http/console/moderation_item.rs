@@ -319,9 +319,10 @@ pub(super) async fn decide(
         Ok(read) => read,
         Err(fault) => {
             let again = Again { fault, chosen: form.get("decision") };
-            let mut response = show(&app, &inside, &id, None, again).await?;
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            return Ok(response);
+            return answer::with_status(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                show(&app, &inside, &id, None, again).await,
+            );
         }
     };
     let tell = form.get("tell") == "yes";

@@ -199,16 +199,17 @@ fn page(
     proving: bool,
 ) -> Answer {
     let say = |[english, french]: [&'static str; 2]| language.say(english, french);
-    let mut response = answer::page(&NotInPage {
-        shell: Alone { lang: language },
-        title: say(title),
-        words: say(words),
-        again: if proving { with_next("/console/prove", next) } else { with_next(THERE, next) },
-        other: if proving { HOME } else { LOGIN },
-        proving,
-    })?;
-    *response.status_mut() = status;
-    Ok(response)
+    answer::with_status(
+        status,
+        answer::page(&NotInPage {
+            shell: Alone { lang: language },
+            title: say(title),
+            words: say(words),
+            again: if proving { with_next("/console/prove", next) } else { with_next(THERE, next) },
+            other: if proving { HOME } else { LOGIN },
+            proving,
+        }),
+    )
 }
 
 fn too_often(language: Language, next: &str, seconds: u64) -> Answer {

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::State;
-use http::StatusCode;
 
 use super::{
     App,
@@ -66,12 +65,6 @@ async fn blank(app: &App, inside: &Inside, service: &str) -> Answer<ImportPage> 
     })
 }
 
-fn refused(page: &ImportPage) -> Answer {
-    let mut response = answer::page(page)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
-}
-
 pub(super) async fn form(State(app): State<App>, inside: Inside, query: Query) -> Answer {
     let service = query.get("service").unwrap_or_default().to_owned();
     // Before anything is typed: what is typed would not come back from there.
@@ -93,7 +86,7 @@ pub(super) async fn import(State(app): State<App>, inside: Inside, form: Form) -
     let Some(service) = service else {
         let words = language.say("Choose a service.", "Choisissez un service.");
         page.fault = Some(words.to_owned());
-        return refused(&page);
+        return answer::again(&page);
     };
     let carriers: Vec<String> = app.relay.carriers().iter().map(|one| one.id.clone()).collect();
     let tx = app.relay.db().read().await?;
@@ -105,7 +98,7 @@ pub(super) async fn import(State(app): State<App>, inside: Inside, form: Form) -
             page.more_faults = faults.len().saturating_sub(FAULTS);
             let told = faults.iter().take(FAULTS);
             page.faults = told.map(|fault| words::line_fault(language, fault)).collect();
-            return refused(&page);
+            return answer::again(&page);
         }
     };
     let (account, all) = (inside.id().clone(), lines.len());
@@ -133,7 +126,7 @@ pub(super) async fn import(State(app): State<App>, inside: Inside, form: Form) -
         Err(error) => match refusal(language, &error) {
             Some(words) => {
                 page.fault = Some(words);
-                refused(&page)
+                answer::again(&page)
             }
             None => Err(error.into()),
         },

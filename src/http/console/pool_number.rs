@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::{Path, State, rejection::PathRejection};
-use http::StatusCode;
 
 use super::{
     App,
@@ -206,9 +205,7 @@ pub(super) async fn page(
 async fn refused(app: &App, inside: &Inside, id: &NumberId, fault: String) -> Answer {
     let mut page = read(app, inside, id).await?;
     page.fault = Some(fault);
-    let mut response = answer::page(&page)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    answer::again(&page)
 }
 
 /// Reserves, drains or retires a number, or takes either of the first two back.

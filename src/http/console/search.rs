@@ -86,9 +86,7 @@ pub(super) async fn search(State(app): State<App>, inside: Inside, form: Form) -
         None if is_like_a_number(text) => Nothing::Unread,
         None => Nothing::Name,
     };
-    let mut response = answer::page(&NothingPage { shell, what })?;
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    Ok(response)
+    answer::with_status(StatusCode::NOT_FOUND, answer::page(&NothingPage { shell, what }))
 }
 
 /// Notes that somebody was searched for, found or not, before anything is shown.

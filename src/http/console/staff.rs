@@ -5,7 +5,6 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse as _, Redirect},
 };
-use http::StatusCode;
 
 use super::{
     App,
@@ -19,7 +18,7 @@ use super::{
 use crate::{
     domain::staff::{Extra, Language, Permission, Rights, Role},
     ids::{AccountId, BrowserId, StaffId},
-    relay::{Error, Fault, Invite},
+    relay::{Error, Fault, Invite, Relay},
     store::{
         Tx, accounts,
         staff::{self, Grant, Staff, factors},
@@ -241,12 +240,6 @@ fn wrong(language: Language, error: Error) -> Answer<String> {
     }
 }
 
-fn unprocessable(page: &impl Template) -> Answer {
-    let mut response = answer::page(page)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
-}
-
 /// Lets somebody in: adds them, and shows the link once.
 pub(super) async fn invite(State(app): State<App>, person: Member, form: Form) -> Answer {
     person.fresh("/console/staff")?;
@@ -254,7 +247,7 @@ pub(super) async fn invite(State(app): State<App>, person: Member, form: Form) -
     let name = form.get("name").to_owned();
     if app.relay.staff_named(&name).await?.is_some() {
         let there = person.language.say("There is somebody of that name.", "Ce nom existe déjà.");
-        return unprocessable(&list(&app, &person, "", None, Some(there.to_owned())).await?);
+        return answer::again(&list(&app, &person, "", None, Some(there.to_owned())).await?);
     }
     let invite = Invite { name: name.clone(), account, rights: Some(rights) };
     match person.relay(&app).create_staff(invite).await {
@@ -262,7 +255,7 @@ pub(super) async fn invite(State(app): State<App>, person: Member, form: Form) -
             let link = Some((name, format!("/console/login#{link}")));
             answer::page(&list(&app, &person, "", link, None).await?)
         }
-        Err(error) => unprocessable(
+        Err(error) => answer::again(
             &list(&app, &person, "", None, Some(wrong(person.language, error)?)).await?,
         ),
     }
@@ -310,24 +303,30 @@ pub(super) async fn one(State(app): State<App>, person: Member, Path(id): Path<S
     answer::page(&whole(&app, &person, one, None, None).await?)
 }
 
-/// What became of a change: their page again, with what was wrong.
-async fn changed(app: &App, person: &Member, id: &str, done: Result<(), Error>) -> Answer {
-    let id = StaffId::parse(id).map_err(|_| No::NOTHING_HERE)?;
-    match done {
-        Ok(()) => Ok(Redirect::to(&format!("/console/staff/{id}")).into_response()),
-        Err(error) => {
-            let fault = wrong(person.language, error)?;
-            let one = find(app, id.as_str()).await?;
-            unprocessable(&whole(app, person, one, None, Some(fault)).await?)
-        }
-    }
-}
-
 /// Sees to it that whoever changes staff proved lately who they are.
 fn allowed(person: &Member, id: &str) -> Answer<StaffId> {
     let id = StaffId::parse(id).map_err(|_| No::NOTHING_HERE)?;
     person.fresh(&format!("/console/staff/{id}"))?;
     Ok(id)
+}
+
+/// Changes something about somebody, in the name of whoever asks: leads to their page, or shows it again with what was
+/// wrong.
+async fn change(
+    app: &App,
+    person: &Member,
+    id: &str,
+    change: impl AsyncFnOnce(&Relay, &StaffId) -> Result<(), Error>,
+) -> Answer {
+    let id = allowed(person, id)?;
+    match change(&person.relay(app), &id).await {
+        Ok(()) => Ok(Redirect::to(&format!("/console/staff/{id}")).into_response()),
+        Err(error) => {
+            let fault = wrong(person.language, error)?;
+            let one = find(app, id.as_str()).await?;
+            answer::again(&whole(app, person, one, None, Some(fault)).await?)
+        }
+    }
 }
 
 pub(super) async fn grant(
@@ -336,9 +335,8 @@ pub(super) async fn grant(
     Path(id): Path<String>,
     form: Form,
 ) -> Answer {
-    let staff = allowed(&person, &id)?;
-    let done = person.relay(&app).set_grant(&staff, asked(&form)?).await;
-    changed(&app, &person, &id, done).await
+    let grant = asked(&form)?;
+    change(&app, &person, &id, async |relay, staff| relay.set_grant(staff, grant).await).await
 }
 
 pub(super) async fn revoke(
@@ -347,13 +345,11 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
     form: Form,
 ) -> Answer {
-    let staff = allowed(&person, &id)?;
     let account = match form.get("account") {
         "" => None,
         account => Some(AccountId::parse(account).map_err(|_| No::NOTHING_HERE)?),
     };
-    let done = person.relay(&app).revoke_grant(&staff, account).await;
-    changed(&app, &person, &id, done).await
+    change(&app, &person, &id, async |relay, staff| relay.revoke_grant(staff, account).await).await
 }
 
 /// Makes somebody another link, and shows it once.
@@ -368,7 +364,7 @@ pub(super) async fn link(State(app): State<App>, person: Member, Path(id): Path<
         }
         Err(error) => {
             let fault = Some(wrong(person.language, error)?);
-            unprocessable(&whole(&app, &person, one, None, fault).await?)
+            answer::again(&whole(&app, &person, one, None, fault).await?)
         }
     }
 }
@@ -378,9 +374,7 @@ pub(super) async fn expire(
     person: Member,
     Path(id): Path<String>,
 ) -> Answer {
-    let staff = allowed(&person, &id)?;
-    let done = person.relay(&app).expire_password(&staff).await;
-    changed(&app, &person, &id, done).await
+    change(&app, &person, &id, async |relay, staff| relay.expire_password(staff).await).await
 }
 
 pub(super) async fn remove_second_steps(
@@ -388,9 +382,7 @@ pub(super) async fn remove_second_steps(
     person: Member,
     Path(id): Path<String>,
 ) -> Answer {
-    let staff = allowed(&person, &id)?;
-    let done = person.relay(&app).remove_second_steps(&staff).await;
-    changed(&app, &person, &id, done).await
+    change(&app, &person, &id, async |relay, staff| relay.remove_second_steps(staff).await).await
 }
 
 pub(super) async fn disable(
@@ -398,9 +390,7 @@ pub(super) async fn disable(
     person: Member,
     Path(id): Path<String>,
 ) -> Answer {
-    let staff = allowed(&person, &id)?;
-    let done = person.relay(&app).set_disabled(&staff, true).await;
-    changed(&app, &person, &id, done).await
+    change(&app, &person, &id, async |relay, staff| relay.set_disabled(staff, true).await).await
 }
 
 pub(super) async fn enable(
@@ -408,9 +398,7 @@ pub(super) async fn enable(
     person: Member,
     Path(id): Path<String>,
 ) -> Answer {
-    let staff = allowed(&person, &id)?;
-    let done = person.relay(&app).set_disabled(&staff, false).await;
-    changed(&app, &person, &id, done).await
+    change(&app, &person, &id, async |relay, staff| relay.set_disabled(staff, false).await).await
 }
 
 /// Logs a browser of theirs out.
@@ -419,9 +407,7 @@ pub(super) async fn end_browser(
     person: Member,
     Path((id, browser)): Path<(String, String)>,
 ) -> Answer {
-    allowed(&person, &id)?;
     let browser = BrowserId::parse(&browser).map_err(|_| Other::No(No::NOTHING_HERE))?;
     let one = find(&app, &id).await?;
-    let done = person.relay(&app).revoke_browser(&one, &browser).await;
-    changed(&app, &person, &id, done).await
+    change(&app, &person, &id, async |relay, _| relay.revoke_browser(&one, &browser).await).await
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use serde_json::Value;
 
 use super::{
-    ActPage, Field, Kind, again, fault,
+    ActPage, Field, Kind, fault,
     on_person::{about, participant},
     reason, words,
 };
@@ -140,7 +140,7 @@ pub(in crate::http::console) async fn erase(
     });
     let why = match read {
         Ok(why) => why,
-        Err(said) => return again(&form(&app, &inside, &one, Some(said)).await?),
+        Err(said) => return answer::again(&form(&app, &inside, &one, Some(said)).await?),
     };
     let relay = inside.person.relay_since(&app, why).lane(Lane::Jobs).urgent();
     let input = (inside.id().clone(), Subject::Participant(one.id.clone()));
@@ -159,7 +159,7 @@ pub(in crate::http::console) async fn erase(
         Ok(id) => id,
         Err(error) => {
             let said = fault(language, error)?;
-            return again(&form(&app, &inside, &one, Some(said)).await?);
+            return answer::again(&form(&app, &inside, &one, Some(said)).await?);
         }
     };
     if let Err(error) = relay.hurry_erasure(inside.id(), &id).await {

@@ -10,8 +10,7 @@ mod words;
 
 pub(super) use self::words::{cause, notice};
 use askama::Template;
-use axum::{Router, response::Response, routing::get};
-use http::StatusCode;
+use axum::{Router, routing::get};
 
 use super::{
     App,
@@ -154,17 +153,6 @@ pub(super) const fn bad_reason(language: Language) -> &'static str {
     )
 }
 
-/// The page again, with what was wrong.
-fn again(page: &ActPage) -> Answer {
-    with_status(page, StatusCode::UNPROCESSABLE_ENTITY)
-}
-
-fn with_status(page: &ActPage, status: StatusCode) -> Answer {
-    let mut response: Response = answer::page(page)?;
-    *response.status_mut() = status;
-    Ok(response)
-}
-
 /// What kept something from being done, in words; other errors as they are.
 fn fault(language: Language, error: Error) -> Answer<String> {
     let words = match &error {
@@ -194,6 +182,19 @@ fn fault(language: Language, error: Error) -> Answer<String> {
         _ => return Err(Other::from(error)),
     };
     Ok(words.to_owned())
+}
+
+/// What came of a form: the way back with a word on it, or the form again with what kept it from being done.
+fn ended(
+    inside: &Inside,
+    path: &str,
+    came: Result<&str, Error>,
+    form: impl FnOnce(Option<String>) -> ActPage,
+) -> Answer {
+    match came {
+        Ok(what) => Err(done(inside, path, what)),
+        Err(error) => answer::again(&form(Some(fault(inside.person.language, error)?))),
+    }
 }
 
 /// The way back with a word on what was done.

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 
-use super::{ActPage, Field, Kind, again, done, fault, reason, words};
+use super::{ActPage, Field, Kind, done, fault, reason, words};
 use crate::{
     domain::{message::Body, number_move::Why, redact::masked, report::NOTE_CHARS},
     http::console::{
@@ -112,7 +112,7 @@ pub(in crate::http::console) async fn swap(
     };
     let typed = match reason(language, &form) {
         Ok(typed) => typed,
-        Err(fault) => return again(&swap_form(&one, &inside, Some(fault))),
+        Err(fault) => return answer::again(&swap_form(&one, &inside, Some(fault))),
     };
     let relay = inside.person.relay_since(&app, typed);
     let left = match relay.swap_number(inside.id(), &one.id, why, tell).await {
@@ -127,7 +127,7 @@ pub(in crate::http::console) async fn swap(
             .to_owned(),
         Err(error) => fault(language, error)?,
     };
-    again(&swap_form(&one, &inside, Some(left)))
+    answer::again(&swap_form(&one, &inside, Some(left)))
 }
 
 async fn opt_out(app: &App, inside: &Inside, id: &str) -> Answer<Stored> {
@@ -219,7 +219,7 @@ pub(in crate::http::console) async fn clear(
     });
     let typed = match read {
         Ok(typed) => typed,
-        Err(fault) => return again(&clear_form(&one, &inside, &back, Some(fault))),
+        Err(fault) => return answer::again(&clear_form(&one, &inside, &back, Some(fault))),
     };
     let input = (inside.id().clone(), one.id.clone(), proof);
     let relay = inside.person.relay_since(&app, typed);
@@ -231,6 +231,8 @@ pub(in crate::http::console) async fn clear(
             let sign = if back.contains('?') { '&' } else { '?' };
             Err(Other::To(format!("{back}{sign}done=cleared")))
         }
-        Err(error) => again(&clear_form(&one, &inside, &back, Some(fault(language, error)?))),
+        Err(error) => {
+            answer::again(&clear_form(&one, &inside, &back, Some(fault(language, error)?)))
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 
-use super::{ActPage, Field, Kind, again, done, fault, reason};
+use super::{ActPage, Field, Kind, ended, reason};
 use crate::{
     domain::session::State as SessionState,
     http::console::{
@@ -109,17 +109,15 @@ pub(in crate::http::console) async fn close(
     let language = inside.person.language;
     let why = match reason(language, &form) {
         Ok(why) => why,
-        Err(fault) => return again(&close_form(&case, &inside, Some(fault))),
+        Err(fault) => return answer::again(&close_form(&case, &inside, Some(fault))),
     };
     let input = (inside.id().clone(), case.session.id.clone());
     let relay = inside.person.relay_since(&app, why).urgent();
     let closed = relay.act(input, |tx, (account, id)| {
         Box::pin(async move { close_as_staff(tx, &account, &id).await })
     });
-    match closed.await {
-        Ok(()) => Err(done(&inside, &case.path, "closed")),
-        Err(error) => again(&close_form(&case, &inside, Some(fault(language, error)?))),
-    }
+    let came = closed.await.map(|()| "closed");
+    ended(&inside, &case.path, came, |fault| close_form(&case, &inside, fault))
 }
 
 fn extend_form(case: &Case, inside: &Inside, fault: Option<String>) -> ActPage {
@@ -175,17 +173,15 @@ pub(in crate::http::console) async fn extend(
     });
     let (why, hours) = match read {
         Ok(read) => read,
-        Err(fault) => return again(&extend_form(&case, &inside, Some(fault))),
+        Err(fault) => return answer::again(&extend_form(&case, &inside, Some(fault))),
     };
     let input = (inside.id().clone(), case.session.id.clone(), Duration::from_hours(hours));
     let relay = inside.person.relay_since(&app, why);
     let extended = relay.act(input, |tx, (account, id, by)| {
         Box::pin(async move { extend_as_staff(tx, &account, &id, by).await })
     });
-    match extended.await {
-        Ok(()) => Err(done(&inside, &case.path, "extended")),
-        Err(error) => again(&extend_form(&case, &inside, Some(fault(language, error)?))),
-    }
+    let came = extended.await.map(|()| "extended");
+    ended(&inside, &case.path, came, |fault| extend_form(&case, &inside, fault))
 }
 
 fn block_form(case: &Case, inside: &Inside, fault: Option<String>) -> ActPage {
@@ -231,17 +227,15 @@ pub(in crate::http::console) async fn block(
     let who = ParticipantId::parse(form.get("participant")).map_err(|_| No::NOTHING_HERE)?;
     let why = match reason(language, &form) {
         Ok(why) => why,
-        Err(fault) => return again(&block_form(&case, &inside, Some(fault))),
+        Err(fault) => return answer::again(&block_form(&case, &inside, Some(fault))),
     };
     let input = (inside.id().clone(), case.session.id.clone(), who);
     let relay = inside.person.relay_since(&app, why).urgent();
     let blocked = relay.act(input, |tx, (account, id, who)| {
         Box::pin(async move { block_as_staff(tx, &account, &id, &who).await })
     });
-    match blocked.await {
-        Ok(()) => Err(done(&inside, &case.path, "blocked")),
-        Err(error) => again(&block_form(&case, &inside, Some(fault(language, error)?))),
-    }
+    let came = blocked.await.map(|()| "blocked");
+    ended(&inside, &case.path, came, |fault| block_form(&case, &inside, fault))
 }
 
 fn unblock_form(case: &Case, inside: &Inside, fault: Option<String>) -> ActPage {
@@ -278,16 +272,13 @@ pub(in crate::http::console) async fn unblock(
     let language = inside.person.language;
     let why = match reason(language, &form) {
         Ok(why) => why,
-        Err(fault) => return again(&unblock_form(&case, &inside, Some(fault))),
+        Err(fault) => return answer::again(&unblock_form(&case, &inside, Some(fault))),
     };
     let input = (inside.id().clone(), case.session.id.clone());
     let relay = inside.person.relay_since(&app, why);
     let lifted = relay.act(input, |tx, (account, id)| {
         Box::pin(async move { unblock_as_staff(tx, &account, &id).await })
     });
-    match lifted.await {
-        Ok(true) => Err(done(&inside, &case.path, "unblocked")),
-        Ok(false) => Err(done(&inside, &case.path, "not_blocked")),
-        Err(error) => again(&unblock_form(&case, &inside, Some(fault(language, error)?))),
-    }
+    let came = lifted.await.map(|there| if there { "unblocked" } else { "not_blocked" });
+    ended(&inside, &case.path, came, |fault| unblock_form(&case, &inside, fault))
 }

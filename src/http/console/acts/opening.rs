@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::{
     ActPage, Field, Kind, bad_reason,
     on_person::{about, participant},
-    with_status, words,
+    words,
 };
 use crate::{
     domain::{
@@ -141,7 +141,7 @@ pub(super) fn spent(page: ActPage) -> Answer {
          première ouverture ait un jour.",
     );
     let page = ActPage { fault: Some(words.to_owned()), button: "", fields: Vec::new(), ..page };
-    with_status(&page, StatusCode::TOO_MANY_REQUESTS)
+    answer::with_status(StatusCode::TOO_MANY_REQUESTS, answer::page(&page))
 }
 
 async fn reveal_form(
@@ -184,7 +184,7 @@ pub(in crate::http::console) async fn reveal(
         Ok(said) => said,
         Err(fault) => {
             let page = reveal_form(&app, &inside, &one, Some(fault)).await?;
-            return with_status(&page, StatusCode::UNPROCESSABLE_ENTITY);
+            return answer::again(&page);
         }
     };
     let relay = inside.person.relay_since(&app, Some(reason));
@@ -268,7 +268,7 @@ pub(in crate::http::console) async fn texts(
         Ok(said) => said,
         Err(fault) => {
             let page = texts_form(&app, &inside, &id, Some(fault)).await?;
-            return with_status(&page, StatusCode::UNPROCESSABLE_ENTITY);
+            return answer::again(&page);
         }
     };
     let before = match form.get("before") {

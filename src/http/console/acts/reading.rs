@@ -2,12 +2,10 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use http::StatusCode;
 
 use super::{
     ActPage, Field,
     opening::{asks, for_a_while, said, spent},
-    with_status,
 };
 use crate::{
     domain::{
@@ -128,7 +126,7 @@ pub(in crate::http::console) async fn read(
         Ok(said) => said,
         Err(fault) => {
             let page = form_page(&app, &inside, (&id, &item), Some(fault)).await?;
-            return with_status(&page, StatusCode::UNPROCESSABLE_ENTITY);
+            return answer::again(&page);
         }
     };
     let relay = inside.person.relay_since(&app, Some(reason));

@@ -7,7 +7,6 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse as _, Redirect},
 };
-use http::StatusCode;
 
 use super::secrets::{self, EndpointRow};
 use crate::{
@@ -172,9 +171,7 @@ fn new_page(inside: &Inside, typed: &Form) -> NewPage {
 
 fn refused(mut page: NewPage, fault: &'static str) -> Answer {
     page.fault = Some(fault);
-    let mut response = answer::page(&page)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    answer::again(&page)
 }
 
 pub(in crate::http::console) async fn form(inside: Inside) -> Answer {
@@ -276,9 +273,7 @@ pub(in crate::http::console) async fn withdraw(
             "Those are not the last four characters of the key: nothing was done.",
             "Ce ne sont pas les quatre derniers caractères de la clé : rien n’a été fait.",
         ));
-        let mut response = answer::page(&page)?;
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        return Ok(response);
+        return answer::again(&page);
     }
     let relay = inside.person.relay(&app).urgent();
     let input = (inside.id().clone(), key.id);

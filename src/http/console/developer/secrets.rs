@@ -179,9 +179,7 @@ pub(in crate::http::console) async fn rotate(
                 "Le point de terminaison a été modifié entre-temps, peut-être par ce formulaire : rien n’a été fait. \
                  Regardez-le de nouveau.",
             ));
-            let mut response = answer::page(&page)?;
-            *response.status_mut() = StatusCode::CONFLICT;
-            Ok(response)
+            answer::with_status(StatusCode::CONFLICT, answer::page(&page))
         }
         Err(other) => Err(other.into()),
     }

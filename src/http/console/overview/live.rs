@@ -17,6 +17,7 @@ use axum::{
 };
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Part, Window, parts};
@@ -42,9 +43,18 @@ const AGAIN: Duration = Duration::from_secs(10);
 const EACH_MAX: usize = 4;
 const ALL_MAX: usize = 32;
 
-/// Who watches, with how many pages.
+/// How long figures serve all who watch the same account in the same language.
+const SHARED: Duration = Duration::from_millis(2_500);
+
+/// The parts of a page as they were counted, and when that was.
+type Counted = (Instant, Arc<Vec<Part>>);
+
+/// Who watches, with how many pages, and what was counted for them last.
 #[derive(Debug, Default)]
-pub(in crate::http::console) struct Watchers(Mutex<HashMap<StaffId, usize>>);
+pub(in crate::http::console) struct Watchers {
+    pages: Mutex<HashMap<StaffId, usize>>,
+    counted: tokio::sync::Mutex<HashMap<(AccountId, Language), Counted>>,
+}
 
 /// One page's place.
 #[derive(Debug)]
@@ -56,7 +66,26 @@ struct Place {
 impl Watchers {
     fn all(&self) -> std::sync::MutexGuard<'_, HashMap<StaffId, usize>> {
         // A panic can't leave a count half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The figures of now, or of a moment ago: however many watch, they are counted one after the other and once for
+    /// all who see the same.
+    async fn figures(
+        &self,
+        app: &App,
+        account: &AccountId,
+        language: Language,
+    ) -> Answer<Arc<Vec<Part>>> {
+        let mut counted = self.counted.lock().await;
+        counted.retain(|_, (at, _)| at.elapsed() < SHARED);
+        let key = (account.clone(), language);
+        if let Some((_, parts)) = counted.get(&key) {
+            return Ok(Arc::clone(parts));
+        }
+        let new = Arc::new(parts(app, account, language, Window::Hour).await?);
+        counted.insert(key, (Instant::now(), Arc::clone(&new)));
+        Ok(new)
     }
 
     /// A place for one more page of somebody; nothing where there is none left.
@@ -88,16 +117,16 @@ struct Watch {
     account: AccountId,
     language: Language,
     stop: CancellationToken,
-    /// What was sent of each part.
-    sent: Vec<Part>,
+    /// What was sent of each part; nothing at first.
+    sent: Option<Arc<Vec<Part>>>,
     _place: Place,
 }
 
 impl Watch {
     /// The next event, and what watches on; nothing once the server stops.
     async fn next(mut self) -> Option<(Event, Option<Self>)> {
-        let first = self.sent.is_empty();
-        if !first {
+        let before = self.sent.take();
+        if before.is_some() {
             self.stop.run_until_cancelled(tokio::time::sleep(EVERY)).await?;
         }
         // Nobody is seen by watching: a tab that was forgotten ends with its login.
@@ -105,13 +134,15 @@ impl Watch {
         if !gate::still(&self.app, &self.cookie, &self.account, Permission::View).await.ok()? {
             return Some((Event::default().event("over").data("{}"), None));
         }
-        let new = parts(&self.app, &self.account, self.language, Window::Hour).await.ok()?;
-        let changed = new.iter().filter(|part| !self.sent.contains(part));
+        let watchers = Arc::clone(&self.app.watchers);
+        let new = watchers.figures(&self.app, &self.account, self.language).await.ok()?;
+        let changed =
+            new.iter().filter(|part| !before.as_ref().is_some_and(|sent| sent.contains(part)));
         let changed: serde_json::Map<String, serde_json::Value> =
             changed.map(|part| (part.name.to_owned(), part.html.clone().into())).collect();
-        self.sent = new;
+        self.sent = Some(Arc::clone(&new));
         let mut event = Event::default().event("figures");
-        if first {
+        if before.is_none() {
             event = event.retry(AGAIN);
         }
         Some((event.data(serde_json::Value::from(changed).to_string()), Some(self)))
@@ -133,7 +164,7 @@ pub(super) async fn live(
         account: inside.id().clone(),
         language: inside.person.language,
         stop,
-        sent: Vec::new(),
+        sent: None,
         _place: place,
         app,
     };
