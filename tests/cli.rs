@@ -37,6 +37,8 @@ mod moves;
 mod numbers;
 #[path = "cli/persons.rs"]
 mod persons;
+#[path = "cli/plan.rs"]
+mod plan;
 #[path = "cli/postgres.rs"]
 mod postgres;
 #[path = "cli/proxy_api.rs"]

@@ -11,6 +11,8 @@ mod load;
 mod machine;
 mod needed;
 mod opening;
+mod planning;
+mod pools;
 mod report;
 mod scale;
 mod secrets;
@@ -51,6 +53,8 @@ struct Scale {
     through: u32,
     /// Requests that are made beforehand for one row.
     shots: u32,
+    /// Whether markets are planned for at full size.
+    markets: bool,
     /// Whether it is compared what times tell.
     secrets: bool,
     /// Whether nothing else is measured.
@@ -67,6 +71,7 @@ impl Scale {
         texts: 100,
         through: 1_000,
         shots: 60_000,
+        markets: false,
         secrets: false,
         only_secrets: false,
     };
@@ -79,6 +84,7 @@ impl Scale {
         texts: 1_000,
         through: 5_000,
         shots: 400_000,
+        markets: true,
         secrets: true,
         only_secrets: false,
     };
@@ -183,6 +189,9 @@ async fn measure(scale: Scale) -> Result<()> {
         }
         None => report.fact("PostgreSQL left out: TEST_POSTGRES_URL is not set".to_owned()),
     }
+    if !scale.only_secrets {
+        planning::run(scale, &mut report).await?;
+    }
     let syncs = machine::syncs_per_second(folder.path())?;
     report.fact(format!("{syncs:.0} appended and synced blocks a second at the end"));
     server.stop().await;
@@ -217,7 +226,8 @@ async fn on_engine(
         world.drop(engine).await?;
     }
     done?;
-    needed::run(engine, folder, report).await
+    needed::run(engine, folder, report).await?;
+    pools::run(engine, folder, report).await
 }
 
 async fn rows(

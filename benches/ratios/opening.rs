@@ -76,11 +76,11 @@ async fn window(place: &Place<'_>, time: Duration) -> Result<(f64, Vec<Line>)> {
 
 /// Statements for each opening, and walks around a ring for each claim. Everybody has opened a
 /// session before: their first one also looks for a place in the ring, however many are open.
-async fn statements(place: &Place<'_>) -> Result<(f64, f64)> {
+pub(crate) async fn statements(world: &World, live: &Live) -> Result<(f64, f64)> {
     let half = PEOPLE / 2;
     let open = async |seller: u32, buyer: u32| {
-        let new = place.world.session(seller, half + buyer)?;
-        place.live.session(&place.world.account, new).await?;
+        let new = world.session(seller, half + buyer)?;
+        live.session(&world.account, new).await?;
         Result::<()>::Ok(())
     };
     for one in 0..COUNTED {
@@ -147,7 +147,8 @@ pub(crate) async fn run(
     let empty = Place { world: worlds.empty, live: Arc::new(worlds.empty.open().await?) };
     let full = Place { world: worlds.full, live: Arc::new(worlds.full.open().await?) };
     let name = worlds.engine.name();
-    let (before, after) = (statements(&empty).await?, statements(&full).await?);
+    let before = statements(empty.world, &empty.live).await?;
+    let after = statements(full.world, &full.live).await?;
     report.add(Row {
         name: format!("allocator probes per claim, {} open against empty, {name}", scale.sessions),
         figure: format!("{:.3}, {:.1} statements an opening", after.1, after.0),

@@ -16,6 +16,7 @@ mod numbers;
 mod output;
 mod pauses;
 mod persons;
+mod plan;
 mod restore;
 mod retention;
 mod serve;
@@ -86,6 +87,8 @@ enum Command {
     MigrateDatabase(migrate_database::Options),
     /// Print what a carrier gets from static storage while every node is down.
     Fallback(fallback::Options),
+    /// Say how many proxy numbers a market needs, and what becomes of fewer.
+    Plan(Box<plan::Options>),
     /// Exit with 0 if a running relay answers: for containers.
     Healthcheck(healthcheck::Options),
 }
@@ -157,6 +160,7 @@ pub fn run() -> ExitCode {
             Command::RestoreConfirm(options) => restore::confirm(options).await,
             Command::MigrateDatabase(options) => migrate_database::run(options).await,
             Command::Fallback(options) => fallback::run(options).await,
+            Command::Plan(options) => plan::run(*options).await,
             Command::Healthcheck(options) => healthcheck::run(&options).await,
         }
     });

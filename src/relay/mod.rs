@@ -42,6 +42,7 @@ mod opt_outs;
 mod ordering;
 mod persons;
 mod pins;
+pub mod plan;
 mod prices;
 mod reconcile;
 mod recording;

@@ -49,6 +49,7 @@ pub mod legs;
 pub mod long_texts;
 pub mod master_keys;
 pub mod media;
+pub mod meetings;
 pub mod meta;
 mod mishaps;
 pub mod moderation;

@@ -3,10 +3,10 @@
 //! The hold is the arbiter: what was read may be stale, and then the database's key says no and the
 //! walk goes on (`docs/adr/0007-allocation.md`).
 
-use super::{
-    error::{Error, Exhausted, Fault},
-    pins,
-};
+mod books;
+
+pub(super) use self::books::Books;
+use super::error::{Error, Exhausted, Fault};
 use crate::{
     domain::{
         phone::{ProxyClass, nanp},
@@ -18,11 +18,10 @@ use crate::{
     ids::{AccountId, NumberId, ParticipantId, SessionId},
     privacy::{Counterpart, Person},
     store::{
-        Tx,
-        holds::{self, Claim},
-        numbers::{self, Number, NumberState},
-        rings::{self, Seeker},
-        services::{self, Service},
+        holds::{Claim, Held},
+        numbers::{Number, NumberState},
+        rings::Seeker,
+        services::Service,
     },
 };
 
@@ -72,16 +71,16 @@ pub(super) struct For<'a> {
 
 /// Takes a number for each, in the order of `wanted`. Whoever finds none left in the pool gets one that sessions
 /// share, where the service has one and lets them: without a hold, since a PIN says there whose session is meant.
-pub(super) async fn allocate(
-    tx: &mut Tx,
+pub(super) async fn allocate<B: Books>(
+    books: &mut B,
     ctx: For<'_>,
     wanted: &[Wanted],
 ) -> Result<Vec<Chosen>, Error> {
-    let none_left = match allocate_pool(tx, ctx, wanted).await {
+    let none_left = match allocate_pool(books, ctx, wanted).await {
         Err(Error::PoolExhausted(why)) if ctx.shares => why,
         done => return done,
     };
-    for shared in rings::shared(tx, ctx.account, &ctx.service.id).await? {
+    for shared in books.shared(ctx.account, &ctx.service.id).await? {
         let other = ctx.carrier.is_some_and(|carrier| carrier != shared.carrier);
         let barred = ctx.mode.voice() && (shared.barred || other);
         if barred || !shared.capabilities.covers(needed(ctx.mode)) {
@@ -90,19 +89,19 @@ pub(super) async fn allocate(
         if !wanted.iter().all(|one| may_text(&need(ctx, one, None), &shared)) {
             continue;
         }
-        if !pins::has_room(tx, ctx.account, &shared, wanted.len()).await? {
+        if !books.has_room(ctx.account, &shared, wanted.len()).await? {
             continue;
         }
-        let mut classes = rings::classes(tx, ctx.account, &ctx.service.id).await?;
+        let mut classes = books.classes(ctx.account, &ctx.service.id).await?;
         classes.retain(|class| ctx.without != Some(class.kind.carrier.as_str()));
         let carrier = ctx.mode.voice().then_some(shared.carrier.as_str());
-        tx.mark().await?;
-        match allocate_at(tx, ctx, &classes, wanted, (carrier, Some(&shared))).await {
+        books.mark().await?;
+        match allocate_at(books, ctx, &classes, wanted, (carrier, Some(&shared))).await {
             Ok(chosen) => {
-                tx.release_mark().await?;
+                books.release_mark().await?;
                 return Ok(chosen);
             }
-            Err(Error::PoolExhausted(_) | Error::NumberInUse) => tx.rollback_to_mark().await?,
+            Err(Error::PoolExhausted(_) | Error::NumberInUse) => books.rollback_to_mark().await?,
             Err(error) => return Err(error),
         }
     }
@@ -111,12 +110,16 @@ pub(super) async fn allocate(
 
 /// Takes a number of the pool for each. A session with calls keeps to one carrier: each carrier that could serve
 /// everybody is tried, the largest first.
-async fn allocate_pool(tx: &mut Tx, ctx: For<'_>, wanted: &[Wanted]) -> Result<Vec<Chosen>, Error> {
-    let mut classes = rings::classes(tx, ctx.account, &ctx.service.id).await?;
+async fn allocate_pool<B: Books>(
+    books: &mut B,
+    ctx: For<'_>,
+    wanted: &[Wanted],
+) -> Result<Vec<Chosen>, Error> {
+    let mut classes = books.classes(ctx.account, &ctx.service.id).await?;
     classes.retain(|class| ctx.without != Some(class.kind.carrier.as_str()));
     let mut carriers: Vec<Option<String>> = vec![ctx.carrier.map(str::to_owned)];
     if ctx.mode.voice() && ctx.carrier.is_none() {
-        let pinned = pinned_carrier(tx, ctx, wanted).await?;
+        let pinned = pinned_carrier(books, ctx, wanted).await?;
         let narrowed: Vec<Narrowed> = wanted
             .iter()
             .filter(|one| one.pinned.is_none())
@@ -133,14 +136,14 @@ async fn allocate_pool(tx: &mut Tx, ctx: For<'_>, wanted: &[Wanted]) -> Result<V
     }
     let mut last = None;
     for carrier in carriers {
-        tx.mark().await?;
-        match allocate_at(tx, ctx, &classes, wanted, (carrier.as_deref(), None)).await {
+        books.mark().await?;
+        match allocate_at(books, ctx, &classes, wanted, (carrier.as_deref(), None)).await {
             Ok(chosen) => {
-                tx.release_mark().await?;
+                books.release_mark().await?;
                 return Ok(chosen);
             }
             Err(error @ (Error::PoolExhausted(_) | Error::NumberInUse)) => {
-                tx.rollback_to_mark().await?;
+                books.rollback_to_mark().await?;
                 last = Some(error);
             }
             Err(error) => return Err(error),
@@ -172,15 +175,15 @@ fn refused_by_rule(participant: usize, narrowed: &Narrowed) -> Exhausted {
     }
 }
 
-async fn pinned_carrier(
-    tx: &mut Tx,
+async fn pinned_carrier<B: Books>(
+    books: &mut B,
     ctx: For<'_>,
     wanted: &[Wanted],
 ) -> Result<Option<String>, Error> {
     let mut carrier = None;
     for (place, one) in wanted.iter().enumerate() {
         let Some(id) = &one.pinned else { continue };
-        let number = pinned_number(tx, ctx, one, place, id).await?;
+        let number = pinned_number(books, ctx, one, place, id).await?;
         match &carrier {
             None => carrier = Some(number.carrier),
             Some(other) if *other == number.carrier => {}
@@ -196,8 +199,8 @@ async fn pinned_carrier(
     Ok(carrier)
 }
 
-async fn pinned_number(
-    tx: &mut Tx,
+async fn pinned_number<B: Books>(
+    books: &mut B,
     ctx: For<'_>,
     who: &Wanted,
     place: usize,
@@ -207,7 +210,8 @@ async fn pinned_number(
         let pointer = format!("/participants/{place}/proxy_number_id");
         Error::Invalid(vec![Fault::new(pointer, code, message)])
     };
-    let number = numbers::get(tx, ctx.account, id)
+    let number = books
+        .number(ctx.account, id)
         .await?
         .filter(|number| number.service == ctx.service.id)
         .ok_or_else(|| fault("unknown_number", "must be a number of the service's pool"))?;
@@ -283,8 +287,8 @@ fn with_own(own: &str, others: Vec<&'static str>) -> Vec<String> {
     std::iter::once(own.to_owned()).chain(others).collect()
 }
 
-async fn allocate_at(
-    tx: &mut Tx,
+async fn allocate_at<B: Books>(
+    books: &mut B,
     ctx: For<'_>,
     classes: &[Class],
     wanted: &[Wanted],
@@ -295,7 +299,7 @@ async fn allocate_at(
     order.sort_by(|a, b| wanted[*a].person.cmp(&wanted[*b].person));
     let mut chosen: Vec<Option<Chosen>> = vec![None; wanted.len()];
     for place in order {
-        let one = choose(tx, ctx, classes, &wanted[place], place, carrier).await;
+        let one = choose(books, ctx, classes, &wanted[place], place, carrier).await;
         chosen[place] = Some(match (one, shared) {
             (Err(Error::PoolExhausted(why)), Some(shared)) => {
                 Chosen { number: shared.clone(), by: ChosenBy::Shared, steps: why.steps }
@@ -306,8 +310,8 @@ async fn allocate_at(
     Ok(chosen.into_iter().flatten().collect())
 }
 
-async fn choose(
-    tx: &mut Tx,
+async fn choose<B: Books>(
+    books: &mut B,
     ctx: For<'_>,
     classes: &[Class],
     wanted: &Wanted,
@@ -315,8 +319,8 @@ async fn choose(
     carrier: Option<&str>,
 ) -> Result<Chosen, Error> {
     if let Some(id) = &wanted.pinned {
-        let number = pinned_number(tx, ctx, wanted, place, id).await?;
-        return if take(tx, ctx, wanted, &number).await? {
+        let number = pinned_number(books, ctx, wanted, place, id).await?;
+        return if take(books, ctx, wanted, &number).await? {
             Ok(Chosen { number, by: ChosenBy::Pinned, steps: Vec::new() })
         } else {
             Err(Error::NumberInUse)
@@ -327,30 +331,35 @@ async fn choose(
     if narrowed.rings.is_empty() {
         return Err(Error::PoolExhausted(refused_by_rule(place, &narrowed)));
     }
-    let sticky = sticky_number(tx, ctx, wanted, &need, &narrowed.rings).await?;
+    let sticky = sticky_number(books, ctx, wanted, &need, &narrowed.rings).await?;
     if ctx.service.rules.selection == Selection::PreferSticky
         && let Some(number) = &sticky
-        && take(tx, ctx, wanted, number).await?
+        && take(books, ctx, wanted, number).await?
     {
         let (by, steps) = (ChosenBy::Sticky, narrowed.steps);
         return Ok(Chosen { number: number.clone(), by, steps });
     }
     let avoid = sticky.as_ref().filter(|_| ctx.service.rules.selection == Selection::AvoidSticky);
     for ring in &narrowed.rings {
-        if let Some(number) = walk(tx, ctx, wanted, ring, &need, avoid).await? {
+        if let Some(number) = walk(books, ctx, wanted, ring, &need, avoid).await? {
             return Ok(Chosen { number, by: ChosenBy::Ring, steps: narrowed.steps });
         }
     }
     if let Some(number) = avoid
-        && take(tx, ctx, wanted, number).await?
+        && take(books, ctx, wanted, number).await?
     {
         let (by, steps) = (ChosenBy::Ring, narrowed.steps);
         return Ok(Chosen { number: number.clone(), by, steps });
     }
-    Err(Error::PoolExhausted(held_all(tx, ctx, wanted, place, narrowed).await?))
+    Err(Error::PoolExhausted(held_all(books, ctx, wanted, place, narrowed).await?))
 }
 
-async fn take(tx: &mut Tx, ctx: For<'_>, who: &Wanted, number: &Number) -> Result<bool, Error> {
+async fn take<B: Books>(
+    books: &mut B,
+    ctx: For<'_>,
+    who: &Wanted,
+    number: &Number,
+) -> Result<bool, Error> {
     let claim = Claim {
         account: ctx.account,
         number: &number.id,
@@ -359,7 +368,7 @@ async fn take(tx: &mut Tx, ctx: For<'_>, who: &Wanted, number: &Number) -> Resul
         participant: &who.participant,
         counterpart: &who.counterpart,
     };
-    Ok(holds::take(tx, claim, ctx.now).await?)
+    books.take(claim, ctx.now).await
 }
 
 fn in_rings(rings: &[Ring], number: &Number) -> bool {
@@ -373,16 +382,17 @@ fn may_text(need: &Need, number: &Number) -> bool {
 }
 
 /// The number that somebody had with the same people before, where it suits.
-pub(super) async fn sticky_number(
-    tx: &mut Tx,
+pub(super) async fn sticky_number<B: Books>(
+    books: &mut B,
     ctx: For<'_>,
     wanted: &Wanted,
     need: &Need,
     rings: &[Ring],
 ) -> Result<Option<Number>, Error> {
-    let id = holds::sticky(tx, ctx.account, &ctx.service.id, &wanted.person, &wanted.counterpart);
-    let Some(id) = id.await? else { return Ok(None) };
-    let number = numbers::get(tx, ctx.account, &id).await?;
+    let id =
+        books.sticky(ctx.account, &ctx.service.id, &wanted.person, &wanted.counterpart).await?;
+    let Some(id) = id else { return Ok(None) };
+    let number = books.number(ctx.account, &id).await?;
     Ok(number.filter(|number| {
         number.state == NumberState::Active
             && !number.reserved
@@ -393,8 +403,8 @@ pub(super) async fn sticky_number(
 }
 
 /// Once around the ring, from where this person's last number was.
-async fn walk(
-    tx: &mut Tx,
+async fn walk<B: Books>(
+    books: &mut B,
     ctx: For<'_>,
     wanted: &Wanted,
     ring: &Ring,
@@ -409,16 +419,16 @@ async fn walk(
         counterpart: &wanted.counterpart,
         now: ctx.now,
     };
-    let start = match holds::ring_place(tx, ctx.account, &wanted.person, key).await? {
+    let start = match books.ring_place(ctx.account, &wanted.person, key).await? {
         Some(place) => place + 1,
-        None => first_place(tx, seeker, ring).await?,
+        None => first_place(books, seeker, ring).await?,
     };
     for (mut from, to) in [(start, i64::MAX), (0, start)] {
-        while let Some(number) = rings::next_in_ring(tx, seeker, ring, from, to).await? {
+        while let Some(number) = books.next_in_ring(seeker, ring, from, to).await? {
             let avoided = avoid.is_some_and(|other| other.id == number.id);
-            if !avoided && may_text(need, &number) && take(tx, ctx, wanted, &number).await? {
+            if !avoided && may_text(need, &number) && take(books, ctx, wanted, &number).await? {
                 let place = number.place;
-                holds::set_ring_place(tx, ctx.account, &wanted.person, key, place).await?;
+                books.set_ring_place(ctx.account, &wanted.person, key, place).await?;
                 return Ok(Some(number));
             }
             from = number.place + 1;
@@ -429,16 +439,20 @@ async fn walk(
 
 /// Where a person's walk begins the first time: the less loaded of two places that follow from
 /// who they are, so that people spread over the pool.
-async fn first_place(tx: &mut Tx, seeker: Seeker<'_>, ring: &Ring) -> Result<i64, Error> {
-    let places = services::places(tx, seeker.account, seeker.service).await?.max(1);
+async fn first_place<B: Books>(
+    books: &mut B,
+    seeker: Seeker<'_>,
+    ring: &Ring,
+) -> Result<i64, Error> {
+    let places = books.places(seeker.account, seeker.service).await?.max(1);
     let mut best: Option<(i64, i64)> = None;
     for half in [0..15, 16..31] {
         let digits = seeker.person.as_str().get(half).unwrap_or("0");
         let place = i64::from_str_radix(digits, 16).unwrap_or(0) % places;
-        let Some(number) = rings::next_in_ring(tx, seeker, ring, place, i64::MAX).await? else {
+        let Some(number) = books.next_in_ring(seeker, ring, place, i64::MAX).await? else {
             continue;
         };
-        let load = holds::load(tx, seeker.account, &number.id, LOAD_MAX).await?;
+        let load = books.load(seeker.account, &number.id, LOAD_MAX).await?;
         if best.is_none_or(|(least, _)| load < least) {
             best = Some((load, number.place));
         }
@@ -447,15 +461,15 @@ async fn first_place(tx: &mut Tx, seeker: Seeker<'_>, ring: &Ring) -> Result<i64
 }
 
 /// Everything that suits is held by this person: in open sessions, or also in quarantine.
-async fn held_all(
-    tx: &mut Tx,
+async fn held_all<B: Books>(
+    books: &mut B,
     ctx: For<'_>,
     wanted: &Wanted,
     place: usize,
     narrowed: Narrowed,
 ) -> Result<Exhausted, Error> {
-    let held = holds::held(tx, ctx.account, &ctx.service.id, &wanted.person, ctx.now).await?;
-    let suits = |one: &&holds::Held| {
+    let held = books.held(ctx.account, &ctx.service.id, &wanted.person, ctx.now).await?;
+    let suits = |one: &&Held| {
         narrowed.rings.iter().any(|ring| {
             ring.country == one.country && ring.area.as_ref().is_none_or(|a| *a == one.area)
         })
